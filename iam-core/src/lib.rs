@@ -1,1 +1,10 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod cloud;
+pub mod error;
+pub mod secret;
+
+pub use cloud::Cloud;
+pub use error::{Error, ErrorKind, Result};
+pub use secret::Secret;

@@ -1,0 +1,128 @@
+//! [`Cloud`]: the endpoints of one Microsoft cloud, and which hosts may see a bearer token.
+//!
+//! Source: Microsoft Learn, "National cloud deployments" (Microsoft Graph) and "Azure environments"
+//! (Azure Resource Manager).
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The endpoints of a cloud. No URL ends in a slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cloud {
+    authority: String,
+    graph: String,
+    graph_scope: String,
+}
+
+impl Cloud {
+    /// The public cloud.
+    pub fn public() -> Self {
+        Self::known("https://login.microsoftonline.com", "https://graph.microsoft.com")
+    }
+
+    /// Microsoft Cloud for US Government (L4).
+    pub fn us_government() -> Self {
+        Self::known("https://login.microsoftonline.us", "https://graph.microsoft.us")
+    }
+
+    /// The cloud operated by 21Vianet in China.
+    pub fn china() -> Self {
+        Self::known("https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn")
+    }
+
+    /// Any other pair of endpoints: an emulator, a proxy, a future cloud. `graph` may end in `/v1.0`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when a URL has no `http` or `https` scheme, or is plain `http` to a host
+    /// that is not on the loopback: tokens and secrets do not travel unencrypted.
+    pub fn custom(authority: &str, graph: &str) -> Result<Self> {
+        let authority = checked("authority", authority)?;
+        let graph = checked("Graph URL", graph)?;
+        let graph = graph.strip_suffix("/v1.0").unwrap_or(&graph).to_owned();
+        // An emulator issues tokens for the real Graph audience, as the real service does.
+        Ok(Self { authority, graph, graph_scope: "https://graph.microsoft.com/.default".to_owned() })
+    }
+
+    fn known(authority: &str, graph: &str) -> Self {
+        Self {
+            authority: authority.to_owned(),
+            graph: graph.to_owned(),
+            graph_scope: format!("{graph}/.default"),
+        }
+    }
+
+    /// The token authority, for example `https://login.microsoftonline.com`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The Graph root without a version, for example `https://graph.microsoft.com`.
+    pub fn graph(&self) -> &str {
+        &self.graph
+    }
+
+    /// The scope that a client-credentials token for Graph is asked with.
+    pub fn graph_scope(&self) -> &str {
+        &self.graph_scope
+    }
+}
+
+impl Default for Cloud {
+    fn default() -> Self {
+        Self::public()
+    }
+}
+
+/// Scheme, host and port of a URL in lower case (`https://host:port`), or `None` for anything else.
+/// Two URLs of one origin may see the same bearer token. A URL with user information has no origin here.
+pub fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let default_port = match scheme.as_str() {
+        "https" => "443",
+        "http" => "80",
+        _ => return None,
+    };
+    let host = rest.split(['/', '?', '#', '\\']).next()?;
+    if host.is_empty() || host.contains('@') {
+        return None;
+    }
+    let host = host.to_ascii_lowercase();
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+    Some(if has_port { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{default_port}") })
+}
+
+fn checked(what: &str, url: &str) -> Result<String> {
+    let url = url.trim().trim_end_matches('/');
+    let wrong = |why: &str| Error::new(ErrorKind::Invalid, format!("{what} {url:?}: {why}"));
+    let origin = origin(url).ok_or_else(|| wrong("expected http://host or https://host"))?;
+    if let Some(rest) = origin.strip_prefix("http://") {
+        let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
+        if !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+            return Err(wrong("plain http is accepted for loopback hosts only"));
+        }
+    }
+    Ok(url.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_compared_by_scheme_host_and_port() {
+        assert_eq!(origin("https://Graph.Microsoft.com/v1.0"), Some("https://graph.microsoft.com:443".into()));
+        assert_eq!(origin("http://127.0.0.1:81?x"), Some("http://127.0.0.1:81".into()));
+        assert_eq!(origin("http://[::1]"), Some("http://[::1]:80".into()));
+        for bad in ["graph.microsoft.com", "file:///etc/passwd", "https://", "https://a@b/"] {
+            assert_eq!(origin(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn custom_refuses_plain_http_off_loopback() {
+        assert!(Cloud::custom("http://127.0.0.1:1/", "http://localhost:2/v1.0").is_ok());
+        assert!(Cloud::custom("http://login.example", "https://graph.example").is_err());
+        let cloud = Cloud::custom("https://a.example", "https://b.example/v1.0/").unwrap();
+        assert_eq!((cloud.authority(), cloud.graph()), ("https://a.example", "https://b.example"));
+    }
+}
