@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod cloud;
 pub mod error;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod secret;
 
 pub use cloud::Cloud;
