@@ -2,10 +2,20 @@
 
 pub mod clock;
 pub mod cloud;
+pub mod entitlement;
 pub mod error;
+pub mod event;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod intake;
+#[cfg(any(feature = "engine", feature = "http"))]
+pub mod notify;
+pub mod person;
+pub mod plan;
+pub mod policy;
 pub mod secret;
+#[cfg(any(feature = "engine", feature = "http"))]
+pub mod target;
 
 pub use cloud::Cloud;
 pub use error::{Error, ErrorKind, Result};

@@ -99,7 +99,10 @@ impl Request {
 
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Request").field("method", &self.method).field("operation", &self.operation).finish()
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("operation", &self.operation)
+            .finish()
     }
 }
 
@@ -117,7 +120,10 @@ pub struct Response {
 impl Response {
     /// The first header of that name (lower case), if any.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether the status is 2xx.
@@ -132,14 +138,20 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            Error::new(ErrorKind::Protocol, format!("the answer does not fit its schema at `{}`", error.path()))
-                .with_status(self.status)
+            Error::new(
+                ErrorKind::Protocol,
+                format!("the answer does not fit its schema at `{}`", error.path()),
+            )
+            .with_status(self.status)
         })
     }
 }
 
 impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Response").field("status", &self.status).field("bytes", &self.body.len()).finish()
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish()
     }
 }

@@ -1,0 +1,376 @@
+//! What can be held: [`Entitlement`]; what should be ([`Desired`]) and what is ([`Actual`]); what a target
+//! offers ([`Catalog`]); and who must never be touched ([`Protected`]).
+//!
+//! These are the words that policy, plan and targets share. Nothing here knows Graph, ARM or SCIM.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::person::PersonKey;
+
+/// Names a target, for example `graph`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetId(String);
+
+impl TargetId {
+    /// A target's name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The sorts of things a person can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Membership of a group.
+    Group,
+    /// A licence, by SKU.
+    License,
+    /// A directory role.
+    Role,
+    /// A role assignment on an Azure scope.
+    Azure,
+    /// A role in a downstream application.
+    App,
+}
+
+impl Kind {
+    /// The kind in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::License => "licence",
+            Self::Role => "role",
+            Self::Azure => "azure role",
+            Self::App => "app",
+        }
+    }
+}
+
+/// An entitlement as a policy writes it: by unique name, or `id:<id>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reference {
+    /// The sort of thing.
+    pub kind: Kind,
+    /// Display name, SKU part number or `id:<id>`.
+    pub name: String,
+}
+
+impl Reference {
+    /// A reference.
+    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.kind.as_str(), self.name)
+    }
+}
+
+/// One thing a target can give to and take from an account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Entitlement {
+    /// The target that gives it.
+    pub target: TargetId,
+    /// The sort of thing.
+    pub kind: Kind,
+    /// The target's own id.
+    pub id: String,
+    /// The name people know it by.
+    pub name: String,
+}
+
+impl fmt::Display for Entitlement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.as_str(), self.name)
+    }
+}
+
+/// Account attributes that the platform keeps in step with HR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+#[non_exhaustive]
+pub enum Attribute {
+    DisplayName,
+    GivenName,
+    FamilyName,
+    Department,
+    JobTitle,
+    Location,
+    Country,
+    /// ISO 3166-1 alpha-2; licences need it.
+    UsageLocation,
+    Company,
+    CostCenter,
+    WorkerType,
+    /// `yyyy-mm-dd`, a civil date.
+    HireDate,
+}
+
+impl Attribute {
+    /// The attribute's name in snake case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DisplayName => "display_name",
+            Self::GivenName => "given_name",
+            Self::FamilyName => "family_name",
+            Self::Department => "department",
+            Self::JobTitle => "job_title",
+            Self::Location => "location",
+            Self::Country => "country",
+            Self::UsageLocation => "usage_location",
+            Self::Company => "company",
+            Self::CostCenter => "cost_center",
+            Self::WorkerType => "worker_type",
+            Self::HireDate => "hire_date",
+        }
+    }
+}
+
+/// Attribute values. An attribute that is not in the map is left as it is.
+pub type Attributes = BTreeMap<Attribute, String>;
+
+/// One entitlement that policy asks for, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// What.
+    pub what: Reference,
+    /// The ids of the rules that ask for it (`defaults` for the defaults).
+    pub rules: Vec<String>,
+    /// Days it is kept after the last rule stopped asking for it; the longest where rules differ.
+    pub grace_days: u32,
+}
+
+/// What policy says one person should have. Says nothing of when: the orchestrator knows the phase.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// Attribute values.
+    pub attributes: Attributes,
+    /// Entitlements, at most one entry per reference.
+    pub grants: Vec<Grant>,
+}
+
+/// How an entitlement is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Via {
+    /// Given to the account itself, and so removable.
+    Direct,
+    /// Inherited from another entitlement, for example a licence from a group: remove that one.
+    Inherited {
+        /// The id of what it comes from.
+        from: String,
+    },
+    /// Computed by the target from attributes: follows them, cannot be removed.
+    Dynamic,
+    /// Mastered in another directory: must be changed there.
+    Synced,
+}
+
+/// An entitlement somebody holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// What.
+    pub entitlement: Entitlement,
+    /// How.
+    pub via: Via,
+    /// The target's id of the assignment, where removing needs it.
+    pub assignment: Option<String>,
+}
+
+/// An account as a target reports it. `Debug` prints the id alone.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The target's immutable id.
+    pub id: String,
+    /// The sign-in name (user principal name, SCIM userName).
+    pub name: String,
+    /// Whether sign-in is allowed.
+    pub enabled: bool,
+    /// Whether it is soft-deleted, and so restorable.
+    pub deleted: bool,
+    /// Whether another directory masters it, so that it cannot be changed here.
+    pub synced: bool,
+    /// Current attribute values; absent means empty.
+    pub attributes: Attributes,
+    /// The manager's account id.
+    pub manager: Option<String>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Account({})", self.id)
+    }
+}
+
+/// What one person has at one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actual {
+    /// Whose.
+    pub person: PersonKey,
+    /// The account, if there is one.
+    pub account: Option<Account>,
+    /// Everything the account holds.
+    pub held: Vec<Held>,
+}
+
+impl Actual {
+    /// Somebody without an account.
+    pub fn none(person: PersonKey) -> Self {
+        Self {
+            person,
+            account: None,
+            held: Vec::new(),
+        }
+    }
+
+    /// Whether the entitlement is held, in whichever way.
+    pub fn holds(&self, what: &Entitlement) -> bool {
+        self.held.iter().any(|held| same(&held.entitlement, what))
+    }
+}
+
+/// Whether two entitlements are the same thing, whatever they are called.
+pub fn same(a: &Entitlement, b: &Entitlement) -> bool {
+    a.kind == b.kind && a.target == b.target && a.id.eq_ignore_ascii_case(&b.id)
+}
+
+/// Whether a catalogue item can be given to an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Class {
+    /// Can be given and taken.
+    Assignable,
+    /// A group whose members are computed from attributes.
+    Dynamic,
+    /// Mastered in another directory.
+    Synced,
+    /// A mail-enabled security group or distribution list, which the target's API cannot change.
+    MailEnabled,
+}
+
+/// Seats of a licence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seats {
+    /// Bought and usable.
+    pub total: u64,
+    /// Taken.
+    pub used: u64,
+}
+
+/// One thing a target offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// What.
+    pub entitlement: Entitlement,
+    /// Whether it can be given.
+    pub class: Class,
+    /// Whether it carries administrative power.
+    pub privileged: bool,
+    /// Seats, for licences.
+    pub seats: Option<Seats>,
+    /// Ids of licences that come with it (group-based licensing).
+    pub carries: Vec<String>,
+}
+
+/// Everything a target offers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// What can be held.
+    pub items: Vec<Item>,
+    /// Domains that sign-in names may end in, lower case.
+    pub domains: BTreeSet<String>,
+}
+
+impl Catalog {
+    /// Finds what a policy names.
+    ///
+    /// # Errors
+    /// A clause that says what is wrong: nothing by that name, or more than one.
+    pub fn resolve(&self, reference: &Reference) -> Result<&Item, String> {
+        let of_kind = self
+            .items
+            .iter()
+            .filter(|item| item.entitlement.kind == reference.kind);
+        let id = reference.name.strip_prefix("id:");
+        let mut found = of_kind.filter(|item| match id {
+            Some(id) => item.entitlement.id.eq_ignore_ascii_case(id.trim()),
+            None => {
+                item.entitlement.name.eq_ignore_ascii_case(&reference.name)
+                    || (reference.kind == Kind::Role
+                        && item.entitlement.id.eq_ignore_ascii_case(&reference.name))
+            }
+        });
+        let first = found
+            .next()
+            .ok_or_else(|| format!("the tenant has no {reference}"))?;
+        if id.is_none() && found.next().is_some() {
+            return Err(format!(
+                "the tenant has more than one {reference}: name it as \"id:<id>\""
+            ));
+        }
+        Ok(first)
+    }
+
+    /// The item of an entitlement, if it is still offered.
+    pub fn item(&self, what: &Entitlement) -> Option<&Item> {
+        self.items.iter().find(|item| same(&item.entitlement, what))
+    }
+}
+
+/// Who is never touched, whatever HR and policy say. Cannot be overridden by an approval.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protected {
+    /// Sign-in names, lower case.
+    pub names: BTreeSet<String>,
+    /// Account ids, lower case.
+    pub ids: BTreeSet<String>,
+    /// Names or ids of roles whose holders are protected, lower case.
+    pub roles: BTreeSet<String>,
+}
+
+impl Protected {
+    /// Why this account must not be touched, or `None`.
+    pub fn reason(&self, actual: &Actual) -> Option<String> {
+        let account = actual.account.as_ref()?;
+        if self.ids.contains(&account.id.to_lowercase()) {
+            return Some(format!("account {} is protected by id", account.id));
+        }
+        if self.names.contains(&account.name.to_lowercase()) {
+            return Some(format!("account {} is protected by name", account.id));
+        }
+        let role = actual.held.iter().map(|held| &held.entitlement).find(|what| {
+            what.kind == Kind::Role
+                && (self.roles.contains(&what.name.to_lowercase())
+                    || self.roles.contains(&what.id.to_lowercase()))
+        })?;
+        Some(format!(
+            "account {} is protected: it holds the role {}",
+            account.id, role.name
+        ))
+    }
+}

@@ -1,0 +1,77 @@
+//! The port [`Intake`]: turns a source's bytes into [records](Record) and [rejects](Reject).
+//!
+//! Invariants: one bad row never stops the rest, none is dropped silently, memory does not grow with the
+//! input, and no row's personal data stands in a message.
+
+use std::fmt;
+use std::io::BufRead;
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::person::Person;
+
+/// One good row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Where it stood: the line of a CSV, the index (from 1) in an array.
+    pub row: u64,
+    /// What it says.
+    pub person: Person,
+}
+
+/// One row that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Where it stood: the line of a CSV, the index (from 1) in an array.
+    pub row: u64,
+    /// The worker id, if the row has one.
+    pub person: Option<String>,
+    /// The field at fault, as the source names it; empty for the whole row.
+    pub field: String,
+    /// A stable code, for example `impossible_date`.
+    pub code: &'static str,
+    /// What was expected, in one clause.
+    pub message: String,
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "row {}", self.row)?;
+        if !self.field.is_empty() {
+            write!(f, ", field {}", self.field)?;
+        }
+        write!(f, ": {} [{}]", self.message, self.code)
+    }
+}
+
+/// What an intake hands over, one at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Item {
+    /// A good row.
+    Record(Box<Record>),
+    /// A refused one.
+    Reject(Reject),
+}
+
+/// Totals of one reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows seen.
+    pub rows: u64,
+    /// Good ones.
+    pub records: u64,
+    /// Refused ones.
+    pub rejects: u64,
+}
+
+/// Reads one format.
+pub trait Intake: fmt::Debug + Send + Sync {
+    /// Reads to the end, or until `sink` breaks. Blank rows are skipped.
+    ///
+    /// # Errors
+    /// Only for what makes the whole input unusable: it cannot be read, is not UTF-8, has no header or the
+    /// key's column is missing. Items handed over before stand.
+    fn read(&self, input: &mut dyn BufRead, sink: &mut dyn FnMut(Item) -> ControlFlow<()>)
+    -> Result<Summary>;
+}

@@ -1,0 +1,184 @@
+//! [`Person`]: what HR says about one worker, in the words every source is translated to.
+//!
+//! Invariants: the [`PersonKey`] never changes and is never a mail address or user principal name;
+//! `Debug` prints the key alone; a field HR did not send is `None`, and `None` never clears anything.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The worker id that HR uses, unique within one tenant and immutable.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PersonKey(String);
+
+impl PersonKey {
+    /// Takes the worker id as HR writes it; surrounding white space is not part of it.
+    pub fn new(id: impl AsRef<str>) -> Self {
+        Self(id.as_ref().trim().to_owned())
+    }
+
+    /// The worker id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PersonKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PersonKey({})", self.0)
+    }
+}
+
+/// Whether HR counts the worker among its own. Never defaulted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Status {
+    /// Works here, or will.
+    Active,
+    /// Employment has ended, or ends on the last day where one is given.
+    Terminated,
+}
+
+/// One worker. The field names are the ones that policy conditions use (`person.job_title`).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The immutable key; `person.employee_id` in policy.
+    #[serde(rename = "employee_id")]
+    pub key: PersonKey,
+    /// Active or terminated.
+    pub status: Status,
+    /// Given name; people with one name have only this or only [`family_name`](Self::family_name).
+    pub given_name: Option<String>,
+    /// Middle name or names.
+    pub middle_name: Option<String>,
+    /// Family name.
+    pub family_name: Option<String>,
+    /// The name the person goes by instead of the given name.
+    pub preferred_name: Option<String>,
+    /// Department.
+    pub department: Option<String>,
+    /// Job title.
+    pub job_title: Option<String>,
+    /// Work location, as HR names it.
+    pub location: Option<String>,
+    /// Country of work: ISO 3166-1 alpha-2, upper case.
+    pub country: Option<String>,
+    /// IANA time zone of the work location.
+    pub time_zone: Option<String>,
+    /// Employee, contractor and so on, as HR names it.
+    pub worker_type: Option<String>,
+    /// Cost centre.
+    pub cost_center: Option<String>,
+    /// Legal entity.
+    pub company: Option<String>,
+    /// A mail address from HR, usually private. Never a key.
+    pub email: Option<String>,
+    /// The manager's worker id.
+    pub manager_id: Option<PersonKey>,
+    /// First day of work: a civil date in the work location's zone.
+    pub hire_date: Option<Date>,
+    /// Last day of work, inclusive: a civil date in the work location's zone.
+    pub last_day: Option<Date>,
+}
+
+impl Person {
+    /// An active person of whom nothing but the key is known.
+    pub fn new(key: PersonKey) -> Self {
+        Self {
+            key,
+            status: Status::Active,
+            given_name: None,
+            middle_name: None,
+            family_name: None,
+            preferred_name: None,
+            department: None,
+            job_title: None,
+            location: None,
+            country: None,
+            time_zone: None,
+            worker_type: None,
+            cost_center: None,
+            company: None,
+            email: None,
+            manager_id: None,
+            hire_date: None,
+            last_day: None,
+        }
+    }
+
+    /// The names policy conditions may use after `person.` or `manager.`, in order.
+    pub const FIELDS: &'static [&'static str] = &[
+        "employee_id",
+        "status",
+        "given_name",
+        "middle_name",
+        "family_name",
+        "preferred_name",
+        "department",
+        "job_title",
+        "location",
+        "country",
+        "time_zone",
+        "worker_type",
+        "cost_center",
+        "company",
+        "email",
+        "manager_id",
+        "hire_date",
+        "last_day",
+    ];
+
+    /// A hash over every field: equal means that HR said the same thing again.
+    pub fn version(&self) -> String {
+        // A struct of strings and dates always serialises.
+        let bytes = serde_json::to_vec(self).unwrap_or_default();
+        hex(&Sha256::digest(&bytes))
+    }
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Person({})", self.key.as_str())
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_lists_what_serde_writes() {
+        let value = serde_json::to_value(Person::new(PersonKey::new(" W-1 "))).unwrap();
+        let names: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, Person::FIELDS);
+        assert_eq!(value["employee_id"], "W-1");
+    }
+
+    #[test]
+    fn debug_prints_no_personal_data() {
+        let mut person = Person::new(PersonKey::new("W-1"));
+        person.family_name = Some("Lovelace".into());
+        assert_eq!(format!("{person:?}"), "Person(W-1)");
+    }
+}

@@ -1,0 +1,355 @@
+//! The diff and its order.
+
+use std::collections::BTreeMap;
+
+use crate::entitlement::{Account, Class, Kind, Via, same};
+
+use super::{Action, Change, Input, Owned, Phase, Plan, Step};
+
+/// Computes what is to be done. See the [module](super) for what it promises.
+pub fn plan(input: &Input<'_>) -> Plan {
+    let mut plan = Plan::empty(input.person);
+    plan.ledger = input.ledger.to_vec();
+    if let Some(account) = input.actual.account.as_ref().filter(|account| account.synced) {
+        plan.notes.push(format!(
+            "account {} is mastered in another directory: change it there; nothing was planned here",
+            account.id
+        ));
+        return plan;
+    }
+    match input.phase {
+        Phase::Pending => {}
+        Phase::Staged | Phase::Active => present(input, &mut plan),
+        Phase::Gone => gone(input, &mut plan),
+        Phase::Purged => purged(input, &mut plan),
+    }
+    plan
+}
+
+/// Builds steps for one input.
+struct Steps<'a, 'b> {
+    input: &'a Input<'b>,
+    plan: &'a mut Plan,
+}
+
+impl Steps<'_, '_> {
+    fn add(&mut self, action: Action, why: impl Into<String>) {
+        let account = self
+            .input
+            .actual
+            .account
+            .as_ref()
+            .map(|account| account.id.as_str());
+        self.plan.steps.push(Step::new(
+            self.input.target,
+            self.input.person,
+            account,
+            action,
+            why,
+        ));
+    }
+
+    fn mark_privileged(&mut self, privileged: bool) {
+        if let Some(step) = self.plan.steps.last_mut() {
+            step.privileged = privileged;
+        }
+    }
+
+    fn note(&mut self, text: String) {
+        self.plan.notes.push(text);
+    }
+}
+
+/// Joiner and mover: account, attributes, manager, groups, licences, roles, sign-in.
+fn present(input: &Input<'_>, plan: &mut Plan) {
+    let mut steps = Steps { input, plan };
+    let ours = account(&mut steps);
+    if let Some((manager, account)) = input.manager {
+        let current = input
+            .actual
+            .account
+            .as_ref()
+            .and_then(|own| own.manager.as_deref());
+        if !current.is_some_and(|current| current.eq_ignore_ascii_case(account)) {
+            let action = Action::SetManager {
+                manager: manager.clone(),
+                account: account.to_owned(),
+            };
+            steps.add(action, format!("HR names {manager} as manager"));
+        }
+    }
+    // Groups before licences before roles: later ones may depend on earlier ones.
+    for kind in [Kind::Group, Kind::License, Kind::Role, Kind::App, Kind::Azure] {
+        grants(&mut steps, kind);
+    }
+    let blocked = input
+        .actual
+        .account
+        .as_ref()
+        .is_none_or(|account| !account.enabled || account.deleted);
+    if input.phase == Phase::Active && blocked {
+        if ours || input.blocked_by_us {
+            steps.add(Action::AllowSignIn, input.because);
+        } else {
+            steps.note("sign-in was blocked by somebody else and is left blocked".to_owned());
+        }
+    }
+    revocations(&mut steps);
+}
+
+/// Creates, restores or updates; says whether the account comes into being by this plan.
+fn account(steps: &mut Steps<'_, '_>) -> bool {
+    let input = steps.input;
+    match (&input.actual.account, input.name) {
+        (None, Some(name)) => {
+            let action = Action::CreateAccount {
+                name: name.to_owned(),
+                attributes: input.attributes.clone(),
+            };
+            steps.add(action, input.because);
+            true
+        }
+        (None, None) => {
+            steps.note("no free sign-in name was found: no account is created".to_owned());
+            false
+        }
+        (Some(account), _) => {
+            if account.deleted {
+                steps.add(
+                    Action::RestoreAccount,
+                    "a soft-deleted account carries this worker id",
+                );
+                steps.note(
+                    "whatever the restored account still holds and policy does not ask for is removed".into(),
+                );
+            }
+            let changes = changes(input, account);
+            if !changes.is_empty() {
+                steps.add(Action::UpdateAccount { changes }, "HR and policy say so");
+            }
+            account.deleted
+        }
+    }
+}
+
+fn changes(input: &Input<'_>, account: &Account) -> BTreeMap<crate::entitlement::Attribute, Change> {
+    let differs = input
+        .attributes
+        .iter()
+        .filter(|(name, value)| account.attributes.get(name) != Some(value));
+    differs
+        .map(|(name, value)| {
+            (
+                *name,
+                Change {
+                    before: account.attributes.get(name).cloned(),
+                    after: value.clone(),
+                },
+            )
+        })
+        .collect()
+}
+
+fn grants(steps: &mut Steps<'_, '_>, kind: Kind) {
+    let input = steps.input;
+    for wanted in input
+        .wanted
+        .iter()
+        .filter(|wanted| wanted.item.entitlement.kind == kind)
+    {
+        let what = &wanted.item.entitlement;
+        if let Some(owned) = steps
+            .plan
+            .ledger
+            .iter_mut()
+            .find(|owned| same(&owned.entitlement, what))
+        {
+            owned.losing_since = None;
+            owned.rules.clone_from(&wanted.rules);
+            owned.grace_days = wanted.grace_days;
+        }
+        if input.phase == Phase::Staged && wanted.item.privileged {
+            continue; // administrative power begins with the first day, not before
+        }
+        match wanted.item.class {
+            Class::Assignable => {}
+            Class::Dynamic => {
+                if !input.actual.holds(what) {
+                    steps.note(format!(
+                        "{what} is dynamic: it follows from attributes, and is not assigned"
+                    ));
+                }
+                continue;
+            }
+            Class::Synced | Class::MailEnabled => {
+                steps.note(format!(
+                    "{what} cannot be changed here (synced or mail-enabled): ask its owner"
+                ));
+                continue;
+            }
+        }
+        let deleted = input
+            .actual
+            .account
+            .as_ref()
+            .is_some_and(|account| account.deleted);
+        if deleted || !input.actual.holds(what) {
+            steps.add(
+                Action::Grant {
+                    entitlement: what.clone(),
+                },
+                rules(&wanted.rules),
+            );
+            steps.mark_privileged(wanted.item.privileged);
+        }
+    }
+}
+
+fn rules(ids: &[String]) -> String {
+    let noun = if ids.len() == 1 { "rule" } else { "rules" };
+    format!("{noun} {}", ids.join(", "))
+}
+
+/// What a present person loses: what the ledger holds and nobody asks for, after its grace; on a fresh
+/// start, everything direct that nobody asks for.
+fn revocations(steps: &mut Steps<'_, '_>) {
+    let input = steps.input;
+    let wanted = |what: &_| {
+        input
+            .wanted
+            .iter()
+            .any(|wanted| same(&wanted.item.entitlement, what))
+    };
+    let ledger = std::mem::take(&mut steps.plan.ledger);
+    for mut owned in ledger {
+        if owned.entitlement.target != *input.target || wanted(&owned.entitlement) {
+            steps.plan.ledger.push(owned);
+            continue;
+        }
+        let held = input
+            .actual
+            .held
+            .iter()
+            .find(|held| same(&held.entitlement, &owned.entitlement) && held.via == Via::Direct);
+        let Some(held) = held else { continue }; // somebody took it away already: no longer ours
+        let since = *owned.losing_since.get_or_insert(input.now);
+        if owned.ends_at().is_some_and(|end| end <= input.now) || input.fresh {
+            let why = match owned.grace_days {
+                0 => format!("{} no longer applies", rules(&owned.rules)),
+                days => format!(
+                    "{} no longer applies since {since}, grace of {days} days is over",
+                    rules(&owned.rules)
+                ),
+            };
+            let action = Action::Revoke {
+                entitlement: owned.entitlement.clone(),
+                assignment: held.assignment.clone(),
+            };
+            steps.add(action, why);
+            steps.mark_privileged(owned.entitlement.kind == Kind::Role);
+        }
+        steps.plan.ledger.push(owned);
+    }
+    if input.fresh {
+        let foreign: Vec<_> = input
+            .actual
+            .held
+            .iter()
+            .filter(|held| held.via == Via::Direct && !wanted(&held.entitlement))
+            .filter(|held| {
+                !steps
+                    .plan
+                    .ledger
+                    .iter()
+                    .any(|owned| same(&owned.entitlement, &held.entitlement))
+            })
+            .cloned()
+            .collect();
+        for held in foreign {
+            let privileged = held.entitlement.kind == Kind::Role;
+            let action = Action::Revoke {
+                entitlement: held.entitlement,
+                assignment: held.assignment,
+            };
+            steps.add(action, "left over from an earlier employment");
+            steps.mark_privileged(privileged);
+        }
+    }
+}
+
+/// Leaver: block, sessions, password, roles, apps, groups without licences, licences and their groups.
+fn gone(input: &Input<'_>, plan: &mut Plan) {
+    let Some(account) = input.actual.account.as_ref().filter(|account| !account.deleted) else {
+        plan.ledger
+            .retain(|owned: &Owned| owned.entitlement.target != *input.target);
+        return;
+    };
+    let mut steps = Steps { input, plan };
+    let direct: Vec<_> = input
+        .actual
+        .held
+        .iter()
+        .filter(|held| held.via == Via::Direct)
+        .collect();
+    if account.enabled {
+        steps.add(Action::BlockSignIn, input.because);
+    }
+    if account.enabled || !direct.is_empty() {
+        steps.add(Action::RevokeSessions, input.because);
+        if input.reset_password {
+            steps.add(Action::ResetPassword, input.because);
+        }
+    }
+    let carries = |id: &str| {
+        input
+            .carriers
+            .get(id)
+            .is_some_and(|licences| !licences.is_empty())
+    };
+    let rank = |kind: Kind, id: &str| match kind {
+        Kind::Role => 0,
+        Kind::Azure => 1,
+        Kind::App => 2,
+        Kind::Group if !carries(id) => 3,
+        Kind::License => 4,
+        Kind::Group => 5,
+    };
+    let mut ordered = direct;
+    ordered.sort_by_key(|held| rank(held.entitlement.kind, &held.entitlement.id));
+    for held in ordered {
+        let action = Action::Revoke {
+            entitlement: held.entitlement.clone(),
+            assignment: held.assignment.clone(),
+        };
+        steps.add(action, input.because);
+        steps.mark_privileged(matches!(held.entitlement.kind, Kind::Role | Kind::Azure));
+    }
+    for held in &input.actual.held {
+        match &held.via {
+            Via::Dynamic => steps.note(format!(
+                "{} is dynamic: it ends when the target has recomputed it",
+                held.entitlement
+            )),
+            Via::Synced => steps.note(format!(
+                "{} is mastered in another directory: remove it there",
+                held.entitlement
+            )),
+            Via::Direct | Via::Inherited { .. } => {}
+        }
+    }
+}
+
+fn purged(input: &Input<'_>, plan: &mut Plan) {
+    if input
+        .actual
+        .account
+        .as_ref()
+        .is_some_and(|account| !account.deleted)
+    {
+        // Whatever came back in the meantime goes first, in the leaver's order.
+        gone(input, plan);
+        Steps { input, plan }.add(Action::DeleteAccount, input.because);
+    }
+    plan.ledger
+        .retain(|owned| owned.entitlement.target != *input.target);
+}

@@ -1,0 +1,217 @@
+//! The pure difference between desired and actual: [`plan`].
+//!
+//! Invariants: no I/O, no clock, cannot fail; the same input gives the same [`Plan`]; carrying a plan out
+//! and planning again gives an empty one ([`Plan::after`] says what carrying out leaves behind).
+//! Only what the [ledger](Owned) says the platform granted is taken from a mover; a leaver loses all.
+
+mod diff;
+mod step;
+
+pub use diff::plan;
+pub use step::{Action, Change, IdempotencyKey, Notice, Recipient, Step, StepId};
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::entitlement::{Account, Actual, Attributes, Entitlement, Held, Item, TargetId, Via, same};
+use crate::event::EventId;
+use crate::person::{PersonKey, hex};
+
+/// The version of [`Plan`] and [`Action`] as journals hold them.
+pub const VERSION: u32 = 1;
+
+/// What a person should be at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// Too early: no account yet.
+    Pending,
+    /// An account that nobody can sign in to, prepared for the start.
+    Staged,
+    /// At work.
+    Active,
+    /// Employment has ended: no access.
+    Gone,
+    /// Retention has run out: no account.
+    Purged,
+}
+
+/// One entitlement that the platform granted: what, by which rules, since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned {
+    /// What was granted.
+    pub entitlement: Entitlement,
+    /// The rules that asked for it.
+    pub rules: Vec<String>,
+    /// The event that brought it.
+    pub event: EventId,
+    /// Since when.
+    pub since: Timestamp,
+    /// Days to keep it once no rule asks for it any more.
+    pub grace_days: u32,
+    /// Since when no rule has asked for it; `None` while one does.
+    pub losing_since: Option<Timestamp>,
+}
+
+impl Owned {
+    /// When the grace ends, if it is running.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let grace = jiff::SignedDuration::from_hours(i64::from(self.grace_days) * 24);
+        self.losing_since
+            .map(|since| since.saturating_add(grace).unwrap_or(Timestamp::MAX))
+    }
+}
+
+/// An entitlement that policy asks for, resolved against the catalogue.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// What the target offers.
+    pub item: &'a Item,
+    /// The rules that ask for it.
+    pub rules: Vec<String>,
+    /// Days of grace.
+    pub grace_days: u32,
+}
+
+/// Everything the difference is computed from, for one person at one target.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// Where.
+    pub target: &'a TargetId,
+    /// Whose.
+    pub person: &'a PersonKey,
+    /// The event that is planned for.
+    pub event: &'a EventId,
+    /// What the person should be.
+    pub phase: Phase,
+    /// Why that phase, in a few words.
+    pub because: &'a str,
+    /// The sign-in name reserved for a new account.
+    pub name: Option<&'a str>,
+    /// Attribute values that policy and HR ask for.
+    pub attributes: &'a Attributes,
+    /// The entitlements that policy asks for.
+    pub wanted: &'a [Wanted<'a>],
+    /// The manager's key and account, once it exists.
+    pub manager: Option<(&'a PersonKey, &'a str)>,
+    /// What is.
+    pub actual: &'a Actual,
+    /// What the platform granted.
+    pub ledger: &'a [Owned],
+    /// Whether the platform itself blocked sign-in, and so may allow it again.
+    pub blocked_by_us: bool,
+    /// Whether nothing of an earlier employment may survive (rejoin).
+    pub fresh: bool,
+    /// Whether a leaver's password is replaced.
+    pub reset_password: bool,
+    /// Now.
+    pub now: Timestamp,
+    /// The licences that come with a group, by group id, for the leaver's order.
+    pub carriers: &'a BTreeMap<String, Vec<String>>,
+}
+
+/// What is to be done for one person, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`VERSION`] of the platform that made it.
+    pub version: u32,
+    /// Whose.
+    pub person: PersonKey,
+    /// The steps, in the order of execution.
+    pub steps: Vec<Step>,
+    /// The ledger as the plan assumes it: grace started or ended, vanished entries dropped.
+    pub ledger: Vec<Owned>,
+    /// What people should know: things that cannot be done, and why.
+    pub notes: Vec<String>,
+    /// Set when the account must not be touched: why. There are no steps then.
+    pub refused: Option<String>,
+}
+
+impl Plan {
+    /// A plan that does nothing.
+    pub fn empty(person: &PersonKey) -> Self {
+        Self {
+            version: VERSION,
+            person: person.clone(),
+            steps: Vec::new(),
+            ledger: Vec::new(),
+            notes: Vec::new(),
+            refused: None,
+        }
+    }
+
+    /// A stable hash over the steps: what an approval binds to.
+    pub fn hash(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let bytes = serde_json::to_vec(&self.steps).unwrap_or_default();
+        hex(&Sha256::digest(&bytes))
+    }
+
+    /// What `actual` will be once this plan has been carried out at `target`. New accounts get the id
+    /// `(new)`.
+    pub fn after(&self, target: &TargetId, mut actual: Actual) -> Actual {
+        for step in self.steps.iter().filter(|step| &step.target == target) {
+            apply(&mut actual, &step.action);
+        }
+        actual
+    }
+}
+
+fn apply(actual: &mut Actual, action: &Action) {
+    match action {
+        Action::CreateAccount { name, attributes } => {
+            actual.account = Some(Account {
+                id: "(new)".to_owned(),
+                name: name.clone(),
+                enabled: false,
+                deleted: false,
+                synced: false,
+                attributes: attributes.clone(),
+                manager: None,
+            });
+        }
+        Action::Grant { entitlement } => {
+            if !actual.holds(entitlement) {
+                actual.held.push(Held {
+                    entitlement: entitlement.clone(),
+                    via: Via::Direct,
+                    assignment: None,
+                });
+            }
+        }
+        Action::Revoke { entitlement, .. } => {
+            actual
+                .held
+                .retain(|held| held.via != Via::Direct || !same(&held.entitlement, entitlement));
+            actual
+                .held
+                .retain(|held| !matches!(&held.via, Via::Inherited { from } if *from == entitlement.id));
+        }
+        Action::DeleteAccount => {
+            actual.held.clear();
+            if let Some(account) = &mut actual.account {
+                account.deleted = true;
+            }
+        }
+        other => {
+            let Some(account) = &mut actual.account else {
+                return;
+            };
+            match other {
+                Action::RestoreAccount => account.deleted = false,
+                Action::AllowSignIn => account.enabled = true,
+                Action::BlockSignIn => account.enabled = false,
+                Action::SetManager { account: manager, .. } => account.manager = Some(manager.clone()),
+                Action::UpdateAccount { changes } => {
+                    for (attribute, change) in changes {
+                        account.attributes.insert(*attribute, change.after.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}

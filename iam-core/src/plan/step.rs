@@ -1,0 +1,236 @@
+//! [`Step`]: one change at one target, with the reason for it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::entitlement::{Attribute, Attributes, Entitlement, TargetId};
+use crate::event::EventId;
+use crate::person::{PersonKey, hex};
+
+/// Names a step within its event: the same change always has the same id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(String);
+
+impl StepId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for StepId {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Makes repeating a step recognisable: the same for every attempt at the same step of the same event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key of one step of one event.
+    pub fn of(event: &EventId, step: &Step) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(event.as_str());
+        hash.update([0]);
+        hash.update(step.target.as_str());
+        hash.update([0]);
+        hash.update(step.id.as_str());
+        Self(hex(&hash.finalize())[..32].to_owned())
+    }
+
+    /// The key as text: 32 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An attribute's value before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Before; `None` was empty.
+    pub before: Option<String>,
+    /// After.
+    pub after: String,
+}
+
+/// Who a notice goes to; resolved to an address when it is sent, never journalled as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Recipient {
+    /// The person.
+    Person,
+    /// The person's manager.
+    Manager,
+    /// The HR mailbox of the policy.
+    Hr,
+}
+
+/// What a notice says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Notice {
+    /// Somebody starts.
+    Joined,
+    /// Somebody's access changed.
+    Moved,
+    /// Somebody has left and access is gone.
+    Left,
+}
+
+/// What a step does. Kinds are versioned by [`super::VERSION`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Action {
+    /// Create the account, with sign-in blocked.
+    CreateAccount {
+        /// The sign-in name, reserved before.
+        name: String,
+        /// Initial attributes.
+        attributes: Attributes,
+    },
+    /// Restore the soft-deleted account; sign-in stays as it was.
+    RestoreAccount,
+    /// Set attributes.
+    UpdateAccount {
+        /// By attribute.
+        changes: BTreeMap<Attribute, Change>,
+    },
+    /// Link the manager.
+    SetManager {
+        /// The manager's key.
+        manager: PersonKey,
+        /// The manager's account at this target.
+        account: String,
+    },
+    /// Allow sign-in.
+    AllowSignIn,
+    /// Block sign-in.
+    BlockSignIn,
+    /// End all sessions and refresh tokens.
+    RevokeSessions,
+    /// Replace the password by a random one that nobody knows.
+    ResetPassword,
+    /// Give.
+    Grant {
+        /// What.
+        entitlement: Entitlement,
+    },
+    /// Take away.
+    Revoke {
+        /// What.
+        entitlement: Entitlement,
+        /// The target's id of the assignment, where removing needs it.
+        assignment: Option<String>,
+    },
+    /// Delete the account (restorable for as long as the target keeps it).
+    DeleteAccount,
+    /// Send a notice.
+    Notify {
+        /// Which.
+        notice: Notice,
+        /// To whom.
+        to: Vec<Recipient>,
+    },
+}
+
+impl Action {
+    /// The kind in snake case: names what [`Capabilities`](crate::target) classify.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CreateAccount { .. } => "create_account",
+            Self::RestoreAccount => "restore_account",
+            Self::UpdateAccount { .. } => "update_account",
+            Self::SetManager { .. } => "set_manager",
+            Self::AllowSignIn => "allow_sign_in",
+            Self::BlockSignIn => "block_sign_in",
+            Self::RevokeSessions => "revoke_sessions",
+            Self::ResetPassword => "reset_password",
+            Self::Grant { .. } => "grant",
+            Self::Revoke { .. } => "revoke",
+            Self::DeleteAccount => "delete_account",
+            Self::Notify { .. } => "notify",
+        }
+    }
+
+    /// Whether it only takes access away.
+    pub fn removes_access(&self) -> bool {
+        matches!(
+            self,
+            Self::BlockSignIn
+                | Self::RevokeSessions
+                | Self::ResetPassword
+                | Self::Revoke { .. }
+                | Self::DeleteAccount
+        )
+    }
+}
+
+/// One change at one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Identity within the event.
+    pub id: StepId,
+    /// Where.
+    pub target: TargetId,
+    /// For whom.
+    pub person: PersonKey,
+    /// The account's id at the target; `None` before it has been created.
+    pub account: Option<String>,
+    /// What.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Why, in the words of the plan: `rule security-analysts`, `last day was 2026-11-24`.
+    pub why: String,
+    /// Whether the change carries or takes administrative power.
+    pub privileged: bool,
+}
+
+impl Step {
+    /// A step, with the id that follows from its action.
+    pub fn new(
+        target: &TargetId,
+        person: &PersonKey,
+        account: Option<&str>,
+        action: Action,
+        why: impl Into<String>,
+    ) -> Self {
+        let id = match &action {
+            Action::Grant { entitlement } | Action::Revoke { entitlement, .. } => {
+                format!(
+                    "{}:{}:{}",
+                    action.kind(),
+                    entitlement.kind.as_str(),
+                    entitlement.id
+                )
+            }
+            Action::CreateAccount { name, .. } => format!("create_account:{}", name.to_lowercase()),
+            Action::Notify { notice, .. } => format!("notify:{notice:?}").to_lowercase(),
+            other => other.kind().to_owned(),
+        };
+        Self {
+            id: StepId(id),
+            target: target.clone(),
+            person: person.clone(),
+            account: account.map(ToOwned::to_owned),
+            action,
+            why: why.into(),
+            privileged: false,
+        }
+    }
+}

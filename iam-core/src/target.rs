@@ -1,0 +1,114 @@
+//! The port [`Target`]: the only door to the outside for effects on accounts and entitlements.
+//!
+//! Invariant: a target decides nothing. It reports what is, does what a step says, and says whether it was
+//! done now or was already so. Generated passwords are made inside `apply` and never leave it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::entitlement::{Account, Actual, Catalog, Kind, TargetId};
+use crate::error::Result;
+use crate::person::PersonKey;
+use crate::plan::{IdempotencyKey, Step};
+
+/// What may be done after an outcome is unknown (the answer was lost, the process died).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EffectClass {
+    /// A: repeating is harmless.
+    Repeatable,
+    /// B: a unique key; repeat, and adopt the object when it is ours.
+    UniqueKey,
+    /// C: read back, after a settle time, before repeating.
+    ReadBack,
+    /// D: neither; at most once, and the outcome is reported as unknown.
+    AtMostOnce,
+}
+
+/// What a target can do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The effect class of each [`Action::kind`](crate::plan::Action::kind) it carries out.
+    pub actions: BTreeMap<&'static str, EffectClass>,
+    /// The kinds of entitlement it offers.
+    pub kinds: BTreeSet<Kind>,
+}
+
+/// How to find a person's account: by immutable keys only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// The worker id, which the account carries.
+    pub person: PersonKey,
+    /// The account id that an earlier event recorded.
+    pub account: Option<String>,
+}
+
+/// What correlation found. More than one account means that a person must decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// Live accounts that carry the key.
+    pub active: Vec<Account>,
+    /// Soft-deleted ones.
+    pub deleted: Vec<Account>,
+}
+
+/// A person and the account that belongs to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonRef {
+    /// Who.
+    pub person: PersonKey,
+    /// The account's id.
+    pub account: String,
+}
+
+/// What `apply` did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Applied {
+    /// The change was made now. `account` is set by creating and restoring.
+    Done {
+        /// The account's id.
+        account: Option<String>,
+    },
+    /// It was so already.
+    AlreadySo {
+        /// The account's id, when the step was to create it.
+        account: Option<String>,
+    },
+}
+
+/// A place where accounts and entitlements live. Implementations are shared between tasks.
+#[async_trait]
+pub trait Target: Debug + Send + Sync {
+    /// The name that plans and ledgers use.
+    fn id(&self) -> &TargetId;
+
+    /// What it can do, and how safe repeating each action is.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Everything it offers: groups and their kinds, licences and their seats, roles, domains.
+    async fn catalog(&self) -> Result<Catalog>;
+
+    /// Finds accounts, live and soft-deleted, by immutable keys; one answer per key, in order.
+    async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>>;
+
+    /// Which of these sign-in names somebody's account uses already (as name or alias, soft-deleted
+    /// accounts included): name in lower case → the account's id.
+    async fn names_taken(&self, names: &[String]) -> Result<BTreeMap<String, String>>;
+
+    /// What these accounts hold now; one answer per reference, in order. An account that has vanished is
+    /// reported without `account`.
+    async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>>;
+
+    /// Carries out one step. Must be safe to call again for the same `key` after an unknown outcome, as far
+    /// as the action's [`EffectClass`] promises.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) from creating an account means that its *name* is
+    /// taken by somebody else: the engine moves on to the next name.
+    /// [`LicenseExhausted`](crate::ErrorKind::LicenseExhausted) means that no seat is free.
+    /// [`NotYetReplicated`](crate::ErrorKind::NotYetReplicated) means that a fresh object is not visible yet.
+    async fn apply(&self, step: &Step, key: &IdempotencyKey) -> Result<Applied>;
+}
