@@ -2,8 +2,8 @@
 //!
 //! A flat feed or CSV holds no events but *observations*: whole records. [`Event::observed`] compares one
 //! with the person's latest accepted record. Equal means nothing happened; otherwise the event's id is a
-//! hash of person, previous version and content, so that the same file twice is the same event, and
-//! A → B → A is three events.
+//! hash of person, version number and content, so that the same file twice is the same event, and
+//! A → B → A → B is four events.
 
 use std::fmt;
 
@@ -140,6 +140,17 @@ pub struct Event {
     pub entered_at: Timestamp,
     /// The record that says so; `None` for timers, which look at the latest one.
     pub record: Option<Person>,
+    /// Which of the person's accepted records `record` is, from 1; 0 for timers.
+    pub version: u64,
+}
+
+/// The latest record that was accepted for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Counts accepted records, from 1.
+    pub version: u64,
+    /// The record.
+    pub record: Person,
 }
 
 impl fmt::Debug for Event {
@@ -157,7 +168,9 @@ impl fmt::Debug for Event {
 impl Event {
     /// What `record` means after `previous`, the latest accepted record: an event, or `None` when HR
     /// only repeated itself.
-    pub fn observed(previous: Option<&Person>, record: &Person, now: Timestamp) -> Option<Self> {
+    pub fn observed(previous: Option<&Accepted>, record: &Person, now: Timestamp) -> Option<Self> {
+        let version = previous.map_or(0, |accepted| accepted.version) + 1;
+        let previous = previous.map(|accepted| &accepted.record);
         let leave = EventKind::Leave {
             last_day: record.last_day,
         };
@@ -169,8 +182,12 @@ impl Event {
             (Some(_), Status::Active) => EventKind::Move,
             (_, Status::Terminated) => leave,
         };
-        let before = previous.map(Person::version).unwrap_or_default();
-        let id = EventId::of(&["observation", record.key.as_str(), &before, &record.version()]);
+        let id = EventId::of(&[
+            "observation",
+            record.key.as_str(),
+            &version.to_string(),
+            &record.fingerprint(),
+        ]);
         Some(Self {
             id,
             person: record.key.clone(),
@@ -178,6 +195,7 @@ impl Event {
             due_at: now,
             entered_at: now,
             record: Some(record.clone()),
+            version,
         })
     }
 
@@ -204,6 +222,7 @@ impl Event {
             due_at,
             entered_at: now,
             record: None,
+            version: 0,
         }
     }
 }
@@ -230,6 +249,13 @@ mod tests {
         }
     }
 
+    fn accepted(version: u64, record: &Person) -> Accepted {
+        Accepted {
+            version,
+            record: record.clone(),
+        }
+    }
+
     #[test]
     fn observations_become_events_only_when_something_changed() {
         let now = Timestamp::UNIX_EPOCH;
@@ -243,7 +269,8 @@ mod tests {
             ..a.clone()
         };
         let kind = |before: Option<&Person>, after: &Person| {
-            Event::observed(before, after, now).map(|event| event.kind.as_str())
+            let before = before.map(|record| accepted(1, record));
+            Event::observed(before.as_ref(), after, now).map(|event| event.kind.as_str())
         };
         assert_eq!(kind(None, &a), Some("join"));
         assert_eq!(kind(Some(&a), &a), None);
@@ -255,12 +282,19 @@ mod tests {
     }
 
     #[test]
-    fn a_to_b_to_a_is_three_events_and_a_repeat_is_the_same_one() {
+    fn a_to_b_to_a_to_b_is_four_events_and_a_repeat_is_the_same_one() {
         let now = Timestamp::UNIX_EPOCH;
         let (a, b) = (person("A"), person("B"));
-        let id = |before: Option<&Person>, after: &Person| Event::observed(before, after, now).unwrap().id;
-        let ids = [id(None, &a), id(Some(&a), &b), id(Some(&b), &a)];
-        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
-        assert_eq!(ids[1], id(Some(&a), &b));
+        let id = |before: Option<Accepted>, after: &Person| {
+            Event::observed(before.as_ref(), after, now).unwrap().id
+        };
+        let ids = std::collections::BTreeSet::from([
+            id(None, &a),
+            id(Some(accepted(1, &a)), &b),
+            id(Some(accepted(2, &b)), &a),
+            id(Some(accepted(3, &a)), &b),
+        ]);
+        assert_eq!(ids.len(), 4);
+        assert!(ids.contains(&id(Some(accepted(1, &a)), &b)));
     }
 }

@@ -8,6 +8,8 @@ pub mod event;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod intake;
+#[cfg(feature = "engine")]
+pub mod journal;
 #[cfg(any(feature = "engine", feature = "http"))]
 pub mod notify;
 pub mod person;

@@ -139,7 +139,7 @@ impl Person {
     ];
 
     /// A hash over every field: equal means that HR said the same thing again.
-    pub fn version(&self) -> String {
+    pub fn fingerprint(&self) -> String {
         // A struct of strings and dates always serialises.
         let bytes = serde_json::to_vec(self).unwrap_or_default();
         hex(&Sha256::digest(&bytes))

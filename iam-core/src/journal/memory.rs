@@ -1,0 +1,373 @@
+//! [`MemoryJournal`]: for previews, tests and demos. Nothing survives the process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{
+    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Reservation,
+    StepRecord, StepStart,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Accepted, Event, EventId, EventKind, Timer};
+use crate::person::PersonKey;
+use crate::plan::{IdempotencyKey, Plan, StepId};
+
+/// A journal in memory. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryJournal(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: Vec<Entry>,
+    by_id: HashMap<EventId, usize>,
+    lanes: BTreeMap<PersonKey, LaneState>,
+    names: HashMap<String, PersonKey>,
+}
+
+#[derive(Debug, Default)]
+struct LaneState {
+    /// Indexes into `entries` that are pending or dead.
+    open: Vec<usize>,
+    next_seq: u64,
+    fence: u64,
+    lease: Option<Instant>,
+    accepted: Option<Accepted>,
+    state: Option<PersonState>,
+}
+
+impl MemoryJournal {
+    /// An empty journal.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is complete before the guard is dropped, so a poisoned lock holds sound data.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn append(&mut self, event: &Event) -> Appended {
+        if let Some(&at) = self.by_id.get(&event.id) {
+            let known = &self.entries[at].event;
+            let same =
+                known.person == event.person && known.kind == event.kind && known.record == event.record;
+            return if same {
+                Appended::Duplicate
+            } else {
+                Appended::Conflict
+            };
+        }
+        let lane = self.lanes.entry(event.person.clone()).or_default();
+        if let Some(record) = &event.record {
+            if lane.accepted.as_ref().map_or(0, |accepted| accepted.version) + 1 != event.version {
+                return Appended::Stale;
+            }
+            lane.accepted = Some(Accepted {
+                version: event.version,
+                record: record.clone(),
+            });
+        }
+        lane.next_seq += 1;
+        lane.open.push(self.entries.len());
+        self.by_id.insert(event.id.clone(), self.entries.len());
+        self.entries.push(Entry {
+            event: event.clone(),
+            lane_seq: lane.next_seq,
+            state: EventState::Pending,
+            attempts: 0,
+            not_before: event.due_at,
+            parked: false,
+            why: None,
+            plan: None,
+            steps: Vec::new(),
+        });
+        Appended::New
+    }
+
+    /// The entry that the lane would be claimed for, with the instant from which that is possible.
+    fn head(&self, lane: &LaneState, now: Timestamp) -> Option<usize> {
+        let pending = || {
+            lane.open
+                .iter()
+                .copied()
+                .filter(|&at| self.entries[at].state == EventState::Pending)
+        };
+        let order = |&at: &usize| (self.entries[at].event.due_at, self.entries[at].lane_seq);
+        // A leave whose time has come overtakes whatever waits, and a parked lane.
+        let leave = pending()
+            .filter(|&at| self.entries[at].event.kind.is_leave() && self.entries[at].event.due_at <= now)
+            .max_by_key(order);
+        let parked = lane.open.iter().any(|&at| self.entries[at].parked);
+        leave.or_else(|| if parked { None } else { pending().min_by_key(order) })
+    }
+
+    fn held(&mut self, claim: &Claim) -> Result<(&mut LaneState, &mut Vec<Entry>, usize)> {
+        let fenced = || {
+            Error::new(
+                ErrorKind::Fenced,
+                format!("the claim on {} has passed on", claim.event.person),
+            )
+        };
+        let at = *self.by_id.get(&claim.event.id).ok_or_else(fenced)?;
+        let lane = self.lanes.get_mut(&claim.event.person).ok_or_else(fenced)?;
+        if lane.fence != claim.fence || lane.lease.is_none() || self.entries[at].state != EventState::Pending
+        {
+            return Err(fenced());
+        }
+        Ok((lane, &mut self.entries, at))
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
+        let mut inner = self.lock();
+        Ok(batch.iter().map(|event| inner.append(event)).collect())
+    }
+
+    async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
+        let inner = self.lock();
+        Ok(keys
+            .iter()
+            .map(|key| inner.lanes.get(key).and_then(|lane| lane.accepted.clone()))
+            .collect())
+    }
+
+    async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
+        let mut inner = self.lock();
+        let moment = Instant::now();
+        let mut heads: Vec<usize> = inner
+            .lanes
+            .values()
+            .filter(|lane| lane.lease.is_none_or(|until| until <= moment))
+            .filter_map(|lane| inner.head(lane, now))
+            .filter(|&at| {
+                let entry = &inner.entries[at];
+                entry.not_before <= now && entry.event.due_at <= now
+            })
+            .collect();
+        heads.sort_by_key(|&at| {
+            let entry = &inner.entries[at];
+            (!entry.event.kind.is_leave(), entry.event.due_at, at)
+        });
+        heads.truncate(max);
+        let mut claims = Vec::with_capacity(heads.len());
+        for at in heads {
+            let person = inner.entries[at].event.person.clone();
+            let Some(lane) = inner.lanes.get_mut(&person) else {
+                continue;
+            };
+            lane.fence += 1;
+            lane.lease = Some(moment + lease);
+            let (fence, state) = (lane.fence, lane.state.clone());
+            let entry = &mut inner.entries[at];
+            claims.push(Claim {
+                event: entry.event.clone(),
+                state: state.unwrap_or_else(|| PersonState::new(person)),
+                plan: entry.plan.clone(),
+                steps: entry.steps.clone(),
+                attempts: entry.attempts,
+                fence,
+            });
+            entry.attempts += 1;
+        }
+        Ok(claims)
+    }
+
+    async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
+        let mut inner = self.lock();
+        let (lane, ..) = inner.held(claim)?;
+        lane.lease = Some(Instant::now() + lease);
+        Ok(())
+    }
+
+    async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
+        let mut inner = self.lock();
+        let (_, entries, at) = inner.held(claim)?;
+        entries[at].plan = Some(plan.clone());
+        Ok(())
+    }
+
+    async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
+        let mut inner = self.lock();
+        let (_, entries, at) = inner.held(claim)?;
+        let steps = &mut entries[at].steps;
+        if let Some(record) = steps.iter().find(|record| &record.step == step) {
+            return Ok(match &record.outcome {
+                None => StepStart::Unknown,
+                // A step that failed may be tried again; the others are over.
+                Some(Outcome::Failed { .. }) => StepStart::First,
+                Some(outcome) => StepStart::Settled {
+                    outcome: outcome.clone(),
+                },
+            });
+        }
+        steps.push(StepRecord {
+            step: step.clone(),
+            key: key.clone(),
+            outcome: None,
+        });
+        Ok(StepStart::First)
+    }
+
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+        let mut inner = self.lock();
+        let (_, entries, at) = inner.held(claim)?;
+        let record = entries[at].steps.iter_mut().find(|record| &record.step == step);
+        let record = record
+            .ok_or_else(|| Error::new(ErrorKind::Invalid, "a step is settled that was never intended"))?;
+        record.outcome = Some(outcome.clone());
+        Ok(())
+    }
+
+    async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
+        let mut inner = self.lock();
+        let holder = inner
+            .names
+            .entry(name.to_lowercase())
+            .or_insert_with(|| person.clone());
+        Ok(if holder == person {
+            Reservation::Ours
+        } else {
+            Reservation::Taken { by: holder.clone() }
+        })
+    }
+
+    async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
+        let mut inner = self.lock();
+        let (lane, entries, at) = inner.held(claim)?;
+        entries[at].state = EventState::Done;
+        entries[at].why = None;
+        let head = (entries[at].event.due_at, entries[at].lane_seq);
+        let leave = entries[at].event.kind.is_leave();
+        for &other in &lane.open {
+            let entry = &mut entries[other];
+            // Somebody else's completion may have set a recheck meanwhile: a wake-up is never lost.
+            let timer = matches!(entry.event.kind, EventKind::Due { timer } if timer != Timer::Recheck);
+            let earlier = leave && (entry.event.due_at, entry.lane_seq) < head;
+            if entry.state == EventState::Pending && (timer || earlier) {
+                entry.state = EventState::Superseded;
+            }
+            if leave {
+                entry.parked = false;
+            }
+        }
+        lane.open
+            .retain(|&other| matches!(entries[other].state, EventState::Pending | EventState::Dead));
+        lane.state = Some(state.clone());
+        lane.lease = None;
+        for timer in timers {
+            inner.append(timer);
+        }
+        Ok(())
+    }
+
+    async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
+        let mut inner = self.lock();
+        let (lane, entries, index) = inner.held(claim)?;
+        entries[index].not_before = at;
+        entries[index].why = Some(why.to_owned());
+        lane.state = Some(state.clone());
+        lane.lease = None;
+        Ok(())
+    }
+
+    async fn dead_letter(&self, claim: &Claim, state: &PersonState, why: &str, set: Lane) -> Result<()> {
+        let mut inner = self.lock();
+        let (lane, entries, at) = inner.held(claim)?;
+        entries[at].state = EventState::Dead;
+        entries[at].why = Some(why.to_owned());
+        entries[at].parked = set == Lane::Park;
+        lane.state = Some(state.clone());
+        lane.lease = None;
+        Ok(())
+    }
+
+    async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        let mut inner = self.lock();
+        let at = inner.by_id.get(event).copied();
+        let entry = at.and_then(|at| inner.entries.get_mut(at));
+        match entry {
+            Some(entry) if matches!(entry.state, EventState::Dead | EventState::Pending) => {
+                entry.state = EventState::Pending;
+                entry.parked = false;
+                entry.not_before = entry.event.due_at;
+                entry.why = Some(format!("requeued by {by}: {reason}"));
+                Ok(())
+            }
+            Some(_) => Err(Error::new(
+                ErrorKind::Conflict,
+                format!("event {event} is over: it cannot be requeued"),
+            )),
+            None => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("the journal has no event {event}"),
+            )),
+        }
+    }
+
+    async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
+        Ok(self.lock().lanes.get(key).and_then(|lane| lane.state.clone()))
+    }
+
+    async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>> {
+        let inner = self.lock();
+        let states = inner
+            .lanes
+            .iter()
+            .filter(|(key, _)| after.is_none_or(|after| *key > after));
+        Ok(states
+            .filter_map(|(_, lane)| lane.state.clone())
+            .take(limit)
+            .collect())
+    }
+
+    async fn waiting_for(&self, manager: &PersonKey) -> Result<Vec<PersonKey>> {
+        let inner = self.lock();
+        let waiting = inner.lanes.iter().filter(|(_, lane)| {
+            lane.state
+                .as_ref()
+                .is_some_and(|state| state.waits_for.as_ref() == Some(manager))
+        });
+        Ok(waiting.map(|(key, _)| key.clone()).collect())
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        let inner = self.lock();
+        let moment = Instant::now();
+        let free = inner
+            .lanes
+            .values()
+            .filter(|lane| lane.lease.is_none_or(|until| until <= moment));
+        let heads = free.filter_map(|lane| {
+            let instant = |entry: &Entry| entry.not_before.max(entry.event.due_at);
+            let parked = lane.open.iter().any(|&at| inner.entries[at].parked);
+            let pending = || {
+                let open = lane.open.iter().map(|&at| &inner.entries[at]);
+                open.filter(|entry| entry.state == EventState::Pending)
+            };
+            let head = pending().min_by_key(|entry| (entry.event.due_at, entry.lane_seq));
+            let head = if parked { None } else { head.map(instant) };
+            head.into_iter()
+                .chain(pending().filter(|entry| entry.event.kind.is_leave()).map(instant))
+                .min()
+        });
+        Ok(heads.min())
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
+        let inner = self.lock();
+        let limit = if query.limit == 0 { usize::MAX } else { query.limit };
+        let entries = inner.entries.iter();
+        let of_person =
+            entries.filter(|entry| query.person.as_ref().is_none_or(|key| entry.event.person == *key));
+        let in_state = of_person.filter(|entry| query.state.is_none_or(|state| entry.state == state));
+        Ok(in_state.take(limit).cloned().collect())
+    }
+}

@@ -1,0 +1,253 @@
+//! The port [`Journal`]: what has been accepted, planned, intended and done, durably.
+//!
+//! ```text
+//!                 append                claim                    complete
+//!   (nothing) ─────────────► pending ─────────────► claimed ─────────────────────► done
+//!                              ▲  ▲                  │  │  │
+//!                requeue       │  │ retry_later,     │  │  └── dead_letter ──► dead ─► (requeue)
+//!       dead ──────────────────┘  └ lease expired ◄──┘  │
+//!                                  or process died      └ a leave completes: earlier pending events and
+//!                                                         superseded timers of the lane ──► superseded
+//! ```
+//! Accepted means durable: `append` returns after the commit. One person's events are worked one at a
+//! time, in the order (due instant, lane sequence); an event whose time has not come blocks nothing; an
+//! event that waits for its next attempt blocks the later ones, except that **a leave overtakes whatever
+//! waits, and a parked lane**. Every write of a claim's holder carries its fence and is refused
+//! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
+//! was intended and not settled has an *unknown* outcome.
+
+mod memory;
+mod state;
+
+pub use memory::MemoryJournal;
+pub use state::{AccountRef, Lifecycle, PersonState};
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::event::{Accepted, Event, EventId};
+use crate::person::PersonKey;
+use crate::plan::{IdempotencyKey, Plan, StepId};
+
+/// What became of one appended event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Appended {
+    /// Durable, and new.
+    New,
+    /// The same event was appended before: nothing to do.
+    Duplicate,
+    /// Another event has this id. Nothing was written: quarantine it.
+    Conflict,
+    /// The record is not the successor of the latest accepted one any more: compare again.
+    Stale,
+}
+
+/// What is known of a step when it is about to be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StepStart {
+    /// Never intended before.
+    First,
+    /// Intended before, outcome unknown.
+    Unknown,
+    /// Settled: do not repeat it.
+    Settled {
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Made now.
+    Done {
+        /// The account's id, when the step brought it.
+        account: Option<String>,
+    },
+    /// Was so already.
+    AlreadySo {
+        /// The account's id, when the step was to bring it.
+        account: Option<String>,
+    },
+    /// Refused for good, or not possible now. A later event or recheck may try again.
+    Failed {
+        /// [`ErrorKind::as_str`](crate::ErrorKind::as_str).
+        kind: String,
+        /// Why, without personal data.
+        message: String,
+    },
+    /// Nobody knows, and repeating is not allowed (effect class D).
+    Unknown,
+}
+
+/// One step of an event, as the journal knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepRecord {
+    /// Which.
+    pub step: StepId,
+    /// Intended with this key.
+    pub key: IdempotencyKey,
+    /// `None` while the outcome is unknown.
+    pub outcome: Option<Outcome>,
+}
+
+/// A lane held by a worker: its head event and everything known of the person.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The event to work on.
+    pub event: Event,
+    /// The person's state before it.
+    pub state: PersonState,
+    /// The plan that an earlier attempt stored.
+    pub plan: Option<Plan>,
+    /// The steps that earlier attempts intended.
+    pub steps: Vec<StepRecord>,
+    /// How often the event was claimed before.
+    pub attempts: u32,
+    /// Proves that the claim is still held.
+    pub fence: u64,
+}
+
+/// Whether a reservation was granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reservation {
+    /// The name belongs to this person now (or did already).
+    Ours,
+    /// Somebody else has it.
+    Taken {
+        /// Who.
+        by: PersonKey,
+    },
+}
+
+/// What happens to the rest of a lane when its head is set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lane {
+    /// Later events wait until the head is requeued; only a leave passes.
+    Park,
+    /// Later events go on.
+    Skip,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventState {
+    /// To be worked on, now or later.
+    Pending,
+    /// Worked off.
+    Done,
+    /// Set aside: needs a person.
+    Dead,
+    /// Made pointless by a later event.
+    Superseded,
+}
+
+/// One event with its whole story.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The event.
+    pub event: Event,
+    /// Its place in the person's lane.
+    pub lane_seq: u64,
+    /// Where it stands.
+    pub state: EventState,
+    /// Claims so far.
+    pub attempts: u32,
+    /// Not to be claimed before this instant.
+    pub not_before: Timestamp,
+    /// Whether the lane is parked by it.
+    pub parked: bool,
+    /// What the last attempt ended with.
+    pub why: Option<String>,
+    /// The plan of the last attempt.
+    pub plan: Option<Plan>,
+    /// The steps intended so far.
+    pub steps: Vec<StepRecord>,
+}
+
+/// Which entries [`Journal::history`] returns, in the order in which they were appended.
+#[derive(Debug, Clone, Default)]
+pub struct HistoryQuery {
+    /// Of this person only.
+    pub person: Option<PersonKey>,
+    /// In this state only.
+    pub state: Option<EventState>,
+    /// At most so many; 0 means all.
+    pub limit: usize,
+}
+
+/// The durable journal. Implementations are shared between tasks; every method that writes returns after
+/// the commit.
+#[async_trait]
+pub trait Journal: std::fmt::Debug + Send + Sync {
+    /// Accepts events, each on its own terms, in order, in one commit. An event with a record makes it the
+    /// person's latest accepted one.
+    async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>>;
+
+    /// The latest accepted records, one answer per key, in order.
+    async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>>;
+
+    /// Takes up to `max` free lanes whose head is due at `now` (by the caller's [`Clock`](crate::clock)),
+    /// leaves first, then by (due instant, order of appending). The lease runs on the journal's own clock.
+    async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>>;
+
+    /// Extends the lease.
+    async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()>;
+
+    /// Stores the plan of the claimed event, replacing an earlier one.
+    async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()>;
+
+    /// Records the intent to carry out a step, before it is carried out.
+    async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart>;
+
+    /// Records how an intended step ended.
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()>;
+
+    /// Reserves a sign-in name (compared without case) for a person, for ever.
+    async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation>;
+
+    /// Ends the claimed event: writes the person's new state, replaces the lane's pending timers
+    /// by `timers` (rechecks stay: somebody else may have just set one), and, after a leave, supersedes the earlier pending events of the lane and
+    /// lifts its parking.
+    async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()>;
+
+    /// Gives the lane back; its head may be claimed again from `at` on. Keeps `state` (what has been
+    /// achieved so far).
+    async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()>;
+
+    /// Sets the event aside for a person to look at. Keeps `state`.
+    async fn dead_letter(&self, claim: &Claim, state: &PersonState, why: &str, lane: Lane) -> Result<()>;
+
+    /// Brings a dead event back to its place in the lane, and lifts the parking it caused. Records who did
+    /// it and why. An event that waits for its next attempt is made due at once.
+    async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()>;
+
+    /// What is known of a person.
+    async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>>;
+
+    /// Everybody known, ordered by key, after `after`, at most `limit`.
+    async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>>;
+
+    /// Whose state says that they wait for this person's account.
+    async fn waiting_for(&self, manager: &PersonKey) -> Result<Vec<PersonKey>>;
+
+    /// When the next claim could succeed: the earliest instant among heads that are neither claimed nor
+    /// parked.
+    async fn next_due(&self) -> Result<Option<Timestamp>>;
+
+    /// Events and their stories.
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>>;
+}

@@ -1,0 +1,77 @@
+//! [`PersonState`]: what the platform knows of one person between two events.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::entitlement::TargetId;
+use crate::person::{Person, PersonKey};
+use crate::plan::Owned;
+
+/// Where a person stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Lifecycle {
+    /// Known, no account yet.
+    #[default]
+    Pending,
+    /// The account is prepared, sign-in blocked until the first day.
+    Staged,
+    /// At work.
+    Active,
+    /// Gone: no access.
+    Disabled,
+    /// Gone, and the account deleted.
+    Deleted,
+}
+
+/// An account that the platform created or adopted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRef {
+    /// The target's immutable id.
+    pub id: String,
+    /// The sign-in name when it was last seen.
+    pub name: String,
+}
+
+/// What is known of one person. Written only by completing (or giving back) a claimed event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonState {
+    /// Who.
+    pub key: PersonKey,
+    /// The latest record that was worked on.
+    pub record: Option<Person>,
+    /// Where the person stands.
+    pub lifecycle: Lifecycle,
+    /// Accounts by target. Kept after deletion, to recognise a rehire.
+    pub accounts: BTreeMap<TargetId, AccountRef>,
+    /// The sign-in name reserved for a new account.
+    pub name: Option<String>,
+    /// What the platform granted, by which rule, since when.
+    pub ledger: Vec<Owned>,
+    /// Whether the platform itself blocked sign-in, and so may allow it again.
+    pub blocked_by_us: bool,
+    /// When access was taken away.
+    pub left_at: Option<Timestamp>,
+    /// The manager whose account does not exist yet.
+    pub waits_for: Option<PersonKey>,
+}
+
+impl PersonState {
+    /// Somebody never heard of.
+    pub fn new(key: PersonKey) -> Self {
+        Self {
+            key,
+            record: None,
+            lifecycle: Lifecycle::Pending,
+            accounts: BTreeMap::new(),
+            name: None,
+            ledger: Vec::new(),
+            blocked_by_us: false,
+            left_at: None,
+            waits_for: None,
+        }
+    }
+}
