@@ -3,6 +3,19 @@
 //! [`Request`] and [`Response`] hold no type of an HTTP library, so that request builders are tested
 //! without I/O and a transport can be replaced.
 
+pub mod page;
+pub mod pipeline;
+pub mod redact;
+pub mod retry;
+#[cfg(test)]
+pub(crate) mod tests;
+pub mod transport;
+
+pub use page::{Page, Pager};
+pub use pipeline::{Next, Pipeline, PipelineBuilder, Policy};
+pub use retry::RetryPolicy;
+pub use transport::{HttpTransport, HttpTransportBuilder, Transport};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -99,7 +112,10 @@ impl Request {
 
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Request").field("method", &self.method).field("operation", &self.operation).finish()
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("operation", &self.operation)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,12 +128,31 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body's bytes.
     pub body: Vec<u8>,
+    /// How many times the request was sent until this answer came: above 1 after retries.
+    pub attempts: u32,
 }
 
 impl Response {
+    /// An answer to the first attempt. Header names are put in lower case.
+    pub fn new(status: u16, headers: Vec<(String, String)>, body: impl Into<Vec<u8>>) -> Self {
+        let headers = headers
+            .into_iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .collect();
+        Self {
+            status,
+            headers,
+            body: body.into(),
+            attempts: 1,
+        }
+    }
+
     /// The first header of that name (lower case), if any.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether the status is 2xx.
@@ -132,14 +167,20 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            Error::new(ErrorKind::Protocol, format!("the answer does not fit its schema at `{}`", error.path()))
-                .with_status(self.status)
+            Error::new(
+                ErrorKind::Protocol,
+                format!("the answer does not fit its schema at `{}`", error.path()),
+            )
+            .with_status(self.status)
         })
     }
 }
 
 impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Response").field("status", &self.status).field("bytes", &self.body.len()).finish()
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
