@@ -1,4 +1,5 @@
-//! [`Pager`]: one OData collection, page by page, resumable in another process.
+//! [`Pager`]: one collection, page by page, resumable in another process. OData pages name the next one
+//! by a link; SCIM list answers count, and the link to the next is made from the first request's URL.
 //!
 //! Invariants: no link to another origin is ever followed; an empty page with a link is not the end;
 //! the headers of the first request (ConsistencyLevel, Prefer) go with every page.
@@ -44,11 +45,16 @@ enum State {
 
 #[derive(Deserialize)]
 struct Body {
-    value: Vec<Value>,
+    #[serde(alias = "Resources")]
+    value: Option<Vec<Value>>,
     #[serde(rename = "@odata.nextLink", alias = "nextLink")]
     next: Option<String>,
     #[serde(rename = "@odata.count", alias = "count")]
     count: Option<u64>,
+    #[serde(rename = "startIndex")]
+    start: Option<u64>,
+    #[serde(rename = "totalResults")]
+    total: Option<u64>,
 }
 
 impl Pager {
@@ -101,7 +107,8 @@ impl Pager {
             }
             State::Done => return Ok(None),
         }
-        self.seen.insert(request.url.clone());
+        let url = request.url.clone();
+        self.seen.insert(url.clone());
         let answer = self.pipeline.send(request).await?;
         if !answer.is_success() {
             return Err((self.map_error)(&answer, self.request.operation));
@@ -109,19 +116,23 @@ impl Pager {
         let body: Body = answer
             .json()
             .map_err(|error| error.with_operation(self.request.operation))?;
-        self.state = match body.next.filter(|link| !link.is_empty()) {
+        // A SCIM answer without matches may leave its list out.
+        let values = match (body.value, body.total) {
+            (None, None) => return Err(self.fail(ErrorKind::Protocol, "the page holds no list")),
+            (values, _) => values.unwrap_or_default(),
+        };
+        let link = body.next.filter(|link| !link.is_empty());
+        self.state = match link.or_else(|| following(&url, body.start, body.total?, values.len() as u64)) {
             None => State::Done,
             Some(link) if self.seen.contains(&link) => {
-                return Err(self.fail(
-                    ErrorKind::Protocol,
-                    "the service's next link leads back to an earlier page",
-                ));
+                let message = "the service's next link leads back to an earlier page";
+                return Err(self.fail(ErrorKind::Protocol, message));
             }
             Some(link) => State::Link(link),
         };
         Ok(Some(Page {
-            values: body.value,
-            count: body.count,
+            values,
+            count: body.count.or(body.total),
         }))
     }
 
@@ -138,6 +149,24 @@ impl Pager {
     fn fail(&self, kind: ErrorKind, message: &'static str) -> Error {
         Error::new(kind, message).with_operation(self.request.operation)
     }
+}
+
+/// The URL of the SCIM page after this one. The server may give fewer items than asked for, never none.
+fn following(url: &str, start: Option<u64>, total: u64, got: u64) -> Option<String> {
+    let next = start.unwrap_or(1).saturating_add(got);
+    if got == 0 || next > total {
+        return None;
+    }
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let kept = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("startIndex="));
+    let query = kept
+        .map(str::to_owned)
+        .chain([format!("startIndex={next}")])
+        .collect::<Vec<_>>()
+        .join("&");
+    Some(format!("{path}?{query}"))
 }
 
 impl std::fmt::Debug for Pager {
@@ -225,5 +254,24 @@ mod tests {
         assert!(pager.link().is_some());
         assert_eq!(pager.next_page().await.unwrap_err().kind(), ErrorKind::Protocol);
         assert_eq!(fake.sent()[0].url, "https://graph.example/v1.0/users?p=7");
+    }
+
+    #[tokio::test]
+    async fn scim_pages_are_counted() {
+        let (pager, fake) = pager(&[
+            r#"{"totalResults":3,"startIndex":1,"itemsPerPage":2,"Resources":[{"id":"1"},{"id":"2"}]}"#,
+            r#"{"totalResults":3,"startIndex":3,"itemsPerPage":1,"Resources":[{"id":"3"}]}"#,
+        ]);
+        let mut pager = pager
+            .resume("https://graph.example/Users?startIndex=1&count=2")
+            .unwrap();
+        assert_eq!(pager.next_page().await.unwrap().unwrap().count, Some(3));
+        assert_eq!(pager.next_page().await.unwrap().unwrap().values.len(), 1);
+        assert!(pager.next_page().await.unwrap().is_none());
+        assert_eq!(
+            fake.sent()[1].url,
+            "https://graph.example/Users?count=2&startIndex=3"
+        );
+        assert_eq!(following("https://h/Users", None, 0, 0), None);
     }
 }

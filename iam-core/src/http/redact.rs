@@ -71,7 +71,9 @@ fn segment(segment: &str) -> &str {
 }
 
 fn parameter(pair: &str) -> String {
-    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let Some((name, value)) = pair.split_once('=') else {
+        return "…".to_owned();
+    };
     let plain = name.replace("%24", "$");
     if PARAMETERS.contains(&plain.as_str()) {
         format!("{plain}={value}")
@@ -102,6 +104,7 @@ mod tests {
                 "https://h/groups/2f5b-11?api-version=1&sig=secret",
                 "https://h/groups/2f5b-11?api-version=1&sig=…",
             ),
+            ("https://h/x?bare", "https://h/x?…"),
             ("", ""),
         ] {
             assert_eq!(url(given), shown);

@@ -101,7 +101,7 @@ impl Policy for Retrying {
             }
             let now = self.clock.now();
             let (class, advice) = match &outcome {
-                Ok(answer) => (class_of_status(answer.status), advised(answer, now)),
+                Ok(answer) => (class_of_status(answer.status), advised(answer, Some(now))),
                 Err(error) => (class_of_error(error), None),
             };
             tracing::Span::current().record("attempts", attempt);
@@ -110,7 +110,14 @@ impl Policy for Retrying {
             }
             let elapsed = Duration::try_from(now.duration_since(start)).unwrap_or_default();
             let Some(wait) = self.policy.wait(attempt, elapsed, advice) else {
-                return outcome.map_err(|error| error.with_retry(Retry::Exhausted));
+                let tried_again = attempt > 1;
+                return outcome.map_err(|error| {
+                    if tried_again {
+                        error.with_retry(Retry::Exhausted)
+                    } else {
+                        error
+                    }
+                });
             };
             tracing::debug!(operation = request.operation, attempt, ?wait, "trying again");
             self.clock.sleep(wait).await;
@@ -167,18 +174,14 @@ pub fn advice(response: &Response, attempts: u32) -> Retry {
         Retry::Exhausted
     } else {
         // A date is counted from the answer's own date: nobody's clock is asked.
-        let date = response.header("date").and_then(date).unwrap_or(Timestamp::MAX);
-        Retry::After(retry_after(response, date))
+        Retry::After(advised(response, response.header("date").and_then(date)).map(Advised::duration))
     }
 }
 
 /// How long the service asks to wait: `retry-after-ms`, `x-ms-retry-after-ms`, or `retry-after` in
 /// seconds (fractions too) or as an HTTP date. Text that is none of these counts as absent.
 pub fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
-    advised(response, now).map(|advised| match advised {
-        Advised::AtOnce => Duration::ZERO,
-        Advised::Wait(wait) => wait,
-    })
+    advised(response, Some(now)).map(Advised::duration)
 }
 
 /// What the service asks for. A date in the past is a wait of zero, not [`AtOnce`](Self::AtOnce): it may
@@ -189,7 +192,17 @@ enum Advised {
     Wait(Duration),
 }
 
-fn advised(response: &Response, now: Timestamp) -> Option<Advised> {
+impl Advised {
+    fn duration(self) -> Duration {
+        match self {
+            Self::AtOnce => Duration::ZERO,
+            Self::Wait(wait) => wait,
+        }
+    }
+}
+
+/// Without `now`, a date counts as absent.
+fn advised(response: &Response, now: Option<Timestamp>) -> Option<Advised> {
     let milliseconds = ["retry-after-ms", "x-ms-retry-after-ms"]
         .iter()
         .find_map(|name| number(response.header(name)?))
@@ -203,7 +216,7 @@ fn advised(response: &Response, now: Timestamp) -> Option<Advised> {
                 .min(LONGEST),
         )),
         None => {
-            let until = now.duration_until(date(text?)?);
+            let until = now?.duration_until(date(text?)?);
             Some(Advised::Wait(
                 Duration::try_from(until).unwrap_or_default().min(LONGEST),
             ))
@@ -285,6 +298,8 @@ mod tests {
         assert_eq!(advice(&throttled, 5), Retry::Exhausted);
         assert_eq!(advice(&answer(400, &[], ""), 5), Retry::Never);
         assert_eq!(advice(&answer(503, &[], ""), 1), Retry::After(None));
+        let undated = answer(503, &[("retry-after", "Thu, 01 Jan 2026 00:02:00 GMT")], "");
+        assert_eq!(advice(&undated, 1), Retry::After(None));
     }
 
     async fn check(
