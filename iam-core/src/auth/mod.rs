@@ -95,7 +95,55 @@ pub trait TokenSource: Debug + Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::clock::SystemClock;
+    use crate::http::{HttpTransport, Method, Pipeline, Request};
+    use wiremock::matchers::{body_string_contains, header, method, path};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    #[tokio::test]
+    async fn over_real_http_many_requests_share_one_token() {
+        let server = MockServer::start().await;
+        let token = r#"{"token_type":"Bearer","access_token":"eyJ0","expires_in":"3599"}"#;
+        Mock::given(method("POST"))
+            .and(path("/contoso.com/oauth2/v2.0/token"))
+            .and(header("content-type", "application/x-www-form-urlencoded"))
+            .and(body_string_contains("client_secret=hunter2"))
+            .respond_with(ResponseTemplate::new(200).set_body_raw(token, "application/json"))
+            .expect(1)
+            .mount(&server)
+            .await;
+        Mock::given(method("POST"))
+            .and(path("/v1.0/users"))
+            .and(header("authorization", "Bearer eyJ0"))
+            .respond_with(ResponseTemplate::new(201))
+            .expect(20)
+            .mount(&server)
+            .await;
+
+        let cloud = Cloud::custom(&server.uri(), &server.uri()).unwrap();
+        let (transport, clock) = (Arc::new(HttpTransport::new().unwrap()), Arc::new(SystemClock));
+        let secret = "hunter2".into();
+        let source = ClientSecret::new(
+            &cloud,
+            "contoso.com",
+            "app",
+            secret,
+            transport.clone(),
+            clock.clone(),
+        )
+        .unwrap();
+        let tokens = Arc::new(CachedTokens::new(Arc::new(source), clock));
+        let bearer = Bearer::new(tokens, Audience::graph(&cloud));
+        let pipeline = Pipeline::builder(transport).bearer(Arc::new(bearer)).build();
+        let url = format!("{}/v1.0/users", cloud.graph());
+        let send = || pipeline.send(Request::new(Method::Post, &url, "create user"));
+        for answer in futures::future::join_all((0..20).map(|_| send())).await {
+            assert_eq!(answer.unwrap().status, 201);
+        }
+    }
 
     #[test]
     fn an_audience_knows_its_hosts() {
