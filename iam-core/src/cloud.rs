@@ -26,10 +26,7 @@ impl Cloud {
 
     /// The cloud operated by 21Vianet in China.
     pub fn china() -> Self {
-        Self::known(
-            "https://login.partner.microsoftonline.cn",
-            "https://microsoftgraph.chinacloudapi.cn",
-        )
+        Self::known("https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn")
     }
 
     /// Any other pair of endpoints: an emulator, a proxy, a future cloud. `graph` may end in `/v1.0`.
@@ -42,11 +39,7 @@ impl Cloud {
         let graph = checked("Graph URL", graph)?;
         let graph = graph.strip_suffix("/v1.0").unwrap_or(&graph).to_owned();
         // An emulator issues tokens for the real Graph audience, as the real service does.
-        Ok(Self {
-            authority,
-            graph,
-            graph_scope: "https://graph.microsoft.com/.default".to_owned(),
-        })
+        Ok(Self { authority, graph, graph_scope: "https://graph.microsoft.com/.default".to_owned() })
     }
 
     fn known(authority: &str, graph: &str) -> Self {
@@ -94,14 +87,8 @@ pub fn origin(url: &str) -> Option<String> {
         return None;
     }
     let host = host.to_ascii_lowercase();
-    let has_port = host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| !port.ends_with(']'));
-    Some(if has_port {
-        format!("{scheme}://{host}")
-    } else {
-        format!("{scheme}://{host}:{default_port}")
-    })
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+    Some(if has_port { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{default_port}") })
 }
 
 fn checked(what: &str, url: &str) -> Result<String> {
@@ -123,21 +110,10 @@ mod tests {
 
     #[test]
     fn origins_are_compared_by_scheme_host_and_port() {
-        assert_eq!(
-            origin("https://Graph.Microsoft.com/v1.0"),
-            Some("https://graph.microsoft.com:443".into())
-        );
-        assert_eq!(
-            origin("http://127.0.0.1:81?x"),
-            Some("http://127.0.0.1:81".into())
-        );
+        assert_eq!(origin("https://Graph.Microsoft.com/v1.0"), Some("https://graph.microsoft.com:443".into()));
+        assert_eq!(origin("http://127.0.0.1:81?x"), Some("http://127.0.0.1:81".into()));
         assert_eq!(origin("http://[::1]"), Some("http://[::1]:80".into()));
-        for bad in [
-            "graph.microsoft.com",
-            "file:///etc/passwd",
-            "https://",
-            "https://a@b/",
-        ] {
+        for bad in ["graph.microsoft.com", "file:///etc/passwd", "https://", "https://a@b/"] {
             assert_eq!(origin(bad), None, "{bad}");
         }
     }
@@ -147,9 +123,6 @@ mod tests {
         assert!(Cloud::custom("http://127.0.0.1:1/", "http://localhost:2/v1.0").is_ok());
         assert!(Cloud::custom("http://login.example", "https://graph.example").is_err());
         let cloud = Cloud::custom("https://a.example", "https://b.example/v1.0/").unwrap();
-        assert_eq!(
-            (cloud.authority(), cloud.graph()),
-            ("https://a.example", "https://b.example")
-        );
+        assert_eq!((cloud.authority(), cloud.graph()), ("https://a.example", "https://b.example"));
     }
 }
