@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "http")]
+pub mod auth;
 pub mod clock;
 pub mod cloud;
 pub mod entitlement;

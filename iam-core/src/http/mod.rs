@@ -3,6 +3,19 @@
 //! [`Request`] and [`Response`] hold no type of an HTTP library, so that request builders are tested
 //! without I/O and a transport can be replaced.
 
+pub mod page;
+pub mod pipeline;
+pub mod redact;
+pub mod retry;
+#[cfg(test)]
+pub(crate) mod tests;
+pub mod transport;
+
+pub use page::{Page, Pager};
+pub use pipeline::{Next, Pipeline, PipelineBuilder, Policy};
+pub use retry::RetryPolicy;
+pub use transport::{HttpTransport, HttpTransportBuilder, Transport};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -102,7 +115,7 @@ impl std::fmt::Debug for Request {
         f.debug_struct("Request")
             .field("method", &self.method)
             .field("operation", &self.operation)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,9 +128,25 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body's bytes.
     pub body: Vec<u8>,
+    /// How many times the request was sent until this answer came: above 1 after retries.
+    pub attempts: u32,
 }
 
 impl Response {
+    /// An answer to the first attempt. Header names are put in lower case.
+    pub fn new(status: u16, headers: Vec<(String, String)>, body: impl Into<Vec<u8>>) -> Self {
+        let headers = headers
+            .into_iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .collect();
+        Self {
+            status,
+            headers,
+            body: body.into(),
+            attempts: 1,
+        }
+    }
+
     /// The first header of that name (lower case), if any.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -152,6 +181,6 @@ impl std::fmt::Debug for Response {
         f.debug_struct("Response")
             .field("status", &self.status)
             .field("bytes", &self.body.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
