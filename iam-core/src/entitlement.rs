@@ -342,6 +342,30 @@ impl Catalog {
     }
 }
 
+/// How much may change at once before a person has to look. `None` means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// People who lose their access within the window.
+    pub max_leavers: Option<u32>,
+    /// The same, in percent of everybody at work; counts from five leavers on.
+    pub max_leavers_percent: Option<u32>,
+    /// Administrative roles given or taken within the window.
+    pub max_privileged_changes: Option<u32>,
+    /// The rolling window, in hours.
+    pub window_hours: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_leavers: None,
+            max_leavers_percent: None,
+            max_privileged_changes: None,
+            window_hours: 24,
+        }
+    }
+}
+
 /// Who is never touched, whatever HR and policy say. Cannot be overridden by an approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protected {

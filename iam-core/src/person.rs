@@ -152,6 +152,19 @@ impl fmt::Debug for Person {
     }
 }
 
+/// Who, around a person, is told something; resolved to an address when the notice is sent, never journalled as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Recipient {
+    /// The person.
+    Person,
+    /// The person's manager.
+    Manager,
+    /// The HR mailbox of the policy.
+    Hr,
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;

@@ -124,6 +124,25 @@ impl Inner {
     }
 }
 
+/// Supersedes the lane's pending timers and, after a leave, whatever pending event stands before it.
+fn supersede(lane: &mut LaneState, entries: &mut [Entry], completed: Option<((Timestamp, u64), bool)>) {
+    for &other in &lane.open {
+        let entry = &mut entries[other];
+        // Somebody else's completion may have set a recheck meanwhile: a wake-up is never lost.
+        let timer = matches!(entry.event.kind, EventKind::Due { timer } if timer != Timer::Recheck);
+        let earlier =
+            completed.is_some_and(|(head, leave)| leave && (entry.event.due_at, entry.lane_seq) < head);
+        if entry.state == EventState::Pending && (timer || earlier) {
+            entry.state = EventState::Superseded;
+        }
+        if completed.is_some_and(|(_, leave)| leave) {
+            entry.parked = false;
+        }
+    }
+    lane.open
+        .retain(|&other| matches!(entries[other].state, EventState::Pending | EventState::Dead));
+}
+
 #[async_trait]
 impl Journal for MemoryJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
@@ -246,20 +265,7 @@ impl Journal for MemoryJournal {
         entries[at].why = None;
         let head = (entries[at].event.due_at, entries[at].lane_seq);
         let leave = entries[at].event.kind.is_leave();
-        for &other in &lane.open {
-            let entry = &mut entries[other];
-            // Somebody else's completion may have set a recheck meanwhile: a wake-up is never lost.
-            let timer = matches!(entry.event.kind, EventKind::Due { timer } if timer != Timer::Recheck);
-            let earlier = leave && (entry.event.due_at, entry.lane_seq) < head;
-            if entry.state == EventState::Pending && (timer || earlier) {
-                entry.state = EventState::Superseded;
-            }
-            if leave {
-                entry.parked = false;
-            }
-        }
-        lane.open
-            .retain(|&other| matches!(entries[other].state, EventState::Pending | EventState::Dead));
+        supersede(lane, entries, Some((head, leave)));
         lane.state = Some(state.clone());
         lane.lease = None;
         for timer in timers {
@@ -278,14 +284,25 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    async fn dead_letter(&self, claim: &Claim, state: &PersonState, why: &str, set: Lane) -> Result<()> {
+    async fn dead_letter(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        timers: &[Event],
+        why: &str,
+        set: Lane,
+    ) -> Result<()> {
         let mut inner = self.lock();
         let (lane, entries, at) = inner.held(claim)?;
         entries[at].state = EventState::Dead;
         entries[at].why = Some(why.to_owned());
         entries[at].parked = set == Lane::Park;
+        supersede(lane, entries, None);
         lane.state = Some(state.clone());
         lane.lease = None;
+        for timer in timers {
+            inner.append(timer);
+        }
         Ok(())
     }
 

@@ -228,8 +228,17 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// achieved so far).
     async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()>;
 
-    /// Sets the event aside for a person to look at. Keeps `state`.
-    async fn dead_letter(&self, claim: &Claim, state: &PersonState, why: &str, lane: Lane) -> Result<()>;
+    /// Sets the event aside for a person to look at. Keeps `state`, and replaces the lane's pending timers
+    /// by `timers` as [`complete`](Self::complete) does: a first day is not forgotten because one step failed.
+    /// With [`Lane::Park`] no timer passes the parked event, but a leave does.
+    async fn dead_letter(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        timers: &[Event],
+        why: &str,
+        lane: Lane,
+    ) -> Result<()>;
 
     /// Brings a dead event back to its place in the lane, and lifts the parking it caused. Records who did
     /// it and why. An event that waits for its next attempt is made due at once.

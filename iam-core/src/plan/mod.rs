@@ -8,7 +8,7 @@ mod diff;
 mod step;
 
 pub use diff::plan;
-pub use step::{Action, Change, IdempotencyKey, Notice, Recipient, Step, StepId};
+pub use step::{Action, Change, IdempotencyKey, Notice, Step, StepId};
 
 use std::collections::BTreeMap;
 

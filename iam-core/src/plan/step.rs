@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::entitlement::{Attribute, Attributes, Entitlement, TargetId};
 use crate::event::EventId;
-use crate::person::{PersonKey, hex};
+use crate::person::{PersonKey, Recipient, hex};
 
 /// Names a step within its event: the same change always has the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -64,19 +64,6 @@ pub struct Change {
     pub before: Option<String>,
     /// After.
     pub after: String,
-}
-
-/// Who a notice goes to; resolved to an address when it is sent, never journalled as one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Recipient {
-    /// The person.
-    Person,
-    /// The person's manager.
-    Manager,
-    /// The HR mailbox of the policy.
-    Hr,
 }
 
 /// What a notice says.

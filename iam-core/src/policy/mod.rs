@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use crate::entitlement::Desired;
-use crate::person::Person;
+use crate::person::{Person, Recipient};
 
 /// Who policy is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -38,4 +38,43 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
     /// # Errors
     /// Every rule that could not be evaluated. The engine then holds the person and removes nothing.
     fn desired(&self, subject: &Subject<'_>, today: Date) -> Result<Desired, PolicyProblems>;
+}
+
+/// What happens around joining, moving and leaving. Durations are whole days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The IANA time zone of people whose record has none (`UTC`).
+    pub time_zone: String,
+    /// How many days before the first day the account may be created, with sign-in blocked (0).
+    pub create_before: u32,
+    /// Whether a leaver's password is replaced by a random one (yes).
+    pub reset_password: bool,
+    /// Days from losing access to deletion of the account; `None` keeps it.
+    pub delete_after: Option<u32>,
+    /// Who is told that somebody starts.
+    pub joiner_notify: Vec<Recipient>,
+    /// Who is told that somebody's access changed.
+    pub mover_notify: Vec<Recipient>,
+    /// Who is told that somebody has left.
+    pub leaver_notify: Vec<Recipient>,
+    /// The mailbox that notices are sent from; `None` sends none.
+    pub notify_from: Option<String>,
+    /// The mailbox of HR.
+    pub hr_mail: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            time_zone: "UTC".to_owned(),
+            create_before: 0,
+            reset_password: true,
+            delete_after: None,
+            joiner_notify: Vec::new(),
+            mover_notify: Vec::new(),
+            leaver_notify: Vec::new(),
+            notify_from: None,
+            hr_mail: None,
+        }
+    }
 }
