@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Reservation,
-    StepRecord, StepStart,
+    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Report,
+    Reservation, StepRecord, StepStart,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId, EventKind, Timer};
@@ -43,6 +43,26 @@ impl MemoryJournal {
     /// An empty journal.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes a person known, for a preview on a copy.
+    pub(crate) fn seed(&self, person: &PersonKey, state: Option<PersonState>, accepted: Option<Accepted>) {
+        let mut inner = self.lock();
+        let lane = inner.lanes.entry(person.clone()).or_default();
+        (lane.state, lane.accepted) = (state, accepted);
+    }
+
+    /// Takes entries over as they are, for a preview on a copy.
+    pub(crate) fn adopt(&self, entries: Vec<Entry>) {
+        let mut inner = self.lock();
+        for entry in entries {
+            let at = inner.entries.len();
+            let lane = inner.lanes.entry(entry.event.person.clone()).or_default();
+            lane.open.push(at);
+            lane.next_seq = lane.next_seq.max(entry.lane_seq);
+            inner.by_id.insert(entry.event.id.clone(), at);
+            inner.entries.push(entry);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -345,14 +365,21 @@ impl Journal for MemoryJournal {
             .collect())
     }
 
-    async fn waiting_for(&self, manager: &PersonKey) -> Result<Vec<PersonKey>> {
+    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
         let inner = self.lock();
-        let waiting = inner.lanes.iter().filter(|(_, lane)| {
-            lane.state
-                .as_ref()
-                .is_some_and(|state| state.waits_for.as_ref() == Some(manager))
+        let reports = inner.lanes.iter().filter_map(|(key, lane)| {
+            let state = lane.state.as_ref()?;
+            let named = state.record.as_ref()?.manager_id.as_ref()?;
+            (named == manager).then(|| Report {
+                person: key.clone(),
+                waits: state.waits_for.as_ref() == Some(manager),
+            })
         });
-        Ok(waiting.map(|(key, _)| key.clone()).collect())
+        Ok(reports.collect())
+    }
+
+    async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
+        Ok(self.lock().names.get(&name.to_lowercase()).cloned())
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
@@ -385,6 +412,7 @@ impl Journal for MemoryJournal {
         let of_person =
             entries.filter(|entry| query.person.as_ref().is_none_or(|key| entry.event.person == *key));
         let in_state = of_person.filter(|entry| query.state.is_none_or(|state| entry.state == state));
+        let in_state = in_state.filter(|entry| query.due.is_none_or(|due| entry.event.due_at <= due));
         Ok(in_state.take(limit).cloned().collect())
     }
 }

@@ -185,8 +185,19 @@ pub struct HistoryQuery {
     pub person: Option<PersonKey>,
     /// In this state only.
     pub state: Option<EventState>,
+    /// Due at this instant or before.
+    pub due: Option<Timestamp>,
     /// At most so many; 0 means all.
     pub limit: usize,
+}
+
+/// Somebody who reports to a manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Who.
+    pub person: PersonKey,
+    /// Whether they wait for the manager's account.
+    pub waits: bool,
 }
 
 /// The durable journal. Implementations are shared between tasks; every method that writes returns after
@@ -250,8 +261,11 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// Everybody known, ordered by key, after `after`, at most `limit`.
     async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>>;
 
-    /// Whose state says that they wait for this person's account.
-    async fn waiting_for(&self, manager: &PersonKey) -> Result<Vec<PersonKey>>;
+    /// The people whose record names this manager, ordered by key.
+    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>>;
+
+    /// Who holds this sign-in name (compared without case).
+    async fn holder(&self, name: &str) -> Result<Option<PersonKey>>;
 
     /// When the next claim could succeed: the earliest instant among heads that are neither claimed nor
     /// parked.

@@ -197,6 +197,8 @@ fn grants(steps: &mut Steps<'_, '_>, kind: Kind) {
             steps.add(
                 Action::Grant {
                     entitlement: what.clone(),
+                    rules: wanted.rules.clone(),
+                    grace_days: wanted.grace_days,
                 },
                 rules(&wanted.rules),
             );

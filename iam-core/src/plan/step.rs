@@ -117,6 +117,10 @@ pub enum Action {
     Grant {
         /// What.
         entitlement: Entitlement,
+        /// The rules that ask for it: they go into the ledger with it.
+        rules: Vec<String>,
+        /// Days it is kept once no rule asks for it any more.
+        grace_days: u32,
     },
     /// Take away.
     Revoke {
@@ -198,7 +202,7 @@ impl Step {
         why: impl Into<String>,
     ) -> Self {
         let id = match &action {
-            Action::Grant { entitlement } | Action::Revoke { entitlement, .. } => {
+            Action::Grant { entitlement, .. } | Action::Revoke { entitlement, .. } => {
                 format!(
                     "{}:{}:{}",
                     action.kind(),

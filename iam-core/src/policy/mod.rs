@@ -38,6 +38,10 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
     /// # Errors
     /// Every rule that could not be evaluated. The engine then holds the person and removes nothing.
     fn desired(&self, subject: &Subject<'_>, today: Date) -> Result<Desired, PolicyProblems>;
+
+    /// Whether the answer may differ from day to day for the same subject. A policy that says no is not asked
+    /// about days to come.
+    fn depends_on_date(&self) -> bool;
 }
 
 /// What happens around joining, moving and leaving. Durations are whole days.
