@@ -5,12 +5,14 @@
 
 mod names;
 mod preview;
+mod reading;
 mod report;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 mod views;
 mod work;
 
+pub use reading::Reading;
 pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, Totals};
 
 use std::collections::BTreeMap;
