@@ -3,6 +3,19 @@
 //! Invariant: when in doubt, hold. A condition that cannot be evaluated is a [`PolicyProblems`], never
 //! "not entitled".
 
+mod document;
+mod expression;
+mod naming;
+mod rules;
+mod schema;
+mod sections;
+mod source;
+mod test;
+
+pub use document::Document;
+pub use naming::Naming;
+pub use test::{CaseReport, TestReport};
+
 use std::fmt;
 
 use jiff::civil::Date;

@@ -1,0 +1,215 @@
+//! [`Expression`]: one CEL expression, checked when the policy loads and evaluated per person.
+//!
+//! Invariants: an expression that names a field, variable or function that does not exist never loads; what
+//! goes wrong at run time is said without a person's data.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cel::common::types::{CelBool, CelInt, CelMap, CelMapKey, CelNull, CelString};
+use cel::common::value::{CowVal, Val};
+use cel::{Context, Env, ExecutionError, FunctionContext, Program, Value, extensions};
+use jiff::civil::Date;
+
+use crate::error::{Error, ErrorKind};
+use crate::person::{Person, Status};
+
+use super::Subject;
+use super::schema;
+use super::source::{Found, Source};
+
+/// What all expressions share: the functions. Made once, as it is dear to make.
+pub(super) struct Language {
+    env: Arc<Env>,
+    root: Context<'static, 'static>,
+}
+
+impl Language {
+    /// CEL's standard library, its string functions, and ours: `days_until(date)` and `days_since(date)`.
+    ///
+    /// # Errors
+    /// None in practice: the crate would have to declare functions of the same name.
+    pub(super) fn new() -> Result<Self, Error> {
+        let declare = |error| Error::new(ErrorKind::Other, "CEL could not be set up").with_source(error);
+        let mut env = Env::stdlib().with_optional_support(false);
+        env.add_extension(extensions::strings).map_err(declare)?;
+        let env = Arc::new(env);
+        let mut root = Context::with_env(Arc::clone(&env));
+        let until: cel_function::Function = Box::new(|call| days(call, 1));
+        let since: cel_function::Function = Box::new(|call| days(call, -1));
+        root.add_function("days_until", until).map_err(declare)?;
+        root.add_function("days_since", since).map_err(declare)?;
+        Ok(Self { env, root })
+    }
+
+    /// The names that expressions see when asked about one person on one day.
+    pub(super) fn facts<'s>(&'s self, subject: &Subject<'s>, today: Date) -> Context<'s, 's> {
+        let root: &'s Context<'s, 's> = &self.root;
+        let mut facts = root.new_inner_scope();
+        facts.add_variable_as_val("person", fields(subject.person));
+        facts.add_variable_as_val("manager", subject.manager.map_or_else(null, fields));
+        facts.add_variable_as_val("today", Box::new(CelString::from(today.to_string())));
+        facts
+    }
+}
+
+/// The shape of functions that the crate takes as they are.
+mod cel_function {
+    use super::{CowVal, ExecutionError, FunctionContext};
+
+    pub(super) type Function = Box<
+        dyn for<'context, 'call> Fn(
+                &mut FunctionContext<'context, 'call>,
+            ) -> Result<CowVal<'context, 'call>, ExecutionError>
+            + Send
+            + Sync,
+    >;
+}
+
+/// Whole days from today to a date (`direction` 1) or from a date to today (-1).
+fn days<'context, 'call>(
+    call: &mut FunctionContext<'context, 'call>,
+    direction: i64,
+) -> Result<CowVal<'context, 'call>, ExecutionError> {
+    let text = |value: &CowVal<'_, '_>| value.downcast_ref::<CelString>().map(|text| text.inner().to_owned());
+    let [argument] = call.args.as_slice() else {
+        return Err(call.error("takes one date"));
+    };
+    let date = text(argument).ok_or_else(|| call.error("needs a date, and the value is not set"))?;
+    let today = call.ptx.get_variable("today").as_ref().and_then(text).unwrap_or_default();
+    let parse = |text: &str| text.parse::<Date>().map_err(|_| call.error("needs a date written yyyy-mm-dd"));
+    let (date, today) = (parse(&date)?, parse(&today)?);
+    let days = today.until(date).map_err(|_| call.error("needs a date of this age"))?.get_days();
+    Ok(CowVal::owned(CelInt::from(i64::from(days) * direction)))
+}
+
+fn null<'v>() -> Box<dyn Val + 'v> {
+    Box::new(CelNull)
+}
+
+fn fields<'v>(person: &'v Person) -> Box<dyn Val + 'v> {
+    let text = |text: &'v str| -> Box<dyn Val + 'v> { Box::new(CelString::from(text)) };
+    let option = |value: &'v Option<String>| value.as_deref().map_or_else(null, text);
+    let date = |date: Option<Date>| -> Box<dyn Val + 'v> {
+        date.map_or_else(null, |date| Box::new(CelString::from(date.to_string())))
+    };
+    let status = match person.status {
+        Status::Active => "active",
+        Status::Terminated => "terminated",
+    };
+    let values = [
+        ("employee_id", text(person.key.as_str())),
+        ("status", text(status)),
+        ("given_name", option(&person.given_name)),
+        ("middle_name", option(&person.middle_name)),
+        ("family_name", option(&person.family_name)),
+        ("preferred_name", option(&person.preferred_name)),
+        ("department", option(&person.department)),
+        ("job_title", option(&person.job_title)),
+        ("location", option(&person.location)),
+        ("country", option(&person.country)),
+        ("time_zone", option(&person.time_zone)),
+        ("worker_type", option(&person.worker_type)),
+        ("cost_center", option(&person.cost_center)),
+        ("company", option(&person.company)),
+        ("email", option(&person.email)),
+        ("manager_id", person.manager_id.as_ref().map_or_else(null, |key| text(key.as_str()))),
+        ("hire_date", date(person.hire_date)),
+        ("last_day", date(person.last_day)),
+    ];
+    let fields: HashMap<CelMapKey<'v>, _> =
+        values.into_iter().map(|(name, value)| (CelMapKey::from(name), value)).collect();
+    Box::new(CelMap::from(fields))
+}
+
+/// One compiled expression.
+#[derive(Debug)]
+pub(super) struct Expression(Program);
+
+impl Expression {
+    /// Compiles and checks an expression that stands in the policy's text. Everything wrong with it is
+    /// reported at its place there.
+    pub(super) fn compile(
+        written: &Found<&str>,
+        gives: schema::Gives,
+        language: &Language,
+        source: &mut Source<'_>,
+    ) -> Option<Self> {
+        let program = match language.env.compile(written.value) {
+            Ok(program) => program,
+            Err(errors) => {
+                for error in errors.errors {
+                    let offset = offset(written.value, error.pos);
+                    source.refuse(source.inside(&written.span, offset), format!("not CEL: {}", error.msg));
+                }
+                return None;
+            }
+        };
+        let problems = schema::check(&program, gives, &language.root);
+        for (offset, problem) in &problems {
+            source.refuse(source.inside(&written.span, *offset), problem.as_str());
+        }
+        problems.is_empty().then_some(Self(program))
+    }
+
+    /// Whether the condition holds.
+    ///
+    /// # Errors
+    /// Why that cannot be said, in one clause.
+    pub(super) fn holds(&self, facts: &Context<'_, '_>) -> Result<bool, String> {
+        let value = Value::resolve_val(self.0.expression(), facts).map_err(|error| explain(&error))?;
+        let answer = value.downcast_ref::<CelBool>().map(|answer| *answer.inner());
+        answer.ok_or_else(|| format!("a condition gives true or false, not {}", value.get_type().name()))
+    }
+
+    /// The text that the expression gives; `None` for null.
+    ///
+    /// # Errors
+    /// Why there is none, in one clause.
+    pub(super) fn text(&self, facts: &Context<'_, '_>) -> Result<Option<String>, String> {
+        let value = Value::resolve_val(self.0.expression(), facts).map_err(|error| explain(&error))?;
+        if value.downcast_ref::<CelNull>().is_some() {
+            return Ok(None);
+        }
+        let text = value.downcast_ref::<CelString>().map(|text| text.inner().to_owned());
+        text.map(Some).ok_or_else(|| format!("expected a text or null, not {}", value.get_type().name()))
+    }
+}
+
+/// The byte of `text` at a line and a column, both counted from 1, the column in characters.
+fn offset(text: &str, (line, column): (isize, isize)) -> usize {
+    let line = usize::try_from(line - 1).unwrap_or(0);
+    let column = usize::try_from(column - 1).unwrap_or(0);
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = text.get(before..).unwrap_or_default();
+    before + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at)
+}
+
+/// Says what went wrong at run time without the values, which are personal data.
+fn explain(error: &ExecutionError) -> String {
+    let types = |types: &[&str]| {
+        let guard = if types.contains(&"null") { " (guard it with \"!= null\")" } else { "" };
+        format!("{}{guard}", types.join(" and "))
+    };
+    match error {
+        ExecutionError::NoSuchOverload(overload) => {
+            let arguments: Vec<&str> = overload.argument_types().iter().map(String::as_str).collect();
+            let function = overload.function().trim_matches(['_', '@']);
+            format!("{function} does not work on {}", types(&arguments))
+        }
+        ExecutionError::ValuesNotComparable(left, right)
+        | ExecutionError::UnsupportedBinaryOperator(_, left, right) => {
+            let (left, right) = (left.type_of().to_string(), right.type_of().to_string());
+            format!("no such operation on {}", types(&[&left, &right]))
+        }
+        ExecutionError::FunctionError { function, message } if function.starts_with("days_") => {
+            format!("{function} {message}")
+        }
+        ExecutionError::FunctionError { function, .. } => format!("{function} failed"),
+        ExecutionError::NoSuchKey(_) => "a key that is not in the map".to_owned(),
+        ExecutionError::IndexOutOfBounds(_) => "an index beyond the end of the list".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
+        ExecutionError::Overflow(..) => "a number too large".to_owned(),
+        _ => "values of types that do not go together".to_owned(),
+    }
+}
