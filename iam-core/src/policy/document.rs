@@ -55,7 +55,8 @@ impl Document {
         if let Some(error) = source.into_error() {
             return Err(error);
         }
-        let Some((Some((domain, domain_at)), Some(naming), (limits, protected, protected_roles), cases)) = parsed
+        let Some((Some((domain, domain_at)), Some(naming), (limits, protected, protected_roles), cases)) =
+            parsed
         else {
             return Err(Error::new(ErrorKind::Invalid, "the policy cannot be read"));
         };
@@ -141,7 +142,10 @@ impl Document {
 
     fn attributes(&self, person: &Person) -> Attributes {
         let named = [&person.given_name, &person.family_name, &person.preferred_name];
-        let display_name = named.iter().any(|name| name.is_some()).then(|| self.naming.display_name(person));
+        let display_name = named
+            .iter()
+            .any(|name| name.is_some())
+            .then(|| self.naming.display_name(person));
         let values = [
             (Attribute::DisplayName, display_name),
             (Attribute::GivenName, person.given_name.clone()),
@@ -155,7 +159,10 @@ impl Document {
             (Attribute::WorkerType, person.worker_type.clone()),
             (Attribute::HireDate, person.hire_date.map(|date| date.to_string())),
         ];
-        values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        values
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
     }
 }
 
@@ -165,7 +172,12 @@ impl AccessPolicy for Document {
         let mut problems = Vec::new();
         let grants = self.rules.grants(&facts, &mut problems);
         let mut attributes = self.attributes(subject.person);
-        match self.rules.usage_location.as_ref().map_or(Ok(None), |expression| expression.text(&facts)) {
+        match self
+            .rules
+            .usage_location
+            .as_ref()
+            .map_or(Ok(None), |expression| expression.text(&facts))
+        {
             Ok(None) => {}
             Ok(Some(code)) if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
                 attributes.insert(Attribute::UsageLocation, code.to_ascii_uppercase());
@@ -178,6 +190,10 @@ impl AccessPolicy for Document {
         } else {
             Err(PolicyProblems(problems))
         }
+    }
+
+    fn depends_on_date(&self) -> bool {
+        self.rules.depends_on_date()
     }
 }
 

@@ -71,15 +71,30 @@ fn days<'context, 'call>(
     call: &mut FunctionContext<'context, 'call>,
     direction: i64,
 ) -> Result<CowVal<'context, 'call>, ExecutionError> {
-    let text = |value: &CowVal<'_, '_>| value.downcast_ref::<CelString>().map(|text| text.inner().to_owned());
+    let text = |value: &CowVal<'_, '_>| {
+        value
+            .downcast_ref::<CelString>()
+            .map(|text| text.inner().to_owned())
+    };
     let [argument] = call.args.as_slice() else {
         return Err(call.error("takes one date"));
     };
     let date = text(argument).ok_or_else(|| call.error("needs a date, and the value is not set"))?;
-    let today = call.ptx.get_variable("today").as_ref().and_then(text).unwrap_or_default();
-    let parse = |text: &str| text.parse::<Date>().map_err(|_| call.error("needs a date written yyyy-mm-dd"));
+    let today = call
+        .ptx
+        .get_variable("today")
+        .as_ref()
+        .and_then(text)
+        .unwrap_or_default();
+    let parse = |text: &str| {
+        text.parse::<Date>()
+            .map_err(|_| call.error("needs a date written yyyy-mm-dd"))
+    };
     let (date, today) = (parse(&date)?, parse(&today)?);
-    let days = today.until(date).map_err(|_| call.error("needs a date of this age"))?.get_days();
+    let days = today
+        .until(date)
+        .map_err(|_| call.error("needs a date of this age"))?
+        .get_days();
     Ok(CowVal::owned(CelInt::from(i64::from(days) * direction)))
 }
 
@@ -113,12 +128,20 @@ fn fields<'v>(person: &'v Person) -> Box<dyn Val + 'v> {
         ("cost_center", option(&person.cost_center)),
         ("company", option(&person.company)),
         ("email", option(&person.email)),
-        ("manager_id", person.manager_id.as_ref().map_or_else(null, |key| text(key.as_str()))),
+        (
+            "manager_id",
+            person
+                .manager_id
+                .as_ref()
+                .map_or_else(null, |key| text(key.as_str())),
+        ),
         ("hire_date", date(person.hire_date)),
         ("last_day", date(person.last_day)),
     ];
-    let fields: HashMap<CelMapKey<'v>, _> =
-        values.into_iter().map(|(name, value)| (CelMapKey::from(name), value)).collect();
+    let fields: HashMap<CelMapKey<'v>, _> = values
+        .into_iter()
+        .map(|(name, value)| (CelMapKey::from(name), value))
+        .collect();
     Box::new(CelMap::from(fields))
 }
 
@@ -140,7 +163,10 @@ impl Expression {
             Err(errors) => {
                 for error in errors.errors {
                     let offset = offset(written.value, error.pos);
-                    source.refuse(source.inside(&written.span, offset), format!("not CEL: {}", error.msg));
+                    source.refuse(
+                        source.inside(&written.span, offset),
+                        format!("not CEL: {}", error.msg),
+                    );
                 }
                 return None;
             }
@@ -150,6 +176,12 @@ impl Expression {
             source.refuse(source.inside(&written.span, *offset), problem.as_str());
         }
         problems.is_empty().then_some(Self(program))
+    }
+
+    /// Whether the value may differ from day to day for the same facts.
+    pub(super) fn depends_on_date(&self) -> bool {
+        let named = self.0.references();
+        named.has_variable("today") || named.has_function("days_until") || named.has_function("days_since")
     }
 
     /// Whether the condition holds.
@@ -171,8 +203,11 @@ impl Expression {
         if value.downcast_ref::<CelNull>().is_some() {
             return Ok(None);
         }
-        let text = value.downcast_ref::<CelString>().map(|text| text.inner().to_owned());
-        text.map(Some).ok_or_else(|| format!("expected a text or null, not {}", value.get_type().name()))
+        let text = value
+            .downcast_ref::<CelString>()
+            .map(|text| text.inner().to_owned());
+        text.map(Some)
+            .ok_or_else(|| format!("expected a text or null, not {}", value.get_type().name()))
     }
 }
 
@@ -188,7 +223,11 @@ fn offset(text: &str, (line, column): (isize, isize)) -> usize {
 /// Says what went wrong at run time without the values, which are personal data.
 fn explain(error: &ExecutionError) -> String {
     let types = |types: &[&str]| {
-        let guard = if types.contains(&"null") { " (guard it with \"!= null\")" } else { "" };
+        let guard = if types.contains(&"null") {
+            " (guard it with \"!= null\")"
+        } else {
+            ""
+        };
         format!("{}{guard}", types.join(" and "))
     };
     match error {
@@ -208,7 +247,9 @@ fn explain(error: &ExecutionError) -> String {
         ExecutionError::FunctionError { function, .. } => format!("{function} failed"),
         ExecutionError::NoSuchKey(_) => "a key that is not in the map".to_owned(),
         ExecutionError::IndexOutOfBounds(_) => "an index beyond the end of the list".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
         ExecutionError::Overflow(..) => "a number too large".to_owned(),
         _ => "values of types that do not go together".to_owned(),
     }

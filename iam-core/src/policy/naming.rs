@@ -23,10 +23,40 @@ const NUMBERS: RangeInclusive<u16> = 2..=999;
 
 /// Local parts that never belong to a person (RFC 2142, and what services commonly claim).
 const RESERVED: &[&str] = &[
-    "abuse", "admin", "administrator", "all", "contact", "daemon", "everyone", "ftp", "guest", "help",
-    "helpdesk", "hostmaster", "hr", "info", "mail", "mailer-daemon", "marketing", "news", "no-reply", "nobody",
-    "noc", "noreply", "null", "postmaster", "root", "sales", "security", "support", "sysadmin", "system",
-    "usenet", "uucp", "webmaster", "www",
+    "abuse",
+    "admin",
+    "administrator",
+    "all",
+    "contact",
+    "daemon",
+    "everyone",
+    "ftp",
+    "guest",
+    "help",
+    "helpdesk",
+    "hostmaster",
+    "hr",
+    "info",
+    "mail",
+    "mailer-daemon",
+    "marketing",
+    "news",
+    "no-reply",
+    "nobody",
+    "noc",
+    "noreply",
+    "null",
+    "postmaster",
+    "root",
+    "sales",
+    "security",
+    "support",
+    "sysadmin",
+    "system",
+    "usenet",
+    "uucp",
+    "webmaster",
+    "www",
 ];
 
 /// A placeholder.
@@ -77,8 +107,12 @@ impl Template {
             if let Piece::Literal(literal) = piece
                 && let Some(at) = illegal(literal)
             {
-                let allowed = "a sign-in name holds only a-z, 0-9, \".\", \"_\" and \"-\" besides placeholders";
-                return Err((text.to_ascii_lowercase().find(&literal[at..]).unwrap_or(0), allowed.to_owned()));
+                let allowed =
+                    "a sign-in name holds only a-z, 0-9, \".\", \"_\" and \"-\" besides placeholders";
+                return Err((
+                    text.to_ascii_lowercase().find(&literal[at..]).unwrap_or(0),
+                    allowed.to_owned(),
+                ));
             }
         }
         Ok(template)
@@ -91,7 +125,10 @@ impl Template {
     pub(super) fn display(text: &str) -> Result<Self, (usize, String)> {
         let template = Self::parse(text)?;
         match text.find("{n}") {
-            Some(at) => Err((at, "{n} belongs to sign-in names: display names need not be unique".to_owned())),
+            Some(at) => Err((
+                at,
+                "{n} belongs to sign-in names: display names need not be unique".to_owned(),
+            )),
             None => Ok(template),
         }
     }
@@ -107,7 +144,13 @@ impl Template {
             let field = FIELDS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
                 let known: Vec<&str> = FIELDS.iter().map(|(known, _)| *known).collect();
                 let hint = hint(name, &known);
-                (at, format!("unknown placeholder {{{name}}}{hint} (known placeholders: {})", known.join(", ")))
+                (
+                    at,
+                    format!(
+                        "unknown placeholder {{{name}}}{hint} (known placeholders: {})",
+                        known.join(", ")
+                    ),
+                )
             })?;
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(literal.to_owned()));
@@ -115,8 +158,14 @@ impl Template {
             pieces.push(Piece::Field(field.1));
             rest = after;
         }
-        if !pieces.iter().any(|piece| matches!(piece, Piece::Field(field) if *field != Field::Number)) {
-            return Err((0, "a name needs a placeholder that tells people apart, such as {given}".to_owned()));
+        if !pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Field(field) if *field != Field::Number))
+        {
+            return Err((
+                0,
+                "a name needs a placeholder that tells people apart, such as {given}".to_owned(),
+            ));
         }
         if !rest.is_empty() {
             pieces.push(Piece::Literal(rest.to_owned()));
@@ -125,7 +174,9 @@ impl Template {
     }
 
     fn is_numbered(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Field(Field::Number)))
+        self.0
+            .iter()
+            .any(|piece| matches!(piece, Piece::Field(Field::Number)))
     }
 
     /// The pieces filled in, or `None` where the person has not got what the template needs. Somebody with
@@ -158,7 +209,9 @@ impl Template {
                 return None;
             }
             missing = true;
-            let beside = filled.last().is_some_and(|(name, text)| !name && !text.contains(char::is_alphanumeric));
+            let beside = filled
+                .last()
+                .is_some_and(|(name, text)| !name && !text.contains(char::is_alphanumeric));
             if beside {
                 filled.pop();
             } else {
@@ -171,7 +224,11 @@ impl Template {
     /// A legal local part, or `None` where the person has not got what the template needs.
     fn local(&self, names: &Names, number: u16) -> Option<String> {
         let mut pieces = self.fill(names, number)?;
-        let mut excess = pieces.iter().map(|(_, text)| text.len()).sum::<usize>().saturating_sub(LONGEST);
+        let mut excess = pieces
+            .iter()
+            .map(|(_, text)| text.len())
+            .sum::<usize>()
+            .saturating_sub(LONGEST);
         for (_, name) in pieces.iter_mut().rev().filter(|(name, _)| *name) {
             let cut = excess.min(name.len());
             name.truncate(name.len() - cut); // a folded name is ASCII

@@ -52,8 +52,28 @@ const FUNCTIONS: &[(&str, Style)] = &[
 
 /// Functions and operators that give numbers or texts, never true or false.
 const NOT_BOOL: &[&str] = &[
-    "_+_", "_-_", "_*_", "_/_", "_%_", "-_", "size", "string", "int", "double", "days_until", "days_since",
-    "lowerAscii", "upperAscii", "trim", "charAt", "indexOf", "lastIndexOf", "substring", "replace", "split", "join",
+    "_+_",
+    "_-_",
+    "_*_",
+    "_/_",
+    "_%_",
+    "-_",
+    "size",
+    "string",
+    "int",
+    "double",
+    "days_until",
+    "days_since",
+    "lowerAscii",
+    "upperAscii",
+    "trim",
+    "charAt",
+    "indexOf",
+    "lastIndexOf",
+    "substring",
+    "replace",
+    "split",
+    "join",
 ];
 
 const COMPARISONS: &[&str] = &["_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"];
@@ -68,7 +88,9 @@ pub(super) fn check(program: &Program, gives: Gives, root: &Context<'_, '_>) -> 
     };
     check.walk(program.expression());
     if gives == Gives::Bool && !may_be_bool(&program.expression().expr) {
-        check.problems.push((0, "a condition must give true or false".to_owned()));
+        check
+            .problems
+            .push((0, "a condition must give true or false".to_owned()));
     }
     check.problems
 }
@@ -92,7 +114,10 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn offset(&self, id: u64) -> usize {
-        self.program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize)
+        self.program
+            .source_info()
+            .offset_for(id)
+            .map_or(0, |(start, _)| start as usize)
     }
 
     fn refuse(&mut self, at: &IdedExpr, message: impl Into<String>) {
@@ -127,7 +152,11 @@ impl<'a> Check<'a> {
             let message = format!("{name:?} alone is no value: name a field, or compare it with null");
             self.refuse(at, message);
         } else {
-            let message = format!("unknown variable {name:?}{} (known: {})", hint(name, ROOTS), ROOTS.join(", "));
+            let message = format!(
+                "unknown variable {name:?}{} (known: {})",
+                hint(name, ROOTS),
+                ROOTS.join(", ")
+            );
             self.refuse(at, message);
         }
     }
@@ -156,9 +185,15 @@ impl<'a> Check<'a> {
             if !Person::FIELDS.contains(&field) {
                 let hint = hint(field, Person::FIELDS);
                 let known = Person::FIELDS.join(", ");
-                self.refuse(at, format!("unknown field {root}.{field}{hint} (known fields: {known})"));
+                self.refuse(
+                    at,
+                    format!("unknown field {root}.{field}{hint} (known fields: {known})"),
+                );
             } else if select.test {
-                self.refuse(at, format!("has({root}.{field}) is always true: write {root}.{field} != null"));
+                self.refuse(
+                    at,
+                    format!("has({root}.{field}) is always true: write {root}.{field} != null"),
+                );
             }
         } else if let Some(text) = self.field_of(&select.operand) {
             self.refuse(at, format!("{text} is a text and has no field {field:?}"));
@@ -184,7 +219,10 @@ impl<'a> Check<'a> {
         if name == "_[_]"
             && let Some(root) = call.args.first().and_then(|operand| self.root_of(operand))
         {
-            self.refuse(at, format!("write {root}.field instead of {root}[…], so that the field can be checked"));
+            self.refuse(
+                at,
+                format!("write {root}.field instead of {root}[…], so that the field can be checked"),
+            );
             return;
         }
         if let Some(target) = &call.target {
@@ -202,12 +240,18 @@ impl<'a> Check<'a> {
         let problem = match known.map(|(_, style)| style) {
             None => {
                 let names: Vec<&str> = FUNCTIONS.iter().map(|(known, _)| *known).collect();
-                Some(format!("unknown function {name:?}{} (known: {})", hint(name, &names), names.join(", ")))
+                Some(format!(
+                    "unknown function {name:?}{} (known: {})",
+                    hint(name, &names),
+                    names.join(", ")
+                ))
             }
             Some(Style::Member(counts)) if call.target.is_none() || !counts.contains(&call.args.len()) => {
                 let counts = (counts.start(), counts.end());
                 Some(match counts {
-                    (least, most) if least == most => format!("{name} is called on a text, with {least} arguments"),
+                    (least, most) if least == most => {
+                        format!("{name} is called on a text, with {least} arguments")
+                    }
                     (least, most) => format!("{name} is called on a text, with {least} to {most} arguments"),
                 })
             }
@@ -222,7 +266,12 @@ impl<'a> Check<'a> {
         if let Some(problem) = problem {
             self.problems.push((self.name_offset(at, name), problem));
         } else if name == "matches"
-            && let [IdedExpr { expr: Expr::Literal(LiteralValue::String(_)), .. }] = call.args.as_slice()
+            && let [
+                IdedExpr {
+                    expr: Expr::Literal(LiteralValue::String(_)),
+                    ..
+                },
+            ] = call.args.as_slice()
         {
             self.pattern(&call.args[0]);
         }
@@ -232,7 +281,11 @@ impl<'a> Check<'a> {
     fn name_offset(&self, at: &IdedExpr, name: &str) -> usize {
         let open = self.offset(at.id);
         let before = self.program.source_info().source.get(..open).unwrap_or_default();
-        if before.trim_end().ends_with(name) { before.trim_end().len() - name.len() } else { open }
+        if before.trim_end().ends_with(name) {
+            before.trim_end().len() - name.len()
+        } else {
+            open
+        }
     }
 
     /// Whether the regular expression is one: it is tried on an empty text.
@@ -272,11 +325,18 @@ impl<'a> Check<'a> {
 
     fn comprehension(&mut self, at: &'a IdedExpr, comprehension: &'a ComprehensionExpr) {
         self.walk(&comprehension.iter_range);
-        let own = [Some(&comprehension.iter_var), comprehension.iter_var2.as_ref(), Some(&comprehension.accu_var)];
+        let own = [
+            Some(&comprehension.iter_var),
+            comprehension.iter_var2.as_ref(),
+            Some(&comprehension.accu_var),
+        ];
         let depth = self.locals.len();
         for variable in own.into_iter().flatten() {
             if ROOTS.contains(&variable.as_str()) {
-                self.refuse(at, format!("{variable:?} is taken: give the variable another name"));
+                self.refuse(
+                    at,
+                    format!("{variable:?} is taken: give the variable another name"),
+                );
             }
             self.locals.push(variable);
         }
