@@ -28,16 +28,23 @@ const ATTRIBUTES: [(Attribute, &str); 12] = [
 
 /// What Graph says of a user, as an account.
 pub(crate) fn account(user: &User) -> Account {
-    let deleted = user.deleted_date_time.is_some();
-    let name = user.user_principal_name.as_deref().unwrap_or_default();
     Account {
         id: user.id.clone(),
-        name: if deleted { name_before(user) } else { name }.to_owned(),
+        name: user.user_principal_name.clone().unwrap_or_default(),
         enabled: user.account_enabled.unwrap_or(false),
-        deleted,
+        deleted: false,
         synced: user.on_premises_sync_enabled.unwrap_or(false),
         attributes: attributes(user),
         manager: user.manager.as_ref().map(|manager| manager.id.clone()),
+    }
+}
+
+/// The same for a soft-deleted user, under the name it had.
+pub(crate) fn deleted_account(user: &User) -> Account {
+    Account {
+        name: name_before(user).to_owned(),
+        deleted: true,
+        ..account(user)
     }
 }
 
@@ -156,7 +163,7 @@ mod tests {
             "manager": {"id": "m1"},
         }))
         .unwrap();
-        let read = account(&user);
+        let read = deleted_account(&user);
         assert_eq!(
             (read.name.as_str(), read.deleted, read.manager.as_deref()),
             ("ada@x.example", true, Some("m1"))

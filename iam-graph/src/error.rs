@@ -252,7 +252,7 @@ fn harmless(text: &str) -> String {
             let named =
                 ["property", "properties:", "properties", "type", "parameter"].contains(&before.as_str());
             let keep = is_guid(piece) || (named && is_property(piece));
-            kept.push_str(&format!("'{}'", if keep { piece } else { "…" }));
+            kept.extend(["'", if keep { piece } else { "…" }, "'"]);
         }
     }
     kept.trim().trim_end_matches('.').to_owned()

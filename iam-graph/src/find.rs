@@ -6,7 +6,7 @@ use iam_core::Result;
 use iam_core::entitlement::Account;
 use iam_core::target::{Candidates, Keys};
 
-use crate::account::account;
+use crate::account::{account, deleted_account};
 use crate::deleted::name_before;
 use crate::odata::{CLAUSES, literal, one_of};
 use crate::target::{GraphTarget, parallel};
@@ -28,25 +28,16 @@ impl GraphTarget {
             .filter(|id| !live.iter().any(|user| user.id.eq_ignore_ascii_case(id)))
             .collect();
         live.extend(self.live(&filters("id", &recorded)).await?);
-        let mine = |users: &[User], key: &Keys| {
+        let mine = |users: &[User], key: &Keys, read: fn(&User) -> Account| {
             let users = users.iter().filter(|user| belongs(user, key));
             let unique: BTreeMap<&str, &User> = users.map(|user| (user.id.as_str(), user)).collect();
-            unique.into_values().map(account).collect()
+            unique.into_values().map(read).collect()
         };
-        let deleted = |key| {
-            let mut accounts: Vec<_> = mine(&gone, key);
-            accounts
-                .iter_mut()
-                .for_each(|account: &mut Account| account.deleted = true);
-            accounts
+        let candidates = |key| Candidates {
+            active: mine(&live, key, account),
+            deleted: mine(&gone, key, deleted_account),
         };
-        Ok(keys
-            .iter()
-            .map(|key| Candidates {
-                active: mine(&live, key),
-                deleted: deleted(key),
-            })
-            .collect())
+        Ok(keys.iter().map(candidates).collect())
     }
 
     pub(crate) async fn names_in_use(&self, names: &[String]) -> Result<BTreeMap<String, String>> {
