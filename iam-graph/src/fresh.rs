@@ -60,10 +60,11 @@ impl Fresh {
             .is_some_and(|at| now.duration_since(*at) < AGE)
     }
 
-    /// Runs `attempt` again while it answers 404 and one of `ids` is fresh.
+    /// Runs `attempt` again while it answers 404 and one of `ids` is fresh, and while others write to the
+    /// same object at the same moment. Attempts must be repeatable.
     ///
     /// # Errors
-    /// [`ErrorKind::NotYetReplicated`] when that does not end in time.
+    /// [`ErrorKind::NotYetReplicated`] or [`ErrorKind::Conflict`] when that does not end in time.
     pub(crate) async fn settled<'a, T>(
         &self,
         ids: &[&str],
@@ -71,7 +72,7 @@ impl Fresh {
     ) -> Result<T> {
         for wait in WAITS {
             match attempt().await {
-                Err(error) if self.may_appear(ids, &error) => self.clock.sleep(wait).await,
+                Err(error) if self.may_appear(ids, &error) || is_race(&error) => self.clock.sleep(wait).await,
                 outcome => return outcome,
             }
         }
@@ -80,6 +81,8 @@ impl Fresh {
                 error
                     .with_kind(ErrorKind::NotYetReplicated)
                     .with_retry(Retry::Exhausted)
+            } else if is_race(&error) {
+                error.with_retry(Retry::Exhausted)
             } else {
                 error
             }
@@ -93,4 +96,9 @@ impl Fresh {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {
         self.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Many additions to one group get in each other's way (Microsoft Learn, "Microsoft Graph error responses").
+fn is_race(error: &Error) -> bool {
+    error.code() == Some("Directory_ConcurrencyViolation")
 }

@@ -308,6 +308,33 @@ async fn only_a_fresh_account_may_not_be_visible_yet() {
 }
 
 #[tokio::test]
+async fn writes_that_get_in_each_others_way_are_repeated() {
+    let script = |races: usize| {
+        move |_: &str, before: usize| {
+            if before < races {
+                failure(409, "Directory_ConcurrencyViolation", "")
+            } else {
+                (204, Value::Null)
+            }
+        }
+    };
+    let grant = || Action::Grant {
+        entitlement: what(Kind::Group, "g1"),
+    };
+    let few = graph(script(2)).await;
+    assert_eq!(
+        few.apply(Some("u1"), grant()).await.unwrap(),
+        Applied::Done { account: None }
+    );
+    let many = graph(script(usize::MAX)).await;
+    let error = many.apply(Some("u1"), grant()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::Conflict, Retry::Exhausted)
+    );
+}
+
+#[tokio::test]
 async fn what_is_so_already_says_so() {
     async fn check(action: Action, script: fn(&str, usize) -> (u16, Value), sent: &[&str]) {
         let graph = graph(script).await;
