@@ -1,1 +1,25 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod apply;
+mod catalog;
+mod client;
+mod create;
+mod deleted;
+pub mod domains;
+pub mod error;
+mod find;
+mod fresh;
+pub mod groups;
+pub mod licenses;
+mod mail;
+mod observe;
+mod odata;
+mod password;
+pub mod roles;
+mod target;
+pub mod users;
+
+pub use client::{GraphClient, GraphClientBuilder};
+pub use mail::GraphMail;
+pub use target::GraphTarget;

@@ -127,6 +127,8 @@ impl TokenSource for CachedTokens {
     }
 
     fn refused(&self, audience: &Audience, token: &AccessToken) {
+        // The source may keep tokens too, and would hand the same one out again.
+        self.source.refused(audience, token);
         let mut slots = lock(&self.slots);
         let Some(slot) = slots.get_mut(audience.scope()) else {
             return;
@@ -381,6 +383,15 @@ mod tests {
         assert_eq!(get(&tokens).await, "t2");
         tokens.invalidate(&graph());
         assert_eq!(get(&tokens).await, "t3");
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_forgotten_by_a_source_that_keeps_tokens() {
+        let (clock, _, inner) = cache(None);
+        let outer = CachedTokens::new(inner, clock);
+        let old = outer.token(&graph(), None).await.unwrap();
+        outer.refused(&graph(), &old);
+        assert_eq!(get(&outer).await, "t2");
     }
 
     #[test]

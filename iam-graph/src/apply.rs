@@ -1,0 +1,175 @@
+//! One step, carried out. Creating is in [`create`](crate::create).
+
+use futures::FutureExt;
+use iam_core::entitlement::{Entitlement, Kind};
+use iam_core::plan::{Action, Step};
+use iam_core::target::Applied;
+use iam_core::{Error, ErrorKind, Result};
+
+use crate::account::patch;
+use crate::catalog::{scoped, unscoped};
+use crate::password;
+use crate::target::GraphTarget;
+
+const DONE: Applied = Applied::Done { account: None };
+const ALREADY: Applied = Applied::AlreadySo { account: None };
+
+impl GraphTarget {
+    pub(crate) async fn carry_out(&self, step: &Step) -> Result<Applied> {
+        if let Action::CreateAccount { name, attributes } = &step.action {
+            return self.create(&step.person, name, attributes).await;
+        }
+        let account = step.account.as_deref().ok_or_else(|| {
+            let message = format!("step {} of {} names no account", step.id, step.person);
+            Error::new(ErrorKind::Invalid, message)
+        })?;
+        let other = match &step.action {
+            Action::SetManager { account, .. } => account,
+            _ => account,
+        };
+        let outcome = self
+            .fresh
+            .settled(&[account, other], || self.change(account, &step.action).boxed())
+            .await;
+        match (outcome, &step.action) {
+            // What is to be taken away is not there.
+            (Err(error), Action::Revoke { .. } | Action::DeleteAccount)
+                if error.kind() == ErrorKind::NotFound =>
+            {
+                Ok(ALREADY)
+            }
+            (Err(error), Action::Grant { .. }) if error.kind() == ErrorKind::AlreadyExists => Ok(ALREADY),
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn change(&self, account: &str, action: &Action) -> Result<Applied> {
+        let client = &self.client;
+        match action {
+            Action::RestoreAccount => return self.restore(account).await,
+            Action::UpdateAccount { changes } => {
+                let values = changes
+                    .iter()
+                    .map(|(attribute, change)| (*attribute, change.after.as_str()));
+                client.update_user(account, &patch(values)?).await?;
+            }
+            Action::SetManager { account: manager, .. } => client.set_manager(account, manager).await?,
+            Action::AllowSignIn => return self.enable(account, true).await,
+            Action::BlockSignIn => return self.enable(account, false).await,
+            Action::RevokeSessions => client.revoke_sessions(account).await?,
+            Action::ResetPassword => client.reset_password(account, &password::random()).await?,
+            Action::Grant { entitlement } => return self.grant(account, entitlement).await,
+            Action::Revoke {
+                entitlement,
+                assignment,
+            } => {
+                return self.revoke(account, entitlement, assignment.as_deref()).await;
+            }
+            Action::DeleteAccount => {
+                client.delete_user(account).await?;
+                self.fresh.forget(account);
+            }
+            other => {
+                let message = format!("Microsoft Graph does not carry out {}", other.kind());
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
+        }
+        Ok(DONE)
+    }
+
+    /// The change is made whatever was read before it: a replica that lags must not leave sign-in open. The
+    /// read only tells whether it was so.
+    async fn enable(&self, account: &str, enabled: bool) -> Result<Applied> {
+        let before = self
+            .client
+            .user(account)
+            .await
+            .ok()
+            .and_then(|user| user.account_enabled);
+        self.client.enable_user(account, enabled).await?;
+        Ok(if before == Some(enabled) { ALREADY } else { DONE })
+    }
+
+    async fn restore(&self, account: &str) -> Result<Applied> {
+        let done = match self.client.restore_user(account).await {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Not among the deleted: fine if it is among the living.
+                self.client.user(account).await.map_err(|_| error)?;
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        self.fresh.note(account);
+        let account = Some(account.to_owned());
+        Ok(if done {
+            Applied::Done { account }
+        } else {
+            Applied::AlreadySo { account }
+        })
+    }
+
+    async fn grant(&self, account: &str, what: &Entitlement) -> Result<Applied> {
+        match what.kind {
+            Kind::Group => self.client.add_member(&what.id, account).await?,
+            Kind::License => {
+                // Giving a licence again would switch plans on that somebody has switched off.
+                let user = self.client.user(account).await?;
+                let held = |(sku, group): (&str, Option<&str>)| {
+                    sku.eq_ignore_ascii_case(&what.id) && group.is_none()
+                };
+                if user.licenses().into_iter().any(held) {
+                    return Ok(ALREADY);
+                }
+                self.client.assign_license(account, &[&what.id], &[]).await?;
+            }
+            Kind::Role => {
+                let (role, scope) = unscoped(&what.id);
+                self.client.assign_role(account, role, scope).await?;
+            }
+            _ => return Err(unknown(what)),
+        }
+        Ok(DONE)
+    }
+
+    async fn revoke(&self, account: &str, what: &Entitlement, assignment: Option<&str>) -> Result<Applied> {
+        match what.kind {
+            Kind::Group => self.client.remove_member(&what.id, account).await?,
+            Kind::License => self.client.assign_license(account, &[], &[&what.id]).await?,
+            Kind::Role => return self.take_role(account, what, assignment).await,
+            _ => return Err(unknown(what)),
+        }
+        Ok(DONE)
+    }
+
+    async fn take_role(
+        &self,
+        account: &str,
+        what: &Entitlement,
+        assignment: Option<&str>,
+    ) -> Result<Applied> {
+        if let Some(id) = assignment {
+            match self.client.remove_role(id).await {
+                Ok(()) => return Ok(DONE),
+                Err(error) if error.kind() == ErrorKind::NotFound => {} // perhaps assigned anew under another id
+                Err(error) => return Err(error),
+            }
+        }
+        let offer = self.offer().await?;
+        let mut outcome = ALREADY;
+        for held in self.client.roles_of(account).await? {
+            if scoped(offer.template(&held.role_definition_id), held.scope()).eq_ignore_ascii_case(&what.id) {
+                self.client.remove_role(&held.id).await?;
+                outcome = DONE;
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+fn unknown(what: &Entitlement) -> Error {
+    Error::new(
+        ErrorKind::Invalid,
+        format!("Microsoft Graph gives groups, licences and roles, not {what}"),
+    )
+}

@@ -1,0 +1,212 @@
+//! What the tenant offers: groups, licences, roles and domains, and the names that observations use.
+
+use std::collections::HashMap;
+
+use iam_core::Result;
+use iam_core::entitlement::{Catalog, Class, Entitlement, Item, Kind, Seats, TargetId};
+
+use crate::client::GraphClient;
+use crate::groups::Group;
+use crate::roles::{RoleAssignment, RoleDefinition, TENANT};
+use crate::target::parallel;
+
+/// The catalogue, and what is needed to name what somebody holds.
+#[derive(Debug, Default)]
+pub(crate) struct Offer {
+    pub(crate) catalog: Catalog,
+    /// The names of licences and roles, by kind and id in lower case.
+    names: HashMap<(Kind, String), String>,
+    /// Template ids, by definition id in lower case.
+    templates: HashMap<String, String>,
+    /// The roles that members of a role-assignable group hold, by group id.
+    pub(crate) through_groups: HashMap<String, Vec<RoleAssignment>>,
+}
+
+impl Offer {
+    /// Reads all of it.
+    pub(crate) async fn read(client: &GraphClient, target: &TargetId) -> Result<Self> {
+        let (groups, skus, roles, domains) = tokio::try_join!(
+            client.list_groups(),
+            client.list_skus(),
+            client.list_roles(),
+            client.list_domains()
+        )?;
+        let assignable = groups
+            .iter()
+            .filter(|group| group.is_assignable_to_role == Some(true));
+        let ids: Vec<&str> = assignable.map(|group| group.id.as_str()).collect();
+        let roles_of_groups = parallel(ids.iter().map(|id| client.roles_of(id)).collect()).await?;
+        let ids = ids.into_iter().map(str::to_owned);
+        let through_groups = ids.zip(roles_of_groups).collect();
+        let mut offer = Self {
+            through_groups,
+            ..Self::default()
+        };
+        let items = groups.into_iter().map(|group| group_item(group, target));
+        offer.catalog.items.extend(items);
+        for sku in skus
+            .into_iter()
+            .filter(|sku| sku.applies_to.as_deref() != Some("Company"))
+        {
+            let seats = Seats {
+                total: sku.prepaid_units.enabled + sku.prepaid_units.warning,
+                used: sku.consumed_units,
+            };
+            let mut item = assignable_item(target, Kind::License, sku.sku_id, sku.sku_part_number);
+            item.seats = Some(seats);
+            offer.add_named(item);
+        }
+        for role in roles {
+            offer.add_role(role, target);
+        }
+        let verified = domains.into_iter().filter(|domain| domain.is_verified);
+        offer.catalog.domains = verified.map(|domain| domain.id.to_lowercase()).collect();
+        Ok(offer)
+    }
+
+    fn add_role(&mut self, role: RoleDefinition, target: &TargetId) {
+        let template = role.template_id.unwrap_or_else(|| role.id.clone());
+        self.templates.insert(role.id.to_lowercase(), template.clone());
+        let mut item = assignable_item(target, Kind::Role, template, role.display_name);
+        item.privileged = true;
+        if role.is_enabled == Some(false) {
+            // Still named where it is held, no longer given.
+            self.name(&item.entitlement);
+        } else {
+            self.add_named(item);
+        }
+    }
+
+    fn add_named(&mut self, item: Item) {
+        self.name(&item.entitlement);
+        self.catalog.items.push(item);
+    }
+
+    fn name(&mut self, what: &Entitlement) {
+        self.names
+            .insert((what.kind, what.id.to_lowercase()), what.name.clone());
+    }
+
+    /// The name of a licence or a role, if it is known.
+    pub(crate) fn name_of(&self, kind: Kind, id: &str) -> Option<&str> {
+        self.names.get(&(kind, id.to_lowercase())).map(String::as_str)
+    }
+
+    /// The id that the catalogue knows a role definition by.
+    pub(crate) fn template<'a>(&'a self, definition: &'a str) -> &'a str {
+        self.templates
+            .get(&definition.to_lowercase())
+            .map_or(definition, String::as_str)
+    }
+}
+
+/// How a group may be changed.
+pub(crate) fn class(group: &Group) -> Class {
+    let is = |kind: &str| group.group_types.iter().any(|name| name == kind);
+    if is("DynamicMembership") {
+        Class::Dynamic
+    } else if group.on_premises_sync_enabled == Some(true) {
+        Class::Synced
+    } else if group.mail_enabled == Some(true) && !is("Unified") {
+        Class::MailEnabled
+    } else {
+        Class::Assignable
+    }
+}
+
+/// The entitlement of being a group's member. A group without a name goes by its id.
+pub(crate) fn membership(target: &TargetId, group: &Group) -> Entitlement {
+    let name = group.display_name.clone().filter(|name| !name.is_empty());
+    Entitlement {
+        target: target.clone(),
+        kind: Kind::Group,
+        id: group.id.clone(),
+        name: name.unwrap_or_else(|| group.id.clone()),
+    }
+}
+
+/// The id of a role in a scope: the role alone for the whole tenant, `role@scope` for a part of it, which is
+/// another entitlement and must not count as the first.
+pub(crate) fn scoped(role: &str, scope: &str) -> String {
+    if scope == TENANT {
+        role.to_owned()
+    } else {
+        format!("{role}@{scope}")
+    }
+}
+
+/// The role and the scope of such an id.
+pub(crate) fn unscoped(id: &str) -> (&str, &str) {
+    id.split_once('@').unwrap_or((id, TENANT))
+}
+
+fn group_item(group: Group, target: &TargetId) -> Item {
+    Item {
+        entitlement: membership(target, &group),
+        class: class(&group),
+        privileged: group.is_assignable_to_role == Some(true),
+        seats: None,
+        carries: group
+            .assigned_licenses
+            .into_iter()
+            .map(|license| license.sku_id)
+            .collect(),
+    }
+}
+
+fn assignable_item(target: &TargetId, kind: Kind, id: String, name: String) -> Item {
+    Item {
+        entitlement: Entitlement {
+            target: target.clone(),
+            kind,
+            id,
+            name,
+        },
+        class: Class::Assignable,
+        privileged: false,
+        seats: None,
+        carries: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn groups_are_classed_by_who_may_change_them() {
+        let check = |group: serde_json::Value, expect: Class| {
+            assert_eq!(class(&serde_json::from_value(group).unwrap()), expect);
+        };
+        check(
+            json!({"id": "1", "groupTypes": [], "mailEnabled": false}),
+            Class::Assignable,
+        );
+        check(
+            json!({"id": "1", "groupTypes": ["Unified"], "mailEnabled": true}),
+            Class::Assignable,
+        );
+        check(
+            json!({"id": "1", "groupTypes": ["Unified", "DynamicMembership"]}),
+            Class::Dynamic,
+        );
+        check(
+            json!({"id": "1", "onPremisesSyncEnabled": true, "mailEnabled": true}),
+            Class::Synced,
+        );
+        check(json!({"id": "1", "mailEnabled": true}), Class::MailEnabled);
+        check(json!({"id": "1"}), Class::Assignable);
+    }
+
+    #[test]
+    fn roles_in_a_part_of_the_tenant_are_entitlements_of_their_own() {
+        for (role, scope, id) in [
+            ("r", "/", "r"),
+            ("r", "/administrativeUnits/a", "r@/administrativeUnits/a"),
+        ] {
+            assert_eq!(scoped(role, scope), id);
+            assert_eq!(unscoped(id), (role, scope));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Creating an account exactly once (effect class B).
+//!
+//! A user principal name is unique, and the worker id says whose an account is. So a refusal and a lost
+//! answer are both settled by looking: an account with our worker id is adopted, a name that somebody else
+//! has is reported, and only where there is nothing the request is repeated.
+
+use iam_core::entitlement::{Attribute, Attributes};
+use iam_core::error::Retry;
+use iam_core::person::PersonKey;
+use iam_core::target::{Applied, Keys};
+use iam_core::{Error, ErrorKind, Result};
+
+use crate::account::patch;
+use crate::find::belongs;
+use crate::fresh::WAITS;
+use crate::odata::literal;
+use crate::password;
+use crate::target::GraphTarget;
+use crate::users::{NewUser, mail_nickname};
+
+const OPERATION: &str = "create user";
+/// How often the request is sent while its answers are lost.
+const TRIES: usize = 3;
+
+/// Who has a name or a worker id.
+enum Holder {
+    Ours(String),
+    SomebodyElse,
+    Nobody,
+}
+
+impl GraphTarget {
+    pub(crate) async fn create(
+        &self,
+        person: &PersonKey,
+        name: &str,
+        attributes: &Attributes,
+    ) -> Result<Applied> {
+        let display_name = attributes
+            .get(&Attribute::DisplayName)
+            .filter(|text| !text.is_empty());
+        let nickname = mail_nickname(name);
+        let mut new = NewUser {
+            user_principal_name: name.to_owned(),
+            display_name: display_name.cloned().unwrap_or_else(|| nickname.clone()),
+            mail_nickname: nickname,
+            employee_id: Some(person.as_str().to_owned()),
+            account_enabled: false,
+            password: password::random(),
+            properties: patch(
+                attributes
+                    .iter()
+                    .map(|(attribute, value)| (*attribute, value.as_str())),
+            )?,
+        };
+        let mut lost: Option<Error> = None;
+        for wait in &WAITS[..TRIES] {
+            match self.client.create_user(&new).await {
+                Ok(user) => return Ok(self.created(user.id)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    return self.settle(person, name, error, lost.is_some()).await;
+                }
+                Err(error) if error.kind() == ErrorKind::OutcomeUnknown => lost = Some(error),
+                // Among others a `Protocol` error: made, but the answer cannot be read.
+                Err(error) if error.kind() == ErrorKind::Protocol => lost = Some(error),
+                Err(error) => return Err(error),
+            }
+            self.client.clock().sleep(*wait).await;
+            if let Holder::Ours(id) = self.holder(person, name).await? {
+                return Ok(self.created(id));
+            }
+            new.password = password::random();
+        }
+        let unknown = || Error::new(ErrorKind::OutcomeUnknown, "no answer").with_operation(OPERATION);
+        Err(lost
+            .unwrap_or_else(unknown)
+            .with_kind(ErrorKind::OutcomeUnknown)
+            .with_retry(Retry::Exhausted))
+    }
+
+    /// The name is taken. `sent` says that an earlier request of ours may have taken it.
+    async fn settle(&self, person: &PersonKey, name: &str, refusal: Error, sent: bool) -> Result<Applied> {
+        for wait in WAITS {
+            match self.holder(person, name).await? {
+                Holder::Ours(id) if sent => return Ok(self.created(id)),
+                Holder::Ours(id) => return Ok(Applied::AlreadySo { account: Some(id) }),
+                Holder::SomebodyElse => return Err(refusal),
+                // An alias of a group or a contact; no user has it.
+                Holder::Nobody if refusal.message().ends_with("proxyAddresses") => return Err(refusal),
+                Holder::Nobody => self.client.clock().sleep(wait).await,
+            }
+        }
+        // Moving on to another name now could make a second account for the same person.
+        let message = "the name is taken by an account that is not visible yet";
+        let error = Error::new(ErrorKind::NotYetReplicated, message).with_source(refusal);
+        Err(error.with_operation(OPERATION).with_retry(Retry::Exhausted))
+    }
+
+    async fn holder(&self, person: &PersonKey, name: &str) -> Result<Holder> {
+        let key = Keys {
+            person: person.clone(),
+            account: None,
+        };
+        let filter = format!("employeeId eq {}", literal(person.as_str()));
+        let (by_key, by_name) = tokio::join!(self.client.find_users(&filter), self.client.user(name));
+        let by_name = match by_name {
+            Ok(user) => Some(user),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let mut ours: Vec<String> = by_key?
+            .iter()
+            .chain(&by_name)
+            .filter(|user| belongs(user, &key))
+            .map(|user| user.id.clone())
+            .collect();
+        ours.sort();
+        ours.dedup();
+        match (ours.pop(), by_name) {
+            (Some(_), _) if !ours.is_empty() => {
+                let message =
+                    format!("more than one account carries the worker id {person}: a person must decide");
+                Err(Error::new(ErrorKind::Conflict, message).with_operation(OPERATION))
+            }
+            (Some(id), _) => Ok(Holder::Ours(id)),
+            (None, Some(_)) => Ok(Holder::SomebodyElse),
+            (None, None) => Ok(Holder::Nobody),
+        }
+    }
+
+    fn created(&self, id: String) -> Applied {
+        self.fresh.note(&id);
+        Applied::Done { account: Some(id) }
+    }
+}

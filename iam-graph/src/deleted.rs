@@ -1,0 +1,98 @@
+//! Soft-deleted users: restorable for 30 days.
+//!
+//! Source: Microsoft Learn, "List deletedItems", "Restore deleted directory object item".
+
+use iam_core::Result;
+use iam_core::http::{Method, Request};
+
+use crate::client::{GraphClient, Root};
+use crate::odata::{query, segment};
+use crate::users::{SELECT, User};
+
+impl Root {
+    pub(crate) fn find_deleted_users(&self, filter: &str) -> Request {
+        let options = [
+            ("$select", SELECT),
+            ("$count", "true"),
+            ("$top", "999"),
+            ("$filter", filter),
+        ];
+        let path = query("/directory/deletedItems/microsoft.graph.user", &options);
+        // Filters on deleted objects are advanced queries: they need the header and the count.
+        self.get(&path, "find deleted users")
+            .header("ConsistencyLevel", "eventual")
+    }
+
+    pub(crate) fn restore_user(&self, id: &str) -> Request {
+        let path = format!("/directory/deletedItems/{}/restore", segment(id));
+        // Repeating is harmless: what has been restored is no longer among the deleted.
+        self.request(Method::Post, &path, "restore user").idempotent(true)
+    }
+}
+
+impl GraphClient {
+    /// The soft-deleted users that an OData filter describes.
+    pub async fn find_deleted_users(&self, filter: &str) -> Result<Vec<User>> {
+        self.all(self.root.find_deleted_users(filter)).await
+    }
+
+    /// Restores a soft-deleted user; sign-in stays as it was.
+    ///
+    /// # Errors
+    /// [`NotFound`](iam_core::ErrorKind::NotFound) when it is not among the deleted,
+    /// [`AlreadyExists`](iam_core::ErrorKind::AlreadyExists) when its name has been taken meanwhile.
+    pub async fn restore_user(&self, id: &str) -> Result<()> {
+        self.send(self.root.restore_user(id)).await.map(drop)
+    }
+}
+
+/// The name that a soft-deleted user had. On deletion Entra puts the object id, without hyphens, in front
+/// of the user principal name, so that the name becomes free.
+pub(crate) fn name_before(user: &User) -> &str {
+    let name = user.user_principal_name.as_deref().unwrap_or_default();
+    let id = user.id.replace('-', "");
+    match name.get(..id.len()) {
+        Some(prefix) if !id.is_empty() && prefix.eq_ignore_ascii_case(&id) => &name[id.len()..],
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::{check, root};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn requests_are_as_documented() {
+        let request = root().find_deleted_users("employeeId in ('W-1')");
+        assert_eq!(
+            request.headers,
+            [("ConsistencyLevel".to_owned(), "eventual".to_owned())]
+        );
+        let path = format!(
+            "/directory/deletedItems/microsoft.graph.user?$select={SELECT}&$count=true&$top=999&$filter=employeeId%20in%20%28%27W-1%27%29"
+        );
+        check(request, "GET", &path, Value::Null);
+        check(
+            root().restore_user("u1"),
+            "POST",
+            "/directory/deletedItems/u1/restore",
+            Value::Null,
+        );
+    }
+
+    #[test]
+    fn the_name_of_a_deleted_user_is_recognised() {
+        let check = |name: &str, expect: &str| {
+            let user: User = serde_json::from_value(
+                json!({"id": "8f1c2d3e-0000-4000-8000-0123456789ab", "userPrincipalName": name}),
+            )
+            .unwrap();
+            assert_eq!(name_before(&user), expect);
+        };
+        check("8f1c2d3e000040008000", "8f1c2d3e000040008000");
+        check("8f1c2d3e0000400080000123456789abAda@x.example", "Ada@x.example");
+        check("ada@x.example", "ada@x.example");
+    }
+}

@@ -1,0 +1,37 @@
+//! Domains that sign-in names may end in.
+//!
+//! Source: Microsoft Learn, "domain resource type".
+
+use iam_core::Result;
+use iam_core::http::Request;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::client::{GraphClient, Root};
+
+/// A domain of the tenant.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct Domain {
+    /// The name.
+    pub id: String,
+    /// Only verified domains can be used.
+    pub is_verified: bool,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl Root {
+    fn list_domains(&self) -> Request {
+        self.get("/domains", "list domains")
+    }
+}
+
+impl GraphClient {
+    /// The domains of the tenant, verified or not.
+    pub async fn list_domains(&self) -> Result<Vec<Domain>> {
+        self.all(self.root.list_domains()).await
+    }
+}

@@ -1,0 +1,140 @@
+//! Correlation: accounts by immutable keys, and who uses a sign-in name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use iam_core::Result;
+use iam_core::entitlement::Account;
+use iam_core::target::{Candidates, Keys};
+
+use crate::account::{account, deleted_account};
+use crate::deleted::name_before;
+use crate::odata::{CLAUSES, literal, one_of};
+use crate::target::{GraphTarget, parallel};
+use crate::users::User;
+
+impl GraphTarget {
+    pub(crate) async fn find_all(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
+        let workers: BTreeSet<&str> = keys
+            .iter()
+            .map(|key| key.person.as_str())
+            .filter(|id| !id.is_empty())
+            .collect();
+        let by_worker = filters("employeeId", &workers);
+        let (mut live, gone) = tokio::try_join!(self.live(&by_worker), self.gone(&by_worker))?;
+        // Recorded accounts that no longer carry a worker id that was asked for.
+        let recorded: BTreeSet<&str> = keys
+            .iter()
+            .filter_map(|key| key.account.as_deref())
+            .filter(|id| !live.iter().any(|user| user.id.eq_ignore_ascii_case(id)))
+            .collect();
+        live.extend(self.live(&filters("id", &recorded)).await?);
+        let mine = |users: &[User], key: &Keys, read: fn(&User) -> Account| {
+            let users = users.iter().filter(|user| belongs(user, key));
+            let unique: BTreeMap<&str, &User> = users.map(|user| (user.id.as_str(), user)).collect();
+            unique.into_values().map(read).collect()
+        };
+        let candidates = |key| Candidates {
+            active: mine(&live, key, account),
+            deleted: mine(&gone, key, deleted_account),
+        };
+        Ok(keys.iter().map(candidates).collect())
+    }
+
+    pub(crate) async fn names_in_use(&self, names: &[String]) -> Result<BTreeMap<String, String>> {
+        let asked: BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+        // Three clauses for each name: as sign-in name, as mail address, as alias.
+        let live: Vec<String> = asked
+            .chunks(CLAUSES / 3)
+            .map(|names| {
+                let list = |property| one_of(property, names.iter().copied());
+                let alias =
+                    |name: &&str| format!("proxyAddresses/any(p:p eq {})", literal(&format!("smtp:{name}")));
+                let aliases: Vec<String> = names.iter().map(alias).collect();
+                format!(
+                    "{} or {} or {}",
+                    list("userPrincipalName"),
+                    list("mail"),
+                    aliases.join(" or ")
+                )
+            })
+            .collect();
+        // A deleted user's name has its object id in front.
+        let gone: Vec<String> = asked
+            .chunks(CLAUSES)
+            .map(|names| {
+                let ends = |name: &&str| format!("endsWith(userPrincipalName,{})", literal(name));
+                names.iter().map(ends).collect::<Vec<_>>().join(" or ")
+            })
+            .collect();
+        let (live, gone) = tokio::try_join!(self.live(&live), self.gone(&gone))?;
+        let mut taken = BTreeMap::new();
+        let mut take = |name: &str, id: &str| {
+            let name = name.to_lowercase();
+            if asked.binary_search(&name.as_str()).is_ok() {
+                taken.entry(name).or_insert_with(|| id.to_owned());
+            }
+        };
+        for user in &live {
+            let names = [&user.user_principal_name, &user.mail]
+                .into_iter()
+                .flatten()
+                .map(String::as_str);
+            let aliases = user
+                .proxy_addresses
+                .iter()
+                .filter_map(|address| address.split_once(':'))
+                .map(|(_, name)| name);
+            names.chain(aliases).for_each(|name| take(name, &user.id));
+        }
+        for user in &gone {
+            take(name_before(user), &user.id);
+        }
+        Ok(taken)
+    }
+
+    async fn live(&self, filters: &[String]) -> Result<Vec<User>> {
+        let searches = filters.iter().map(|filter| self.client.find_users(filter));
+        Ok(parallel(searches.collect())
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
+    async fn gone(&self, filters: &[String]) -> Result<Vec<User>> {
+        let searches = filters
+            .iter()
+            .map(|filter| self.client.find_deleted_users(filter));
+        Ok(parallel(searches.collect())
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+}
+
+fn filters(property: &str, values: &BTreeSet<&str>) -> Vec<String> {
+    let values: Vec<&str> = values.iter().copied().collect();
+    values
+        .chunks(CLAUSES)
+        .map(|chunk| one_of(property, chunk.iter().copied()))
+        .collect()
+}
+
+/// Whether an account is a person's: it carries the worker id, or it is the recorded one and carries none.
+pub(crate) fn belongs(user: &User, key: &Keys) -> bool {
+    match user
+        .employee_id
+        .as_deref()
+        .map(str::trim)
+        .filter(|id| !id.is_empty())
+    {
+        // Graph compares without regard to case, so that two ids which differ in case only cannot be told apart.
+        Some(id) => id.eq_ignore_ascii_case(key.person.as_str()),
+        None => key
+            .account
+            .as_deref()
+            .is_some_and(|id| id.eq_ignore_ascii_case(&user.id)),
+    }
+}

@@ -1,0 +1,150 @@
+//! What accounts hold: three reads for each, many accounts at once.
+
+use futures::FutureExt;
+use iam_core::entitlement::{Actual, Class, Entitlement, Held, Kind, Via};
+use iam_core::target::PersonRef;
+use iam_core::{ErrorKind, Result};
+
+use crate::account::account;
+use crate::catalog::{Offer, class, membership, scoped};
+use crate::groups::Group;
+use crate::roles::{RoleAssignment, TENANT};
+use crate::target::{GraphTarget, parallel};
+use crate::users::User;
+
+/// What Graph says of one account.
+struct Seen {
+    user: User,
+    groups: Vec<Group>,
+    roles: Vec<RoleAssignment>,
+}
+
+impl GraphTarget {
+    pub(crate) async fn observe_all(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
+        if who.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut offer = self.offer().await?;
+        let seen = parallel(who.iter().map(|person| self.see(&person.account)).collect()).await?;
+        if seen.iter().flatten().any(|seen| has_strangers(seen, &offer)) {
+            offer = self.newer_offer().await?;
+        }
+        let actual = |(person, seen): (&PersonRef, Option<Seen>)| match seen {
+            Some(seen) => Actual {
+                person: person.person.clone(),
+                account: Some(account(&seen.user)),
+                held: self.held(&seen, &offer),
+            },
+            None => Actual::none(person.person.clone()),
+        };
+        Ok(who.iter().zip(seen).map(actual).collect())
+    }
+
+    async fn see(&self, id: &str) -> Result<Option<Seen>> {
+        match self.fresh.settled(&[id], || self.look(id).boxed()).await {
+            Ok(seen) => Ok(Some(seen)),
+            Err(error) if error.kind() == ErrorKind::NotFound && error.operation() == Some("get user") => {
+                Ok(None)
+            }
+            // The account is there, what belongs to it is not: another replica, or a deletion just now.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(error.with_kind(ErrorKind::NotYetReplicated))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn look(&self, id: &str) -> Result<Seen> {
+        let client = &self.client;
+        let (user, groups, roles) = tokio::join!(client.user(id), client.groups_of(id), client.roles_of(id));
+        Ok(Seen {
+            user: user?,
+            groups: groups?,
+            roles: roles?,
+        })
+    }
+
+    fn held(&self, seen: &Seen, offer: &Offer) -> Vec<Held> {
+        let mut held = Vec::new();
+        for group in &seen.groups {
+            let via = match class(group) {
+                Class::Dynamic => Via::Dynamic,
+                // Mail-enabled groups are mastered in Exchange: Graph cannot change them either.
+                Class::Synced | Class::MailEnabled => Via::Synced,
+                _ => Via::Direct,
+            };
+            held.push(Held {
+                entitlement: membership(&self.id, group),
+                via,
+                assignment: None,
+            });
+            for role in offer.through_groups.get(&group.id).into_iter().flatten() {
+                let via = Via::Inherited {
+                    from: group.id.clone(),
+                };
+                held.push(Held {
+                    entitlement: self.role(role, offer),
+                    via,
+                    assignment: None,
+                });
+            }
+        }
+        for (sku, group) in seen.user.licenses() {
+            let via = group.map_or(Via::Direct, |from| Via::Inherited {
+                from: from.to_owned(),
+            });
+            let name = offer.name_of(Kind::License, sku).unwrap_or(sku).to_owned();
+            let id = sku.to_owned();
+            let entitlement = Entitlement {
+                target: self.id.clone(),
+                kind: Kind::License,
+                id,
+                name,
+            };
+            held.push(Held {
+                entitlement,
+                via,
+                assignment: None,
+            });
+        }
+        for role in &seen.roles {
+            let assignment = Some(role.id.clone());
+            held.push(Held {
+                entitlement: self.role(role, offer),
+                via: Via::Direct,
+                assignment,
+            });
+        }
+        held
+    }
+
+    fn role(&self, assignment: &RoleAssignment, offer: &Offer) -> Entitlement {
+        let (role, scope) = (offer.template(&assignment.role_definition_id), assignment.scope());
+        let name = offer.name_of(Kind::Role, role).unwrap_or(role);
+        Entitlement {
+            target: self.id.clone(),
+            kind: Kind::Role,
+            id: scoped(role, scope),
+            name: if scope == TENANT {
+                name.to_owned()
+            } else {
+                format!("{name} ({scope})")
+            },
+        }
+    }
+}
+
+/// Whether something is held that the catalogue does not name.
+fn has_strangers(seen: &Seen, offer: &Offer) -> bool {
+    let mut skus = seen
+        .user
+        .licenses()
+        .into_iter()
+        .map(|(sku, _)| (Kind::License, sku));
+    let mut roles = seen
+        .roles
+        .iter()
+        .map(|role| (Kind::Role, offer.template(&role.role_definition_id)));
+    let unknown = |(kind, id)| offer.name_of(kind, id).is_none();
+    skus.any(unknown) || roles.any(unknown)
+}

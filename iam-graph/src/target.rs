@@ -1,0 +1,129 @@
+//! [`GraphTarget`]: Microsoft Entra ID as a [`Target`].
+//!
+//! It decides nothing. Every answer says what is, what was done, or that it was so already; passwords are
+//! made for one request and never leave it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use iam_core::Result;
+use iam_core::entitlement::{Actual, Catalog, Kind, TargetId};
+use iam_core::plan::{IdempotencyKey, Step};
+use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+
+use crate::catalog::Offer;
+use crate::client::GraphClient;
+use crate::fresh::Fresh;
+
+/// How many accounts, or batches of keys, are asked for at once.
+const PARALLEL: usize = 16;
+/// How old a catalogue may be that names what somebody holds.
+const OLD: SignedDuration = SignedDuration::from_mins(10);
+/// How old it must be before an unknown id has it read again.
+const YOUNG: SignedDuration = SignedDuration::from_secs(30);
+
+/// The offer, and when it was read.
+type Kept = (Timestamp, Arc<Offer>);
+
+/// Microsoft Entra ID through Microsoft Graph. Its id in plans and ledgers is `graph`. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct GraphTarget {
+    pub(crate) client: GraphClient,
+    pub(crate) id: TargetId,
+    pub(crate) fresh: Arc<Fresh>,
+    kept: Arc<Mutex<Option<Kept>>>,
+}
+
+impl GraphTarget {
+    /// The target behind that client.
+    pub fn new(client: GraphClient) -> Self {
+        let fresh = Arc::new(Fresh::new(client.clock().clone()));
+        Self {
+            client,
+            id: TargetId::new("graph"),
+            fresh,
+            kept: Arc::default(),
+        }
+    }
+
+    /// What the tenant offers, perhaps as it was some minutes ago.
+    pub(crate) async fn offer(&self) -> Result<Arc<Offer>> {
+        self.offer_within(OLD).await
+    }
+
+    /// What the tenant offers, as it is, unless that was asked for a moment ago.
+    pub(crate) async fn newer_offer(&self) -> Result<Arc<Offer>> {
+        self.offer_within(YOUNG).await
+    }
+
+    async fn offer_within(&self, age: SignedDuration) -> Result<Arc<Offer>> {
+        // Held while reading: those who come meanwhile share the answer.
+        let mut kept = self.kept.lock().await;
+        let now = self.client.clock().now();
+        if let Some((read_at, offer)) = kept.as_ref()
+            && now.duration_since(*read_at) < age
+        {
+            return Ok(offer.clone());
+        }
+        let offer = Arc::new(Offer::read(&self.client, &self.id).await?);
+        *kept = Some((now, offer.clone()));
+        Ok(offer)
+    }
+}
+
+/// Does the work of a list, some of it at the same time; answers in order, and ends at the first error.
+pub(crate) async fn parallel<T, F: Future<Output = Result<T>>>(work: Vec<F>) -> Result<Vec<T>> {
+    stream::iter(work).buffered(PARALLEL).try_collect().await
+}
+
+#[async_trait]
+impl Target for GraphTarget {
+    fn id(&self) -> &TargetId {
+        &self.id
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        use EffectClass::{Repeatable, UniqueKey};
+        Capabilities {
+            actions: BTreeMap::from([
+                ("create_account", UniqueKey),
+                ("restore_account", Repeatable),
+                ("update_account", Repeatable),
+                ("set_manager", Repeatable),
+                ("allow_sign_in", Repeatable),
+                ("block_sign_in", Repeatable),
+                ("revoke_sessions", Repeatable),
+                ("reset_password", Repeatable),
+                ("grant", Repeatable),
+                ("revoke", Repeatable),
+                ("delete_account", Repeatable),
+            ]),
+            kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+        }
+    }
+
+    /// Always read anew.
+    async fn catalog(&self) -> Result<Catalog> {
+        Ok(self.offer_within(SignedDuration::ZERO).await?.catalog.clone())
+    }
+
+    async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
+        self.find_all(keys).await
+    }
+
+    async fn names_taken(&self, names: &[String]) -> Result<BTreeMap<String, String>> {
+        self.names_in_use(names).await
+    }
+
+    async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
+        self.observe_all(who).await
+    }
+
+    async fn apply(&self, step: &Step, _key: &IdempotencyKey) -> Result<Applied> {
+        self.carry_out(step).await
+    }
+}
