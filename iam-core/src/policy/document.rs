@@ -16,6 +16,9 @@ use super::source::{Position, Section, Source};
 use super::test::{Case, TestReport};
 use super::{AccessPolicy, PolicyProblems, Settings, Subject, sections, test};
 
+/// The stack of the thread that reads a policy, in bytes; only what is used of it takes memory.
+const STACK: usize = 128 * 1024 * 1024;
+
 /// A policy document that was read and checked. Immutable; share it behind an `Arc`.
 pub struct Document {
     domain: String,
@@ -37,6 +40,21 @@ impl Document {
     /// # Errors
     /// Kind `Invalid`; the message has one line per problem, each with line and column.
     pub fn parse(text: &str) -> Result<Self> {
+        // The CEL parser needs far more stack than the threads of most runtimes have.
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new()
+                .name("policy".to_owned())
+                .stack_size(STACK);
+            let reader = reader.spawn_scoped(scope, || Self::read(text)).map_err(|error| {
+                Error::new(ErrorKind::Other, "no thread to read the policy in").with_source(error)
+            })?;
+            let unreadable =
+                |_| Error::new(ErrorKind::Invalid, "the policy cannot be read: its parser failed");
+            reader.join().map_err(unreadable)?
+        })
+    }
+
+    fn read(text: &str) -> Result<Self> {
         let mut source = Source::new(text);
         let mut rules = Rules::new(Language::new()?);
         let mut settings = Settings::default();
@@ -55,7 +73,8 @@ impl Document {
         if let Some(error) = source.into_error() {
             return Err(error);
         }
-        let Some((Some((domain, domain_at)), Some(naming), (limits, protected, protected_roles), cases)) = parsed
+        let Some((Some((domain, domain_at)), Some(naming), (limits, protected, protected_roles), cases)) =
+            parsed
         else {
             return Err(Error::new(ErrorKind::Invalid, "the policy cannot be read"));
         };
@@ -141,7 +160,10 @@ impl Document {
 
     fn attributes(&self, person: &Person) -> Attributes {
         let named = [&person.given_name, &person.family_name, &person.preferred_name];
-        let display_name = named.iter().any(|name| name.is_some()).then(|| self.naming.display_name(person));
+        let display_name = named
+            .iter()
+            .any(|name| name.is_some())
+            .then(|| self.naming.display_name(person));
         let values = [
             (Attribute::DisplayName, display_name),
             (Attribute::GivenName, person.given_name.clone()),
@@ -155,7 +177,10 @@ impl Document {
             (Attribute::WorkerType, person.worker_type.clone()),
             (Attribute::HireDate, person.hire_date.map(|date| date.to_string())),
         ];
-        values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        values
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
     }
 }
 
@@ -165,7 +190,12 @@ impl AccessPolicy for Document {
         let mut problems = Vec::new();
         let grants = self.rules.grants(&facts, &mut problems);
         let mut attributes = self.attributes(subject.person);
-        match self.rules.usage_location.as_ref().map_or(Ok(None), |expression| expression.text(&facts)) {
+        match self
+            .rules
+            .usage_location
+            .as_ref()
+            .map_or(Ok(None), |expression| expression.text(&facts))
+        {
             Ok(None) => {}
             Ok(Some(code)) if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
                 attributes.insert(Attribute::UsageLocation, code.to_ascii_uppercase());
@@ -190,3 +220,6 @@ impl fmt::Debug for Document {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,11 @@ use super::Subject;
 use super::schema;
 use super::source::{Found, Source};
 
+/// The longest expression, in bytes, and the deepest nesting of brackets: the parser recurses, and what is
+/// longer or deeper could exhaust the stack that [`super::Document::parse`] gives it.
+const LONGEST: usize = 4096;
+const DEEPEST: usize = 64;
+
 /// What all expressions share: the functions. Made once, as it is dear to make.
 pub(super) struct Language {
     env: Arc<Env>,
@@ -71,15 +76,30 @@ fn days<'context, 'call>(
     call: &mut FunctionContext<'context, 'call>,
     direction: i64,
 ) -> Result<CowVal<'context, 'call>, ExecutionError> {
-    let text = |value: &CowVal<'_, '_>| value.downcast_ref::<CelString>().map(|text| text.inner().to_owned());
+    let text = |value: &CowVal<'_, '_>| {
+        value
+            .downcast_ref::<CelString>()
+            .map(|text| text.inner().to_owned())
+    };
     let [argument] = call.args.as_slice() else {
         return Err(call.error("takes one date"));
     };
     let date = text(argument).ok_or_else(|| call.error("needs a date, and the value is not set"))?;
-    let today = call.ptx.get_variable("today").as_ref().and_then(text).unwrap_or_default();
-    let parse = |text: &str| text.parse::<Date>().map_err(|_| call.error("needs a date written yyyy-mm-dd"));
+    let today = call
+        .ptx
+        .get_variable("today")
+        .as_ref()
+        .and_then(text)
+        .unwrap_or_default();
+    let parse = |text: &str| {
+        text.parse::<Date>()
+            .map_err(|_| call.error("needs a date written yyyy-mm-dd"))
+    };
     let (date, today) = (parse(&date)?, parse(&today)?);
-    let days = today.until(date).map_err(|_| call.error("needs a date of this age"))?.get_days();
+    let days = today
+        .until(date)
+        .map_err(|_| call.error("needs a date of this age"))?
+        .get_days();
     Ok(CowVal::owned(CelInt::from(i64::from(days) * direction)))
 }
 
@@ -113,12 +133,20 @@ fn fields<'v>(person: &'v Person) -> Box<dyn Val + 'v> {
         ("cost_center", option(&person.cost_center)),
         ("company", option(&person.company)),
         ("email", option(&person.email)),
-        ("manager_id", person.manager_id.as_ref().map_or_else(null, |key| text(key.as_str()))),
+        (
+            "manager_id",
+            person
+                .manager_id
+                .as_ref()
+                .map_or_else(null, |key| text(key.as_str())),
+        ),
         ("hire_date", date(person.hire_date)),
         ("last_day", date(person.last_day)),
     ];
-    let fields: HashMap<CelMapKey<'v>, _> =
-        values.into_iter().map(|(name, value)| (CelMapKey::from(name), value)).collect();
+    let fields: HashMap<CelMapKey<'v>, _> = values
+        .into_iter()
+        .map(|(name, value)| (CelMapKey::from(name), value))
+        .collect();
     Box::new(CelMap::from(fields))
 }
 
@@ -135,13 +163,34 @@ impl Expression {
         language: &Language,
         source: &mut Source<'_>,
     ) -> Option<Self> {
+        if written.value.len() > LONGEST {
+            source.refuse(
+                written.span.start,
+                format!("an expression has at most {LONGEST} characters: split the rule"),
+            );
+            return None;
+        }
+        if depth(written.value) > DEEPEST {
+            source.refuse(
+                written.span.start,
+                format!("brackets nest {DEEPEST} deep at most: split the rule"),
+            );
+            return None;
+        }
         let program = match language.env.compile(written.value) {
             Ok(program) => program,
             Err(errors) => {
-                for error in errors.errors {
-                    let offset = offset(written.value, error.pos);
-                    source.refuse(source.inside(&written.span, offset), format!("not CEL: {}", error.msg));
-                }
+                // What follows the first error follows from it.
+                let first = errors.errors.first();
+                let at = first.map_or(0, |error| offset(written.value, error.pos));
+                let message = first.map_or("unreadable", |error| error.msg.as_str());
+                let message = if message.contains("Recursion limit") {
+                    "nested too deeply"
+                } else {
+                    message
+                };
+                let message = message.split(" expecting {").next().unwrap_or_default();
+                source.refuse(source.inside(&written.span, at), format!("not CEL: {message}"));
                 return None;
             }
         };
@@ -171,9 +220,26 @@ impl Expression {
         if value.downcast_ref::<CelNull>().is_some() {
             return Ok(None);
         }
-        let text = value.downcast_ref::<CelString>().map(|text| text.inner().to_owned());
-        text.map(Some).ok_or_else(|| format!("expected a text or null, not {}", value.get_type().name()))
+        let text = value
+            .downcast_ref::<CelString>()
+            .map(|text| text.inner().to_owned());
+        text.map(Some)
+            .ok_or_else(|| format!("expected a text or null, not {}", value.get_type().name()))
     }
+}
+
+/// How deep brackets nest at most; those within texts count too.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for letter in text.chars() {
+        match letter {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// The byte of `text` at a line and a column, both counted from 1, the column in characters.
@@ -188,12 +254,21 @@ fn offset(text: &str, (line, column): (isize, isize)) -> usize {
 /// Says what went wrong at run time without the values, which are personal data.
 fn explain(error: &ExecutionError) -> String {
     let types = |types: &[&str]| {
-        let guard = if types.contains(&"null") { " (guard it with \"!= null\")" } else { "" };
+        let types: Vec<&str> = types.iter().map(|name| name.trim_end_matches("_type")).collect();
+        let guard = if types.contains(&"null") {
+            " (guard it with \"!= null\")"
+        } else {
+            ""
+        };
         format!("{}{guard}", types.join(" and "))
     };
     match error {
         ExecutionError::NoSuchOverload(overload) => {
             let arguments: Vec<&str> = overload.argument_types().iter().map(String::as_str).collect();
+            if overload.function() == "_._" {
+                return "a field of nobody: there is no manager (guard it with \"manager != null\")"
+                    .to_owned();
+            }
             let function = overload.function().trim_matches(['_', '@']);
             format!("{function} does not work on {}", types(&arguments))
         }
@@ -208,7 +283,9 @@ fn explain(error: &ExecutionError) -> String {
         ExecutionError::FunctionError { function, .. } => format!("{function} failed"),
         ExecutionError::NoSuchKey(_) => "a key that is not in the map".to_owned(),
         ExecutionError::IndexOutOfBounds(_) => "an index beyond the end of the list".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
         ExecutionError::Overflow(..) => "a number too large".to_owned(),
         _ => "values of types that do not go together".to_owned(),
     }

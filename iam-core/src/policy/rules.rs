@@ -74,14 +74,23 @@ impl Rules {
 
     /// The ids in the order of the document, without the defaults.
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().filter(|rule| rule.when.is_some()).map(|rule| rule.id.as_str())
+        self.rules
+            .iter()
+            .filter(|rule| rule.when.is_some())
+            .map(|rule| rule.id.as_str())
     }
 
     /// Every mention of a reference: the rule, the place, the reference.
     pub(super) fn mentions(&self) -> impl Iterator<Item = (&str, Position, &Reference)> {
         self.rules.iter().flat_map(|rule| {
             let asks = rule.asks.iter();
-            asks.filter_map(|ask| Some((rule.id.as_str(), ask.position, self.references.get(ask.reference)?)))
+            asks.filter_map(|ask| {
+                Some((
+                    rule.id.as_str(),
+                    ask.position,
+                    self.references.get(ask.reference)?,
+                ))
+            })
         })
     }
 
@@ -129,5 +138,8 @@ pub(super) fn alike(a: &Reference, b: &Reference) -> bool {
 }
 
 /// The kinds that a policy grants, with the key of each.
-pub(super) const KINDS: [(&str, Kind); 3] =
-    [("groups", Kind::Group), ("licenses", Kind::License), ("roles", Kind::Role)];
+pub(super) const KINDS: [(&str, Kind); 3] = [
+    ("groups", Kind::Group),
+    ("licenses", Kind::License),
+    ("roles", Kind::Role),
+];

@@ -1,6 +1,7 @@
 //! [`check`]: whether an expression names only what exists. CEL itself finds an unknown field only when a
 //! person is evaluated.
 
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr};
@@ -18,6 +19,9 @@ pub(super) enum Gives {
 }
 
 const ROOTS: &[&str] = &["person", "manager", "today"];
+/// The deepest tree of an expression: evaluation recurses, on whichever thread it is called.
+const DEEPEST: usize = 32;
+
 const STATUSES: &[&str] = &["active", "terminated"];
 
 /// How a function is called: on a value (`text.contains("x")`) or with arguments only (`size(text)`).
@@ -52,8 +56,28 @@ const FUNCTIONS: &[(&str, Style)] = &[
 
 /// Functions and operators that give numbers or texts, never true or false.
 const NOT_BOOL: &[&str] = &[
-    "_+_", "_-_", "_*_", "_/_", "_%_", "-_", "size", "string", "int", "double", "days_until", "days_since",
-    "lowerAscii", "upperAscii", "trim", "charAt", "indexOf", "lastIndexOf", "substring", "replace", "split", "join",
+    "_+_",
+    "_-_",
+    "_*_",
+    "_/_",
+    "_%_",
+    "-_",
+    "size",
+    "string",
+    "int",
+    "double",
+    "days_until",
+    "days_since",
+    "lowerAscii",
+    "upperAscii",
+    "trim",
+    "charAt",
+    "indexOf",
+    "lastIndexOf",
+    "substring",
+    "replace",
+    "split",
+    "join",
 ];
 
 const COMPARISONS: &[&str] = &["_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"];
@@ -64,11 +88,14 @@ pub(super) fn check(program: &Program, gives: Gives, root: &Context<'_, '_>) -> 
         program,
         root,
         locals: Vec::new(),
+        depth: 0,
         problems: Vec::new(),
     };
     check.walk(program.expression());
-    if gives == Gives::Bool && !may_be_bool(&program.expression().expr) {
-        check.problems.push((0, "a condition must give true or false".to_owned()));
+    if gives == Gives::Bool && check.problems.is_empty() && !may_be_bool(&program.expression().expr) {
+        check
+            .problems
+            .push((0, "a condition must give true or false".to_owned()));
     }
     check.problems
 }
@@ -87,12 +114,16 @@ struct Check<'a> {
     root: &'a Context<'a, 'a>,
     /// Variables of the comprehensions around.
     locals: Vec<&'a str>,
+    depth: usize,
     problems: Vec<(usize, String)>,
 }
 
 impl<'a> Check<'a> {
+    /// Where an expression stands: a field where its name begins, behind the dot.
     fn offset(&self, id: u64) -> usize {
-        self.program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize)
+        let info = self.program.source_info();
+        let at = info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        at + usize::from(info.source.as_bytes().get(at) == Some(&b'.'))
     }
 
     fn refuse(&mut self, at: &IdedExpr, message: impl Into<String>) {
@@ -100,6 +131,16 @@ impl<'a> Check<'a> {
     }
 
     fn walk(&mut self, expr: &'a IdedExpr) {
+        self.depth += 1;
+        match self.depth.cmp(&DEEPEST) {
+            Ordering::Less => self.walk_into(expr),
+            Ordering::Equal => self.refuse(expr, "nested too deeply: split the rule"),
+            Ordering::Greater => {}
+        }
+        self.depth -= 1;
+    }
+
+    fn walk_into(&mut self, expr: &'a IdedExpr) {
         match &expr.expr {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) => self.variable(expr, name),
@@ -127,7 +168,11 @@ impl<'a> Check<'a> {
             let message = format!("{name:?} alone is no value: name a field, or compare it with null");
             self.refuse(at, message);
         } else {
-            let message = format!("unknown variable {name:?}{} (known: {})", hint(name, ROOTS), ROOTS.join(", "));
+            let message = format!(
+                "unknown variable {name:?}{} (known: {})",
+                hint(name, ROOTS),
+                ROOTS.join(", ")
+            );
             self.refuse(at, message);
         }
     }
@@ -156,9 +201,15 @@ impl<'a> Check<'a> {
             if !Person::FIELDS.contains(&field) {
                 let hint = hint(field, Person::FIELDS);
                 let known = Person::FIELDS.join(", ");
-                self.refuse(at, format!("unknown field {root}.{field}{hint} (known fields: {known})"));
+                self.refuse(
+                    at,
+                    format!("unknown field {root}.{field}{hint} (known fields: {known})"),
+                );
             } else if select.test {
-                self.refuse(at, format!("has({root}.{field}) is always true: write {root}.{field} != null"));
+                self.refuse(
+                    at,
+                    format!("has({root}.{field}) is always true: write {root}.{field} != null"),
+                );
             }
         } else if let Some(text) = self.field_of(&select.operand) {
             self.refuse(at, format!("{text} is a text and has no field {field:?}"));
@@ -184,7 +235,10 @@ impl<'a> Check<'a> {
         if name == "_[_]"
             && let Some(root) = call.args.first().and_then(|operand| self.root_of(operand))
         {
-            self.refuse(at, format!("write {root}.field instead of {root}[…], so that the field can be checked"));
+            self.refuse(
+                at,
+                format!("write {root}.field instead of {root}[…], so that the field can be checked"),
+            );
             return;
         }
         if let Some(target) = &call.target {
@@ -202,12 +256,18 @@ impl<'a> Check<'a> {
         let problem = match known.map(|(_, style)| style) {
             None => {
                 let names: Vec<&str> = FUNCTIONS.iter().map(|(known, _)| *known).collect();
-                Some(format!("unknown function {name:?}{} (known: {})", hint(name, &names), names.join(", ")))
+                Some(format!(
+                    "unknown function {name:?}{} (known: {})",
+                    hint(name, &names),
+                    names.join(", ")
+                ))
             }
             Some(Style::Member(counts)) if call.target.is_none() || !counts.contains(&call.args.len()) => {
                 let counts = (counts.start(), counts.end());
                 Some(match counts {
-                    (least, most) if least == most => format!("{name} is called on a text, with {least} arguments"),
+                    (least, most) if least == most => {
+                        format!("{name} is called on a text, with {least} arguments")
+                    }
                     (least, most) => format!("{name} is called on a text, with {least} to {most} arguments"),
                 })
             }
@@ -222,7 +282,12 @@ impl<'a> Check<'a> {
         if let Some(problem) = problem {
             self.problems.push((self.name_offset(at, name), problem));
         } else if name == "matches"
-            && let [IdedExpr { expr: Expr::Literal(LiteralValue::String(_)), .. }] = call.args.as_slice()
+            && let [
+                IdedExpr {
+                    expr: Expr::Literal(LiteralValue::String(_)),
+                    ..
+                },
+            ] = call.args.as_slice()
         {
             self.pattern(&call.args[0]);
         }
@@ -232,7 +297,11 @@ impl<'a> Check<'a> {
     fn name_offset(&self, at: &IdedExpr, name: &str) -> usize {
         let open = self.offset(at.id);
         let before = self.program.source_info().source.get(..open).unwrap_or_default();
-        if before.trim_end().ends_with(name) { before.trim_end().len() - name.len() } else { open }
+        if before.trim_end().ends_with(name) {
+            before.trim_end().len() - name.len()
+        } else {
+            open
+        }
     }
 
     /// Whether the regular expression is one: it is tried on an empty text.
@@ -272,11 +341,18 @@ impl<'a> Check<'a> {
 
     fn comprehension(&mut self, at: &'a IdedExpr, comprehension: &'a ComprehensionExpr) {
         self.walk(&comprehension.iter_range);
-        let own = [Some(&comprehension.iter_var), comprehension.iter_var2.as_ref(), Some(&comprehension.accu_var)];
+        let own = [
+            Some(&comprehension.iter_var),
+            comprehension.iter_var2.as_ref(),
+            Some(&comprehension.accu_var),
+        ];
         let depth = self.locals.len();
         for variable in own.into_iter().flatten() {
             if ROOTS.contains(&variable.as_str()) {
-                self.refuse(at, format!("{variable:?} is taken: give the variable another name"));
+                self.refuse(
+                    at,
+                    format!("{variable:?} is taken: give the variable another name"),
+                );
             }
             self.locals.push(variable);
         }

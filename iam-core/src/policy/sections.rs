@@ -22,7 +22,10 @@ pub(super) fn version(top: &Section<'_, '_>, source: &mut Source<'_>) {
         return source.refuse(0, "\"version\" is missing: write version = 1 at the top");
     };
     if value.as_integer().map(ToString::to_string).as_deref() != Some("1") {
-        source.refuse(span.start, "version: this version reads policies of version 1 only");
+        source.refuse(
+            span.start,
+            "version: this version reads policies of version 1 only",
+        );
     }
 }
 
@@ -46,10 +49,18 @@ pub(super) fn tenant(top: &Section<'_, '_>, source: &mut Source<'_>) -> Option<(
     let name = domain.value.to_lowercase();
     let label = |label: &str| {
         let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        (1..=63).contains(&label.len()) && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+        (1..=63).contains(&label.len())
+            && label.chars().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
     if !(name.contains('.') && name.len() <= 253 && name.split('.').all(label)) {
-        tenant.refuse("domain", domain.span.start, "a domain, such as \"contoso.example\"", source);
+        tenant.refuse(
+            "domain",
+            domain.span.start,
+            "a domain, such as \"contoso.example\"",
+            source,
+        );
     }
     Some((name, source.position(domain.span.start)))
 }
@@ -61,16 +72,32 @@ pub(super) fn naming(top: &Section<'_, '_>, domain: &str, source: &mut Source<'_
         if section.has("upn") {
             let written = section.texts("upn", source);
             if written.is_empty() {
-                section.refuse("upn", section.at, "at least one template, such as [\"{given}.{family}\"]", source);
+                section.refuse(
+                    "upn",
+                    section.at,
+                    "at least one template, such as [\"{given}.{family}\"]",
+                    source,
+                );
             }
-            let templates = written.iter().filter_map(|written| template(written, Template::sign_in, source));
+            let templates = written
+                .iter()
+                .filter_map(|written| template(written, Template::sign_in, source));
             ladder = Some(templates.collect());
         }
         let written = section.text("display_name", source);
         display = written.and_then(|written| template(&written, Template::display, source));
     }
-    let standard = ["{given}.{family}", "{given}.{middle_initial}.{family}", "{given}.{family}{n}"];
-    let ladder = ladder.unwrap_or_else(|| standard.iter().filter_map(|text| Template::sign_in(text).ok()).collect());
+    let standard = [
+        "{given}.{family}",
+        "{given}.{middle_initial}.{family}",
+        "{given}.{family}{n}",
+    ];
+    let ladder = ladder.unwrap_or_else(|| {
+        standard
+            .iter()
+            .filter_map(|text| Template::sign_in(text).ok())
+            .collect()
+    });
     let display = display.or_else(|| Template::display("{preferred} {family}").ok())?;
     Some(Naming::new(domain, ladder, display))
 }
@@ -89,7 +116,12 @@ fn template(
 }
 
 /// `[defaults]` and every `[[rule]]`.
-pub(super) fn rules(top: &Section<'_, '_>, rules: &mut Rules, time_zone: &mut String, source: &mut Source<'_>) {
+pub(super) fn rules(
+    top: &Section<'_, '_>,
+    rules: &mut Rules,
+    time_zone: &mut String,
+    source: &mut Source<'_>,
+) {
     let known = ["usage_location", "time_zone", "groups", "licenses", "roles"];
     if let Some(defaults) = top.child("defaults", "[defaults]", &known, &["azure", "apps"], source) {
         if let Some(written) = defaults.text("usage_location", source) {
@@ -113,13 +145,19 @@ pub(super) fn rules(top: &Section<'_, '_>, rules: &mut Rules, time_zone: &mut St
         if let Some(id) = &id
             && !ids.insert(id.value.to_owned())
         {
-            source.refuse(id.span.start, format!("rule id {name:?} is taken: ids are unique"));
+            source.refuse(
+                id.span.start,
+                format!("rule id {name:?} is taken: ids are unique"),
+            );
         }
         let when = section.required("when", source);
         let when = when.and_then(|when| Expression::compile(&when, Gives::Bool, &rules.language, source));
         let references = references(&section, source);
         if references.is_empty() && !["azure", "apps"].iter().any(|later| section.has(later)) {
-            source.refuse(section.at, format!("rule {name:?} gives nothing: name groups, licenses or roles"));
+            source.refuse(
+                section.at,
+                format!("rule {name:?} gives nothing: name groups, licenses or roles"),
+            );
         }
         let grace = section.days("grace", source).unwrap_or(0);
         // Without its condition a rule would be a default; the document is refused then, but even so.
@@ -157,14 +195,25 @@ pub(super) fn lifecycle(top: &Section<'_, '_>, settings: &mut Settings, source: 
                     Recipient::Hr
                 }
                 _ => {
-                    section.refuse("notify", written.span.start, "\"person\", \"manager\" or \"hr\"", source);
+                    section.refuse(
+                        "notify",
+                        written.span.start,
+                        "\"person\", \"manager\" or \"hr\"",
+                        source,
+                    );
                     continue;
                 }
             });
         }
         recipients
     };
-    if let Some(joiner) = top.child("joiner", "[joiner]", &["create_before", "notify"], &["pass_before"], source) {
+    if let Some(joiner) = top.child(
+        "joiner",
+        "[joiner]",
+        &["create_before", "notify"],
+        &["pass_before"],
+        source,
+    ) {
         settings.create_before = joiner.days("create_before", source).unwrap_or(0);
         settings.joiner_notify = recipients(&joiner, source);
     }
@@ -202,14 +251,26 @@ fn mailbox(section: &Section<'_, '_>, key: &str, source: &mut Source<'_>) -> Opt
 fn is_address(text: &str) -> bool {
     let parts = text.split_once('@');
     parts.is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !text.contains(char::is_whitespace)
+        !local.is_empty()
+            && !domain.is_empty()
+            && !domain.contains('@')
+            && !text.contains(char::is_whitespace)
     })
 }
 
 /// `[guard]`: the limits, who is protected, and where each protected role is named.
-pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, Protected, Vec<(Reference, Position)>) {
+pub(super) fn guard(
+    top: &Section<'_, '_>,
+    source: &mut Source<'_>,
+) -> (Limits, Protected, Vec<(Reference, Position)>) {
     let (mut limits, mut protected, mut roles) = (Limits::default(), Protected::default(), Vec::new());
-    let known = ["max_leavers", "max_leavers_percent", "max_privileged_changes", "window", "protected"];
+    let known = [
+        "max_leavers",
+        "max_leavers_percent",
+        "max_privileged_changes",
+        "window",
+        "protected",
+    ];
     let Some(guard) = top.child("guard", "[guard]", &known, &[], source) else {
         return (limits, protected, roles);
     };

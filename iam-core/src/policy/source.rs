@@ -79,7 +79,8 @@ impl<'t> Source<'t> {
             .iter()
             .map(|(at, message)| format!("{}: {message}", self.position(*at)))
             .collect();
-        (!lines.is_empty()).then(|| Error::new(ErrorKind::Invalid, lines.join("\n")).with_operation("read the policy"))
+        (!lines.is_empty())
+            .then(|| Error::new(ErrorKind::Invalid, lines.join("\n")).with_operation("read the policy"))
     }
 
     /// The byte of the text that stands for byte `offset` of the string that was written in `literal`: behind
@@ -90,7 +91,9 @@ impl<'t> Source<'t> {
         let mut at = if multi_line { 3 } else { 1 };
         if multi_line {
             let rest = raw.get(at..).unwrap_or_default();
-            let newline = ["\r\n", "\n"].into_iter().find(|newline| rest.starts_with(newline));
+            let newline = ["\r\n", "\n"]
+                .into_iter()
+                .find(|newline| rest.starts_with(newline));
             at += newline.map_or(0, str::len);
         }
         if raw.starts_with('\'') {
@@ -120,7 +123,9 @@ impl<'t> Source<'t> {
 
 /// The bytes that the hexadecimal escape of `length` characters at the start of `rest` stands for.
 fn unescaped(rest: &str, length: usize) -> usize {
-    let digits = rest.get(2..length).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let digits = rest
+        .get(2..length)
+        .and_then(|digits| u32::from_str_radix(digits, 16).ok());
     digits.and_then(char::from_u32).map_or(1, char::len_utf8)
 }
 
@@ -163,7 +168,10 @@ impl<'a, 't> Section<'a, 't> {
             } else if !known.contains(&word) {
                 let known_keys = known.join(", ");
                 let hint = hint(word, known);
-                source.refuse(at, format!("unknown key {word:?} in {name}{hint} (known keys: {known_keys})"));
+                source.refuse(
+                    at,
+                    format!("unknown key {word:?} in {name}{hint} (known keys: {known_keys})"),
+                );
             }
         }
         Self { name, at, table }
@@ -179,13 +187,11 @@ impl<'a, 't> Section<'a, 't> {
         source: &mut Source<'_>,
     ) -> Option<Section<'a, 't>> {
         let (span, value) = self.value(key)?;
-        match value.as_table() {
-            Some(table) => Some(Section::new(name, span.start, table, known, later, source)),
-            None => {
-                self.refuse(key, span.start, "a table", source);
-                None
-            }
+        let table = value.as_table();
+        if table.is_none() {
+            self.refuse(key, span.start, "a table", source);
         }
+        table.map(|table| Section::new(name, span.start, table, known, later, source))
     }
 
     /// The tables of an array inside; missing means none.
@@ -207,7 +213,9 @@ impl<'a, 't> Section<'a, 't> {
         let mut children = Vec::new();
         for item in array {
             match item.get_ref().as_table() {
-                Some(table) => children.push(Section::new(name, item.span().start, table, known, later, source)),
+                Some(table) => {
+                    children.push(Section::new(name, item.span().start, table, known, later, source));
+                }
                 None => self.refuse(key, item.span().start, "a table", source),
             }
         }
@@ -232,13 +240,11 @@ impl<'a, 't> Section<'a, 't> {
     /// A text that is not blank.
     pub(super) fn text(&self, key: &str, source: &mut Source<'_>) -> Option<Found<&'a str>> {
         let (span, value) = self.value(key)?;
-        match value.as_str().filter(|text| !text.trim().is_empty()) {
-            Some(value) => Some(Found { value, span }),
-            None => {
-                self.refuse(key, span.start, "a text", source);
-                None
-            }
+        let text = value.as_str().filter(|text| !text.trim().is_empty());
+        if text.is_none() {
+            self.refuse(key, span.start, "a text that is not empty", source);
         }
+        text.map(|value| Found { value, span })
     }
 
     /// A text that must be there.
@@ -261,8 +267,16 @@ impl<'a, 't> Section<'a, 't> {
         let mut texts = Vec::new();
         for item in array {
             match item.get_ref().as_str().filter(|text| !text.trim().is_empty()) {
-                Some(value) => texts.push(Found { value, span: item.span() }),
-                None => self.refuse(key, item.span().start, "a list of texts that are not empty", source),
+                Some(value) => texts.push(Found {
+                    value,
+                    span: item.span(),
+                }),
+                None => self.refuse(
+                    key,
+                    item.span().start,
+                    "a list of texts that are not empty",
+                    source,
+                ),
             }
         }
         texts
@@ -275,28 +289,41 @@ impl<'a, 't> Section<'a, 't> {
         let number = integer.and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok());
         let number = number.filter(|number| *number <= most);
         if number.is_none() {
-            self.refuse(key, span.start, &format!("a whole number from 0 to {most}"), source);
+            self.refuse(
+                key,
+                span.start,
+                &format!("a whole number from 0 to {most}"),
+                source,
+            );
         }
         number
     }
 
     /// A duration in whole days, such as `"14d"`; at most ten years.
     pub(super) fn days(&self, key: &str, source: &mut Source<'_>) -> Option<u32> {
-        self.duration(key, "whole days, such as \"14d\" (at most 3650d)", source, |number, unit| {
-            (unit == "d" && number <= 3650).then_some(number)
-        })
+        self.duration(
+            key,
+            "whole days, such as \"14d\" (at most 3650d)",
+            source,
+            |number, unit| (unit == "d" && number <= 3650).then_some(number),
+        )
     }
 
     /// A duration in hours, written as `"24h"` or `"1d"`; at most a year.
     pub(super) fn hours(&self, key: &str, source: &mut Source<'_>) -> Option<u32> {
-        self.duration(key, "hours or whole days, such as \"24h\" or \"7d\" (at most 365d)", source, |number, unit| {
-            let hours = match unit {
-                "h" => Some(number),
-                "d" => number.checked_mul(24),
-                _ => None,
-            };
-            hours.filter(|hours| (1..=365 * 24).contains(hours))
-        })
+        self.duration(
+            key,
+            "hours or whole days, such as \"24h\" or \"7d\" (at most 365d)",
+            source,
+            |number, unit| {
+                let hours = match unit {
+                    "h" => Some(number),
+                    "d" => number.checked_mul(24),
+                    _ => None,
+                };
+                hours.filter(|hours| (1..=365 * 24).contains(hours))
+            },
+        )
     }
 
     fn duration(
@@ -307,7 +334,9 @@ impl<'a, 't> Section<'a, 't> {
         read: impl Fn(u32, &str) -> Option<u32>,
     ) -> Option<u32> {
         let (span, value) = self.value(key)?;
-        let parts = value.as_str().and_then(|text| text.split_at_checked(text.len().saturating_sub(1)));
+        let parts = value
+            .as_str()
+            .and_then(|text| text.split_at_checked(text.len().saturating_sub(1)));
         let digits = parts.filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()));
         let duration = digits.and_then(|(number, unit)| read(number.parse().ok()?, unit));
         if duration.is_none() {
@@ -350,7 +379,10 @@ mod tests {
 
     #[test]
     fn only_a_close_word_is_suggested() {
-        assert_eq!(nearest("departmnt", &["location", "department"]), Some("department"));
+        assert_eq!(
+            nearest("departmnt", &["location", "department"]),
+            Some("department")
+        );
         assert_eq!(nearest("Groups", &["groups"]), Some("groups"));
         assert_eq!(nearest("colour", &["location", "department"]), None);
     }

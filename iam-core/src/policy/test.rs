@@ -68,26 +68,40 @@ pub(super) fn cases(top: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<Case>
         if let Some(name) = &name
             && !names.insert(name.value)
         {
-            source.refuse(name.span.start, format!("test name {:?} is taken: names are unique", name.value));
+            source.refuse(
+                name.span.start,
+                format!("test name {:?} is taken: names are unique", name.value),
+            );
         }
         if !section.has("given") {
-            source.refuse(section.at, "\"given\" is missing in [[test]]: the fields of a person");
+            source.refuse(
+                section.at,
+                "\"given\" is missing in [[test]]: the fields of a person",
+            );
         }
         let person = person(&section, "given", "the given of [[test]]", source);
         let manager = person_or_none(&section, source);
         let today = date(&section, "today", source).unwrap_or(TODAY);
         let mut expect = Vec::new();
         if !section.has("expect") {
-            source.refuse(section.at, "\"expect\" is missing in [[test]]: complete lists of groups, licenses or roles");
+            source.refuse(
+                section.at,
+                "\"expect\" is missing in [[test]]: complete lists of groups, licenses or roles",
+            );
         }
         let keys = KINDS.map(|(key, _)| key);
         if let Some(expected) = section.child("expect", "the expect of [[test]]", &keys, &[], source) {
             if !keys.iter().any(|key| expected.has(key)) {
-                source.refuse(expected.at, "expect names nothing: write at least one of groups, licenses and roles");
+                source.refuse(
+                    expected.at,
+                    "expect names nothing: write at least one of groups, licenses and roles",
+                );
             }
             for (key, kind) in KINDS.into_iter().filter(|(key, _)| expected.has(key)) {
                 let references = expected.texts(key, source);
-                let references = references.iter().map(|written| Reference::new(kind, written.value.trim()));
+                let references = references
+                    .iter()
+                    .map(|written| Reference::new(kind, written.value.trim()));
                 expect.push((kind, references.collect()));
             }
         }
@@ -103,11 +117,19 @@ pub(super) fn cases(top: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<Case>
 }
 
 fn person_or_none(section: &Section<'_, '_>, source: &mut Source<'_>) -> Option<Person> {
-    section.has("manager").then(|| person(section, "manager", "the manager of [[test]]", source)).flatten()
+    section
+        .has("manager")
+        .then(|| person(section, "manager", "the manager of [[test]]", source))
+        .flatten()
 }
 
 /// A person made of the fields that a case gives; active, and of the worker id `test`, where it says nothing else.
-fn person(section: &Section<'_, '_>, key: &str, name: &'static str, source: &mut Source<'_>) -> Option<Person> {
+fn person(
+    section: &Section<'_, '_>,
+    key: &str,
+    name: &'static str,
+    source: &mut Source<'_>,
+) -> Option<Person> {
     let given = section.child(key, name, Person::FIELDS, &[], source)?;
     let mut person = Person::new(PersonKey::new("test"));
     for field in Person::FIELDS {
@@ -154,8 +176,13 @@ fn person(section: &Section<'_, '_>, key: &str, name: &'static str, source: &mut
 /// A civil date, as a text or as a TOML date.
 fn date(section: &Section<'_, '_>, key: &str, source: &mut Source<'_>) -> Option<Date> {
     let (span, value) = section.value(key)?;
-    let text = value.as_str().map(ToOwned::to_owned).or_else(|| Some(value.as_datetime()?.to_string()));
-    let date = text.filter(|text| text.len() == 10).and_then(|text| text.parse().ok());
+    let text = value
+        .as_str()
+        .map(ToOwned::to_owned)
+        .or_else(|| Some(value.as_datetime()?.to_string()));
+    let date = text
+        .filter(|text| text.len() == 10)
+        .and_then(|text| text.parse().ok());
     if date.is_none() {
         section.refuse(key, span.start, "a date, such as \"2026-01-31\"", source);
     }
@@ -181,13 +208,26 @@ pub(super) fn run(document: &Document, cases: &[Case]) -> TestReport {
         match document.desired(&subject, case.today) {
             Err(problems) => outcome.problems = Some(problems),
             Ok(desired) => {
-                hit.extend(desired.grants.iter().flat_map(|grant| grant.rules.iter().cloned()));
+                hit.extend(
+                    desired
+                        .grants
+                        .iter()
+                        .flat_map(|grant| grant.rules.iter().cloned()),
+                );
                 for (kind, expected) in &case.expect {
-                    let given = desired.grants.iter().map(|grant| &grant.what).filter(|what| what.kind == *kind);
+                    let given = desired
+                        .grants
+                        .iter()
+                        .map(|grant| &grant.what)
+                        .filter(|what| what.kind == *kind);
                     let given: Vec<&Reference> = given.collect();
-                    let missing = expected.iter().filter(|what| !given.iter().any(|other| alike(what, other)));
+                    let missing = expected
+                        .iter()
+                        .filter(|what| !given.iter().any(|other| alike(what, other)));
                     outcome.missing.extend(missing.cloned());
-                    let unexpected = given.iter().filter(|what| !expected.iter().any(|other| alike(what, other)));
+                    let unexpected = given
+                        .iter()
+                        .filter(|what| !expected.iter().any(|other| alike(what, other)));
                     outcome.unexpected.extend(unexpected.map(|what| (*what).clone()));
                 }
                 outcome.passed = outcome.missing.is_empty() && outcome.unexpected.is_empty();
