@@ -16,6 +16,9 @@ use super::source::{Position, Section, Source};
 use super::test::{Case, TestReport};
 use super::{AccessPolicy, PolicyProblems, Settings, Subject, sections, test};
 
+/// The stack of the thread that reads a policy, in bytes; only what is used of it takes memory.
+const STACK: usize = 128 * 1024 * 1024;
+
 /// A policy document that was read and checked. Immutable; share it behind an `Arc`.
 pub struct Document {
     domain: String,
@@ -37,6 +40,21 @@ impl Document {
     /// # Errors
     /// Kind `Invalid`; the message has one line per problem, each with line and column.
     pub fn parse(text: &str) -> Result<Self> {
+        // The CEL parser needs far more stack than the threads of most runtimes have.
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new()
+                .name("policy".to_owned())
+                .stack_size(STACK);
+            let reader = reader.spawn_scoped(scope, || Self::read(text)).map_err(|error| {
+                Error::new(ErrorKind::Other, "no thread to read the policy in").with_source(error)
+            })?;
+            let unreadable =
+                |_| Error::new(ErrorKind::Invalid, "the policy cannot be read: its parser failed");
+            reader.join().map_err(unreadable)?
+        })
+    }
+
+    fn read(text: &str) -> Result<Self> {
         let mut source = Source::new(text);
         let mut rules = Rules::new(Language::new()?);
         let mut settings = Settings::default();
@@ -206,3 +224,6 @@ impl fmt::Debug for Document {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,11 @@ use super::Subject;
 use super::schema;
 use super::source::{Found, Source};
 
+/// The longest expression, in bytes, and the deepest nesting of brackets: the parser recurses, and what is
+/// longer or deeper could exhaust the stack that [`super::Document::parse`] gives it.
+const LONGEST: usize = 4096;
+const DEEPEST: usize = 64;
+
 /// What all expressions share: the functions. Made once, as it is dear to make.
 pub(super) struct Language {
     env: Arc<Env>,
@@ -158,16 +163,34 @@ impl Expression {
         language: &Language,
         source: &mut Source<'_>,
     ) -> Option<Self> {
+        if written.value.len() > LONGEST {
+            source.refuse(
+                written.span.start,
+                format!("an expression has at most {LONGEST} characters: split the rule"),
+            );
+            return None;
+        }
+        if depth(written.value) > DEEPEST {
+            source.refuse(
+                written.span.start,
+                format!("brackets nest {DEEPEST} deep at most: split the rule"),
+            );
+            return None;
+        }
         let program = match language.env.compile(written.value) {
             Ok(program) => program,
             Err(errors) => {
-                for error in errors.errors {
-                    let offset = offset(written.value, error.pos);
-                    source.refuse(
-                        source.inside(&written.span, offset),
-                        format!("not CEL: {}", error.msg),
-                    );
-                }
+                // What follows the first error follows from it.
+                let first = errors.errors.first();
+                let at = first.map_or(0, |error| offset(written.value, error.pos));
+                let message = first.map_or("unreadable", |error| error.msg.as_str());
+                let message = if message.contains("Recursion limit") {
+                    "nested too deeply"
+                } else {
+                    message
+                };
+                let message = message.split(" expecting {").next().unwrap_or_default();
+                source.refuse(source.inside(&written.span, at), format!("not CEL: {message}"));
                 return None;
             }
         };
@@ -211,6 +234,20 @@ impl Expression {
     }
 }
 
+/// How deep brackets nest at most; those within texts count too.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for letter in text.chars() {
+        match letter {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
 /// The byte of `text` at a line and a column, both counted from 1, the column in characters.
 fn offset(text: &str, (line, column): (isize, isize)) -> usize {
     let line = usize::try_from(line - 1).unwrap_or(0);
@@ -223,6 +260,7 @@ fn offset(text: &str, (line, column): (isize, isize)) -> usize {
 /// Says what went wrong at run time without the values, which are personal data.
 fn explain(error: &ExecutionError) -> String {
     let types = |types: &[&str]| {
+        let types: Vec<&str> = types.iter().map(|name| name.trim_end_matches("_type")).collect();
         let guard = if types.contains(&"null") {
             " (guard it with \"!= null\")"
         } else {
@@ -233,6 +271,10 @@ fn explain(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchOverload(overload) => {
             let arguments: Vec<&str> = overload.argument_types().iter().map(String::as_str).collect();
+            if overload.function() == "_._" {
+                return "a field of nobody: there is no manager (guard it with \"manager != null\")"
+                    .to_owned();
+            }
             let function = overload.function().trim_matches(['_', '@']);
             format!("{function} does not work on {}", types(&arguments))
         }

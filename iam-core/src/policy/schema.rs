@@ -1,6 +1,7 @@
 //! [`check`]: whether an expression names only what exists. CEL itself finds an unknown field only when a
 //! person is evaluated.
 
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr};
@@ -18,6 +19,9 @@ pub(super) enum Gives {
 }
 
 const ROOTS: &[&str] = &["person", "manager", "today"];
+/// The deepest tree of an expression: evaluation recurses, on whichever thread it is called.
+const DEEPEST: usize = 32;
+
 const STATUSES: &[&str] = &["active", "terminated"];
 
 /// How a function is called: on a value (`text.contains("x")`) or with arguments only (`size(text)`).
@@ -84,10 +88,11 @@ pub(super) fn check(program: &Program, gives: Gives, root: &Context<'_, '_>) -> 
         program,
         root,
         locals: Vec::new(),
+        depth: 0,
         problems: Vec::new(),
     };
     check.walk(program.expression());
-    if gives == Gives::Bool && !may_be_bool(&program.expression().expr) {
+    if gives == Gives::Bool && check.problems.is_empty() && !may_be_bool(&program.expression().expr) {
         check
             .problems
             .push((0, "a condition must give true or false".to_owned()));
@@ -109,15 +114,16 @@ struct Check<'a> {
     root: &'a Context<'a, 'a>,
     /// Variables of the comprehensions around.
     locals: Vec<&'a str>,
+    depth: usize,
     problems: Vec<(usize, String)>,
 }
 
 impl<'a> Check<'a> {
+    /// Where an expression stands: a field where its name begins, behind the dot.
     fn offset(&self, id: u64) -> usize {
-        self.program
-            .source_info()
-            .offset_for(id)
-            .map_or(0, |(start, _)| start as usize)
+        let info = self.program.source_info();
+        let at = info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        at + usize::from(info.source.as_bytes().get(at) == Some(&b'.'))
     }
 
     fn refuse(&mut self, at: &IdedExpr, message: impl Into<String>) {
@@ -125,6 +131,16 @@ impl<'a> Check<'a> {
     }
 
     fn walk(&mut self, expr: &'a IdedExpr) {
+        self.depth += 1;
+        match self.depth.cmp(&DEEPEST) {
+            Ordering::Less => self.walk_into(expr),
+            Ordering::Equal => self.refuse(expr, "nested too deeply: split the rule"),
+            Ordering::Greater => {}
+        }
+        self.depth -= 1;
+    }
+
+    fn walk_into(&mut self, expr: &'a IdedExpr) {
         match &expr.expr {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) => self.variable(expr, name),

@@ -187,13 +187,11 @@ impl<'a, 't> Section<'a, 't> {
         source: &mut Source<'_>,
     ) -> Option<Section<'a, 't>> {
         let (span, value) = self.value(key)?;
-        match value.as_table() {
-            Some(table) => Some(Section::new(name, span.start, table, known, later, source)),
-            None => {
-                self.refuse(key, span.start, "a table", source);
-                None
-            }
+        let table = value.as_table();
+        if table.is_none() {
+            self.refuse(key, span.start, "a table", source);
         }
+        table.map(|table| Section::new(name, span.start, table, known, later, source))
     }
 
     /// The tables of an array inside; missing means none.
@@ -216,7 +214,7 @@ impl<'a, 't> Section<'a, 't> {
         for item in array {
             match item.get_ref().as_table() {
                 Some(table) => {
-                    children.push(Section::new(name, item.span().start, table, known, later, source))
+                    children.push(Section::new(name, item.span().start, table, known, later, source));
                 }
                 None => self.refuse(key, item.span().start, "a table", source),
             }
@@ -242,13 +240,11 @@ impl<'a, 't> Section<'a, 't> {
     /// A text that is not blank.
     pub(super) fn text(&self, key: &str, source: &mut Source<'_>) -> Option<Found<&'a str>> {
         let (span, value) = self.value(key)?;
-        match value.as_str().filter(|text| !text.trim().is_empty()) {
-            Some(value) => Some(Found { value, span }),
-            None => {
-                self.refuse(key, span.start, "a text", source);
-                None
-            }
+        let text = value.as_str().filter(|text| !text.trim().is_empty());
+        if text.is_none() {
+            self.refuse(key, span.start, "a text that is not empty", source);
         }
+        text.map(|value| Found { value, span })
     }
 
     /// A text that must be there.
