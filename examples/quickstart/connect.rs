@@ -36,7 +36,11 @@ impl Tenant {
 
     async fn embedded() -> Result<Self> {
         let sandbox = Sandbox::start().await.map_err(|source| {
-            Error::new(ErrorKind::Unavailable, "the embedded tenant cannot listen on the loopback").with_source(source)
+            Error::new(
+                ErrorKind::Unavailable,
+                "the embedded tenant cannot listen on the loopback",
+            )
+            .with_source(source)
         })?;
         Ok(Self {
             id: sandbox.tenant_id().to_owned(),
@@ -52,7 +56,11 @@ impl Tenant {
         let shown = path.display();
         let text = std::fs::read_to_string(path).map_err(|source| {
             let advice = "start one with `cargo run -p iam-sandbox -- --env-file FILE`";
-            Error::new(ErrorKind::Invalid, format!("the env file {shown} cannot be read: {advice}")).with_source(source)
+            Error::new(
+                ErrorKind::Invalid,
+                format!("the env file {shown} cannot be read: {advice}"),
+            )
+            .with_source(source)
         })?;
         let lines: BTreeMap<&str, &str> = text
             .lines()
@@ -62,7 +70,10 @@ impl Tenant {
         let value = |name: &str| {
             let value = lines.get(name).filter(|value| !value.is_empty());
             value.map(|value| (*value).to_owned()).ok_or_else(|| {
-                Error::new(ErrorKind::Invalid, format!("the env file {shown} has no line {name}=…"))
+                Error::new(
+                    ErrorKind::Invalid,
+                    format!("the env file {shown} has no line {name}=…"),
+                )
             })
         };
         Ok(Self {

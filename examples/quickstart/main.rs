@@ -76,20 +76,34 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<Story> {
-    let examples = [PathBuf::from(DATA).join("workday_feed.json"), PathBuf::from(DATA).join("new_hires.csv")];
-    let feeds = if options.feed.is_empty() { &examples[..] } else { &options.feed[..] };
+    let examples = [
+        PathBuf::from(DATA).join("workday_feed.json"),
+        PathBuf::from(DATA).join("new_hires.csv"),
+    ];
+    let feeds = if options.feed.is_empty() {
+        &examples[..]
+    } else {
+        &options.feed[..]
+    };
     let started = match options.as_of {
         None if options.feed.is_empty() => DAY_OF_THE_DATA.parse().ok(),
         as_of => as_of,
     };
     let clock: Arc<dyn Clock> = Arc::new(StartedAt::new(started));
-    let policy = options.policy.clone().unwrap_or_else(|| PathBuf::from(DATA).join("policy.toml"));
+    let policy = options
+        .policy
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(DATA).join("policy.toml"));
     let policy = Arc::new(read_policy(&policy)?);
 
     let screen = Screen::new(options.json);
     let tenant = Tenant::open(options.sandbox.as_deref()).await?;
-    let temporary = tempfile::tempdir().map_err(|source| io_error("a temporary folder cannot be made", source))?;
-    let journal = options.journal.clone().unwrap_or_else(|| temporary.path().join("journal.sqlite"));
+    let temporary =
+        tempfile::tempdir().map_err(|source| io_error("a temporary folder cannot be made", source))?;
+    let journal = options
+        .journal
+        .clone()
+        .unwrap_or_else(|| temporary.path().join("journal.sqlite"));
     let journal = Arc::new(SqliteJournal::open(&journal, &tenant.id).await?);
     let client = tenant.client()?;
     let mut engine = Engine::builder(journal.clone(), policy.clone())
@@ -150,7 +164,8 @@ fn read_policy(path: &Path) -> Result<Document> {
 
 async fn read_feed(engine: &Engine, path: &Path, story: &mut Story) -> Result<()> {
     let shown = path.display().to_string();
-    let file = File::open(path).map_err(|source| io_error(format!("the HR file {shown} cannot be read"), source))?;
+    let file =
+        File::open(path).map_err(|source| io_error(format!("the HR file {shown} cannot be read"), source))?;
     let mut input = BufReader::new(file);
     let wrong = |error: Error| {
         Error::new(
@@ -161,7 +176,10 @@ async fn read_feed(engine: &Engine, path: &Path, story: &mut Story) -> Result<()
     };
     let intake = intake::detect(&mut input).map_err(wrong)?;
     let mut rejects: Vec<Reject> = Vec::new();
-    let reading = engine.accept_from(intake, input, |reject| rejects.push(reject)).await.map_err(wrong)?;
+    let reading = engine
+        .accept_from(intake, input, |reject| rejects.push(reject))
+        .await
+        .map_err(wrong)?;
     story.read(path, reading, rejects);
     Ok(())
 }

@@ -35,7 +35,10 @@ impl Proof {
 
     pub(crate) fn to_json(&self) -> Value {
         let rows = self.rows.iter().map(|row| {
-            let held = row.held.iter().map(|(kind, name)| json!({"kind": kind, "name": name}));
+            let held = row
+                .held
+                .iter()
+                .map(|(kind, name)| json!({"kind": kind, "name": name}));
             json!({
                 "person": row.person,
                 "account": row.name,
@@ -82,13 +85,26 @@ pub(crate) async fn read_back(
     let by_key: BTreeMap<&PersonKey, &PersonState> = people.iter().map(|state| (&state.key, state)).collect();
     let rows = people.iter().zip(&found).map(|(state, found)| {
         let actual = actuals.get(&state.key).map(Vec::as_slice).unwrap_or_default();
-        let manager = state.record.as_ref().and_then(|record| record.manager_id.as_ref());
+        let manager = state
+            .record
+            .as_ref()
+            .and_then(|record| record.manager_id.as_ref());
         let manager = manager.and_then(|key| by_key.get(key).copied());
         let mut row = row(state, actual, &catalog);
         if actual.len() > 1 {
-            row.differs.push(format!("{} accounts carry this worker id", actual.len()));
+            row.differs
+                .push(format!("{} accounts carry this worker id", actual.len()));
         } else {
-            compare(state, manager, actual.first(), !found.deleted.is_empty(), policy, &catalog, now, &mut row);
+            compare(
+                state,
+                manager,
+                actual.first(),
+                !found.deleted.is_empty(),
+                policy,
+                &catalog,
+                now,
+                &mut row,
+            );
         }
         row
     });
@@ -97,12 +113,21 @@ pub(crate) async fn read_back(
 
 fn row(state: &PersonState, actual: &[Actual], catalog: &Catalog) -> Row {
     let account = actual.first().and_then(|actual| actual.account.as_ref());
-    let held = actual.first().map(|actual| actual.held.as_slice()).unwrap_or_default();
+    let held = actual
+        .first()
+        .map(|actual| actual.held.as_slice())
+        .unwrap_or_default();
     let name = |held: &iam_core::entitlement::Held| {
         let item = catalog.item(&held.entitlement);
-        item.map_or_else(|| held.entitlement.name.clone(), |item| item.entitlement.name.clone())
+        item.map_or_else(
+            || held.entitlement.name.clone(),
+            |item| item.entitlement.name.clone(),
+        )
     };
-    let mut held: Vec<(Kind, String)> = held.iter().map(|held| (held.entitlement.kind, name(held))).collect();
+    let mut held: Vec<(Kind, String)> = held
+        .iter()
+        .map(|held| (held.entitlement.kind, name(held)))
+        .collect();
     held.sort();
     Row {
         person: state.key.to_string(),
@@ -141,7 +166,11 @@ fn compare(
             if account.is_some_and(|account| account.enabled) {
                 differs.push("sign-in is not blocked".to_owned());
             }
-            for held in actual.iter().flat_map(|actual| &actual.held).filter(|held| held.via == Via::Direct) {
+            for held in actual
+                .iter()
+                .flat_map(|actual| &actual.held)
+                .filter(|held| held.via == Via::Direct)
+            {
                 differs.push(format!("still holds {}", held.entitlement));
             }
         }
@@ -152,7 +181,10 @@ fn compare(
             };
             let enabled = account.is_some_and(|account| account.enabled);
             if enabled != (state.lifecycle == Lifecycle::Active) {
-                differs.push(format!("sign-in is {}", if enabled { "allowed" } else { "blocked" }));
+                differs.push(format!(
+                    "sign-in is {}",
+                    if enabled { "allowed" } else { "blocked" }
+                ));
             }
             missing(state, manager, actual, policy, catalog, now, &mut differs);
         }
@@ -171,8 +203,13 @@ fn missing(
     differs: &mut Vec<String>,
 ) {
     let Some(person) = &state.record else { return };
-    let zone = person.time_zone.as_deref().unwrap_or(&policy.settings().time_zone);
-    let today = now.to_zoned_datetime(TimeZone::get(zone).unwrap_or(TimeZone::UTC)).date();
+    let zone = person
+        .time_zone
+        .as_deref()
+        .unwrap_or(&policy.settings().time_zone);
+    let today = now
+        .to_zoned_datetime(TimeZone::get(zone).unwrap_or(TimeZone::UTC))
+        .date();
     let subject = Subject {
         person,
         manager: manager.and_then(|manager| manager.record.as_ref()),
@@ -185,7 +222,12 @@ fn missing(
         }
     };
     for (name, value) in &desired.attributes {
-        if actual.account.as_ref().and_then(|account| account.attributes.get(name)) != Some(value) {
+        if actual
+            .account
+            .as_ref()
+            .and_then(|account| account.attributes.get(name))
+            != Some(value)
+        {
             differs.push(format!("{} is not what HR says", name.as_str()));
         }
     }
@@ -198,7 +240,10 @@ fn missing(
             }
         };
         let waits = item.privileged && state.lifecycle == Lifecycle::Staged;
-        let held = actual.held.iter().any(|held| same(&held.entitlement, &item.entitlement));
+        let held = actual
+            .held
+            .iter()
+            .any(|held| same(&held.entitlement, &item.entitlement));
         if item.class == Class::Assignable && !waits && !held {
             differs.push(format!("does not hold {}", item.entitlement));
         }

@@ -56,18 +56,30 @@ impl Screen {
             let summary = &reading.summary;
             self.line(format!(
                 "{file}: {} rows, {} records ({} new, {} unchanged), {} rejected",
-                summary.rows, summary.records, reading.accepted.events, reading.accepted.unchanged, summary.rejects
+                summary.rows,
+                summary.records,
+                reading.accepted.events,
+                reading.accepted.unchanged,
+                summary.rejects
             ));
         }
         let red = Style::new().red();
         for (file, reject) in story.rejects() {
-            let person = reject.person.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
+            let person = reject
+                .person
+                .as_deref()
+                .map(|id| format!(" ({id})"))
+                .unwrap_or_default();
             self.line(format!("  {} {file}{person} {reject}", red.apply_to("✗")));
         }
     }
 
     pub(crate) fn plan(&self, preview: &Preview) {
-        self.title(&format!("Plan: {} steps for {} people", preview.steps(), count(preview)));
+        self.title(&format!(
+            "Plan: {} steps for {} people",
+            preview.steps(),
+            count(preview)
+        ));
         let quiet: Vec<&PersonPlan> = preview.people.iter().filter(|person| is_quiet(person)).collect();
         for person in preview.people.iter().filter(|person| !is_quiet(person)) {
             self.person(person);
@@ -86,7 +98,11 @@ impl Screen {
         let record = person.record.as_ref();
         let given = record.and_then(|record| record.preferred_name.as_ref().or(record.given_name.as_ref()));
         let family = record.and_then(|record| record.family_name.as_ref());
-        let name: Vec<&str> = [given, family].into_iter().flatten().map(String::as_str).collect();
+        let name: Vec<&str> = [given, family]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
         let head = format!("{} {} · {}", person.person, name.join(" "), person.kind.as_str());
         self.line("");
         self.line(Style::new().bold().apply_to(head).to_string());
@@ -101,7 +117,11 @@ impl Screen {
             self.line(format!("  {} {why}", Style::new().red().apply_to("✗")));
         }
         if let Some((timer, at)) = person.next.filter(|_| person.plan.steps.is_empty()) {
-            self.line(format!("  {} next: {} at {at}", yellow.apply_to("·"), timer.as_str()));
+            self.line(format!(
+                "  {} next: {} at {at}",
+                yellow.apply_to("·"),
+                timer.as_str()
+            ));
         }
     }
 
@@ -124,9 +144,18 @@ impl Screen {
             Action::BlockSignIn => (&remove, "-", "sign-in", "blocked".to_owned()),
             Action::RevokeSessions => (&remove, "-", "sessions", "revoked".to_owned()),
             Action::ResetPassword => (&change, "~", "password", "reset to a random one".to_owned()),
-            Action::Grant { entitlement, .. } => (&add, "+", entitlement.kind.as_str(), entitlement.name.clone()),
-            Action::Revoke { entitlement, .. } => (&remove, "-", entitlement.kind.as_str(), entitlement.name.clone()),
-            Action::DeleteAccount => (&remove, "-", "account", "deleted, restorable for 30 days".to_owned()),
+            Action::Grant { entitlement, .. } => {
+                (&add, "+", entitlement.kind.as_str(), entitlement.name.clone())
+            }
+            Action::Revoke { entitlement, .. } => {
+                (&remove, "-", entitlement.kind.as_str(), entitlement.name.clone())
+            }
+            Action::DeleteAccount => (
+                &remove,
+                "-",
+                "account",
+                "deleted, restorable for 30 days".to_owned(),
+            ),
             Action::Notify { to, .. } => {
                 let to: Vec<String> = to.iter().map(|to| format!("{to:?}").to_lowercase()).collect();
                 (&change, "@", "notice", format!("to {}", to.join(", ")))
@@ -138,12 +167,19 @@ impl Screen {
 
     fn row(&self, style: &Style, sign: &str, what: &str, which: &str, dim: &Style, why: &str) {
         let which = console::pad_str(which, WHICH, console::Alignment::Left, None);
-        self.line(format!("  {} {which} {}", style.apply_to(format!("{sign} {what:WHAT$}")), dim.apply_to(why)));
+        self.line(format!(
+            "  {} {which} {}",
+            style.apply_to(format!("{sign} {what:WHAT$}")),
+            dim.apply_to(why)
+        ));
     }
 
     pub(crate) fn dry_run(&self, story: &Story) {
         self.title("Dry run");
-        self.line(format!("{} steps were planned, nothing was changed.", story.planned_steps));
+        self.line(format!(
+            "{} steps were planned, nothing was changed.",
+            story.planned_steps
+        ));
     }
 
     pub(crate) fn summary(&self, story: &Story) {
@@ -171,10 +207,23 @@ impl Screen {
                 held.map(|(_, name)| name.as_str()).collect()
             };
             let kinds = [Kind::Group, Kind::License, Kind::Role].map(of);
-            let held: Vec<String> = kinds.iter().filter(|names| !names.is_empty()).map(|names| names.join(", ")).collect();
-            let mark = if row.differs.is_empty() { good.apply_to("✓") } else { bad.apply_to("✗") };
+            let held: Vec<String> = kinds
+                .iter()
+                .filter(|names| !names.is_empty())
+                .map(|names| names.join(", "))
+                .collect();
+            let mark = if row.differs.is_empty() {
+                good.apply_to("✓")
+            } else {
+                bad.apply_to("✗")
+            };
             let account = console::pad_str(&row.name, 44, console::Alignment::Left, None);
-            self.line(format!("  {mark} {:7} {account} {:10} {}", row.person, row.state, held.join(" · ")));
+            self.line(format!(
+                "  {mark} {:7} {account} {:10} {}",
+                row.person,
+                row.state,
+                held.join(" · ")
+            ));
             for difference in &row.differs {
                 self.line(format!("      {}", bad.apply_to(difference)));
             }
@@ -199,12 +248,23 @@ impl Screen {
 }
 
 fn count(preview: &Preview) -> usize {
-    let busy = preview.people.iter().filter(|person| !person.plan.steps.is_empty());
-    busy.map(|person| &person.person).collect::<std::collections::BTreeSet<_>>().len()
+    let busy = preview
+        .people
+        .iter()
+        .filter(|person| !person.plan.steps.is_empty());
+    busy.map(|person| &person.person)
+        .collect::<std::collections::BTreeSet<_>>()
+        .len()
 }
 
 fn is_quiet(person: &PersonPlan) -> bool {
     let plan = &person.plan;
-    let timed = person.next.is_some_and(|(timer, _)| timer != iam_core::event::Timer::Review);
-    plan.steps.is_empty() && plan.notes.is_empty() && plan.refused.is_none() && person.hold.is_none() && !timed
+    let timed = person
+        .next
+        .is_some_and(|(timer, _)| timer != iam_core::event::Timer::Review);
+    plan.steps.is_empty()
+        && plan.notes.is_empty()
+        && plan.refused.is_none()
+        && person.hold.is_none()
+        && !timed
 }

@@ -41,7 +41,10 @@ impl Story {
     }
 
     pub(crate) fn read(&mut self, path: &Path, reading: Reading, rejects: Vec<Reject>) {
-        let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let name = path.file_name().map_or_else(
+            || path.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        );
         self.readings.push((name, reading, rejects));
     }
 
@@ -71,7 +74,9 @@ impl Story {
     }
 
     pub(crate) fn rejects(&self) -> impl Iterator<Item = (&str, &Reject)> {
-        self.readings.iter().flat_map(|(file, _, rejects)| rejects.iter().map(move |reject| (file.as_str(), reject)))
+        self.readings
+            .iter()
+            .flat_map(|(file, _, rejects)| rejects.iter().map(move |reject| (file.as_str(), reject)))
     }
 
     /// People and why they are not where they should be.
@@ -94,11 +99,17 @@ impl Story {
     /// Steps that failed without holding the person up.
     pub(crate) fn failures(&self) -> impl Iterator<Item = (&str, String)> {
         let runs = self.run.iter().flat_map(|run| &run.people);
-        runs.flat_map(|run| &run.outcomes).filter_map(|(step, outcome)| match outcome {
-            Outcome::Failed { message, .. } => Some((step.person.as_str(), format!("{}: {message}", step.id))),
-            Outcome::Unknown => Some((step.person.as_str(), format!("{}: nobody knows, not repeated", step.id))),
-            _ => None,
-        })
+        runs.flat_map(|run| &run.outcomes)
+            .filter_map(|(step, outcome)| match outcome {
+                Outcome::Failed { message, .. } => {
+                    Some((step.person.as_str(), format!("{}: {message}", step.id)))
+                }
+                Outcome::Unknown => Some((
+                    step.person.as_str(),
+                    format!("{}: nobody knows, not repeated", step.id),
+                )),
+                _ => None,
+            })
     }
 
     /// Whether everything that was to be done has been done, and the tenant shows it.
