@@ -17,7 +17,7 @@ use std::sync::Arc;
 use clap::Parser;
 use iam_core::clock::Clock;
 use iam_core::engine::{Engine, Progress};
-use iam_core::intake::{self, Reject};
+use iam_core::intake::{FlatIntake, Reject};
 use iam_core::journal::SqliteJournal;
 use iam_core::policy::Document;
 use iam_core::{Error, ErrorKind, Result};
@@ -166,7 +166,7 @@ async fn read_feed(engine: &Engine, path: &Path, story: &mut Story) -> Result<()
     let shown = path.display().to_string();
     let file =
         File::open(path).map_err(|source| io_error(format!("the HR file {shown} cannot be read"), source))?;
-    let mut input = BufReader::new(file);
+    let input = BufReader::new(file);
     let wrong = |error: Error| {
         Error::new(
             error.kind(),
@@ -174,10 +174,9 @@ async fn read_feed(engine: &Engine, path: &Path, story: &mut Story) -> Result<()
         )
         .with_source(error)
     };
-    let intake = intake::detect(&mut input).map_err(wrong)?;
     let mut rejects: Vec<Reject> = Vec::new();
     let reading = engine
-        .accept_from(intake, input, |reject| rejects.push(reject))
+        .accept_from(Box::new(FlatIntake::new()), input, |reject| rejects.push(reject))
         .await
         .map_err(wrong)?;
     story.read(path, reading, rejects);
