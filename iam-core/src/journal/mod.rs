@@ -16,6 +16,8 @@
 //! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
 //! was intended and not settled has an *unknown* outcome.
 
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod memory;
 mod state;
 
@@ -52,7 +54,7 @@ pub enum Appended {
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StepStart {
-    /// Never intended before.
+    /// Never intended before, or it failed before: carry it out.
     First,
     /// Intended before, outcome unknown.
     Unknown,
@@ -221,7 +223,8 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// Stores the plan of the claimed event, replacing an earlier one.
     async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()>;
 
-    /// Records the intent to carry out a step, before it is carried out.
+    /// Records the intent to carry out a step, before it is carried out. A step that failed may be tried
+    /// again: it is [`StepStart::First`] once more, and unknown until it is settled.
     async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart>;
 
     /// Records how an intended step ended.
@@ -231,8 +234,10 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation>;
 
     /// Ends the claimed event: writes the person's new state, replaces the lane's pending timers
-    /// by `timers` (rechecks stay: somebody else may have just set one), and, after a leave, supersedes the earlier pending events of the lane and
-    /// lifts its parking.
+    /// by `timers` (rechecks stay: somebody else may have just set one), and, after a leave, supersedes the
+    /// earlier pending events of the lane and lifts its parking. A timer of `timers` that was set before and
+    /// is pending or superseded is pending afterwards; one that was worked off stays so. Timers may be for
+    /// other people: they wake their lanes.
     async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()>;
 
     /// Gives the lane back; its head may be claimed again from `at` on. Keeps `state` (what has been
@@ -268,7 +273,7 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     async fn holder(&self, name: &str) -> Result<Option<PersonKey>>;
 
     /// When the next claim could succeed: the earliest instant among heads that are neither claimed nor
-    /// parked.
+    /// parked. May lie in the past. Behind a leave that waits for its next attempt nothing else comes up.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 
     /// Events and their stories.
