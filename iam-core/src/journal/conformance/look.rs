@@ -5,7 +5,7 @@ use super::{
     state,
 };
 use crate::journal::{EventState, Lane, PersonState, Reservation};
-use crate::person::PersonKey;
+use crate::person::{Person, PersonKey};
 
 /// Gives a person a state.
 async fn known(journal: &dyn Journal, state: &PersonState) {
@@ -51,28 +51,50 @@ pub(super) async fn people_come_in_pages_by_key(journal: &dyn Journal) {
     assert_eq!(journal.person(&key("d")).await.unwrap(), None);
 }
 
-pub(super) async fn who_waits_for_a_manager_is_known(journal: &dyn Journal) {
-    for (person, manager) in [("b", "m"), ("a", "m"), ("c", "n")] {
-        let state = PersonState {
-            waits_for: Some(key(manager)),
-            ..PersonState::new(key(person))
-        };
-        known(journal, &state).await;
+pub(super) async fn the_reports_of_a_manager_are_known(journal: &dyn Journal) {
+    let reports_to = |person: &str, manager: &str, waits: bool| PersonState {
+        record: Some(Person {
+            manager_id: Some(key(manager)),
+            ..Person::new(key(person))
+        }),
+        waits_for: waits.then(|| key(manager)),
+        ..PersonState::new(key(person))
+    };
+    for (person, manager, waits) in [
+        ("b", "m", true),
+        ("a", "m", true),
+        ("c", "n", true),
+        ("e", "m", false),
+    ] {
+        known(journal, &reports_to(person, manager, waits)).await;
     }
-    known(journal, &state("d", "waits for nobody")).await;
-    assert_eq!(
-        journal.waiting_for(&key("m")).await.unwrap(),
-        [key("a"), key("b")]
-    );
+    known(journal, &state("d", "reports to nobody")).await;
+    let check = async |manager: &str, expected: &[(&str, bool)]| {
+        let reports = journal.reports_of(&key(manager)).await.unwrap();
+        let reports: Vec<_> = reports
+            .iter()
+            .map(|report| (report.person.as_str(), report.waits))
+            .collect();
+        assert_eq!(reports, expected, "reports of {manager}");
+    };
+    check("m", &[("a", true), ("b", true), ("e", false)]).await;
     let found = change("a", 2, 1);
     accept(journal, std::slice::from_ref(&found)).await;
     let claim = claim_only(journal, 1, &found).await;
     journal
-        .complete(&claim, &PersonState::new(key("a")), &[])
+        .complete(&claim, &reports_to("a", "m", false), &[])
         .await
         .unwrap();
-    assert_eq!(journal.waiting_for(&key("m")).await.unwrap(), [key("b")]);
-    assert_eq!(journal.waiting_for(&key("d")).await.unwrap(), []);
+    check("m", &[("a", false), ("b", true), ("e", false)]).await;
+    check("d", &[]).await;
+}
+
+pub(super) async fn the_holder_of_a_name_is_known(journal: &dyn Journal) {
+    let holder = async |name: &str| journal.holder(name).await.unwrap();
+    assert_eq!(holder("bo.ek@contoso.example").await, None);
+    journal.reserve("Bo.Ek@contoso.example", &key("b")).await.unwrap();
+    assert_eq!(holder("bo.EK@contoso.example").await, Some(key("b")));
+    assert_eq!(holder("bo.ek2@contoso.example").await, None);
 }
 
 pub(super) async fn next_due_is_when_a_claim_could_succeed(journal: &dyn Journal) {
@@ -154,6 +176,7 @@ pub(super) async fn history_filters_by_person_state_and_number(journal: &dyn Jou
         let query = HistoryQuery {
             person: person.map(key),
             state,
+            due: None,
             limit,
         };
         let entries = journal.history(&query).await.unwrap();
@@ -161,4 +184,17 @@ pub(super) async fn history_filters_by_person_state_and_number(journal: &dyn Jou
         let expected: Vec<_> = expected.iter().map(|&index: &usize| &events[index].id).collect();
         assert_eq!(found, expected, "{query:?}");
     }
+    let due = HistoryQuery {
+        state: Some(EventState::Pending),
+        due: Some(events[0].due_at),
+        ..HistoryQuery::default()
+    };
+    let entries = journal.history(&due).await.unwrap();
+    let found: Vec<_> = entries.iter().map(|entry| &entry.event.id).collect();
+    let expected: Vec<_> = [0, 3]
+        .iter()
+        .filter(|&&at: &&usize| events[at].due_at <= events[0].due_at)
+        .map(|&at| &events[at].id)
+        .collect();
+    assert_eq!(found, expected, "what is due");
 }
