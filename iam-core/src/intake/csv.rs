@@ -220,10 +220,10 @@ impl Columns {
             }
             fields.push(field);
         }
-        // Without one known name the first line may be a row: it is not shown.
-        if fields.iter().all(Option::is_none) {
+        // With fewer than two known names the first line may be a row ("Active" is both): it is not shown.
+        if fields.iter().flatten().count() < 2 {
             return Err(invalid(format!(
-                "no column has a known name: expected a header row, then a row a worker, in columns such as {}",
+                "no header row: expected a line that names the columns, then a row for each worker; known are {}",
                 Field::list()
             )));
         }

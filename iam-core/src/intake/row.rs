@@ -530,7 +530,7 @@ mod tests {
 
     #[test]
     fn messages_never_hold_a_personal_value() {
-        for (field, _) in Field::all().map(|field| (field, ())) {
+        for field in Field::all() {
             for value in [
                 "Lovelace",
                 "ada.lovelace.private@mail",
