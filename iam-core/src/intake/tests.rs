@@ -151,7 +151,7 @@ fn a_missing_quotation_mark_never_mixes_two_rows() {
             .contains("line 3: a quotation mark opens a field that is not closed")
     );
     let endless = format!("employeeId,firstName,status\n\nW-1,\"{}", "x\n".repeat(2_000_000));
-    check_error(endless, &[], &["quotation mark", "within 1 MiB"]);
+    check_error(endless, &[], &["line 2", "quotation mark", "longer than 1 MiB"]);
 }
 
 #[test]
