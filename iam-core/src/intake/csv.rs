@@ -142,7 +142,7 @@ impl<R: std::io::Read> Table<'_, R> {
                 let inside = lines(self.record.as_slice()) as u64;
                 let end = self.rows.position().line();
                 if self.progress.at_end() {
-                    return Err(unclosed(end.saturating_sub(inside), "until the end"));
+                    return Err(unclosed(end.saturating_sub(inside)));
                 }
                 Ok(Some(end.saturating_sub(inside + 1)))
             }
@@ -154,7 +154,10 @@ impl<R: std::io::Read> Table<'_, R> {
         if self.progress.too_long() {
             // The record's beginning is where the reader stood before it.
             let line = self.record.position().map_or(0, ::csv::Position::line);
-            return unclosed(line, "within 1 MiB");
+            return invalid(format!(
+                "line {line}: a row begins that is longer than 1 MiB, so its end is not looked for; rows before it \
+                 were read. Is it a table, or is a quotation mark never closed?"
+            ));
         }
         unreadable(error)
     }
@@ -176,9 +179,9 @@ impl<R: std::io::Read> Table<'_, R> {
     }
 }
 
-fn unclosed(line: u64, until: &str) -> Error {
+fn unclosed(line: u64) -> Error {
     invalid(format!(
-        "line {line}: a quotation mark opens a field that is not closed {until}, so what follows cannot be told \
+        "line {line}: a quotation mark opens a field that is not closed, so what follows cannot be told \
          apart; rows before it were read: close the mark, or double it if it belongs to the text"
     ))
 }
@@ -220,10 +223,10 @@ impl Columns {
             }
             fields.push(field);
         }
-        // Without one known name the first line may be a row: it is not shown.
-        if fields.iter().all(Option::is_none) {
+        // With fewer than two known names the first line may be a row ("Active" is both): it is not shown.
+        if fields.iter().flatten().count() < 2 {
             return Err(invalid(format!(
-                "no column has a known name: expected a header row, then a row a worker, in columns such as {}",
+                "no header row: expected a line that names the columns, then a row for each worker; known are {}",
                 Field::list()
             )));
         }

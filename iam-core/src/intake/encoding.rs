@@ -69,7 +69,7 @@ pub(super) const SAVE_AS_UTF8: &str = "save or export it as UTF-8 (in Excel \"CS
 
 /// How many line feeds there are.
 pub(super) fn lines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|b| **b == b'\n').count()
+    memchr::memchr_iter(b'\n', bytes).count()
 }
 
 /// An input that cannot be used.

@@ -8,6 +8,8 @@ mod encoding;
 mod fields;
 mod flat;
 mod row;
+#[cfg(test)]
+mod tests;
 mod values;
 mod workday_json;
 

@@ -295,13 +295,13 @@ mod tests {
     /// A value, or the code and a part of the message.
     #[track_caller]
     fn check<T: PartialEq + std::fmt::Debug>(found: Checked<T>, expect: Result<T, (&str, &str)>) {
-        match (&found, &expect) {
+        match (found, expect) {
             (Ok(value), Ok(wanted)) => assert_eq!(value, wanted),
             (Err(fault), Err((code, part))) => {
-                assert_eq!(fault.code, *code);
+                assert_eq!(fault.code, code);
                 assert!(fault.message.contains(part), "{:?} lacks {part:?}", fault.message);
             }
-            _ => panic!("{found:?}, expected {expect:?}"),
+            (found, expect) => panic!("{found:?}, expected {expect:?}"),
         }
     }
 

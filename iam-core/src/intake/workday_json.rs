@@ -183,8 +183,11 @@ impl Element {
 
     fn take(&mut self, field: Field, name: &str, value: Scalar) {
         if !self.spelling.learn(field, name) {
-            let fault = Fault::new("duplicate_field", "expected the field once, found it twice");
-            return self.blame(Flaw::at(field, fault));
+            let fault = Fault::new(
+                "duplicate_field",
+                format!("expected {field} once, found it twice", field = field.name()),
+            );
+            return self.blame(Flaw::named(name, fault));
         }
         let is_flag = matches!(field, Field::IsActive | Field::IsNewHire | Field::IsUpdated);
         match value {
@@ -205,14 +208,12 @@ fn wrong_type(field: Field, found: &str) -> Flaw {
 struct ElementSeed<'a>(&'a Vocabulary);
 
 impl ElementSeed<'_> {
-    fn no_object<E>(found: &str) -> Result<Element, E> {
-        Ok(Element {
-            flaw: Some(Flaw::row(
-                "wrong_type",
-                format!("expected an object, found {found}"),
-            )),
+    fn no_object(found: &str) -> Element {
+        let flaw = Flaw::row("wrong_type", format!("expected an object, found {found}"));
+        Element {
+            flaw: Some(flaw),
             ..Element::default()
-        })
+        }
     }
 }
 
@@ -257,31 +258,31 @@ impl<'de> Visitor<'de> for ElementSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Self::no_object("an array")
+        Ok(Self::no_object("an array"))
     }
 
     fn visit_unit<E>(self) -> Result<Element, E> {
-        Self::no_object("null")
+        Ok(Self::no_object("null"))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Element, E> {
-        Self::no_object("true or false")
+        Ok(Self::no_object("true or false"))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Element, E> {
-        Self::no_object("a number")
+        Ok(Self::no_object("a number"))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Element, E> {
-        Self::no_object("a number")
+        Ok(Self::no_object("a number"))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Element, E> {
-        Self::no_object("a number")
+        Ok(Self::no_object("a number"))
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Element, E> {
-        Self::no_object("a string")
+        Ok(Self::no_object("a string"))
     }
 }
 
