@@ -10,6 +10,7 @@ mod rules;
 mod schema;
 mod sections;
 mod source;
+mod template;
 mod test;
 
 pub use document::Document;

@@ -7,10 +7,11 @@ use crate::person::Recipient;
 
 use super::Settings;
 use super::expression::Expression;
-use super::naming::{Naming, Template};
+use super::naming::Naming;
 use super::rules::{DEFAULTS, KINDS, Rules};
 use super::schema::Gives;
 use super::source::{Found, Position, Section, Source};
+use super::template::Template;
 
 pub(super) const TOP: &[&str] = &[
     "version", "tenant", "naming", "defaults", "rule", "joiner", "mover", "leaver", "notify", "guard", "test",
