@@ -6,15 +6,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cel::common::types::{CelBool, CelInt, CelMap, CelMapKey, CelNull, CelString};
-use cel::common::value::{CowVal, Val};
-use cel::{Context, Env, ExecutionError, FunctionContext, Program, Value, extensions};
+use cel::common::types::{CelBool, CelMap, CelMapKey, CelNull, CelString};
+use cel::common::value::Val;
+use cel::{Context, Env, ExecutionError, Program, Value, extensions};
 use jiff::civil::Date;
 
 use crate::error::{Error, ErrorKind};
 use crate::person::{Person, Status};
 
 use super::Subject;
+use super::functions;
 use super::schema;
 use super::source::{Found, Source};
 
@@ -40,10 +41,7 @@ impl Language {
         env.add_extension(extensions::strings).map_err(declare)?;
         let env = Arc::new(env);
         let mut root = Context::with_env(Arc::clone(&env));
-        let until: cel_function::Function = Box::new(|call| days(call, 1));
-        let since: cel_function::Function = Box::new(|call| days(call, -1));
-        root.add_function("days_until", until).map_err(declare)?;
-        root.add_function("days_since", since).map_err(declare)?;
+        functions::declare(&mut root).map_err(declare)?;
         Ok(Self { env, root })
     }
 
@@ -56,51 +54,6 @@ impl Language {
         facts.add_variable_as_val("today", Box::new(CelString::from(today.to_string())));
         facts
     }
-}
-
-/// The shape of functions that the crate takes as they are.
-mod cel_function {
-    use super::{CowVal, ExecutionError, FunctionContext};
-
-    pub(super) type Function = Box<
-        dyn for<'context, 'call> Fn(
-                &mut FunctionContext<'context, 'call>,
-            ) -> Result<CowVal<'context, 'call>, ExecutionError>
-            + Send
-            + Sync,
-    >;
-}
-
-/// Whole days from today to a date (`direction` 1) or from a date to today (-1).
-fn days<'context, 'call>(
-    call: &mut FunctionContext<'context, 'call>,
-    direction: i64,
-) -> Result<CowVal<'context, 'call>, ExecutionError> {
-    let text = |value: &CowVal<'_, '_>| {
-        value
-            .downcast_ref::<CelString>()
-            .map(|text| text.inner().to_owned())
-    };
-    let [argument] = call.args.as_slice() else {
-        return Err(call.error("takes one date"));
-    };
-    let date = text(argument).ok_or_else(|| call.error("needs a date, and the value is not set"))?;
-    let today = call
-        .ptx
-        .get_variable("today")
-        .as_ref()
-        .and_then(text)
-        .unwrap_or_default();
-    let parse = |text: &str| {
-        text.parse::<Date>()
-            .map_err(|_| call.error("needs a date written yyyy-mm-dd"))
-    };
-    let (date, today) = (parse(&date)?, parse(&today)?);
-    let days = today
-        .until(date)
-        .map_err(|_| call.error("needs a date of this age"))?
-        .get_days();
-    Ok(CowVal::owned(CelInt::from(i64::from(days) * direction)))
 }
 
 fn null<'v>() -> Box<dyn Val + 'v> {

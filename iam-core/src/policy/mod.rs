@@ -5,6 +5,7 @@
 
 mod document;
 mod expression;
+mod functions;
 mod naming;
 mod rules;
 mod schema;

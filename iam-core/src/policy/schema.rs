@@ -2,13 +2,13 @@
 //! person is evaluated.
 
 use std::cmp::Ordering;
-use std::ops::RangeInclusive;
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr};
 use cel::{Context, Program, Value};
 
 use crate::person::Person;
 
+use super::functions;
 use super::source::hint;
 
 /// What an expression is meant to give.
@@ -23,62 +23,6 @@ const ROOTS: &[&str] = &["person", "manager", "today"];
 const DEEPEST: usize = 32;
 
 const STATUSES: &[&str] = &["active", "terminated"];
-
-/// How a function is called: on a value (`text.contains("x")`) or with arguments only (`size(text)`).
-enum Style {
-    Member(RangeInclusive<usize>),
-    Global(usize),
-    Both,
-}
-
-const FUNCTIONS: &[(&str, Style)] = &[
-    ("contains", Style::Member(1..=1)),
-    ("startsWith", Style::Member(1..=1)),
-    ("endsWith", Style::Member(1..=1)),
-    ("matches", Style::Member(1..=1)),
-    ("lowerAscii", Style::Member(0..=0)),
-    ("upperAscii", Style::Member(0..=0)),
-    ("trim", Style::Member(0..=0)),
-    ("charAt", Style::Member(1..=1)),
-    ("indexOf", Style::Member(1..=2)),
-    ("lastIndexOf", Style::Member(1..=2)),
-    ("substring", Style::Member(1..=2)),
-    ("replace", Style::Member(2..=3)),
-    ("split", Style::Member(1..=2)),
-    ("join", Style::Member(0..=1)),
-    ("size", Style::Both),
-    ("string", Style::Global(1)),
-    ("int", Style::Global(1)),
-    ("double", Style::Global(1)),
-    ("days_until", Style::Global(1)),
-    ("days_since", Style::Global(1)),
-];
-
-/// Functions and operators that give numbers or texts, never true or false.
-const NOT_BOOL: &[&str] = &[
-    "_+_",
-    "_-_",
-    "_*_",
-    "_/_",
-    "_%_",
-    "-_",
-    "size",
-    "string",
-    "int",
-    "double",
-    "days_until",
-    "days_since",
-    "lowerAscii",
-    "upperAscii",
-    "trim",
-    "charAt",
-    "indexOf",
-    "lastIndexOf",
-    "substring",
-    "replace",
-    "split",
-    "join",
-];
 
 const COMPARISONS: &[&str] = &["_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"];
 
@@ -103,7 +47,7 @@ pub(super) fn check(program: &Program, gives: Gives, root: &Context<'_, '_>) -> 
 fn may_be_bool(expr: &Expr) -> bool {
     match expr {
         Expr::Literal(literal) => matches!(literal, LiteralValue::Boolean(_)),
-        Expr::Call(call) => !NOT_BOOL.contains(&call.func_name.as_str()),
+        Expr::Call(call) => !functions::NOT_BOOL.contains(&call.func_name.as_str()),
         Expr::Comprehension(_) => true,
         _ => false,
     }
@@ -252,44 +196,13 @@ impl<'a> Check<'a> {
 
     fn function(&mut self, at: &IdedExpr, call: &'a CallExpr) {
         let name = call.func_name.as_str();
-        let known = FUNCTIONS.iter().find(|(known, _)| *known == name);
-        let problem = match known.map(|(_, style)| style) {
-            None => {
-                let names: Vec<&str> = FUNCTIONS.iter().map(|(known, _)| *known).collect();
-                Some(format!(
-                    "unknown function {name:?}{} (known: {})",
-                    hint(name, &names),
-                    names.join(", ")
-                ))
-            }
-            Some(Style::Member(counts)) if call.target.is_none() || !counts.contains(&call.args.len()) => {
-                let counts = (counts.start(), counts.end());
-                Some(match counts {
-                    (least, most) if least == most => {
-                        format!("{name} is called on a text, with {least} arguments")
-                    }
-                    (least, most) => format!("{name} is called on a text, with {least} to {most} arguments"),
-                })
-            }
-            Some(Style::Global(count)) if call.target.is_some() || *count != call.args.len() => {
-                Some(format!("{name} is called as {name}(…), with {count} argument"))
-            }
-            Some(Style::Both) if call.args.len() + usize::from(call.target.is_some()) != 1 => {
-                Some(format!("{name} takes one value"))
-            }
-            Some(_) => None,
-        };
-        if let Some(problem) = problem {
+        if let Some(problem) = functions::problem(name, call.target.is_some(), call.args.len()) {
             self.problems.push((self.name_offset(at, name), problem));
         } else if name == "matches"
-            && let [
-                IdedExpr {
-                    expr: Expr::Literal(LiteralValue::String(_)),
-                    ..
-                },
-            ] = call.args.as_slice()
+            && let [pattern] = call.args.as_slice()
+            && matches!(pattern.expr, Expr::Literal(LiteralValue::String(_)))
         {
-            self.pattern(&call.args[0]);
+            self.pattern(pattern);
         }
     }
 

@@ -289,11 +289,11 @@ fn a_condition_is_checked_when_the_policy_loads() {
         ),
         (
             "days_since() == 1",
-            "line 8, column 1: days_since is called as days_since(…), with 1 argument",
+            "line 8, column 1: days_since is called as days_since(…), number of arguments: 1",
         ),
         (
             "person.country.contains() ",
-            "line 8, column 16: contains is called on a text, with 1 arguments",
+            "line 8, column 16: contains is called as value.contains(…), number of arguments: 1",
         ),
         (
             "size(person) > 3",
