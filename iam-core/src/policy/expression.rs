@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cel::common::types::{CelBool, CelMap, CelMapKey, CelNull, CelString};
 use cel::common::value::Val;
-use cel::{Context, Env, ExecutionError, Program, Value, extensions};
+use cel::{Context, Env, ExecutionError, IdedExpr, Value, extensions};
 use jiff::civil::Date;
 
 use crate::error::{Error, ErrorKind};
@@ -16,6 +16,7 @@ use crate::person::{Person, Status};
 
 use super::Subject;
 use super::functions;
+use super::patterns;
 use super::schema;
 use super::source::{Found, Source};
 
@@ -28,6 +29,7 @@ const DEEPEST: usize = 64;
 pub(super) struct Language {
     env: Arc<Env>,
     root: Context<'static, 'static>,
+    patterns: usize,
 }
 
 impl Language {
@@ -42,7 +44,11 @@ impl Language {
         let env = Arc::new(env);
         let mut root = Context::with_env(Arc::clone(&env));
         functions::declare(&mut root).map_err(declare)?;
-        Ok(Self { env, root })
+        Ok(Self {
+            env,
+            root,
+            patterns: 0,
+        })
     }
 
     /// The names that expressions see when asked about one person on one day.
@@ -105,7 +111,7 @@ fn fields<'v>(person: &'v Person) -> Box<dyn Val + 'v> {
 
 /// One compiled expression.
 #[derive(Debug)]
-pub(super) struct Expression(Program);
+pub(super) struct Expression(IdedExpr);
 
 impl Expression {
     /// Compiles and checks an expression that stands in the policy's text. Everything wrong with it is
@@ -113,7 +119,7 @@ impl Expression {
     pub(super) fn compile(
         written: &Found<&str>,
         gives: schema::Gives,
-        language: &Language,
+        language: &mut Language,
         source: &mut Source<'_>,
     ) -> Option<Self> {
         if written.value.len() > LONGEST {
@@ -147,11 +153,20 @@ impl Expression {
                 return None;
             }
         };
-        let problems = schema::check(&program, gives, &language.root);
+        let problems = schema::check(&program, gives);
         for (offset, problem) in &problems {
             source.refuse(source.inside(&written.span, *offset), problem.as_str());
         }
-        problems.is_empty().then_some(Self(program))
+        if !problems.is_empty() {
+            return None;
+        }
+        let mut expression = program.expression().clone();
+        let compiled = patterns::compile(&mut expression, &mut language.root, &mut language.patterns);
+        if let Err(error) = compiled {
+            source.refuse(written.span.start, error.to_string());
+            return None;
+        }
+        Some(Self(expression))
     }
 
     /// Whether the condition holds.
@@ -159,7 +174,7 @@ impl Expression {
     /// # Errors
     /// Why that cannot be said, in one clause.
     pub(super) fn holds(&self, facts: &Context<'_, '_>) -> Result<bool, String> {
-        let value = Value::resolve_val(self.0.expression(), facts).map_err(|error| explain(&error))?;
+        let value = Value::resolve_val(&self.0, facts).map_err(|error| explain(&error))?;
         let answer = value.downcast_ref::<CelBool>().map(|answer| *answer.inner());
         answer.ok_or_else(|| format!("a condition gives true or false, not {}", value.get_type().name()))
     }
@@ -169,7 +184,7 @@ impl Expression {
     /// # Errors
     /// Why there is none, in one clause.
     pub(super) fn text(&self, facts: &Context<'_, '_>) -> Result<Option<String>, String> {
-        let value = Value::resolve_val(self.0.expression(), facts).map_err(|error| explain(&error))?;
+        let value = Value::resolve_val(&self.0, facts).map_err(|error| explain(&error))?;
         if value.downcast_ref::<CelNull>().is_some() {
             return Ok(None);
         }

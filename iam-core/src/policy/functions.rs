@@ -96,7 +96,7 @@ pub(super) fn problem(name: &str, on_value: bool, arguments: usize) -> Option<St
 }
 
 /// The shape of functions that the crate takes as they are.
-type Function = Box<
+pub(super) type Function = Box<
     dyn for<'context, 'call> Fn(
             &mut FunctionContext<'context, 'call>,
         ) -> Result<CowVal<'context, 'call>, ExecutionError>

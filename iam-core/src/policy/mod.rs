@@ -7,6 +7,7 @@ mod document;
 mod expression;
 mod functions;
 mod naming;
+mod patterns;
 mod rules;
 mod schema;
 mod sections;

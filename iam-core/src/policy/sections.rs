@@ -126,7 +126,7 @@ pub(super) fn rules(
     let known = ["usage_location", "time_zone", "groups", "licenses", "roles"];
     if let Some(defaults) = top.child("defaults", "[defaults]", &known, &["azure", "apps"], source) {
         if let Some(written) = defaults.text("usage_location", source) {
-            rules.usage_location = Expression::compile(&written, Gives::Text, &rules.language, source);
+            rules.usage_location = Expression::compile(&written, Gives::Text, &mut rules.language, source);
         }
         if let Some(zone) = defaults.text("time_zone", source) {
             if jiff::tz::TimeZone::get(zone.value).is_err() {
@@ -152,7 +152,7 @@ pub(super) fn rules(
             );
         }
         let when = section.required("when", source);
-        let when = when.and_then(|when| Expression::compile(&when, Gives::Bool, &rules.language, source));
+        let when = when.and_then(|when| Expression::compile(&when, Gives::Bool, &mut rules.language, source));
         let references = references(&section, source);
         if references.is_empty() && !["azure", "apps"].iter().any(|later| section.has(later)) {
             source.refuse(

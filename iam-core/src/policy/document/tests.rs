@@ -628,6 +628,35 @@ fn documents_are_shared_between_threads() {
 }
 
 #[test]
+fn patterns_match_where_they_are_literals_and_where_they_are_not() {
+    let mut chief = person();
+    chief.job_title = Some("Chief Medical Officer".into());
+    for (when, holds) in [
+        ("person.job_title.matches('^(Head of|Chief) ')", true),
+        (
+            "!person.job_title.matches('^Officer') && person.job_title.matches('Officer$')",
+            true,
+        ),
+        (
+            "['^Nurse', '^Chief'].exists(p, person.job_title.matches(p))",
+            true,
+        ),
+        ("['a', 'Chief x'].all(t, t.matches('^Chief '))", false),
+        ("{'k': 'Chief'}['k'].matches('^Ch')", true),
+        (
+            "person.job_title.lowerAscii().split(' ').exists(w, w == 'medical')",
+            true,
+        ),
+    ] {
+        let text = with(&format!("[[rule]]\nid='r'\ngroups=['g']\nwhen=\"{when}\""));
+        let grants = desired(&Document::parse(&text).unwrap(), &chief, None)
+            .unwrap()
+            .grants;
+        assert_eq!(!grants.is_empty(), holds, "{when}");
+    }
+}
+
+#[test]
 fn deep_or_long_expressions_do_not_exhaust_the_stack() {
     for (when, grants) in [
         (format!("{}true{}", "(".repeat(64), ")".repeat(64)), 1),
