@@ -160,13 +160,6 @@ fn person(
     let mut person = Person::new(PersonKey::new(row.take(Field::EmployeeId).unwrap_or_default()));
     person.status = status;
     person.manager_id = row.take(Field::ManagerId).map(PersonKey::new);
-    if person.manager_id.as_ref() == Some(&person.key) {
-        let fault = Fault::new(
-            "manager_is_self",
-            "expected another worker's id, or nothing for who has no manager",
-        );
-        return Err(Flaw::at(Field::ManagerId, fault));
-    }
     person.country = row.checked(Field::Country, |text| values::country(&text))?;
     person.time_zone = row.checked(Field::TimeZone, |text| values::time_zone(&text))?;
     person.email = row.checked(Field::Email, values::email)?;
@@ -402,7 +395,6 @@ mod tests {
                 "contradiction",
             ),
             (&[(Email, "ada at example")], "email", "not_an_email"),
-            (&[(ManagerId, " W-1 ")], "managerId", "manager_is_self"),
             (
                 &[(Status, "Terminated"), (LastDay, "9999-12-31")],
                 "lastDay",

@@ -141,7 +141,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The kind in snake case: names what [`Capabilities`](crate::target) classify.
+    /// The kind in snake case: what a target's capabilities classify.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::CreateAccount { .. } => "create_account",

@@ -6,15 +6,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cel::common::types::{CelBool, CelInt, CelMap, CelMapKey, CelNull, CelString};
-use cel::common::value::{CowVal, Val};
-use cel::{Context, Env, ExecutionError, FunctionContext, Program, Value, extensions};
+use cel::common::types::{CelBool, CelMap, CelMapKey, CelNull, CelString};
+use cel::common::value::Val;
+use cel::{Context, Env, ExecutionError, IdedExpr, Value, extensions};
 use jiff::civil::Date;
 
 use crate::error::{Error, ErrorKind};
 use crate::person::{Person, Status};
 
 use super::Subject;
+use super::functions;
+use super::patterns;
 use super::schema;
 use super::source::{Found, Source};
 
@@ -27,6 +29,7 @@ const DEEPEST: usize = 64;
 pub(super) struct Language {
     env: Arc<Env>,
     root: Context<'static, 'static>,
+    patterns: usize,
 }
 
 impl Language {
@@ -40,11 +43,12 @@ impl Language {
         env.add_extension(extensions::strings).map_err(declare)?;
         let env = Arc::new(env);
         let mut root = Context::with_env(Arc::clone(&env));
-        let until: cel_function::Function = Box::new(|call| days(call, 1));
-        let since: cel_function::Function = Box::new(|call| days(call, -1));
-        root.add_function("days_until", until).map_err(declare)?;
-        root.add_function("days_since", since).map_err(declare)?;
-        Ok(Self { env, root })
+        functions::declare(&mut root).map_err(declare)?;
+        Ok(Self {
+            env,
+            root,
+            patterns: 0,
+        })
     }
 
     /// The names that expressions see when asked about one person on one day.
@@ -56,51 +60,6 @@ impl Language {
         facts.add_variable_as_val("today", Box::new(CelString::from(today.to_string())));
         facts
     }
-}
-
-/// The shape of functions that the crate takes as they are.
-mod cel_function {
-    use super::{CowVal, ExecutionError, FunctionContext};
-
-    pub(super) type Function = Box<
-        dyn for<'context, 'call> Fn(
-                &mut FunctionContext<'context, 'call>,
-            ) -> Result<CowVal<'context, 'call>, ExecutionError>
-            + Send
-            + Sync,
-    >;
-}
-
-/// Whole days from today to a date (`direction` 1) or from a date to today (-1).
-fn days<'context, 'call>(
-    call: &mut FunctionContext<'context, 'call>,
-    direction: i64,
-) -> Result<CowVal<'context, 'call>, ExecutionError> {
-    let text = |value: &CowVal<'_, '_>| {
-        value
-            .downcast_ref::<CelString>()
-            .map(|text| text.inner().to_owned())
-    };
-    let [argument] = call.args.as_slice() else {
-        return Err(call.error("takes one date"));
-    };
-    let date = text(argument).ok_or_else(|| call.error("needs a date, and the value is not set"))?;
-    let today = call
-        .ptx
-        .get_variable("today")
-        .as_ref()
-        .and_then(text)
-        .unwrap_or_default();
-    let parse = |text: &str| {
-        text.parse::<Date>()
-            .map_err(|_| call.error("needs a date written yyyy-mm-dd"))
-    };
-    let (date, today) = (parse(&date)?, parse(&today)?);
-    let days = today
-        .until(date)
-        .map_err(|_| call.error("needs a date of this age"))?
-        .get_days();
-    Ok(CowVal::owned(CelInt::from(i64::from(days) * direction)))
 }
 
 fn null<'v>() -> Box<dyn Val + 'v> {
@@ -152,7 +111,7 @@ fn fields<'v>(person: &'v Person) -> Box<dyn Val + 'v> {
 
 /// One compiled expression.
 #[derive(Debug)]
-pub(super) struct Expression(Program);
+pub(super) struct Expression(IdedExpr);
 
 impl Expression {
     /// Compiles and checks an expression that stands in the policy's text. Everything wrong with it is
@@ -160,7 +119,7 @@ impl Expression {
     pub(super) fn compile(
         written: &Found<&str>,
         gives: schema::Gives,
-        language: &Language,
+        language: &mut Language,
         source: &mut Source<'_>,
     ) -> Option<Self> {
         if written.value.len() > LONGEST {
@@ -194,11 +153,20 @@ impl Expression {
                 return None;
             }
         };
-        let problems = schema::check(&program, gives, &language.root);
+        let problems = schema::check(&program, gives);
         for (offset, problem) in &problems {
             source.refuse(source.inside(&written.span, *offset), problem.as_str());
         }
-        problems.is_empty().then_some(Self(program))
+        if !problems.is_empty() {
+            return None;
+        }
+        let mut expression = program.expression().clone();
+        let compiled = patterns::compile(&mut expression, &mut language.root, &mut language.patterns);
+        if let Err(error) = compiled {
+            source.refuse(written.span.start, error.to_string());
+            return None;
+        }
+        Some(Self(expression))
     }
 
     /// Whether the value may differ from day to day for the same facts.
@@ -212,7 +180,7 @@ impl Expression {
     /// # Errors
     /// Why that cannot be said, in one clause.
     pub(super) fn holds(&self, facts: &Context<'_, '_>) -> Result<bool, String> {
-        let value = Value::resolve_val(self.0.expression(), facts).map_err(|error| explain(&error))?;
+        let value = Value::resolve_val(&self.0, facts).map_err(|error| explain(&error))?;
         let answer = value.downcast_ref::<CelBool>().map(|answer| *answer.inner());
         answer.ok_or_else(|| format!("a condition gives true or false, not {}", value.get_type().name()))
     }
@@ -222,7 +190,7 @@ impl Expression {
     /// # Errors
     /// Why there is none, in one clause.
     pub(super) fn text(&self, facts: &Context<'_, '_>) -> Result<Option<String>, String> {
-        let value = Value::resolve_val(self.0.expression(), facts).map_err(|error| explain(&error))?;
+        let value = Value::resolve_val(&self.0, facts).map_err(|error| explain(&error))?;
         if value.downcast_ref::<CelNull>().is_some() {
             return Ok(None);
         }

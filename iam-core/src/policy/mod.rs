@@ -5,11 +5,14 @@
 
 mod document;
 mod expression;
+mod functions;
 mod naming;
+mod patterns;
 mod rules;
 mod schema;
 mod sections;
 mod source;
+mod template;
 mod test;
 
 pub use document::Document;

@@ -32,7 +32,7 @@ pub(super) struct Rules {
     pub(super) language: Language,
     pub(super) usage_location: Option<Expression>,
     references: Vec<Reference>,
-    rules: Vec<Rule>,
+    ordered: Vec<Rule>,
 }
 
 impl Rules {
@@ -41,7 +41,7 @@ impl Rules {
             language,
             usage_location: None,
             references: Vec::new(),
-            rules: Vec::new(),
+            ordered: Vec::new(),
         }
     }
 
@@ -69,12 +69,12 @@ impl Rules {
                 rule.asks.push(Ask { reference, position });
             }
         }
-        self.rules.push(rule);
+        self.ordered.push(rule);
     }
 
     /// The ids in the order of the document, without the defaults.
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.rules
+        self.ordered
             .iter()
             .filter(|rule| rule.when.is_some())
             .map(|rule| rule.id.as_str())
@@ -90,7 +90,7 @@ impl Rules {
 
     /// Every mention of a reference: the rule, the place, the reference.
     pub(super) fn mentions(&self) -> impl Iterator<Item = (&str, Position, &Reference)> {
-        self.rules.iter().flat_map(|rule| {
+        self.ordered.iter().flat_map(|rule| {
             let asks = rule.asks.iter();
             asks.filter_map(|ask| {
                 Some((
@@ -107,7 +107,7 @@ impl Rules {
     pub(super) fn grants(&self, facts: &Context<'_, '_>, problems: &mut Vec<String>) -> Vec<Grant> {
         let mut grants: Vec<Grant> = Vec::new();
         let mut places = vec![None; self.references.len()];
-        for rule in &self.rules {
+        for rule in &self.ordered {
             match rule.when.as_ref().map_or(Ok(true), |when| when.holds(facts)) {
                 Ok(true) => {}
                 Ok(false) => continue,

@@ -2,13 +2,14 @@
 //! person is evaluated.
 
 use std::cmp::Ordering;
-use std::ops::RangeInclusive;
 
+use cel::Program;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr};
-use cel::{Context, Program, Value};
+use regex::Regex;
 
 use crate::person::Person;
 
+use super::functions;
 use super::source::hint;
 
 /// What an expression is meant to give.
@@ -24,69 +25,12 @@ const DEEPEST: usize = 32;
 
 const STATUSES: &[&str] = &["active", "terminated"];
 
-/// How a function is called: on a value (`text.contains("x")`) or with arguments only (`size(text)`).
-enum Style {
-    Member(RangeInclusive<usize>),
-    Global(usize),
-    Both,
-}
-
-const FUNCTIONS: &[(&str, Style)] = &[
-    ("contains", Style::Member(1..=1)),
-    ("startsWith", Style::Member(1..=1)),
-    ("endsWith", Style::Member(1..=1)),
-    ("matches", Style::Member(1..=1)),
-    ("lowerAscii", Style::Member(0..=0)),
-    ("upperAscii", Style::Member(0..=0)),
-    ("trim", Style::Member(0..=0)),
-    ("charAt", Style::Member(1..=1)),
-    ("indexOf", Style::Member(1..=2)),
-    ("lastIndexOf", Style::Member(1..=2)),
-    ("substring", Style::Member(1..=2)),
-    ("replace", Style::Member(2..=3)),
-    ("split", Style::Member(1..=2)),
-    ("join", Style::Member(0..=1)),
-    ("size", Style::Both),
-    ("string", Style::Global(1)),
-    ("int", Style::Global(1)),
-    ("double", Style::Global(1)),
-    ("days_until", Style::Global(1)),
-    ("days_since", Style::Global(1)),
-];
-
-/// Functions and operators that give numbers or texts, never true or false.
-const NOT_BOOL: &[&str] = &[
-    "_+_",
-    "_-_",
-    "_*_",
-    "_/_",
-    "_%_",
-    "-_",
-    "size",
-    "string",
-    "int",
-    "double",
-    "days_until",
-    "days_since",
-    "lowerAscii",
-    "upperAscii",
-    "trim",
-    "charAt",
-    "indexOf",
-    "lastIndexOf",
-    "substring",
-    "replace",
-    "split",
-    "join",
-];
-
 const COMPARISONS: &[&str] = &["_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"];
 
 /// Everything wrong with a program: the byte of its source, and what.
-pub(super) fn check(program: &Program, gives: Gives, root: &Context<'_, '_>) -> Vec<(usize, String)> {
+pub(super) fn check(program: &Program, gives: Gives) -> Vec<(usize, String)> {
     let mut check = Check {
         program,
-        root,
         locals: Vec::new(),
         depth: 0,
         problems: Vec::new(),
@@ -103,7 +47,7 @@ pub(super) fn check(program: &Program, gives: Gives, root: &Context<'_, '_>) -> 
 fn may_be_bool(expr: &Expr) -> bool {
     match expr {
         Expr::Literal(literal) => matches!(literal, LiteralValue::Boolean(_)),
-        Expr::Call(call) => !NOT_BOOL.contains(&call.func_name.as_str()),
+        Expr::Call(call) => !functions::NOT_BOOL.contains(&call.func_name.as_str()),
         Expr::Comprehension(_) => true,
         _ => false,
     }
@@ -111,7 +55,6 @@ fn may_be_bool(expr: &Expr) -> bool {
 
 struct Check<'a> {
     program: &'a Program,
-    root: &'a Context<'a, 'a>,
     /// Variables of the comprehensions around.
     locals: Vec<&'a str>,
     depth: usize,
@@ -252,44 +195,14 @@ impl<'a> Check<'a> {
 
     fn function(&mut self, at: &IdedExpr, call: &'a CallExpr) {
         let name = call.func_name.as_str();
-        let known = FUNCTIONS.iter().find(|(known, _)| *known == name);
-        let problem = match known.map(|(_, style)| style) {
-            None => {
-                let names: Vec<&str> = FUNCTIONS.iter().map(|(known, _)| *known).collect();
-                Some(format!(
-                    "unknown function {name:?}{} (known: {})",
-                    hint(name, &names),
-                    names.join(", ")
-                ))
-            }
-            Some(Style::Member(counts)) if call.target.is_none() || !counts.contains(&call.args.len()) => {
-                let counts = (counts.start(), counts.end());
-                Some(match counts {
-                    (least, most) if least == most => {
-                        format!("{name} is called on a text, with {least} arguments")
-                    }
-                    (least, most) => format!("{name} is called on a text, with {least} to {most} arguments"),
-                })
-            }
-            Some(Style::Global(count)) if call.target.is_some() || *count != call.args.len() => {
-                Some(format!("{name} is called as {name}(…), with {count} argument"))
-            }
-            Some(Style::Both) if call.args.len() + usize::from(call.target.is_some()) != 1 => {
-                Some(format!("{name} takes one value"))
-            }
-            Some(_) => None,
-        };
-        if let Some(problem) = problem {
+        if let Some(problem) = functions::problem(name, call.target.is_some(), call.args.len()) {
             self.problems.push((self.name_offset(at, name), problem));
         } else if name == "matches"
-            && let [
-                IdedExpr {
-                    expr: Expr::Literal(LiteralValue::String(_)),
-                    ..
-                },
-            ] = call.args.as_slice()
+            && let [pattern] = call.args.as_slice()
+            && let Expr::Literal(LiteralValue::String(text)) = &pattern.expr
+            && Regex::new(text.inner()).is_err()
         {
-            self.pattern(&call.args[0]);
+            self.refuse(pattern, "not a regular expression (RE2 syntax)");
         }
     }
 
@@ -301,25 +214,6 @@ impl<'a> Check<'a> {
             before.trim_end().len() - name.len()
         } else {
             open
-        }
-    }
-
-    /// Whether the regular expression is one: it is tried on an empty text.
-    fn pattern(&mut self, pattern: &IdedExpr) {
-        let empty = IdedExpr {
-            id: 0,
-            expr: Expr::Literal(LiteralValue::String("".into())),
-        };
-        let attempt = IdedExpr {
-            id: 0,
-            expr: Expr::Call(CallExpr {
-                func_name: "matches".to_owned(),
-                target: Some(Box::new(empty)),
-                args: vec![pattern.clone()],
-            }),
-        };
-        if Value::resolve(&attempt, self.root).is_err() {
-            self.refuse(pattern, "not a regular expression (RE2 syntax)");
         }
     }
 

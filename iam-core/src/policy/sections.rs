@@ -7,10 +7,11 @@ use crate::person::Recipient;
 
 use super::Settings;
 use super::expression::Expression;
-use super::naming::{Naming, Template};
+use super::naming::Naming;
 use super::rules::{DEFAULTS, KINDS, Rules};
 use super::schema::Gives;
 use super::source::{Found, Position, Section, Source};
+use super::template::Template;
 
 pub(super) const TOP: &[&str] = &[
     "version", "tenant", "naming", "defaults", "rule", "joiner", "mover", "leaver", "notify", "guard", "test",
@@ -125,7 +126,7 @@ pub(super) fn rules(
     let known = ["usage_location", "time_zone", "groups", "licenses", "roles"];
     if let Some(defaults) = top.child("defaults", "[defaults]", &known, &["azure", "apps"], source) {
         if let Some(written) = defaults.text("usage_location", source) {
-            rules.usage_location = Expression::compile(&written, Gives::Text, &rules.language, source);
+            rules.usage_location = Expression::compile(&written, Gives::Text, &mut rules.language, source);
         }
         if let Some(zone) = defaults.text("time_zone", source) {
             if jiff::tz::TimeZone::get(zone.value).is_err() {
@@ -151,7 +152,7 @@ pub(super) fn rules(
             );
         }
         let when = section.required("when", source);
-        let when = when.and_then(|when| Expression::compile(&when, Gives::Bool, &rules.language, source));
+        let when = when.and_then(|when| Expression::compile(&when, Gives::Bool, &mut rules.language, source));
         let references = references(&section, source);
         if references.is_empty() && !["azure", "apps"].iter().any(|later| section.has(later)) {
             source.refuse(

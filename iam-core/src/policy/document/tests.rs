@@ -289,11 +289,11 @@ fn a_condition_is_checked_when_the_policy_loads() {
         ),
         (
             "days_since() == 1",
-            "line 8, column 1: days_since is called as days_since(…), with 1 argument",
+            "line 8, column 1: days_since is called as days_since(…), number of arguments: 1",
         ),
         (
             "person.country.contains() ",
-            "line 8, column 16: contains is called on a text, with 1 arguments",
+            "line 8, column 16: contains is called as value.contains(…), number of arguments: 1",
         ),
         (
             "size(person) > 3",
@@ -625,6 +625,35 @@ fn the_fingerprint_follows_the_text() {
 fn documents_are_shared_between_threads() {
     fn assert<T: Send + Sync + 'static>() {}
     assert::<Document>();
+}
+
+#[test]
+fn patterns_match_where_they_are_literals_and_where_they_are_not() {
+    let mut chief = person();
+    chief.job_title = Some("Chief Medical Officer".into());
+    for (when, holds) in [
+        ("person.job_title.matches('^(Head of|Chief) ')", true),
+        (
+            "!person.job_title.matches('^Officer') && person.job_title.matches('Officer$')",
+            true,
+        ),
+        (
+            "['^Nurse', '^Chief'].exists(p, person.job_title.matches(p))",
+            true,
+        ),
+        ("['a', 'Chief x'].all(t, t.matches('^Chief '))", false),
+        ("{'k': 'Chief'}['k'].matches('^Ch')", true),
+        (
+            "person.job_title.lowerAscii().split(' ').exists(w, w == 'medical')",
+            true,
+        ),
+    ] {
+        let text = with(&format!("[[rule]]\nid='r'\ngroups=['g']\nwhen=\"{when}\""));
+        let grants = desired(&Document::parse(&text).unwrap(), &chief, None)
+            .unwrap()
+            .grants;
+        assert_eq!(!grants.is_empty(), holds, "{when}");
+    }
 }
 
 #[test]
