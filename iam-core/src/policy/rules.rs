@@ -82,7 +82,7 @@ impl Rules {
 
     /// Whether a condition looks at the calendar.
     pub(super) fn depends_on_date(&self) -> bool {
-        let conditions = self.rules.iter().filter_map(|rule| rule.when.as_ref());
+        let conditions = self.ordered.iter().filter_map(|rule| rule.when.as_ref());
         conditions
             .chain(&self.usage_location)
             .any(Expression::depends_on_date)
