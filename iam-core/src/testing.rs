@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
-use crate::entitlement::{Account, Actual, Catalog, Kind, TargetId};
+use crate::entitlement::{Account, Actual, Attribute, Catalog, Kind, TargetId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::{
@@ -112,6 +112,7 @@ impl Target for MemoryTarget {
         Capabilities {
             actions,
             kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+            lengths: [(Attribute::FamilyName, 64)].into(),
         }
     }
 

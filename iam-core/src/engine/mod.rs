@@ -7,7 +7,8 @@ mod names;
 mod preview;
 mod reading;
 mod report;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 mod views;
 mod work;

@@ -41,11 +41,12 @@ pub(super) async fn read(
         let (found, found_managers) = found.split_at(claims.len());
         adopt(target.id(), &keys[claims.len()..], found_managers, &mut managers);
         let actuals = actuals(target.as_ref(), claims, found).await?;
-        let kinds = target.capabilities().kinds;
+        let capabilities = target.capabilities();
         for ((views, candidates), actual) in views.iter_mut().zip(found).zip(actuals) {
             views.push(View {
                 target: target.id().clone(),
-                kinds: kinds.clone(),
+                kinds: capabilities.kinds.clone(),
+                lengths: capabilities.lengths.clone(),
                 catalog: catalog.clone(),
                 candidates: candidates.clone(),
                 actual,

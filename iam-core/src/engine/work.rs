@@ -121,6 +121,7 @@ impl Work<'_> {
             now: self.clock.now(),
             views: &around.views,
             manager: around.manager.as_ref(),
+            earlier: claim.plan.as_ref(),
             names: &desk,
         };
         let mut outcomes = Vec::new();
@@ -373,10 +374,16 @@ impl Work<'_> {
             kind: claim.event.kind.clone(),
             plan: decision.plan.clone(),
             hold: decision.hold.clone(),
-            next: decision.timers.iter().min_by_key(|(_, at)| *at).copied(),
+            next: next_instant(decision),
         };
         decided.lock().unwrap_or_else(PoisonError::into_inner).push(plan);
     }
+}
+
+/// The next instant of the person's calendar. A mere second look is named only where there is nothing else.
+fn next_instant(decision: &Decision) -> Option<(Timer, Timestamp)> {
+    let key = |(timer, at): &&(Timer, Timestamp)| (*timer == Timer::Review, *at);
+    decision.timers.iter().min_by_key(key).copied()
 }
 
 fn no_target() -> Error {

@@ -187,8 +187,11 @@ pub(crate) fn fold<'a>(
             state.accounts.insert(step.target.clone(), account);
         }
         match &step.action {
-            // An account comes into being with sign-in blocked; an adopted one is ours to open all the same.
-            Action::CreateAccount { .. } if !matches!(outcome, Some(Outcome::Failed { .. })) => {
+            // An account comes into being with sign-in blocked; an adopted or restored one is ours to open
+            // all the same.
+            Action::CreateAccount { .. } | Action::RestoreAccount
+                if !matches!(outcome, Some(Outcome::Failed { .. })) =>
+            {
                 state.blocked_by_us = true;
             }
             Action::BlockSignIn if done => state.blocked_by_us = true,

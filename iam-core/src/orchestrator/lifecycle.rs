@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::phase::{Standing, midnight, standing};
 use super::{Context, Decision, Orchestrator, View};
-use crate::entitlement::Desired;
+use crate::entitlement::{Attributes, Desired};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
@@ -22,6 +22,8 @@ use crate::policy::{AccessPolicy, Document, Subject};
 
 /// How far ahead is looked for a day on which a date condition turns.
 const HORIZON_DAYS: i64 = 31;
+/// How long a restored account that is not visible yet is left alone.
+const SETTLING: SignedDuration = SignedDuration::from_secs(30);
 /// How often somebody is looked at again whose manager has no account.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -160,6 +162,7 @@ impl Lifecycle {
                 decision.state.name = self.name(person, state, cx).await?;
             }
             let manager = if present { link(view, cx, decision) } else { None };
+            let attributes = fitting(view, &desired.attributes, &mut decision.plan.notes);
             let carriers: BTreeMap<String, Vec<String>> = view
                 .catalog
                 .items
@@ -174,13 +177,13 @@ impl Lifecycle {
                 phase: at.phase,
                 because: &at.because,
                 name: decision.state.name.as_deref(),
-                attributes: &desired.attributes,
+                attributes: &attributes,
                 wanted: &wanted,
                 manager: manager.as_ref().map(|(key, account)| (key, account.as_str())),
                 actual: &view.actual,
                 ledger: &ledger,
                 blocked_by_us: state.blocked_by_us,
-                fresh: present && starts_afresh(state, view),
+                fresh: present && starts_afresh(state, cx),
                 reset_password: self.document.settings().reset_password,
                 now: cx.now,
                 carriers: &carriers,
@@ -228,6 +231,20 @@ impl Lifecycle {
             Phase::Gone => Stage::Disabled,
             Phase::Purged => Stage::Deleted,
         };
+        if decision
+            .plan
+            .steps
+            .iter()
+            .any(|step| step.action == Action::RestoreAccount)
+        {
+            // Looked at once more, as somebody who comes back, as soon as the account can be read.
+            next.lifecycle = Stage::Disabled;
+            // Not at once again, should the directory be slow to show it.
+            let again = event.kind == EventKind::Due { timer: Timer::Review };
+            let wait = if again { SETTLING } else { SignedDuration::ZERO };
+            let look = cx.now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+            decision.timers.push((Timer::Review, look));
+        }
         next.left_at = match at.phase {
             Phase::Gone | Phase::Purged => before.left_at.or(Some(cx.now)),
             _ => None,
@@ -250,11 +267,13 @@ impl Lifecycle {
 
         let steps = &decision.plan.steps;
         let (notice, to) = if steps.iter().any(|step| step.action == Action::AllowSignIn) {
-            (Notice::Joined, &settings.joiner_notify)
+            (Notice::Joined, settings.joiner_notify.as_slice())
         } else if at.phase == Phase::Gone && steps.iter().any(|step| step.action.removes_access()) {
-            (Notice::Left, &settings.leaver_notify)
+            (Notice::Left, settings.leaver_notify.as_slice())
+        } else if before.owes_notice && at.phase == Phase::Active {
+            (Notice::Joined, &[Recipient::Manager][..])
         } else if matches!(event.kind, EventKind::Move | EventKind::Rename) && !steps.is_empty() {
-            (Notice::Moved, &settings.mover_notify)
+            (Notice::Moved, settings.mover_notify.as_slice())
         } else {
             return;
         };
@@ -275,16 +294,22 @@ impl Lifecycle {
         let manager = cx
             .manager
             .filter(|manager| manager.at_work && manager.accounts.contains_key(&view.target));
-        let reachable = |who: &&Recipient| **who != Recipient::Manager || manager.is_some();
-        let reached: Vec<Recipient> = to.iter().filter(reachable).copied().collect();
-        if reached.len() < to.len() {
+        let (told, missed): (Vec<Recipient>, Vec<Recipient>) = to
+            .iter()
+            .partition(|who| **who != Recipient::Manager || manager.is_some());
+        // A new colleague's manager is told once there is one. Other news would be stale by then.
+        let owes = notice == Notice::Joined && !missed.is_empty() && decision.state.waits_for.is_some();
+        if notice == Notice::Joined {
+            decision.state.owes_notice = owes;
+        }
+        if !missed.is_empty() && !owes {
             let note = "the manager has no account, or has left: no notice to the manager";
             decision.plan.notes.push(note.to_owned());
         }
-        if reached.is_empty() {
+        if told.is_empty() {
             return;
         }
-        let action = Action::Notify { notice, to: reached };
+        let action = Action::Notify { notice, to: told };
         let person = &decision.plan.person;
         let step = Step::new(&view.target, person, None, action, at.because.clone());
         decision.plan.steps.push(step);
@@ -297,13 +322,34 @@ fn held(mut decision: Decision, why: String) -> Decision {
 }
 
 /// Nothing of an earlier employment survives: somebody who had left, or whose account had been deleted.
-fn starts_afresh(state: &PersonState, view: &View) -> bool {
-    matches!(state.lifecycle, Stage::Disabled | Stage::Deleted)
-        || view
-            .actual
-            .account
-            .as_ref()
-            .is_some_and(|account| account.deleted)
+fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
+    let restored = |plan: &Plan| {
+        plan.steps
+            .iter()
+            .any(|step| step.action == Action::RestoreAccount)
+    };
+    matches!(state.lifecycle, Stage::Disabled | Stage::Deleted) || cx.earlier.is_some_and(restored)
+}
+
+/// The attribute values, cut to what the target takes.
+fn fitting(view: &View, attributes: &Attributes, notes: &mut Vec<String>) -> Attributes {
+    let mut fitting = attributes.clone();
+    for (attribute, value) in &mut fitting {
+        let Some(most) = view.lengths.get(attribute) else {
+            continue;
+        };
+        let length = value.chars().count();
+        if length > *most {
+            let cut: String = value.chars().take(*most).collect();
+            cut.trim_end().clone_into(value);
+            let name = attribute.as_str();
+            notes.push(format!(
+                "{name} has {length} characters, and {} takes {most}: it is cut",
+                view.target
+            ));
+        }
+    }
+    fitting
 }
 
 /// The manager's key and account at this target, if the link can be made now.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::entitlement::{Actual, Catalog, Kind, TargetId};
+use crate::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
 use crate::error::Result;
 use crate::event::{Event, Timer};
 use crate::journal::{AccountRef, PersonState};
@@ -31,6 +31,8 @@ pub struct View {
     pub target: TargetId,
     /// The kinds of entitlement it offers.
     pub kinds: BTreeSet<Kind>,
+    /// The most characters that an attribute takes there, where there is a limit.
+    pub lengths: BTreeMap<Attribute, usize>,
     /// What it offers.
     pub catalog: Arc<Catalog>,
     /// The accounts that carry the person's key; more than one needs a person to decide.
@@ -75,6 +77,8 @@ pub struct Context<'a> {
     pub views: &'a [View],
     /// The manager, if HR names one.
     pub manager: Option<&'a Manager>,
+    /// The plan that an earlier attempt at the same event stored, if there was one.
+    pub earlier: Option<&'a Plan>,
     /// Where sign-in names come from.
     pub names: &'a dyn Names,
 }

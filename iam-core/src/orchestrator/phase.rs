@@ -124,6 +124,7 @@ pub(super) fn midnight(date: Date, zone: &TimeZone) -> Result<Timestamp, String>
 mod tests {
     use super::*;
     use crate::person::PersonKey;
+    use Status::{Active, Terminated};
 
     fn person(status: Status, hire: &str, last: &str, zone: &str) -> Person {
         Person {
@@ -155,7 +156,6 @@ mod tests {
                 "{now}"
             );
         };
-        use Status::{Active, Terminated};
         let berlin = || person(Active, "2031-03-03", "", "Europe/Berlin");
         check(
             berlin(),

@@ -27,7 +27,9 @@ pub struct Tally {
 impl Tally {
     /// Counts one person's plan.
     pub fn add(&mut self, plan: &Plan) {
-        if plan.steps.iter().any(|step| step.action == Action::BlockSignIn) {
+        let has = |action: &Action| plan.steps.iter().any(|step| step.action == *action);
+        // A restored account is blocked as well, until it has been looked at.
+        if has(&Action::BlockSignIn) && !has(&Action::RestoreAccount) {
             self.leavers += 1;
         } else {
             let privileged = plan.steps.iter().filter(|step: &&Step| step.privileged).count();
