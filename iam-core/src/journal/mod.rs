@@ -19,9 +19,13 @@
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod state;
 
 pub use memory::MemoryJournal;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteJournal;
 pub use state::{AccountRef, Lifecycle, PersonState};
 
 use std::time::Duration;
