@@ -1,0 +1,192 @@
+//! The control routes below `/_sandbox/`: for tests, loopback only, no token.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State as FromState};
+use axum::http::header;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{get, post};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::clock::graph_time;
+use crate::faults::Fault;
+use crate::server::json_answer;
+use crate::state::{Shared, State};
+use crate::tokens::{GRAPH, Subject};
+
+type App = Arc<Shared>;
+
+/// The routes.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route(
+            "/_sandbox/faults",
+            get(list_faults).post(add_fault).delete(clear_faults),
+        )
+        .route("/_sandbox/clock", get(read_clock).post(set_clock))
+        .route("/_sandbox/reset", post(reset))
+        .route("/_sandbox/log", get(read_log).delete(clear_log))
+        .route("/_sandbox/state", get(read_state))
+        .route("/_sandbox/tokens", post(mint))
+        .layer(from_fn(only_loopback))
+}
+
+/// The listener is on loopback already; a page in a browser that reaches it under a foreign name is refused.
+async fn only_loopback(request: Request, next: Next) -> Response {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if matches!(name, "127.0.0.1" | "localhost" | "[::1]") {
+        next.run(request).await
+    } else {
+        json_answer(
+            403,
+            &json!({ "error": "control routes answer on loopback names only" }),
+        )
+    }
+}
+
+fn wrong(error: impl std::fmt::Display) -> Response {
+    json_answer(400, &json!({ "error": error.to_string() }))
+}
+
+async fn list_faults(FromState(app): FromState<App>) -> Response {
+    let state = app.lock();
+    let rules: Value = state
+        .faults
+        .rules
+        .iter()
+        .map(|rule| {
+            let mut value = serde_json::to_value(rule).unwrap_or_default();
+            value["fired"] = rule.fired().into();
+            value
+        })
+        .collect();
+    json_answer(200, &json!({ "faults": rules }))
+}
+
+async fn add_fault(FromState(app): FromState<App>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Fault>(&body) {
+        Ok(fault) => {
+            app.lock().faults.rules.push(fault);
+            json_answer(201, &json!({}))
+        }
+        Err(error) => wrong(error),
+    }
+}
+
+async fn clear_faults(FromState(app): FromState<App>) -> Response {
+    app.lock().faults.rules.clear();
+    json_answer(200, &json!({}))
+}
+
+async fn read_clock(FromState(app): FromState<App>) -> Response {
+    json_answer(200, &json!({ "now": graph_time(app.lock().clock.now()) }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetClock {
+    now: Option<Timestamp>,
+    advance_seconds: Option<i64>,
+}
+
+async fn set_clock(FromState(app): FromState<App>, body: Bytes) -> Response {
+    let wish: SetClock = match serde_json::from_slice(&body) {
+        Ok(wish) => wish,
+        Err(error) => return wrong(error),
+    };
+    let mut state = app.lock();
+    if let Some(now) = wish.now {
+        state.clock.set(now);
+    }
+    if let Some(seconds) = wish.advance_seconds {
+        state.clock.advance(SignedDuration::from_secs(seconds));
+    }
+    json_answer(200, &json!({ "now": graph_time(state.clock.now()) }))
+}
+
+async fn reset(FromState(app): FromState<App>) -> Response {
+    app.lock().reset();
+    json_answer(200, &json!({}))
+}
+
+async fn read_log(FromState(app): FromState<App>) -> Response {
+    let state = app.lock();
+    json_answer(200, &json!({ "requests": state.requests, "log": state.log }))
+}
+
+async fn clear_log(FromState(app): FromState<App>) -> Response {
+    app.lock().log.clear();
+    json_answer(200, &json!({}))
+}
+
+async fn read_state(FromState(app): FromState<App>) -> Response {
+    json_answer(200, &app.lock().snapshot())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mint {
+    /// Id or user principal name; without one the token is the application's.
+    user: Option<String>,
+    /// Client id to stand in the token; the sandbox's own by default.
+    app: Option<String>,
+    audience: Option<String>,
+    roles: Option<Vec<String>>,
+}
+
+async fn mint(FromState(app): FromState<App>, body: Bytes) -> Response {
+    let wish: Mint = match serde_json::from_slice(if body.is_empty() { b"{}" } else { &body[..] }) {
+        Ok(wish) => wish,
+        Err(error) => return wrong(error),
+    };
+    let mut state = app.lock();
+    match signed(&mut state, wish) {
+        Ok(token) => {
+            let lifetime = state.tokens.lifetime;
+            json_answer(
+                200,
+                &json!({ "token_type": "Bearer", "expires_in": lifetime, "access_token": token }),
+            )
+        }
+        Err(why) => wrong(why),
+    }
+}
+
+fn signed(state: &mut State, wish: Mint) -> Result<String, String> {
+    let user = match wish.user {
+        None => None,
+        Some(key) => {
+            let found = state
+                .directory
+                .user(&key)
+                .ok_or_else(|| format!("there is no user {key}"))?;
+            Some((
+                found.id.clone(),
+                found.text("userPrincipalName").unwrap_or_default().to_owned(),
+            ))
+        }
+    };
+    let subject = Subject {
+        tenant: &state.directory.tenant.id,
+        app: wish.app.as_deref().unwrap_or(&state.client.id),
+        object: user.as_ref().map_or(&state.client.object, |(id, _)| id),
+        user: user.as_ref().map(|(_, name)| name.as_str()),
+        audience: wish.audience.as_deref().unwrap_or(GRAPH),
+        roles: wish.roles.unwrap_or_else(|| state.client.roles.clone()),
+    };
+    let claims = state.tokens.claims(&subject, &state.authority, state.clock.now());
+    state
+        .keys
+        .sign(&claims)
+        .ok_or_else(|| "the token cannot be signed".to_owned())
+}

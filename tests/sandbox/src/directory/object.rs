@@ -1,0 +1,118 @@
+//! One directory object.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::call::Call;
+use crate::schema::Kind;
+
+/// A user, a group or a service principal.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub(crate) id: String,
+    pub(crate) kind: Kind,
+    pub(crate) place: u64,
+    pub(crate) created: Timestamp,
+    pub(crate) props: Map<String, Value>,
+    /// How often a password was set. The password itself is not kept.
+    pub(crate) password_version: u32,
+    /// Licences of a user, or those a group hands to its members: SKU id to holding.
+    pub(crate) licenses: BTreeMap<String, Holding>,
+    /// Licences that a user has through groups: (group, SKU) to holding.
+    pub(crate) inherited: BTreeMap<(String, String), Holding>,
+    /// What a soft-deleted object gets back when it is restored.
+    pub(crate) shelf: Shelf,
+}
+
+/// One licence as it is held.
+#[derive(Debug, Clone)]
+pub(crate) struct Holding {
+    pub(crate) disabled_plans: Vec<String>,
+    pub(crate) since: Timestamp,
+    /// `None`, `CountViolation`, ...
+    pub(crate) error: &'static str,
+}
+
+/// The links of a soft-deleted object.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shelf {
+    pub(crate) groups: Vec<String>,
+    pub(crate) members: Vec<String>,
+    pub(crate) owned: Vec<String>,
+    pub(crate) manager: Option<String>,
+    pub(crate) reports: Vec<String>,
+    /// Role definition id and scope.
+    pub(crate) roles: Vec<(String, String)>,
+}
+
+impl Object {
+    pub(crate) fn new(
+        id: String,
+        kind: Kind,
+        place: u64,
+        created: Timestamp,
+        props: Map<String, Value>,
+    ) -> Self {
+        Self {
+            id,
+            kind,
+            place,
+            created,
+            props,
+            password_version: 0,
+            licenses: BTreeMap::new(),
+            inherited: BTreeMap::new(),
+            shelf: Shelf::default(),
+        }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.props.get(name).and_then(Value::as_str)
+    }
+
+    pub(crate) fn truth(&self, name: &str) -> bool {
+        self.props.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    pub(crate) fn has_text(&self, name: &str, item: &str) -> bool {
+        let items = self.props.get(name).and_then(Value::as_array);
+        items.is_some_and(|items| items.iter().any(|value| value.as_str() == Some(item)))
+    }
+
+    /// Sets a property; null removes it.
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        if value.is_null() {
+            self.props.remove(name);
+        } else {
+            self.props.insert(name.to_owned(), value);
+        }
+    }
+
+    /// The mail addresses that nobody else may have, in lower case.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let proxies = self.props.get("proxyAddresses").and_then(Value::as_array);
+        let bare = |value: &Value| {
+            let text = value.as_str()?;
+            Some(
+                text.split_once(':')
+                    .map_or(text, |(_, address)| address)
+                    .to_lowercase(),
+            )
+        };
+        let mut found: Vec<String> = proxies.into_iter().flatten().filter_map(bare).collect();
+        found.extend(self.text("mail").map(str::to_lowercase));
+        found.dedup();
+        found
+    }
+
+    /// Whether a request that lags behind sees this object already.
+    pub(crate) fn seen_by(&self, call: &Call) -> bool {
+        call.seen_until.is_none_or(|until| self.created <= until)
+    }
+
+    pub(crate) fn is_dynamic(&self) -> bool {
+        self.has_text("groupTypes", "DynamicMembership")
+    }
+}

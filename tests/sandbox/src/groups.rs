@@ -1,0 +1,251 @@
+//! `/groups` ("Create group", "Update group", "Add members", "Remove member", ...).
+
+use serde_json::{Map, Value, json};
+
+use crate::call::{Answer, Call, Outcome, linked_id};
+use crate::clock::graph_time;
+use crate::directory::{Directory, Object, ObjectRow};
+use crate::errors::Fail;
+use crate::membership_rule::Rule;
+use crate::odata::collection;
+use crate::schema::Kind;
+use crate::{deleted, directory_query, licenses, members, membership};
+
+/// Answers below `/groups`.
+pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Outcome {
+    match (rest, call.method.as_str()) {
+        ([], "GET") => {
+            directory_query::allowed(call, Kind::Group)?;
+            let seen = directory.all(Kind::Group).filter(|group| group.seen_by(call));
+            collection(
+                call,
+                "groups",
+                seen.map(|object| ObjectRow {
+                    directory,
+                    object,
+                    mixed: false,
+                }),
+            )
+        }
+        ([], "POST") => create(directory, call),
+        (["$count"], "GET") => directory_query::count(directory, call, Kind::Group),
+        ([key], "GET") => {
+            directory_query::single(directory, call, directory.seen(call, Some(Kind::Group), key)?)
+        }
+        ([key], "PATCH") => update(directory, call, key),
+        ([key], "DELETE") => {
+            let group = directory.seen(call, Some(Kind::Group), key)?;
+            members::not_synced(group)?;
+            let id = group.id.clone();
+            deleted::delete(directory, &id, call.now);
+            Ok(Answer::done())
+        }
+        ([key, rest @ ..], _) => {
+            let id = directory.seen(call, Some(Kind::Group), key)?.id.clone();
+            match (rest, call.method.as_str()) {
+                (["assignLicense"], "POST") => licenses::assign_to_group(directory, call, &id),
+                (["memberOf"], "GET") => directory_query::mixed(
+                    directory,
+                    call,
+                    directory.objects_of(directory.members.sources(&id)),
+                ),
+                (["members" | "transitiveMembers" | "owners", ..], _) => {
+                    members::route(directory, call, &id, rest)
+                }
+                ([segment, ..], _) => Err(Fail::syntax(format!(
+                    "Resource not found for the segment '{segment}'."
+                ))),
+                ([], _) => Err(Fail::method()),
+            }
+        }
+        _ => Err(Fail::method()),
+    }
+}
+
+fn create(directory: &mut Directory, call: &Call) -> Outcome {
+    let body = call.object()?;
+    let mut props = Map::new();
+    let (mut new_members, mut owners) = (Vec::new(), Vec::new());
+    for (name, value) in body {
+        match name.as_str() {
+            "members@odata.bind" => new_members = bound(directory, call, value)?,
+            "owners@odata.bind" => owners = bound(directory, call, value)?,
+            other if other.starts_with('@') => {}
+            _ => {
+                Kind::Group.writable(name, value)?;
+                if !value.is_null() {
+                    props.insert(name.clone(), value.clone());
+                }
+            }
+        }
+    }
+    for name in ["displayName", "mailEnabled", "mailNickname", "securityEnabled"] {
+        if props.get(name).is_none_or(Value::is_null) {
+            let message = format!("A value is required for property '{name}' of resource 'Group'.");
+            return Err(Fail::bad(message.clone()).detail("PropertyRequired", name, &message));
+        }
+    }
+    let draft = Object::new(String::new(), Kind::Group, 0, call.now, props.clone());
+    check_kind(&draft)?;
+    if draft.is_dynamic() && !new_members.is_empty() {
+        return Err(Fail::denied());
+    }
+    let unified = draft.has_text("groupTypes", "Unified");
+    if unified {
+        let mail = format!(
+            "{}@{}",
+            draft.text("mailNickname").unwrap_or_default(),
+            directory.tenant.domains[0]
+        );
+        if let Some(holder) = directory.address_holder(&mail) {
+            return Err(Fail::conflict("mailNickname", holder));
+        }
+        props.insert("proxyAddresses".to_owned(), json!([format!("SMTP:{mail}")]));
+        props.insert("mail".to_owned(), mail.into());
+        props.entry("visibility").or_insert_with(|| "Public".into());
+        for id in &new_members {
+            members::fits(directory, &draft, id)?;
+        }
+    }
+    props.entry("groupTypes").or_insert_with(|| json!([]));
+    let now = graph_time(call.now);
+    props.insert("createdDateTime".to_owned(), now.as_str().into());
+    props.insert("renewedDateTime".to_owned(), now.into());
+    let id = directory.insert(Kind::Group, props, call.now);
+    for member in new_members {
+        directory.members.add(&id, &member);
+    }
+    for owner in owners {
+        directory.owners.add(&id, &owner);
+    }
+    membership::apply_rule(directory, &id, call.now);
+    let group = directory.get(&id).ok_or_else(|| Fail::not_found(&id))?;
+    Ok(Answer::created(
+        directory_query::entity(directory, call, group),
+        format!("{}/groups/{id}", call.root),
+    ))
+}
+
+fn update(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
+    let group = directory.seen(call, Some(Kind::Group), key)?.clone();
+    members::not_synced(&group)?;
+    let body = call.object()?;
+    let mut draft = group.clone();
+    let (mut new_members, mut owners) = (Vec::new(), Vec::new());
+    for (name, value) in body {
+        match name.as_str() {
+            "members@odata.bind" => new_members = bound(directory, call, value)?,
+            "owners@odata.bind" => owners = bound(directory, call, value)?,
+            other if other.starts_with('@') => {}
+            _ => {
+                Kind::Group.writable(name, value)?;
+                if name == "isAssignableToRole" && group.props.get(name) != Some(value) {
+                    return Err(Fail::bad(
+                        "Property 'isAssignableToRole' cannot be changed after the group is created.",
+                    ));
+                }
+                if name == "displayName" && value.is_null() {
+                    return Err(Fail::invalid(name, "Group"));
+                }
+                draft.set(name, value.clone());
+            }
+        }
+    }
+    if draft.props != group.props {
+        check_kind(&draft)?;
+    }
+    // All or nothing: every new member is checked before the first is added.
+    if !new_members.is_empty() {
+        members::writable(&group)?;
+        for member in &new_members {
+            members::fits(directory, &group, member)?;
+            if directory.members.has(&group.id, member) {
+                return Err(members::already());
+            }
+        }
+    }
+    let rule_changed = draft.props != group.props;
+    directory.change(&group.id, |stored| stored.props = draft.props);
+    for member in &new_members {
+        directory.members.add(&group.id, member);
+        licenses::inherit(directory, member, call.now);
+    }
+    for owner in owners {
+        directory.owners.add(&group.id, &owner);
+    }
+    if rule_changed {
+        membership::apply_rule(directory, &group.id, call.now);
+    }
+    Ok(Answer::done())
+}
+
+/// The objects of a `...@odata.bind`: at most 20, each there.
+fn bound(directory: &Directory, call: &Call, value: &Value) -> Result<Vec<String>, Fail> {
+    let links = value
+        .as_array()
+        .ok_or_else(|| Fail::bad("An array of object addresses is expected."))?;
+    if links.len() > 20 {
+        return Err(Fail::bad(format!(
+            "The number of references to add is {}. At most 20 references can be added in one request.",
+            links.len()
+        )));
+    }
+    let mut out = Vec::new();
+    for link in links {
+        let id = link
+            .as_str()
+            .and_then(linked_id)
+            .ok_or_else(|| Fail::bad(format!("Invalid reference {link}.")))?;
+        let id = directory.seen(call, None, &id)?.id.clone();
+        if out.contains(&id) {
+            return Err(members::already());
+        }
+        out.push(id);
+    }
+    Ok(out)
+}
+
+/// Which combinations of kinds exist ("Working with groups in Microsoft Graph").
+fn check_kind(group: &Object) -> Result<(), Fail> {
+    let unified = group.has_text("groupTypes", "Unified");
+    let (mail, security) = (group.truth("mailEnabled"), group.truth("securityEnabled"));
+    if mail && !unified {
+        return Err(Fail::bad(
+            "The service does not currently support writes of mail-enabled groups. Please ensure that the \
+             mail-enablement property is unset and the security-enablement property is set.",
+        ));
+    }
+    if unified != mail || !(unified || security) {
+        return Err(Fail::bad("One or more property values specified are invalid."));
+    }
+    let nickname = group.text("mailNickname").unwrap_or_default();
+    if !nickname.is_ascii() || nickname.contains(|letter: char| "@()\\[]\";:<>, ".contains(letter)) {
+        return Err(Fail::invalid("mailNickname", "Group"));
+    }
+    let rule = group.text("membershipRule");
+    match (group.is_dynamic(), rule) {
+        (false, None) => {}
+        (true, Some(rule)) => {
+            Rule::parse(rule).map_err(|why| Fail::bad(format!("Invalid dynamic membership rule: {why}.")))?;
+            if !matches!(group.text("membershipRuleProcessingState"), Some("On" | "Paused")) {
+                return Err(Fail::invalid("membershipRuleProcessingState", "Group"));
+            }
+            if group.truth("isAssignableToRole") {
+                return Err(Fail::bad(
+                    "A group with dynamic membership cannot be assignable to a role.",
+                ));
+            }
+        }
+        _ => {
+            return Err(Fail::bad(
+                "Group type 'DynamicMembership' and property 'membershipRule' belong together.",
+            ));
+        }
+    }
+    if group.truth("isAssignableToRole") && !security {
+        return Err(Fail::bad(
+            "A group that is assignable to a role must be security-enabled.",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Who is in a group: by hand, or by a rule ("Manage rules for dynamic membership groups").
+
+use jiff::Timestamp;
+
+use crate::directory::{Directory, Object};
+use crate::licenses;
+use crate::membership_rule::Rule;
+use crate::schema::Kind;
+
+/// Brings the dynamic groups up to date for one user, after each write of that user.
+pub(crate) fn follow_rules(directory: &mut Directory, user: &str, now: Timestamp) {
+    let dynamic: Vec<(String, bool)> = directory
+        .all(Kind::Group)
+        .filter(|group| rule_is_on(group))
+        .filter_map(|group| {
+            let rule = Rule::parse(group.text("membershipRule")?).ok()?;
+            let user = directory.get(user).filter(|user| user.kind == Kind::User)?;
+            Some((group.id.clone(), rule.holds(user)))
+        })
+        .collect();
+    let mut changed = false;
+    for (group, wanted) in dynamic {
+        changed |= put(directory, &group, user, wanted);
+    }
+    if changed {
+        licenses::inherit(directory, user, now);
+    }
+}
+
+/// Brings one dynamic group up to date, after its rule was written.
+pub(crate) fn apply_rule(directory: &mut Directory, group: &str, now: Timestamp) {
+    let Some(found) = directory.get(group).filter(|group| rule_is_on(group)) else {
+        return;
+    };
+    let Some(Ok(rule)) = found.text("membershipRule").map(Rule::parse) else {
+        return;
+    };
+    let users: Vec<(String, bool)> = directory
+        .all(Kind::User)
+        .map(|user| (user.id.clone(), rule.holds(user)))
+        .collect();
+    for (user, wanted) in users {
+        if put(directory, group, &user, wanted) {
+            licenses::inherit(directory, &user, now);
+        }
+    }
+}
+
+fn rule_is_on(group: &Object) -> bool {
+    group.is_dynamic() && group.text("membershipRuleProcessingState") == Some("On")
+}
+
+fn put(directory: &mut Directory, group: &str, user: &str, wanted: bool) -> bool {
+    if wanted {
+        directory.members.add(group, user)
+    } else {
+        directory.members.remove(group, user)
+    }
+}

@@ -1,0 +1,270 @@
+//! The rule language of dynamic groups ("Manage rules for dynamic membership groups"): `-eq -ne -in -notIn
+//! -contains -notContains -startsWith -notStartsWith`, `-and -or -not`, parentheses, over user properties.
+
+use serde_json::Value;
+
+use crate::directory::Object;
+use crate::schema::{Edm, Kind};
+
+/// A parsed rule.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Rule {
+    And(Box<Rule>, Box<Rule>),
+    Or(Box<Rule>, Box<Rule>),
+    Not(Box<Rule>),
+    /// Property, operator in lower case, values.
+    Test(String, String, Vec<Value>),
+}
+
+impl Rule {
+    /// Parses a rule.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a few words.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut parser = Parser {
+            tokens: tokens(text)?,
+            at: 0,
+        };
+        let rule = parser.either()?;
+        match parser.tokens.get(parser.at) {
+            None => Ok(rule),
+            Some(left) => Err(format!("unexpected {left:?}")),
+        }
+    }
+
+    pub(crate) fn holds(&self, user: &Object) -> bool {
+        match self {
+            Self::And(left, right) => left.holds(user) && right.holds(user),
+            Self::Or(left, right) => left.holds(user) || right.holds(user),
+            Self::Not(inner) => !inner.holds(user),
+            Self::Test(property, operator, values) => {
+                let held = user.props.get(property).unwrap_or(&Value::Null);
+                let first = values.first().unwrap_or(&Value::Null);
+                match operator.as_str() {
+                    "-eq" => same(held, first),
+                    "-ne" => !same(held, first),
+                    "-in" => values.iter().any(|value| same(held, value)),
+                    "-notin" => !values.iter().any(|value| same(held, value)),
+                    "-contains" => part(held, first, |text, part| text.contains(part)),
+                    "-notcontains" => !part(held, first, |text, part| text.contains(part)),
+                    "-startswith" => part(held, first, |text, part| text.starts_with(part)),
+                    "-notstartswith" => !part(held, first, |text, part| text.starts_with(part)),
+                    _ => false,
+                }
+            }
+        }
+    }
+}
+
+fn same(held: &Value, value: &Value) -> bool {
+    match (held, value) {
+        (Value::String(held), Value::String(value)) => held.to_lowercase() == value.to_lowercase(),
+        (held, value) => held == value,
+    }
+}
+
+fn part(held: &Value, value: &Value, test: impl Fn(&str, &str) -> bool) -> bool {
+    match (held.as_str(), value.as_str()) {
+        (Some(held), Some(value)) => test(&held.to_lowercase(), &value.to_lowercase()),
+        _ => false,
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    Mark(char),
+    Text(String),
+    Word(String),
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, String> {
+    let mut out = Vec::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            blank if blank.is_whitespace() => {}
+            '(' | ')' | '[' | ']' | ',' => out.push(Token::Mark(letter)),
+            quote @ ('"' | '\'') => {
+                let mut word = String::new();
+                loop {
+                    match letters.next() {
+                        None => return Err("a quoted text does not end".to_owned()),
+                        Some('`') => word.extend(letters.next()),
+                        Some(end) if end == quote => break,
+                        Some(other) => word.push(other),
+                    }
+                }
+                out.push(Token::Text(word));
+            }
+            first => {
+                let mut word = String::from(first);
+                while let Some(&next) = letters.peek() {
+                    if next.is_whitespace() || "()[],\"'".contains(next) {
+                        break;
+                    }
+                    word.push(next);
+                    letters.next();
+                }
+                out.push(Token::Word(word));
+            }
+        }
+    }
+    Ok(out)
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+}
+
+impl Parser {
+    fn next(&mut self) -> Result<Token, String> {
+        let token = self.tokens.get(self.at).cloned().ok_or("it ends too early")?;
+        self.at += 1;
+        Ok(token)
+    }
+
+    fn word(&mut self, names: [&str; 2]) -> bool {
+        let found = matches!(self.tokens.get(self.at), Some(Token::Word(word))
+            if names.iter().any(|name| word.eq_ignore_ascii_case(name)));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn mark(&mut self, mark: char) -> Result<(), String> {
+        match self.next()? {
+            Token::Mark(found) if found == mark => Ok(()),
+            other => Err(format!("'{mark}' is expected, not {other:?}")),
+        }
+    }
+
+    fn either(&mut self) -> Result<Rule, String> {
+        let mut left = self.both()?;
+        while self.word(["-or", "or"]) {
+            left = Rule::Or(Box::new(left), Box::new(self.both()?));
+        }
+        Ok(left)
+    }
+
+    fn both(&mut self) -> Result<Rule, String> {
+        let mut left = self.one()?;
+        while self.word(["-and", "and"]) {
+            left = Rule::And(Box::new(left), Box::new(self.one()?));
+        }
+        Ok(left)
+    }
+
+    fn one(&mut self) -> Result<Rule, String> {
+        if self.word(["-not", "not"]) {
+            return Ok(Rule::Not(Box::new(self.one()?)));
+        }
+        if self.tokens.get(self.at) == Some(&Token::Mark('(')) {
+            self.at += 1;
+            let inner = self.either()?;
+            self.mark(')')?;
+            return Ok(inner);
+        }
+        let Token::Word(subject) = self.next()? else {
+            return Err("a property is expected".to_owned());
+        };
+        let name = subject
+            .strip_prefix("user.")
+            .ok_or_else(|| format!("'{subject}' is not a user property"))?;
+        let property = Kind::User
+            .property(name)
+            .ok_or_else(|| format!("unknown property '{name}'"))?;
+        let Token::Word(operator) = self.next()? else {
+            return Err("an operator is expected".to_owned());
+        };
+        let operator = format!("-{}", operator.trim_start_matches('-').to_ascii_lowercase());
+        let values = match operator.as_str() {
+            "-in" | "-notin" => self.list()?,
+            "-contains" | "-notcontains" | "-startswith" | "-notstartswith" => {
+                if !matches!(property.edm, Edm::Text(_)) {
+                    return Err(format!("'{operator}' needs a text property, not '{name}'"));
+                }
+                vec![self.value()?]
+            }
+            "-eq" | "-ne" => vec![self.value()?],
+            other => return Err(format!("operator '{other}' is not supported")),
+        };
+        Ok(Rule::Test(property.name.to_owned(), operator, values))
+    }
+
+    fn list(&mut self) -> Result<Vec<Value>, String> {
+        self.mark('[')?;
+        let mut values = vec![self.value()?];
+        loop {
+            match self.next()? {
+                Token::Mark(',') => values.push(self.value()?),
+                Token::Mark(']') => return Ok(values),
+                other => return Err(format!("']' is expected, not {other:?}")),
+            }
+        }
+    }
+
+    fn value(&mut self) -> Result<Value, String> {
+        match self.next()? {
+            Token::Text(text) => Ok(Value::String(text)),
+            Token::Word(word) if word.eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
+            Token::Word(word) if word.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
+            Token::Word(word) if word.trim_start_matches('$').eq_ignore_ascii_case("null") => Ok(Value::Null),
+            other => Err(format!("a value is expected, not {other:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::Rule;
+    use crate::directory::Object;
+    use crate::schema::Kind;
+
+    #[test]
+    fn rules_hold_or_not() {
+        let Value::Object(props) = json!({
+            "officeLocation": "Sydney", "department": "Security", "accountEnabled": true, "country": "AU",
+        }) else {
+            unreachable!()
+        };
+        let user = Object::new("1".to_owned(), Kind::User, 1, Timestamp::UNIX_EPOCH, props);
+        let check = |rule: &str, expect: bool| {
+            assert_eq!(Rule::parse(rule).unwrap().holds(&user), expect, "{rule}");
+        };
+        check("user.officeLocation -eq \"Sydney\"", true);
+        check("user.officeLocation -eq \"sydney\"", true);
+        check("user.officeLocation -ne \"Sydney\"", false);
+        check(
+            "(user.department -in [\"Security\", \"IT\"]) -and (user.country -eq \"AU\")",
+            true,
+        );
+        check("user.department -notIn [\"Security\"]", false);
+        check("user.department -contains \"cur\"", true);
+        check(
+            "user.department -startsWith \"Sec\" -and -not (user.country -eq \"NZ\")",
+            true,
+        );
+        check("user.jobTitle -eq null", true);
+        check("user.jobTitle -ne null -or user.accountEnabled -eq true", true);
+        check("user.jobTitle -contains \"x\"", false);
+    }
+
+    #[test]
+    fn what_is_not_a_rule_is_refused() {
+        for rule in [
+            "",
+            "user.x -eq \"a\"",
+            "device.os -eq \"a\"",
+            "user.city -eq",
+            "user.city -like \"a\"",
+            "(user.city -eq \"a\"",
+            "user.city -eq \"a",
+        ] {
+            assert!(Rule::parse(rule).is_err(), "{rule}");
+        }
+    }
+}

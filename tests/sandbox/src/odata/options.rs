@@ -1,0 +1,204 @@
+//! The query options of one request.
+
+use super::filter::Expr;
+use super::parse::parse;
+use crate::errors::Fail;
+
+/// What the query string asks for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) filter: Option<Expr>,
+    pub(crate) select: Vec<String>,
+    pub(crate) expand: Vec<Expand>,
+    /// Property and whether descending.
+    pub(crate) order: Vec<(String, bool)>,
+    pub(crate) top: Option<usize>,
+    pub(crate) count: bool,
+    pub(crate) skip_token: Option<String>,
+    /// `ConsistencyLevel: eventual` was sent.
+    pub(crate) eventual: bool,
+    /// The options that a `nextLink` repeats.
+    pub(crate) carried: Vec<(String, String)>,
+}
+
+/// One expanded relation and its inner `$select`.
+#[derive(Debug, Clone)]
+pub(crate) struct Expand {
+    pub(crate) relation: String,
+    pub(crate) select: Vec<String>,
+}
+
+impl Options {
+    /// Reads a query string. Names may be written `%24filter`; the dollar sign may be left out.
+    ///
+    /// # Errors
+    /// 400 for an option that is unknown, twice there, or whose value is not one.
+    pub(crate) fn read(query: &str, eventual: bool) -> Result<Self, Fail> {
+        let mut out = Self {
+            eventual,
+            ..Self::default()
+        };
+        let mut seen = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let name = name.trim_start_matches('$').to_ascii_lowercase();
+            let value = value.into_owned();
+            if seen.contains(&name) {
+                return Err(Fail::syntax(format!(
+                    "Query option '${name}' was specified more than once."
+                )));
+            }
+            seen.push(name.clone());
+            match name.as_str() {
+                "filter" => out.filter = Some(parse(&value)?),
+                "select" => out.select = names(&value),
+                "expand" => out.expand = expands(&value)?,
+                "orderby" => out.order = order(&value)?,
+                "top" => out.top = Some(top(&value)?),
+                "count" => out.count = truth(&value)?,
+                "skiptoken" => {
+                    out.skip_token = Some(value);
+                    continue;
+                }
+                "search" | "skip" | "format" | "apply" => {
+                    return Err(Fail::unsupported(format!(
+                        "'${name}' is not supported by this resource."
+                    )));
+                }
+                _ => {
+                    return Err(Fail::syntax(format!(
+                        "The query parameter '{name}' is not supported."
+                    )));
+                }
+            }
+            out.carried.push((format!("${name}"), value));
+        }
+        Ok(out)
+    }
+
+    /// The same without `$select`: the rows are chosen already. Links still carry it.
+    pub(crate) fn without_select(&self) -> Self {
+        Self {
+            select: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether this is an advanced query: header and `$count` together.
+    pub(crate) fn advanced(&self) -> bool {
+        self.eventual && self.count
+    }
+}
+
+fn names(value: &str) -> Vec<String> {
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn truth(value: &str) -> Result<bool, Fail> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Fail::syntax(format!(
+            "Invalid value '{value}' for $count query option found."
+        ))),
+    }
+}
+
+fn top(value: &str) -> Result<usize, Fail> {
+    value.parse().map_err(|_| {
+        Fail::syntax(format!(
+            "Invalid value '{value}' for $top query option found. The $top query option requires a \
+             non-negative integer value."
+        ))
+    })
+}
+
+fn order(value: &str) -> Result<Vec<(String, bool)>, Fail> {
+    let mut out = Vec::new();
+    for part in value.split(',') {
+        let mut words = part.split_whitespace();
+        let property = words
+            .next()
+            .ok_or_else(|| Fail::syntax("Invalid $orderby clause."))?;
+        let descending = match words.next() {
+            None | Some("asc") => false,
+            Some("desc") => true,
+            Some(_) => return Err(Fail::syntax("Invalid $orderby clause.")),
+        };
+        out.push((property.to_owned(), descending));
+    }
+    Ok(out)
+}
+
+fn expands(value: &str) -> Result<Vec<Expand>, Fail> {
+    let mut out = Vec::new();
+    for part in outside_parentheses(value) {
+        let Some((relation, inner)) = part.split_once('(') else {
+            out.push(Expand {
+                relation: part.trim().to_owned(),
+                select: Vec::new(),
+            });
+            continue;
+        };
+        let inner = inner
+            .trim_end()
+            .strip_suffix(')')
+            .ok_or_else(|| Fail::syntax("Invalid $expand clause."))?;
+        let chosen = inner.trim().trim_start_matches('$').strip_prefix("select=");
+        let chosen = chosen.ok_or_else(|| Fail::unsupported("Only $select is supported inside $expand."))?;
+        out.push(Expand {
+            relation: relation.trim().to_owned(),
+            select: names(chosen),
+        });
+    }
+    Ok(out)
+}
+
+fn outside_parentheses(value: &str) -> Vec<&str> {
+    let (mut out, mut depth, mut start) = (Vec::new(), 0_i32, 0);
+    for (index, letter) in value.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                out.push(&value[start..index]);
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push(&value[start..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    #[test]
+    fn options_are_read() {
+        let query = "%24select=id,displayName&$top=5&$expand=manager($select=id,mail),memberOf&$orderby=displayName%20desc";
+        let options = Options::read(query, false).unwrap();
+        assert_eq!(options.select, ["id", "displayName"]);
+        assert_eq!(options.top, Some(5));
+        assert_eq!(options.expand[0].relation, "manager");
+        assert_eq!(options.expand[0].select, ["id", "mail"]);
+        assert_eq!(options.expand[1].relation, "memberOf");
+        assert_eq!(options.order, [("displayName".to_owned(), true)]);
+        for refused in [
+            "$top=x",
+            "$top=-1",
+            "$count=yes",
+            "$top=1&$top=2",
+            "$nope=1",
+            "$filter=a",
+            "$search=a",
+        ] {
+            assert!(Options::read(refused, false).is_err(), "{refused}");
+        }
+    }
+}

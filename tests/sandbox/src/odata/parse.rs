@@ -1,0 +1,273 @@
+//! Text of a `$filter` to an [`Expr`]: recursive descent over tokens.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::filter::{Expr, Function, Literal, Operator, Path};
+use crate::errors::Fail;
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    Open,
+    Close,
+    Comma,
+    Colon,
+    Text(String),
+    /// A name, a path, a number, a date, a GUID: told apart by what is expected.
+    Word(String),
+}
+
+/// Parses a filter.
+///
+/// # Errors
+/// 400 `BadRequest` for what is not a filter, 400 `Request_UnsupportedQuery` for what the directory lacks.
+pub(crate) fn parse(text: &str) -> Result<Expr, Fail> {
+    let mut parser = Parser {
+        tokens: tokens(text)?,
+        at: 0,
+    };
+    let filter = parser.either(None)?;
+    if parser.at < parser.tokens.len() {
+        return Err(syntax("there is text after the end"));
+    }
+    Ok(filter)
+}
+
+fn syntax(what: &str) -> Fail {
+    Fail::syntax(format!("Invalid filter clause: {what}."))
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, Fail> {
+    let mut out = Vec::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            ' ' | '\t' | '\n' | '\r' => {}
+            '(' => out.push(Token::Open),
+            ')' => out.push(Token::Close),
+            ',' => out.push(Token::Comma),
+            ':' => out.push(Token::Colon),
+            '\'' => {
+                let mut word = String::new();
+                loop {
+                    match letters.next() {
+                        None => return Err(syntax("a quoted text does not end")),
+                        Some('\'') if letters.peek() == Some(&'\'') => {
+                            letters.next();
+                            word.push('\'');
+                        }
+                        Some('\'') => break,
+                        Some(other) => word.push(other),
+                    }
+                }
+                out.push(Token::Text(word));
+            }
+            first => {
+                let mut word = String::from(first);
+                while let Some(&next) = letters.peek() {
+                    // A colon belongs to a time (`T10:00:00Z`), else it ends a lambda's variable.
+                    let in_time = next == ':' && word.as_bytes().first().is_some_and(u8::is_ascii_digit);
+                    if !in_time && (next.is_whitespace() || "(),:'".contains(next)) {
+                        break;
+                    }
+                    word.push(next);
+                    letters.next();
+                }
+                out.push(Token::Word(word));
+            }
+        }
+    }
+    Ok(out)
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn next(&mut self) -> Result<Token, Fail> {
+        let token = self.peek().cloned().ok_or_else(|| syntax("it ends too early"))?;
+        self.at += 1;
+        Ok(token)
+    }
+
+    fn take(&mut self, token: &Token, what: &str) -> Result<(), Fail> {
+        if self.next()? == *token {
+            Ok(())
+        } else {
+            Err(syntax(&format!("{what} is expected")))
+        }
+    }
+
+    fn keyword(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Some(Token::Word(text)) if text.eq_ignore_ascii_case(word));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn either(&mut self, variable: Option<&str>) -> Result<Expr, Fail> {
+        let mut left = self.both(variable)?;
+        while self.keyword("or") {
+            left = Expr::Or(Box::new(left), Box::new(self.both(variable)?));
+        }
+        Ok(left)
+    }
+
+    fn both(&mut self, variable: Option<&str>) -> Result<Expr, Fail> {
+        let mut left = self.one(variable)?;
+        while self.keyword("and") {
+            left = Expr::And(Box::new(left), Box::new(self.one(variable)?));
+        }
+        Ok(left)
+    }
+
+    fn one(&mut self, variable: Option<&str>) -> Result<Expr, Fail> {
+        if self.keyword("not") {
+            return Ok(Expr::Not(Box::new(self.one(variable)?)));
+        }
+        if self.peek() == Some(&Token::Open) {
+            self.at += 1;
+            let inner = self.either(variable)?;
+            self.take(&Token::Close, "a closing parenthesis")?;
+            return Ok(inner);
+        }
+        let Token::Word(word) = self.next()? else {
+            return Err(syntax("a property is expected"));
+        };
+        if self.peek() == Some(&Token::Open) {
+            return self.applied(&word, variable);
+        }
+        let path = path(&word, variable)?;
+        if self.keyword("in") {
+            return self.list(path);
+        }
+        let Token::Word(operator) = self.next()? else {
+            return Err(syntax("an operator is expected"));
+        };
+        let operator = match operator.to_ascii_lowercase().as_str() {
+            "eq" => Operator::Eq,
+            "ne" => Operator::Ne,
+            "gt" => Operator::Gt,
+            "ge" => Operator::Ge,
+            "lt" => Operator::Lt,
+            "le" => Operator::Le,
+            other => return Err(syntax(&format!("'{other}' is not an operator"))),
+        };
+        Ok(Expr::Compare(path, operator, self.literal()?))
+    }
+
+    fn list(&mut self, path: Path) -> Result<Expr, Fail> {
+        self.take(&Token::Open, "an opening parenthesis")?;
+        let mut literals = vec![self.literal()?];
+        while self.peek() == Some(&Token::Comma) {
+            self.at += 1;
+            literals.push(self.literal()?);
+        }
+        self.take(&Token::Close, "a closing parenthesis")?;
+        // "Limits of $filter": at most 15 values by default.
+        if literals.len() > 15 {
+            return Err(Fail::unsupported(format!(
+                "Too many child clauses specified in search filter expression containing 'OR' operators: {}. \
+                 Max allowed: 15.",
+                literals.len()
+            )));
+        }
+        Ok(Expr::In(path, literals))
+    }
+
+    /// A function or a lambda: the word is already read.
+    fn applied(&mut self, word: &str, variable: Option<&str>) -> Result<Expr, Fail> {
+        self.take(&Token::Open, "an opening parenthesis")?;
+        if let Some(collection) = word.strip_suffix("/any") {
+            return self.lambda(path(collection, variable)?);
+        }
+        let function = match word.to_ascii_lowercase().as_str() {
+            "startswith" => Function::StartsWith,
+            "endswith" => Function::EndsWith,
+            other => {
+                return Err(Fail::unsupported(format!(
+                    "Unsupported filter function '{other}'."
+                )));
+            }
+        };
+        let Token::Word(subject) = self.next()? else {
+            return Err(syntax("a property is expected"));
+        };
+        self.take(&Token::Comma, "a comma")?;
+        let Token::Text(text) = self.next()? else {
+            return Err(syntax("a quoted text is expected"));
+        };
+        self.take(&Token::Close, "a closing parenthesis")?;
+        Ok(Expr::Call(function, path(&subject, variable)?, text))
+    }
+
+    fn lambda(&mut self, collection: Path) -> Result<Expr, Fail> {
+        if self.peek() == Some(&Token::Close) {
+            self.at += 1;
+            return Ok(Expr::Any(collection, None));
+        }
+        let Token::Word(variable) = self.next()? else {
+            return Err(syntax("a variable is expected"));
+        };
+        self.take(&Token::Colon, "a colon")?;
+        let inner = self.either(Some(&variable))?;
+        self.take(&Token::Close, "a closing parenthesis")?;
+        Ok(Expr::Any(collection, Some(Box::new(inner))))
+    }
+
+    fn literal(&mut self) -> Result<Literal, Fail> {
+        let word = match self.next()? {
+            Token::Text(text) => return Ok(Literal::Text(text)),
+            Token::Word(word) => word,
+            _ => return Err(syntax("a value is expected")),
+        };
+        if let Ok(instant) = word.parse::<Timestamp>() {
+            return Ok(Literal::Instant(instant));
+        }
+        if let Some(Ok(midnight)) = word
+            .parse::<Date>()
+            .ok()
+            .map(|day| day.in_tz("UTC").map(|day| day.timestamp()))
+        {
+            return Ok(Literal::Instant(midnight));
+        }
+        if uuid::Uuid::try_parse(&word).is_ok() {
+            return Ok(Literal::Text(word));
+        }
+        match word.as_str() {
+            "null" => Ok(Literal::Null),
+            "true" => Ok(Literal::Bool(true)),
+            "false" => Ok(Literal::Bool(false)),
+            number => number
+                .parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite())
+                .map(Literal::Number)
+                .ok_or_else(|| syntax(&format!("'{number}' is not a value"))),
+        }
+    }
+}
+
+fn path(word: &str, variable: Option<&str>) -> Result<Path, Fail> {
+    let names: Vec<String> = word.split('/').map(str::to_owned).collect();
+    let fine = names.iter().all(|name| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "_$.@".contains(letter))
+    });
+    if !fine {
+        return Err(syntax(&format!("'{word}' is not a property")));
+    }
+    match variable {
+        None => Ok(names),
+        Some(variable) if names[0] == variable && names.len() == 1 => Ok(vec![String::new()]),
+        Some(variable) if names[0] == variable => Ok(names[1..].to_vec()),
+        Some(variable) => Err(syntax(&format!("'{word}' does not begin with '{variable}'"))),
+    }
+}

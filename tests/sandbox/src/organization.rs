@@ -1,0 +1,107 @@
+//! `/organization`, `/domains` and `/servicePrincipals`: what a client asks about the tenant itself.
+
+use serde_json::{Value, json};
+
+use crate::call::{Answer, Call, Outcome};
+use crate::directory::{Directory, ObjectRow};
+use crate::directory_query;
+use crate::errors::Fail;
+use crate::odata::{ValueRow, collection};
+use crate::schema::Kind;
+
+/// Answers `/organization` and `/organization/{id}`.
+pub(crate) fn organization(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
+    let tenant = &directory.tenant;
+    let verified: Value = (0..tenant.domains.len())
+        .map(|index| {
+            let name = &tenant.domains[index];
+            json!({
+                "capabilities": "Email, OfficeCommunicationsOnline", "isDefault": index == 0,
+                "isInitial": name.ends_with(".onmicrosoft.com"), "name": name, "type": "Managed",
+            })
+        })
+        .collect();
+    let value = json!({
+        "id": tenant.id, "displayName": tenant.name, "tenantType": "AAD", "countryLetterCode": "AU",
+        "createdDateTime": "2014-03-03T00:00:00Z", "defaultUsageLocation": "AU",
+        "onPremisesSyncEnabled": true, "verifiedDomains": verified,
+    });
+    one_or_all(call, rest, "organization", vec![value])
+}
+
+/// Answers `/domains` and `/domains/{name}`.
+pub(crate) fn domains(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
+    let domain = |(index, name): (usize, &String)| {
+        json!({
+            "id": name, "authenticationType": "Managed", "isAdminManaged": true, "isDefault": index == 0,
+            "isInitial": name.ends_with(".onmicrosoft.com"), "isRoot": true, "isVerified": true,
+            "supportedServices": ["Email", "OfficeCommunicationsOnline"],
+        })
+    };
+    one_or_all(
+        call,
+        rest,
+        "domains",
+        directory.tenant.domains.iter().enumerate().map(domain).collect(),
+    )
+}
+
+/// Answers `/servicePrincipals` and `/servicePrincipals/{id}`; `(appId='...')` names one too.
+pub(crate) fn service_principals(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
+    if call.method != "GET" {
+        return Err(Fail::method());
+    }
+    let kind = Kind::ServicePrincipal;
+    match rest {
+        [] => {
+            directory_query::allowed(call, kind)?;
+            let rows = directory.all(kind).map(|object| ObjectRow {
+                directory,
+                object,
+                mixed: false,
+            });
+            collection(call, "servicePrincipals", rows)
+        }
+        [key] => {
+            let app = key.strip_prefix("appId='").unwrap_or(key);
+            let found = directory
+                .all(kind)
+                .find(|object| object.id == *key || object.text("appId") == Some(app));
+            directory_query::single(directory, call, found.ok_or_else(|| Fail::not_found(key))?)
+        }
+        [_, segment, ..] => Err(Fail::syntax(format!(
+            "Resource not found for the segment '{segment}'."
+        ))),
+    }
+}
+
+/// A fixed list, or the one of its entries with that `id`.
+pub(crate) fn one_or_all(call: &Call, rest: &[&str], fragment: &str, values: Vec<Value>) -> Outcome {
+    match (rest, call.method.as_str()) {
+        ([], "GET") => {
+            let rows = values
+                .into_iter()
+                .zip(1..)
+                .map(|(value, place)| ValueRow { place, value });
+            collection(call, fragment, rows)
+        }
+        ([key], "GET") => {
+            let found = values
+                .into_iter()
+                .find(|value| value.get("id").and_then(Value::as_str) == Some(*key));
+            let mut found = found.ok_or_else(|| Fail::not_found(key))?;
+            if let Some(map) = found.as_object_mut() {
+                map.shift_insert(
+                    0,
+                    "@odata.context".to_owned(),
+                    call.context(&format!("{fragment}/$entity")).into(),
+                );
+            }
+            Ok(Answer::ok(found))
+        }
+        ([_, segment, ..], _) => Err(Fail::syntax(format!(
+            "Resource not found for the segment '{segment}'."
+        ))),
+        _ => Err(Fail::method()),
+    }
+}

@@ -1,0 +1,251 @@
+//! [`Sandbox`]: a tenant that runs while the value lives.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::faults::Fault;
+use crate::seed::Seed;
+use crate::server;
+use crate::state::{LogEntry, Shared, State};
+
+/// An Entra tenant on a loopback port. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+    authority: String,
+    graph: String,
+    tenant: String,
+    client: String,
+    secret: String,
+    domain: String,
+}
+
+/// What a sandbox starts with.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    port: u16,
+    seed: Seed,
+}
+
+impl Builder {
+    /// Ids and their order depend on this number alone. Default 1.
+    #[must_use]
+    pub fn seed(mut self, number: u64) -> Self {
+        self.seed.number = number;
+        self
+    }
+
+    /// Nobody is employed yet: the tenant with its domains, SKUs and roles, the break-glass account and the HR
+    /// mailboxes, no groups.
+    #[must_use]
+    pub fn empty(mut self) -> Self {
+        self.seed.empty = true;
+        self
+    }
+
+    /// The port; by default the machine chooses a free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// How many seats of a SKU (by part number) the tenant has.
+    #[must_use]
+    pub fn seats(mut self, part_number: &str, seats: usize) -> Self {
+        self.seed.seats.push((part_number.to_owned(), seats));
+        self
+    }
+
+    /// Starts listening on 127.0.0.1. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The port is taken, or the signing key cannot be made.
+    pub async fn start(self) -> io::Result<Sandbox> {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
+        let authority = format!("http://{}", listener.local_addr()?);
+        let secret = format!("{}~{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let state = State::new(authority.clone(), self.seed, secret.clone())?;
+        let (tenant, client) = (state.directory.tenant.id.clone(), state.client.id.clone());
+        let domain = state
+            .directory
+            .tenant
+            .domains
+            .first()
+            .cloned()
+            .unwrap_or_default();
+        let shared = Arc::new(Shared::new(state));
+        let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
+        let graph = format!("{authority}/v1.0");
+        Ok(Sandbox {
+            shared,
+            task,
+            authority,
+            graph,
+            tenant,
+            client,
+            secret,
+            domain,
+        })
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Sandbox {
+    /// Starts with the default seed: Contoso Health with its long-employed staff.
+    ///
+    /// # Errors
+    /// No free port, or the signing key cannot be made.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Choices before the start.
+    pub fn builder() -> Builder {
+        Builder {
+            port: 0,
+            seed: Seed::default(),
+        }
+    }
+
+    /// The identity platform: `http://127.0.0.1:PORT`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Microsoft Graph: `http://127.0.0.1:PORT/v1.0`.
+    pub fn graph(&self) -> &str {
+        &self.graph
+    }
+
+    /// The tenant's id.
+    pub fn tenant_id(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The application that may sign in.
+    pub fn client_id(&self) -> &str {
+        &self.client
+    }
+
+    /// Its secret, new at each start.
+    pub fn client_secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// The default verified domain.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// The env file: `NAME=value` lines, `SANDBOX_…` and the matching `IAM_…`. It holds the client secret.
+    pub fn env(&self) -> String {
+        let lines = [
+            ("SANDBOX_AUTHORITY", &self.authority),
+            ("SANDBOX_GRAPH", &self.graph),
+            ("SANDBOX_TENANT", &self.tenant),
+            ("SANDBOX_CLIENT_ID", &self.client),
+            ("SANDBOX_CLIENT_SECRET", &self.secret),
+            ("SANDBOX_DOMAIN", &self.domain),
+            ("IAM_AUTHORITY", &self.authority),
+            ("IAM_GRAPH_URL", &self.graph),
+            ("IAM_TENANT_ID", &self.tenant),
+            ("IAM_CLIENT_ID", &self.client),
+            ("IAM_CLIENT_SECRET", &self.secret),
+        ];
+        lines
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect()
+    }
+
+    /// Adds a fault rule.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.lock().faults.rules.push(fault);
+    }
+
+    /// The rules in force, with what they have hit.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.shared.lock().faults.rules.clone()
+    }
+
+    /// Removes every fault rule.
+    pub fn clear_faults(&self) {
+        self.shared.lock().faults.rules.clear();
+    }
+
+    /// The whole tenant as JSON: `users`, `groups` (with `members`), `deleted`, `roleAssignments`,
+    /// `subscribedSkus`, `mailbox`. Users carry `groups`, `licenses`, `roles` by name, `managerId` and
+    /// `passwordVersion`; there are no passwords.
+    pub fn state(&self) -> Value {
+        self.shared.lock().snapshot()
+    }
+
+    /// The live user with that id, user principal name or employee id, as [`state`](Self::state) shows it.
+    pub fn user(&self, key: &str) -> Option<Value> {
+        let state = self.state();
+        let users = state.get("users")?.as_array()?;
+        let is = |user: &&Value, name: &str| {
+            user.get(name)
+                .and_then(Value::as_str)
+                .is_some_and(|held| held.eq_ignore_ascii_case(key))
+        };
+        users
+            .iter()
+            .find(|user| {
+                ["id", "userPrincipalName", "employeeId"]
+                    .iter()
+                    .any(|name| is(user, name))
+            })
+            .cloned()
+    }
+
+    /// The requests so far, oldest first, without control requests.
+    pub fn log(&self) -> Vec<LogEntry> {
+        self.shared.lock().log.clone()
+    }
+
+    /// How many requests came since the start or the last reset, without control requests.
+    pub fn requests(&self) -> u64 {
+        self.shared.lock().requests
+    }
+
+    /// Back to the seed: directory, clock, faults, log. Tokens and the client secret stay good.
+    pub fn reset(&self) {
+        self.shared.lock().reset();
+    }
+
+    /// How long new tokens live; the default is 3599 s. Above two hours replies carry `refresh_in`.
+    pub fn set_token_lifetime(&self, lifetime: Duration) {
+        self.shared.lock().tokens.lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2);
+    }
+
+    /// Makes every token issued so far invalid: requests with one get 401 `InvalidAuthenticationToken`.
+    pub fn revoke_tokens(&self) {
+        self.shared.lock().tokens.revoke();
+    }
+
+    /// The sandbox's time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.lock().clock.now()
+    }
+
+    /// Moves the sandbox's clock forward.
+    pub fn advance(&self, by: Duration) {
+        let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+        self.shared.lock().clock.advance(by);
+    }
+}

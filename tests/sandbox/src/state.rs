@@ -1,0 +1,209 @@
+//! Everything that changes, behind one lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::clock::{Clock, graph_time};
+use crate::directory::{Directory, Object};
+use crate::faults::Faults;
+use crate::ids::Ids;
+use crate::keys::Keys;
+use crate::schema::Kind;
+use crate::seed::{self, Seed};
+use crate::tokens::Tokens;
+
+/// The application that signs in.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) id: String,
+    /// Object id of its service principal.
+    pub(crate) object: String,
+    pub(crate) secret: String,
+    pub(crate) roles: Vec<String>,
+}
+
+/// One request as the log keeps it: no headers, no bodies, no secrets in the query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LogEntry {
+    /// Counted from 1 since the start or the last reset.
+    pub seq: u64,
+    /// When it came, on the sandbox's clock.
+    pub at: Timestamp,
+    /// HTTP method.
+    pub method: String,
+    /// Path as sent, still encoded.
+    pub path: String,
+    /// Query string as sent, without the values of secrets.
+    pub query: String,
+    /// Status of the answer; 0 where the connection was cut.
+    pub status: u16,
+    /// Value of the `request-id` header of the answer.
+    pub request_id: String,
+    /// The fault that the request met, if any.
+    pub fault: Option<String>,
+}
+
+/// The sandbox's whole state.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) authority: String,
+    pub(crate) seed: Seed,
+    pub(crate) clock: Clock,
+    pub(crate) directory: Directory,
+    pub(crate) tokens: Tokens,
+    pub(crate) keys: &'static Keys,
+    pub(crate) client: Client,
+    pub(crate) faults: Faults,
+    pub(crate) chance: Ids,
+    pub(crate) log: Vec<LogEntry>,
+    pub(crate) requests: u64,
+}
+
+/// The state, shared by the connections and the handle.
+#[derive(Debug)]
+pub(crate) struct Shared(Mutex<State>);
+
+impl Shared {
+    pub(crate) fn new(state: State) -> Self {
+        Self(Mutex::new(state))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(crate) fn new(authority: String, seed: Seed, secret: String) -> std::io::Result<Self> {
+        let clock = Clock::default();
+        let (directory, mut client) = seed::plant(&seed, clock.now());
+        client.secret = secret;
+        Ok(Self {
+            authority,
+            chance: Ids::new(seed.number ^ 0xFA17),
+            seed,
+            clock,
+            directory,
+            tokens: Tokens::new(),
+            keys: Keys::shared()?,
+            client,
+            faults: Faults::default(),
+            log: Vec::new(),
+            requests: 0,
+        })
+    }
+
+    /// Back to the seed: directory, clock, faults, log. Tokens and the client's secret stay good.
+    pub(crate) fn reset(&mut self) {
+        self.clock = Clock::default();
+        self.directory = seed::plant(&self.seed, self.clock.now()).0;
+        self.faults = Faults::default();
+        self.chance = Ids::new(self.seed.number ^ 0xFA17);
+        self.log.clear();
+        self.requests = 0;
+    }
+
+    /// The whole tenant as JSON. No passwords: only how often each was set.
+    pub(crate) fn snapshot(&self) -> Value {
+        let directory = &self.directory;
+        let live = |kind: Kind| {
+            directory
+                .all(kind)
+                .map(|object| whole(directory, object))
+                .collect::<Value>()
+        };
+        let assignments = directory.assignments.values().map(|assignment| {
+            json!({
+                "id": assignment.id, "roleDefinitionId": assignment.role,
+                "role": crate::role_definitions::by_id(assignment.role).map(|role| role.1),
+                "principalId": assignment.principal, "directoryScopeId": assignment.scope,
+            })
+        });
+        let skus = directory.skus.iter().map(|sku| {
+            json!({
+                "skuId": sku.id, "skuPartNumber": sku.part, "enabled": sku.seats,
+                "consumedUnits": sku.holders.len(),
+            })
+        });
+        json!({
+            "tenant": { "id": directory.tenant.id, "domains": directory.tenant.domains },
+            "now": graph_time(self.clock.now()),
+            "requests": self.requests,
+            "users": live(Kind::User),
+            "groups": live(Kind::Group),
+            "servicePrincipals": live(Kind::ServicePrincipal),
+            "deleted": directory.deleted.values().map(|object| whole(directory, object)).collect::<Value>(),
+            "roleAssignments": assignments.collect::<Value>(),
+            "subscribedSkus": skus.collect::<Value>(),
+            "mailbox": directory.sent,
+        })
+    }
+}
+
+fn whole(directory: &Directory, object: &Object) -> Value {
+    let mut out: Map<String, Value> = object.props.clone();
+    let names = |ids: Vec<&Object>| -> Value {
+        ids.into_iter()
+            .filter_map(|object| object.text("displayName").map(Value::from))
+            .collect()
+    };
+    let ids = |ids: Vec<&Object>| {
+        ids.into_iter()
+            .map(|object| Value::from(object.id.as_str()))
+            .collect::<Value>()
+    };
+    match object.kind {
+        Kind::User => {
+            let held = ["assignedLicenses", "licenseAssignmentStates"];
+            for name in held {
+                if let Some(value) = directory.value(object, name) {
+                    out.insert(name.to_owned(), value.into_owned());
+                }
+            }
+            let parts = directory
+                .skus
+                .iter()
+                .filter(|sku| sku.holders.contains(&object.id));
+            out.insert(
+                "licenses".to_owned(),
+                parts.map(|sku| Value::from(sku.part)).collect(),
+            );
+            out.insert(
+                "groups".to_owned(),
+                names(directory.objects_of(directory.members.sources(&object.id))),
+            );
+            out.insert(
+                "managerId".to_owned(),
+                directory.manager(&object.id).map(|found| found.id.clone()).into(),
+            );
+            let roles = directory
+                .assignments
+                .values()
+                .filter(|assignment| assignment.principal == object.id);
+            let roles = roles.filter_map(|assignment| crate::role_definitions::by_id(assignment.role));
+            out.insert(
+                "roles".to_owned(),
+                roles.map(|role| Value::from(role.1)).collect(),
+            );
+            out.insert("passwordVersion".to_owned(), object.password_version.into());
+        }
+        Kind::Group => {
+            let members = directory.objects_of(directory.members.targets(&object.id));
+            out.insert("members".to_owned(), ids(members));
+            out.insert(
+                "owners".to_owned(),
+                ids(directory.objects_of(directory.owners.targets(&object.id))),
+            );
+            if let Some(value) = directory.value(object, "assignedLicenses") {
+                out.insert("assignedLicenses".to_owned(), value.into_owned());
+            }
+        }
+        Kind::ServicePrincipal => {}
+    }
+    Value::Object(out)
+}

@@ -1,0 +1,118 @@
+//! Access tokens: made, checked, revoked.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The audience of Microsoft Graph.
+pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
+
+/// What the tenant knows about its tokens.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    /// Tells this sandbox's tokens from another's that is signed with the same key.
+    nonce: u64,
+    serial: u64,
+    /// Tokens up to this serial are revoked.
+    revoked: u64,
+    /// Seconds that a token lives; 3599 as Entra has it.
+    pub(crate) lifetime: i64,
+}
+
+/// Who a token is for.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) tenant: &'a str,
+    pub(crate) app: &'a str,
+    /// Object id of the service principal or the user.
+    pub(crate) object: &'a str,
+    /// Name of a signed-in user; none for an app alone.
+    pub(crate) user: Option<&'a str>,
+    pub(crate) audience: &'a str,
+    pub(crate) roles: Vec<String>,
+}
+
+impl Tokens {
+    pub(crate) fn new() -> Self {
+        let (nonce, _) = Uuid::new_v4().as_u64_pair();
+        Self {
+            nonce,
+            serial: 0,
+            revoked: 0,
+            lifetime: 3599,
+        }
+    }
+
+    /// The claims of a new token. Microsoft's own APIs get version 1.0, others 2.0 ("Access tokens in the
+    /// Microsoft identity platform").
+    pub(crate) fn claims(&mut self, subject: &Subject<'_>, authority: &str, now: Timestamp) -> Value {
+        self.serial += 1;
+        let mut id = self.nonce.to_be_bytes().to_vec();
+        id.extend(self.serial.to_be_bytes());
+        let (iat, exp) = (now.as_second(), now.as_second() + self.lifetime);
+        let mut claims = json!({
+            "aud": subject.audience, "iat": iat, "nbf": iat, "exp": exp, "oid": subject.object,
+            "sub": subject.object, "tid": subject.tenant, "uti": URL_SAFE_NO_PAD.encode(id),
+            "idtyp": if subject.user.is_some() { "user" } else { "app" }, "roles": subject.roles,
+        });
+        let microsoft = subject.audience.starts_with("https://");
+        let more = if microsoft {
+            json!({
+                "iss": format!("https://sts.windows.net/{}/", subject.tenant), "ver": "1.0",
+                "appid": subject.app, "appidacr": "1",
+            })
+        } else {
+            json!({
+                "iss": format!("{authority}/{}/v2.0", subject.tenant), "ver": "2.0",
+                "azp": subject.app, "azpacr": "1",
+            })
+        };
+        if let (Some(map), Value::Object(more)) = (claims.as_object_mut(), more) {
+            map.extend(more);
+            if let Some(name) = subject.user {
+                let claim = if microsoft { "upn" } else { "preferred_username" };
+                map.insert(claim.to_owned(), name.into());
+            }
+        }
+        claims
+    }
+
+    /// Checks the claims of a token for Microsoft Graph whose signature is good. The error is the message of
+    /// the 401.
+    pub(crate) fn check(&self, claims: &Value, tenant: &str, now: Timestamp) -> Result<(), &'static str> {
+        let number = |name: &str| claims.get(name).and_then(Value::as_i64);
+        let is = |name: &str, expect: &str| claims.get(name).and_then(Value::as_str) == Some(expect);
+        if !is("aud", GRAPH) {
+            return Err("Access token validation failure. Invalid audience.");
+        }
+        if !is("tid", tenant) {
+            return Err("Access token validation failure. Invalid tenant.");
+        }
+        if number("exp").is_none_or(|exp| exp <= now.as_second()) {
+            return Err("Lifetime validation failed, the token is expired.");
+        }
+        if number("nbf").is_none_or(|nbf| nbf > now.as_second() + 300) {
+            return Err("Lifetime validation failed, the token is not valid yet.");
+        }
+        let id = claims
+            .get("uti")
+            .and_then(Value::as_str)
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let id: Option<[u8; 16]> = id.and_then(|bytes| bytes.try_into().ok());
+        let id = u128::from_be_bytes(id.ok_or("Access token validation failure.")?);
+        if id >> 64 != u128::from(self.nonce) {
+            return Err("Access token validation failure. Invalid signature.");
+        }
+        if id & u128::from(u64::MAX) <= u128::from(self.revoked) {
+            return Err("Access token has been revoked.");
+        }
+        Ok(())
+    }
+
+    /// Makes every token issued so far invalid.
+    pub(crate) fn revoke(&mut self) {
+        self.revoked = self.serial;
+    }
+}
