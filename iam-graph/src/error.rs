@@ -181,8 +181,10 @@ fn is_property(name: &str) -> bool {
 /// reference"). Every operation of this crate is here.
 fn permission(operation: &str) -> Option<&'static str> {
     Some(match operation {
-        "get user" | "find users" | "list users" | "find deleted users" => "User.Read.All",
-        "create user" | "update user" | "delete user" | "restore user" | "set manager" | "remove manager" => {
+        "get user" | "find users" | "list users" | "find deleted users" | "get deleted user" => {
+            "User.Read.All"
+        }
+        "create user" | "update user" | "delete user" | "restore user" | "set manager" => {
             "User.ReadWrite.All"
         }
         "block or allow sign-in" => "User.EnableDisableAccount.All with User.Read.All, or User.ReadWrite.All",

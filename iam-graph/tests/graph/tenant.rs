@@ -485,6 +485,135 @@ async fn an_answer_lost_after_commit_makes_exactly_one_user() {
 }
 
 #[tokio::test]
+async fn an_answer_lost_on_any_other_step_is_harmless() {
+    let tenant = tenant().await;
+    let id = tenant.ada().await;
+    let group = tenant.what(Kind::Group, "sg-security").await;
+    let license = tenant.what(Kind::License, "SPE_E3").await;
+    let role = tenant.what(Kind::Role, "Security Reader").await;
+    let manager = tenant.user("W-1009")["id"].as_str().unwrap().to_owned();
+    let grant = |what: &Entitlement| Action::Grant {
+        entitlement: what.clone(),
+    };
+    let revoke = |what: &Entitlement| Action::Revoke {
+        entitlement: what.clone(),
+        assignment: None,
+    };
+    let act = async |method: &str, path: &str, action: Action| {
+        tenant
+            .sandbox
+            .fault(Fault::new(Effect::CutAfter).on(method, path).times(1));
+        tenant.apply(&id, action).await.unwrap();
+        assert_eq!(tenant.sandbox.faults()[0].fired(), 1, "{method} {path}");
+        tenant.sandbox.clear_faults();
+    };
+    act(
+        "PUT",
+        "/users/*/manager/$ref",
+        Action::SetManager {
+            manager: PersonKey::new("W-1009"),
+            account: manager,
+        },
+    )
+    .await;
+    act("POST", "/groups/*/members/$ref", grant(&group)).await;
+    act("POST", "/users/*/assignLicense", grant(&license)).await;
+    act("POST", "/roleManagement/directory/roleAssignments", grant(&role)).await;
+    act("PATCH", "/users/*", Action::AllowSignIn).await;
+    let user = tenant.user(&id);
+    assert_eq!(
+        json!([
+            user["groups"],
+            user["licenses"],
+            user["roles"],
+            user["accountEnabled"]
+        ]),
+        json!([["sg-security"], ["SPE_E3"], ["Security Reader"], true])
+    );
+    act("DELETE", "/groups/*/members/*/$ref", revoke(&group)).await;
+    act("POST", "/users/*/assignLicense", revoke(&license)).await;
+    act(
+        "DELETE",
+        "/roleManagement/directory/roleAssignments/*",
+        revoke(&role),
+    )
+    .await;
+    act("PATCH", "/users/*", Action::BlockSignIn).await;
+    act("POST", "/users/*/revokeSignInSessions", Action::RevokeSessions).await;
+    let user = tenant.user(&id);
+    assert_eq!(
+        json!([
+            user["groups"],
+            user["licenses"],
+            user["roles"],
+            user["accountEnabled"]
+        ]),
+        json!([[], [], [], false])
+    );
+    act("DELETE", "/users/*", Action::DeleteAccount).await;
+    assert_eq!(tenant.count("W-5001"), 0);
+    act(
+        "POST",
+        "/directory/deletedItems/*/restore",
+        Action::RestoreAccount,
+    )
+    .await;
+    assert_eq!(tenant.count("W-5001"), 1);
+}
+
+#[tokio::test]
+async fn many_people_at_once() {
+    let tenant = start(Sandbox::builder(), TestClock::at(SystemClock.now())).await;
+    let group = tenant.what(Kind::Group, "All Staff").await;
+    let join = async |n: usize| {
+        let worker = format!("W-{}", 6000 + n);
+        let made = tenant
+            .apply_for(&worker, None, create(&format!("p{n}")))
+            .await
+            .unwrap();
+        let Applied::Done { account: Some(id) } = made else {
+            panic!("{made:?}")
+        };
+        let grant = Action::Grant {
+            entitlement: group.clone(),
+        };
+        assert_eq!(tenant.apply_for(&worker, Some(&id), grant).await.unwrap(), DONE);
+        PersonRef {
+            person: PersonKey::new(worker),
+            account: id,
+        }
+    };
+    let people = futures::future::join_all((0..60).map(join)).await;
+    let before = tenant.sandbox.requests();
+    let actual = tenant.target.observe(&people).await.unwrap();
+    assert!(tenant.sandbox.requests() - before <= 60 * 3 + 4);
+    let in_order = actual.iter().zip(&people).all(|(actual, who)| {
+        actual.person == who.person
+            && actual
+                .account
+                .as_ref()
+                .is_some_and(|account| account.id == who.account)
+    });
+    assert!(in_order && actual.iter().all(|actual| actual.held.len() == 1));
+    let keys: Vec<Keys> = people
+        .iter()
+        .map(|who| Keys {
+            person: who.person.clone(),
+            account: Some(who.account.clone()),
+        })
+        .collect();
+    let before = tenant.sandbox.requests();
+    let found = tenant.target.find(&keys).await.unwrap();
+    assert_eq!(tenant.sandbox.requests() - before, 8); // four batches, live and deleted
+    assert!(
+        found
+            .iter()
+            .zip(&people)
+            .all(|(found, who)| found.active.len() == 1 && found.active[0].id == who.account)
+    );
+}
+
+#[tokio::test]
 async fn a_storm_of_429_delays_and_loses_nothing() {
     let tenant = start(Sandbox::builder(), TestClock::at(SystemClock.now())).await;
     // Four refusals in a row for each, in every form of the header; the fifth attempt is the last.
