@@ -51,7 +51,11 @@ impl GraphTarget {
                 let values = changes
                     .iter()
                     .map(|(attribute, change)| (*attribute, change.after.as_str()));
-                client.update_user(account, &patch(values)?).await?;
+                let patch = patch(values)?;
+                if patch.is_empty() {
+                    return Ok(ALREADY);
+                }
+                client.update_user(account, &patch).await?;
             }
             Action::SetManager { account: manager, .. } => client.set_manager(account, manager).await?,
             Action::AllowSignIn => return self.enable(account, true).await,
@@ -66,7 +70,9 @@ impl GraphTarget {
                 return self.revoke(account, entitlement, assignment.as_deref()).await;
             }
             Action::DeleteAccount => {
-                client.delete_user(account).await?;
+                if let Err(error) = client.delete_user(account).await {
+                    return self.deleted(account, error).await;
+                }
                 self.fresh.forget(account);
             }
             other => {
@@ -134,12 +140,39 @@ impl GraphTarget {
 
     async fn revoke(&self, account: &str, what: &Entitlement, assignment: Option<&str>) -> Result<Applied> {
         match what.kind {
-            Kind::Group => self.client.remove_member(&what.id, account).await?,
+            Kind::Group => {
+                if let Err(error) = self.client.remove_member(&what.id, account).await {
+                    return self.left(account, &what.id, error).await;
+                }
+            }
             Kind::License => self.client.assign_license(account, &[], &[&what.id]).await?,
             Kind::Role => return self.take_role(account, what, assignment).await,
             _ => return Err(unknown(what)),
         }
         Ok(DONE)
+    }
+
+    /// Whether a fresh account that a group does not know is really no member, or not visible yet.
+    async fn left(&self, account: &str, group: &str, refusal: Error) -> Result<Applied> {
+        if refusal.kind() == ErrorKind::NotFound && self.fresh.is(account) {
+            let groups = self.client.groups_of(account).await?;
+            if !groups.iter().any(|held| held.id.eq_ignore_ascii_case(group)) {
+                return Ok(ALREADY);
+            }
+        }
+        Err(refusal)
+    }
+
+    /// Whether a fresh account that cannot be deleted is deleted already, or not visible yet.
+    async fn deleted(&self, account: &str, refusal: Error) -> Result<Applied> {
+        if refusal.kind() == ErrorKind::NotFound
+            && self.fresh.is(account)
+            && self.client.deleted_user(account).await.is_ok()
+        {
+            self.fresh.forget(account);
+            return Ok(ALREADY);
+        }
+        Err(refusal)
     }
 
     async fn take_role(

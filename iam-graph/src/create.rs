@@ -65,6 +65,7 @@ impl GraphTarget {
                 Err(error) if error.kind() == ErrorKind::Protocol => lost = Some(error),
                 Err(error) => return Err(error),
             }
+            tracing::warn!(%person, "the answer to creating an account was lost, looking for it");
             self.client.clock().sleep(*wait).await;
             if let Holder::Ours(id) = self.holder(person, name).await? {
                 return Ok(self.created(id));

@@ -23,6 +23,11 @@ impl Root {
             .header("ConsistencyLevel", "eventual")
     }
 
+    pub(crate) fn deleted_user(&self, id: &str) -> Request {
+        let path = format!("/directory/deletedItems/{}", segment(id));
+        self.get(&path, "get deleted user")
+    }
+
     pub(crate) fn restore_user(&self, id: &str) -> Request {
         let path = format!("/directory/deletedItems/{}/restore", segment(id));
         // Repeating is harmless: what has been restored is no longer among the deleted.
@@ -34,6 +39,14 @@ impl GraphClient {
     /// The soft-deleted users that an OData filter describes.
     pub async fn find_deleted_users(&self, filter: &str) -> Result<Vec<User>> {
         self.all(self.root.find_deleted_users(filter)).await
+    }
+
+    /// One soft-deleted user, by id, with the properties that Graph sends by default.
+    ///
+    /// # Errors
+    /// [`NotFound`](iam_core::ErrorKind::NotFound) when it is not among the deleted.
+    pub async fn deleted_user(&self, id: &str) -> Result<User> {
+        self.fetch(self.root.deleted_user(id)).await
     }
 
     /// Restores a soft-deleted user; sign-in stays as it was.
@@ -74,6 +87,8 @@ mod tests {
             "/directory/deletedItems/microsoft.graph.user?$select={SELECT}&$count=true&$top=999&$filter=employeeId%20in%20%28%27W-1%27%29"
         );
         check(request, "GET", &path, Value::Null);
+        let deleted = root().deleted_user("u1");
+        check(deleted, "GET", "/directory/deletedItems/u1", Value::Null);
         check(
             root().restore_user("u1"),
             "POST",

@@ -121,6 +121,10 @@ fn meaning(answer: &Response, body: &Body, operation: &'static str) -> (ErrorKin
             "Graph refused the token: check tenant, client id and secret, and that the application has not been disabled".to_owned(),
         ),
         403 => (ErrorKind::Denied, denied(operation, text)),
+        404 if code == "MailboxNotEnabledForRESTAPI" => (
+            ErrorKind::NotFound,
+            "the sender has no mailbox in Exchange Online".to_owned(),
+        ),
         404 | 410 => (ErrorKind::NotFound, "the object does not exist".to_owned()),
         409 | 412 => (ErrorKind::Conflict, explained("the directory was changed at the same moment", text)),
         429 => (ErrorKind::Throttled, "Graph asks to slow down".to_owned()),
@@ -177,8 +181,10 @@ fn is_property(name: &str) -> bool {
 /// reference"). Every operation of this crate is here.
 fn permission(operation: &str) -> Option<&'static str> {
     Some(match operation {
-        "get user" | "find users" | "list users" | "find deleted users" => "User.Read.All",
-        "create user" | "update user" | "delete user" | "restore user" | "set manager" | "remove manager" => {
+        "get user" | "find users" | "list users" | "find deleted users" | "get deleted user" => {
+            "User.Read.All"
+        }
+        "create user" | "update user" | "delete user" | "restore user" | "set manager" => {
             "User.ReadWrite.All"
         }
         "block or allow sign-in" => "User.EnableDisableAccount.All with User.Read.All, or User.ReadWrite.All",

@@ -72,7 +72,10 @@ impl Fresh {
     ) -> Result<T> {
         for wait in WAITS {
             match attempt().await {
-                Err(error) if self.may_appear(ids, &error) || is_race(&error) => self.clock.sleep(wait).await,
+                Err(error) if self.may_appear(ids, &error) || is_race(&error) => {
+                    tracing::debug!(%error, ?wait, "not settled yet");
+                    self.clock.sleep(wait).await;
+                }
                 outcome => return outcome,
             }
         }

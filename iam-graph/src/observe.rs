@@ -2,6 +2,7 @@
 
 use futures::FutureExt;
 use iam_core::entitlement::{Actual, Class, Entitlement, Held, Kind, Via};
+use iam_core::error::Retry;
 use iam_core::target::PersonRef;
 use iam_core::{ErrorKind, Result};
 
@@ -47,9 +48,9 @@ impl GraphTarget {
                 Ok(None)
             }
             // The account is there, what belongs to it is not: another replica, or a deletion just now.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(error.with_kind(ErrorKind::NotYetReplicated))
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(error
+                .with_kind(ErrorKind::NotYetReplicated)
+                .with_retry(Retry::After(None))),
             Err(error) => Err(error),
         }
     }

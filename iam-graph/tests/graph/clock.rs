@@ -8,13 +8,18 @@ use std::time::Duration;
 use iam_core::clock::Clock;
 use jiff::Timestamp;
 
-/// Starts at 2026-01-01T00:00:00Z. Sleeping takes no time and moves it forward.
+/// Sleeping takes no time and moves it forward.
 #[derive(Debug)]
 pub(crate) struct TestClock(Mutex<Timestamp>);
 
 impl TestClock {
+    /// Starts at 2026-01-01T00:00:00Z.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())))
+        Self::at("2026-01-01T00:00:00Z".parse().unwrap())
+    }
+
+    pub(crate) fn at(now: Timestamp) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(now)))
     }
 
     pub(crate) fn advance(&self, by: Duration) {

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // all of it is tests
 
 mod clock;
+mod tenant;
 mod wire;

@@ -673,6 +673,30 @@ async fn errors_say_what_was_tried_and_pages_do_not_leave_the_host() {
 }
 
 #[tokio::test]
+async fn every_page_is_read_even_after_an_empty_one() {
+    let root = Arc::new(std::sync::OnceLock::<String>::new());
+    let known = root.clone();
+    let graph = graph(move |line, _| {
+        let next = |page: &str| format!("{}/v1.0/users/{page}", known.get().unwrap());
+        match line {
+            "GET /users" => (
+                200,
+                json!({"value": [{"id": "u1"}], "@odata.nextLink": next("p2")}),
+            ),
+            "GET /users/p2" => (200, json!({"value": [], "@odata.nextLink": next("p3")})),
+            _ => page(json!([{"id": "u2"}])),
+        }
+    })
+    .await;
+    root.set(graph.server.uri()).unwrap();
+    let users = graph.client.list_users().await.unwrap();
+    assert_eq!(
+        users.iter().map(|user| user.id.as_str()).collect::<Vec<_>>(),
+        ["u1", "u2"]
+    );
+}
+
+#[tokio::test]
 async fn one_catalogue_serves_many_observations() {
     let reads = Arc::new(AtomicUsize::new(0));
     let counted = reads.clone();
