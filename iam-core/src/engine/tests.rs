@@ -180,11 +180,7 @@ impl World {
             .iter()
             .find(|item| item.entitlement.name == name)
             .unwrap();
-        let action = crate::plan::Action::Grant {
-            entitlement: item.entitlement.clone(),
-            rules: Vec::new(),
-            grace_days: 0,
-        };
+        let action = crate::plan::Action::grant(item.entitlement.clone());
         let account = actual.account.map(|account| account.id);
         let step = Step::new(
             &TargetId::new("graph"),

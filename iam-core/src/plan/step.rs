@@ -141,6 +141,15 @@ pub enum Action {
 }
 
 impl Action {
+    /// A grant that no rule asks for: somebody's own decision. It has no grace.
+    pub fn grant(entitlement: Entitlement) -> Self {
+        Self::Grant {
+            entitlement,
+            rules: Vec::new(),
+            grace_days: 0,
+        }
+    }
+
     /// The kind in snake case: what a target's capabilities classify.
     pub fn kind(&self) -> &'static str {
         match self {
