@@ -24,7 +24,7 @@ impl GraphTarget {
             Error::new(ErrorKind::Invalid, message)
         })?;
         let other = match &step.action {
-            Action::SetManager { account, .. } => account,
+            Action::SetManager { manager_account, .. } => manager_account,
             _ => account,
         };
         let outcome = self
@@ -57,7 +57,9 @@ impl GraphTarget {
                 }
                 client.update_user(account, &patch).await?;
             }
-            Action::SetManager { account: manager, .. } => client.set_manager(account, manager).await?,
+            Action::SetManager { manager_account, .. } => {
+                client.set_manager(account, manager_account).await?
+            }
             Action::AllowSignIn => return self.enable(account, true).await,
             Action::BlockSignIn => return self.enable(account, false).await,
             Action::RevokeSessions => client.revoke_sessions(account).await?,

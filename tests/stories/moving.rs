@@ -18,11 +18,18 @@ async fn a_mover_keeps_what_applies_loses_what_does_not_and_keeps_what_was_given
     );
     world.hear(&["W-1 Mei Tanaka Marketing"]).await;
     let during = "mei.tanaka enabled: Everybody, st-by-hand, st-security / SPE_E3 / Security Reader";
-    assert_eq!(world.look("W-1").await, during, "the grace of rule security is 14 days");
+    assert_eq!(
+        world.look("W-1").await,
+        during,
+        "the grace of rule security is 14 days"
+    );
     world.at("2026-12-08T08:59:59Z").await;
     assert_eq!(world.look("W-1").await, during);
     world.at("2026-12-08T09:00:00Z").await;
-    assert_eq!(world.look("W-1").await, "mei.tanaka enabled: Everybody, st-by-hand / SPE_E3 / ");
+    assert_eq!(
+        world.look("W-1").await,
+        "mei.tanaka enabled: Everybody, st-by-hand / SPE_E3 / "
+    );
 }
 
 #[tokio::test]
@@ -39,17 +46,26 @@ async fn a_leaver_ends_without_access_in_the_documented_order() {
         .unwrap()["skuId"]
         .clone();
     let body = json!({"addLicenses": [{"skuId": sku, "disabledPlans": []}], "removeLicenses": []});
-    world.change(Method::Post, &format!("/groups/{licensed}/assignLicense"), body).await;
+    world
+        .change(Method::Post, &format!("/groups/{licensed}/assignLicense"), body)
+        .await;
     world.put_into("W-1", "st-licensed").await;
     let id = world.id("W-1").await;
     let password = password_version(&world, &id);
-    let sessions = world.get(&format!("/users/{id}?$select=signInSessionsValidFromDateTime")).await;
+    let sessions = world
+        .get(&format!("/users/{id}?$select=signInSessionsValidFromDateTime"))
+        .await;
 
     let report = world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
     assert_eq!(world.look("W-1").await, "mei.tanaka blocked:  /  / ");
     assert_ne!(password_version(&world, &id), password);
-    let after = world.get(&format!("/users/{id}?$select=signInSessionsValidFromDateTime")).await;
-    assert_ne!(after["signInSessionsValidFromDateTime"], sessions["signInSessionsValidFromDateTime"]);
+    let after = world
+        .get(&format!("/users/{id}?$select=signInSessionsValidFromDateTime"))
+        .await;
+    assert_ne!(
+        after["signInSessionsValidFromDateTime"],
+        sessions["signInSessionsValidFromDateTime"]
+    );
     let order: Vec<String> = report.people[0]
         .outcomes
         .iter()
@@ -64,13 +80,31 @@ async fn a_leaver_ends_without_access_in_the_documented_order() {
             _ => step.action.kind().to_owned(),
         })
         .collect();
-    assert_eq!(order[..4], ["block_sign_in", "revoke_sessions", "reset_password", "revoke:role:Security Reader"]);
+    assert_eq!(
+        order[..4],
+        [
+            "block_sign_in",
+            "revoke_sessions",
+            "reset_password",
+            "revoke:role:Security Reader"
+        ]
+    );
     assert_eq!(order.last().map(String::as_str), Some("notify"));
-    assert_eq!(order[order.len() - 2], "revoke:group:st-licensed", "groups that carry licences go last: {order:?}");
-    assert!(order[4..7].iter().all(|step| step.starts_with("revoke:group:")), "{order:?}");
+    assert_eq!(
+        order[order.len() - 2],
+        "revoke:group:st-licensed",
+        "groups that carry licences go last: {order:?}"
+    );
+    assert!(
+        order[4..7].iter().all(|step| step.starts_with("revoke:group:")),
+        "{order:?}"
+    );
     assert_eq!(order[7], "revoke:licence:SPE_E3");
     // The wire agrees: the first writes to the tenant are the block, the sessions and the password.
-    assert_eq!(world.mails().last().map(String::as_str), Some("Mei Tanaka has left"));
+    assert_eq!(
+        world.mails().last().map(String::as_str),
+        Some("Mei Tanaka has left")
+    );
 
     world.at("2026-12-24T09:00:01Z").await;
     assert_eq!(world.look("W-1").await, "nothing");
@@ -105,16 +139,32 @@ async fn somebody_whose_account_was_deleted_by_hand_or_restored_by_hand_comes_ba
     world.hear(&["W-1 Mei Tanaka Security"]).await;
     let id = world.id("W-1").await;
     world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
-    world.change(Method::Delete, &format!("/users/{id}"), json!({})).await;
-    world.change(Method::Post, &format!("/directory/deletedItems/{id}/restore"), json!({})).await;
+    world
+        .change(Method::Delete, &format!("/users/{id}"), json!({}))
+        .await;
+    world
+        .change(
+            Method::Post,
+            &format!("/directory/deletedItems/{id}/restore"),
+            json!({}),
+        )
+        .await;
     world.put_into("W-1", "st-by-hand").await;
     world.hear(&["W-1 Mei Tanaka Sales"]).await;
-    assert_eq!(world.look("W-1").await, "mei.tanaka enabled: Everybody, st-sales / POWER_BI_PRO, SPE_E3 / ");
+    assert_eq!(
+        world.look("W-1").await,
+        "mei.tanaka enabled: Everybody, st-sales / POWER_BI_PRO, SPE_E3 / "
+    );
 
     // W-1013 is in the deleted items of the seeded tenant, and new to the journal.
     assert_eq!(world.deleted("W-1013").await, 1);
     world.hear(&["W-1013 Yuki Mori Sales country=JP"]).await;
-    assert!(world.look("W-1013").await.ends_with("enabled: Everybody, st-sales / POWER_BI_PRO, SPE_E3 / "));
+    assert!(
+        world
+            .look("W-1013")
+            .await
+            .ends_with("enabled: Everybody, st-sales / POWER_BI_PRO, SPE_E3 / ")
+    );
     assert_eq!(world.deleted("W-1013").await, 0);
 }
 
@@ -123,34 +173,64 @@ async fn sign_in_that_somebody_else_blocked_stays_blocked() {
     let world = World::new().await;
     world.hear(&["W-1 Mei Tanaka Sales"]).await;
     let id = world.id("W-1").await;
-    world.change(Method::Patch, &format!("/users/{id}"), json!({"accountEnabled": false})).await;
+    world
+        .change(
+            Method::Patch,
+            &format!("/users/{id}"),
+            json!({"accountEnabled": false}),
+        )
+        .await;
     let report = world.hear(&["W-1 Mei Tanaka Security"]).await;
     assert!(world.look("W-1").await.starts_with("mei.tanaka blocked"));
-    assert!(report.people[0].notes.iter().any(|note| note.contains("somebody else")));
+    assert!(
+        report.people[0]
+            .notes
+            .iter()
+            .any(|note| note.contains("somebody else"))
+    );
 }
 
 #[tokio::test]
 async fn a_protected_account_is_refused() {
     let world = World::new().await;
-    let glass = world.get("/users/break-glass@contoso.example?$select=id,accountEnabled").await;
+    let glass = world
+        .get("/users/break-glass@contoso.example?$select=id,accountEnabled")
+        .await;
     let id = glass["id"].as_str().unwrap();
-    world.change(Method::Patch, &format!("/users/{id}"), json!({"employeeId": "W-1"})).await;
+    world
+        .change(
+            Method::Patch,
+            &format!("/users/{id}"),
+            json!({"employeeId": "W-1"}),
+        )
+        .await;
     let before = world.look("W-1").await;
     for said in ["W-1 Break Glass Sales", "W-1 Break Glass Sales status=gone"] {
         let report = world.hear(&[said]).await;
-        assert!(matches!(&report.people[0].ending, Ending::Refused(why) if why.contains("protected")), "{report:?}");
+        assert!(
+            matches!(&report.people[0].ending, Ending::Refused(why) if why.contains("protected")),
+            "{report:?}"
+        );
         assert_eq!(world.look("W-1").await, before);
     }
-    assert!(before.contains("enabled") && before.contains("Global Administrator"), "{before}");
+    assert!(
+        before.contains("enabled") && before.contains("Global Administrator"),
+        "{before}"
+    );
 }
 
 #[tokio::test]
 async fn no_access_before_the_first_day_begins_where_the_person_works() {
     let world = World::new().await;
-    world.hear(&["W-1 Freya Lindholm Security hire=2031-03-03 zone=Europe/Berlin"]).await;
+    world
+        .hear(&["W-1 Freya Lindholm Security hire=2031-03-03 zone=Europe/Berlin"])
+        .await;
     assert_eq!(world.look("W-1").await, "nothing");
     world.at("2031-02-16T23:00:00Z").await;
-    assert_eq!(world.look("W-1").await, "freya.lindholm blocked: Everybody, st-security / SPE_E3 / ");
+    assert_eq!(
+        world.look("W-1").await,
+        "freya.lindholm blocked: Everybody, st-security / SPE_E3 / "
+    );
     world.at("2031-03-02T22:59:59Z").await;
     assert!(world.look("W-1").await.contains("blocked"));
     world.at("2031-03-02T23:00:00Z").await;

@@ -90,8 +90,14 @@ pub fn client_at(authority: &str, graph: &str, sandbox: &Sandbox, secret: &str) 
     let cloud = Cloud::custom(authority, graph).unwrap();
     let transport = Arc::new(HttpTransport::new().unwrap());
     let clock = Arc::new(SystemClock);
-    let credential =
-        ClientSecret::new(&cloud, sandbox.tenant_id(), sandbox.client_id(), secret.into(), transport.clone(), clock);
+    let credential = ClientSecret::new(
+        &cloud,
+        sandbox.tenant_id(),
+        sandbox.client_id(),
+        secret.into(),
+        transport.clone(),
+        clock,
+    );
     GraphClient::new(cloud, Arc::new(credential.unwrap()), transport)
 }
 
@@ -138,7 +144,10 @@ impl World {
 
     /// HR says so, and everything due is done.
     pub async fn hear(&self, people: &[&str]) -> RunReport {
-        self.engine.accept(people.iter().map(|text| person(text))).await.unwrap();
+        self.engine
+            .accept(people.iter().map(|text| person(text)))
+            .await
+            .unwrap();
         self.run().await
     }
 
@@ -155,33 +164,55 @@ impl World {
     pub async fn read(&self, path: &std::path::Path) -> Result<Vec<Reject>> {
         let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
         let mut rejects = Vec::new();
-        self.engine.accept_from(Box::new(FlatIntake::new()), file, |reject| rejects.push(reject)).await?;
+        self.engine
+            .accept_from(Box::new(FlatIntake::new()), file, |reject| rejects.push(reject))
+            .await?;
         Ok(rejects)
     }
 
     // --- the tenant, seen from outside ---------------------------------------------------------
 
     pub async fn get(&self, path: &str) -> Value {
-        self.eyes.request(Method::Get, path, None, "look").await.unwrap().json().unwrap()
+        self.eyes
+            .request(Method::Get, path, None, "look")
+            .await
+            .unwrap()
+            .json()
+            .unwrap()
     }
 
     pub async fn change(&self, method: Method, path: &str, body: Value) {
-        self.eyes.request(method, path, Some(&body), "change").await.unwrap();
+        self.eyes
+            .request(method, path, Some(&body), "change")
+            .await
+            .unwrap();
     }
 
     async fn list(&self, path: &str) -> Vec<Value> {
-        self.get(path).await["value"].as_array().cloned().unwrap_or_default()
+        self.get(path).await["value"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
     }
 
     pub async fn make_group(&self, name: &str) -> String {
         let nickname: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
         let body = json!({"displayName": name, "mailNickname": nickname, "mailEnabled": false, "securityEnabled": true});
-        let answer = self.eyes.request(Method::Post, "/groups", Some(&body), "make").await.unwrap();
+        let answer = self
+            .eyes
+            .request(Method::Post, "/groups", Some(&body), "make")
+            .await
+            .unwrap();
         answer.json::<Value>().unwrap()["id"].as_str().unwrap().to_owned()
     }
 
     pub async fn group_id(&self, name: &str) -> String {
-        let found = self.list(&format!("/groups?$filter=displayName%20eq%20'{}'", name.replace(' ', "%20"))).await;
+        let found = self
+            .list(&format!(
+                "/groups?$filter=displayName%20eq%20'{}'",
+                name.replace(' ', "%20")
+            ))
+            .await;
         found[0]["id"].as_str().unwrap().to_owned()
     }
 
@@ -190,13 +221,17 @@ impl World {
         let (user, group) = (self.id(person).await, self.group_id(group).await);
         let graph = self.sandbox.graph().to_owned();
         let body = json!({"@odata.id": format!("{graph}/directoryObjects/{user}")});
-        self.change(Method::Post, &format!("/groups/{group}/members/$ref"), body).await;
+        self.change(Method::Post, &format!("/groups/{group}/members/$ref"), body)
+            .await;
     }
 
     /// The live accounts that carry a worker id.
     pub async fn accounts(&self, person: &str) -> Vec<Value> {
         let select = "id,userPrincipalName,displayName,accountEnabled,department,usageLocation,employeeId";
-        self.list(&format!("/users?$filter=employeeId%20eq%20'{person}'&$select={select}&$expand=manager")).await
+        self.list(&format!(
+            "/users?$filter=employeeId%20eq%20'{person}'&$select={select}&$expand=manager"
+        ))
+        .await
     }
 
     pub async fn account(&self, person: &str) -> Value {
@@ -218,30 +253,58 @@ impl World {
     pub async fn look(&self, person: &str) -> String {
         let accounts = self.accounts(person).await;
         let [account] = accounts.as_slice() else {
-            return if accounts.is_empty() { "nothing".to_owned() } else { format!("{} accounts", accounts.len()) };
+            return if accounts.is_empty() {
+                "nothing".to_owned()
+            } else {
+                format!("{} accounts", accounts.len())
+            };
         };
         let id = account["id"].as_str().unwrap();
         let names = |values: Vec<Value>, field: &str| {
-            let mut names: Vec<String> =
-                values.iter().filter_map(|value| value[field].as_str()).map(str::to_owned).collect();
+            let mut names: Vec<String> = values
+                .iter()
+                .filter_map(|value| value[field].as_str())
+                .map(str::to_owned)
+                .collect();
             names.sort();
             names.join(", ")
         };
         let member_of = self.list(&format!("/users/{id}/memberOf")).await;
-        let groups: Vec<Value> =
-            member_of.into_iter().filter(|value| value["@odata.type"] == "#microsoft.graph.group").collect();
+        let groups: Vec<Value> = member_of
+            .into_iter()
+            .filter(|value| value["@odata.type"] == "#microsoft.graph.group")
+            .collect();
         let licenses = self.list(&format!("/users/{id}/licenseDetails")).await;
-        let assignments = format!("/roleManagement/directory/roleAssignments?$filter=principalId%20eq%20'{id}'");
+        let assignments =
+            format!("/roleManagement/directory/roleAssignments?$filter=principalId%20eq%20'{id}'");
         let roles = self.list(&format!("{assignments}&$expand=roleDefinition")).await;
-        let roles = roles.into_iter().map(|value| value["roleDefinition"].clone()).collect();
-        let state = if account["accountEnabled"] == true { "enabled" } else { "blocked" };
-        let name = account["userPrincipalName"].as_str().unwrap().split('@').next().unwrap().to_owned();
+        let roles = roles
+            .into_iter()
+            .map(|value| value["roleDefinition"].clone())
+            .collect();
+        let state = if account["accountEnabled"] == true {
+            "enabled"
+        } else {
+            "blocked"
+        };
+        let name = account["userPrincipalName"]
+            .as_str()
+            .unwrap()
+            .split('@')
+            .next()
+            .unwrap()
+            .to_owned();
         let (groups, licenses) = (names(groups, "displayName"), names(licenses, "skuPartNumber"));
-        format!("{name} {state}: {groups} / {licenses} / {}", names(roles, "displayName"))
+        format!(
+            "{name} {state}: {groups} / {licenses} / {}",
+            names(roles, "displayName")
+        )
     }
 
     pub async fn deleted(&self, person: &str) -> usize {
-        let deleted = self.list("/directory/deletedItems/microsoft.graph.user?$select=id,employeeId").await;
+        let deleted = self
+            .list("/directory/deletedItems/microsoft.graph.user?$select=id,employeeId")
+            .await;
         deleted.iter().filter(|user| user["employeeId"] == person).count()
     }
 
@@ -253,14 +316,22 @@ impl World {
 
 pub fn mails(sandbox: &Sandbox) -> Vec<String> {
     let state = sandbox.state();
-    let mails = state["mail"].as_array().cloned().unwrap_or_default();
-    mails.iter().map(|mail| mail["message"]["subject"].as_str().unwrap().to_owned()).collect()
+    let mails = state["mailbox"].as_array().cloned().unwrap_or_default();
+    mails
+        .iter()
+        .map(|mail| mail["message"]["subject"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// `id given family department [field=value …]`, `_` for a blank.
 pub fn person(text: &str) -> Person {
     let mut words = text.split(' ');
-    let mut next = || words.next().map(|word| word.replace('_', " "));
+    let mut next = || {
+        words
+            .next()
+            .filter(|word| *word != "_")
+            .map(|word| word.replace('_', " "))
+    };
     let mut person = Person::new(PersonKey::new(next().unwrap()));
     (person.given_name, person.family_name, person.department) = (next(), next(), next());
     person.job_title = Some("Clerk".to_owned());
@@ -276,7 +347,13 @@ pub fn person(text: &str) -> Person {
             "hire" => person.hire_date = value.parse().ok(),
             "last" => person.last_day = value.parse().ok(),
             "zone" => person.time_zone = text,
-            "status" => person.status = if value == "gone" { Status::Terminated } else { Status::Active },
+            "status" => {
+                person.status = if value == "gone" {
+                    Status::Terminated
+                } else {
+                    Status::Active
+                }
+            }
             _ => unreachable!("{field}"),
         }
     }

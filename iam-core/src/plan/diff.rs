@@ -81,7 +81,7 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
         if !current.is_some_and(|current| current.eq_ignore_ascii_case(account)) {
             let action = Action::SetManager {
                 manager: manager.clone(),
-                account: account.to_owned(),
+                manager_account: account.to_owned(),
             };
             steps.add(action, format!("HR names {manager} as manager"));
         }

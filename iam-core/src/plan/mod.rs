@@ -216,7 +216,7 @@ pub(crate) fn apply(actual: &mut Actual, action: &Action) {
                 Action::RestoreAccount => account.deleted = false,
                 Action::AllowSignIn => account.enabled = true,
                 Action::BlockSignIn => account.enabled = false,
-                Action::SetManager { account: manager, .. } => account.manager = Some(manager.clone()),
+                Action::SetManager { manager_account, .. } => account.manager = Some(manager_account.clone()),
                 Action::UpdateAccount { changes } => {
                     for (attribute, change) in changes {
                         account.attributes.insert(*attribute, change.after.clone());
@@ -224,6 +224,64 @@ pub(crate) fn apply(actual: &mut Actual, action: &Action) {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entitlement::{Attribute, Kind};
+    use crate::person::Recipient;
+
+    #[test]
+    fn a_plan_comes_back_from_a_journal_as_it_was() {
+        let (target, person) = (TargetId::new("graph"), PersonKey::new("W-1"));
+        let entitlement = Entitlement {
+            target: target.clone(),
+            kind: Kind::Role,
+            id: "r".into(),
+            name: "Reader".into(),
+        };
+        let change = Change {
+            before: None,
+            after: "b".into(),
+        };
+        let actions = [
+            Action::CreateAccount {
+                name: "a@b".into(),
+                attributes: [(Attribute::DisplayName, "A".into())].into(),
+            },
+            Action::RestoreAccount,
+            Action::UpdateAccount {
+                changes: [(Attribute::CostCenter, change)].into(),
+            },
+            Action::SetManager {
+                manager: PersonKey::new("W-2"),
+                manager_account: "m".into(),
+            },
+            Action::AllowSignIn,
+            Action::Grant {
+                entitlement: entitlement.clone(),
+                rules: vec!["r".into()],
+                grace_days: 14,
+            },
+            Action::Revoke {
+                entitlement,
+                assignment: Some("x".into()),
+            },
+            Action::Notify {
+                notice: Notice::Joined,
+                to: vec![Recipient::Manager],
+            },
+        ];
+        for action in actions {
+            let mut plan = Plan::empty(&person);
+            plan.steps
+                .push(Step::new(&target, &person, Some("id"), action, "because"));
+            let text = serde_json::to_string(&plan).unwrap();
+            let back: Plan = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            assert_eq!(back, plan);
         }
     }
 }

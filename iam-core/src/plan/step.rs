@@ -103,7 +103,7 @@ pub enum Action {
         /// The manager's key.
         manager: PersonKey,
         /// The manager's account at this target.
-        account: String,
+        manager_account: String,
     },
     /// Allow sign-in.
     AllowSignIn,

@@ -202,7 +202,7 @@ async fn attributes_and_manager_are_changed() {
         .unwrap();
     let link = Action::SetManager {
         manager: PersonKey::new("W-1009"),
-        account: manager.clone(),
+        manager_account: manager.clone(),
     };
     assert_eq!(tenant.apply(&id, link.clone()).await.unwrap(), DONE);
     tenant.apply(&id, link).await.unwrap();
@@ -510,7 +510,7 @@ async fn an_answer_lost_on_any_other_step_is_harmless() {
         "/users/*/manager/$ref",
         Action::SetManager {
             manager: PersonKey::new("W-1009"),
-            account: manager,
+            manager_account: manager,
         },
     )
     .await;
