@@ -1,1 +1,2 @@
-//! x
+//! The examples of this workspace. Each is a file, or a folder with a `main.rs`, that runs:
+//! `cargo run --example quickstart`.

@@ -106,8 +106,10 @@ pub enum Timer {
     Grace,
     /// Retention has run out: the account is deleted.
     Delete,
-    /// Something the plan waited for may be there now: a manager's account, a licence seat.
+    /// Something the plan waited for is there now: a manager's account. Set by somebody else's event.
     Recheck,
+    /// The person's own next look: a date condition turns, or something was missing.
+    Review,
 }
 
 impl Timer {
@@ -120,6 +122,7 @@ impl Timer {
             Self::Grace => "grace over",
             Self::Delete => "retention over",
             Self::Recheck => "recheck",
+            Self::Review => "review",
         }
     }
 }

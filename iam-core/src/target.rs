@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use crate::entitlement::{Account, Actual, Catalog, Kind, TargetId};
+use crate::entitlement::{Account, Actual, Attribute, Catalog, Kind, TargetId};
 use crate::error::Result;
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Step};
@@ -34,6 +34,9 @@ pub struct Capabilities {
     pub actions: BTreeMap<&'static str, EffectClass>,
     /// The kinds of entitlement it offers.
     pub kinds: BTreeSet<Kind>,
+    /// The most characters that an attribute takes, where there is a limit. Longer values are cut, and the
+    /// plan says so.
+    pub lengths: BTreeMap<Attribute, usize>,
 }
 
 /// How to find a person's account: by immutable keys only.

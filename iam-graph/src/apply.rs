@@ -62,7 +62,7 @@ impl GraphTarget {
             Action::BlockSignIn => return self.enable(account, false).await,
             Action::RevokeSessions => client.revoke_sessions(account).await?,
             Action::ResetPassword => client.reset_password(account, &password::random()).await?,
-            Action::Grant { entitlement } => return self.grant(account, entitlement).await,
+            Action::Grant { entitlement, .. } => return self.grant(account, entitlement).await,
             Action::Revoke {
                 entitlement,
                 assignment,

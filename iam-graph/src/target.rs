@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use iam_core::Result;
-use iam_core::entitlement::{Actual, Catalog, Kind, TargetId};
+use iam_core::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
 use iam_core::plan::{IdempotencyKey, Step};
 use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 use jiff::{SignedDuration, Timestamp};
@@ -103,6 +103,18 @@ impl Target for GraphTarget {
                 ("delete_account", Repeatable),
             ]),
             kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+            // Microsoft Learn, "user resource type": maximum lengths of the properties.
+            lengths: [
+                (Attribute::DisplayName, 256),
+                (Attribute::GivenName, 64),
+                (Attribute::FamilyName, 64),
+                (Attribute::Department, 64),
+                (Attribute::JobTitle, 128),
+                (Attribute::Location, 128),
+                (Attribute::Country, 128),
+                (Attribute::Company, 64),
+            ]
+            .into(),
         }
     }
 

@@ -1,1 +1,3 @@
-//! x
+//! The stories: what the house promises, each judged from outside.
+
+mod architecture;

@@ -3,6 +3,20 @@
 //! Invariants: one bad row never stops the rest, none is dropped silently, memory does not grow with the
 //! input, and no row's personal data stands in a message.
 
+mod csv;
+mod encoding;
+mod fields;
+mod flat;
+mod row;
+#[cfg(test)]
+mod tests;
+mod values;
+mod workday_json;
+
+pub use csv::CsvIntake;
+pub use flat::{FlatIntake, Format, detect};
+pub use workday_json::WorkdayJsonIntake;
+
 use std::fmt;
 use std::io::BufRead;
 use std::ops::ControlFlow;
@@ -70,8 +84,9 @@ pub trait Intake: fmt::Debug + Send + Sync {
     /// Reads to the end, or until `sink` breaks. Blank rows are skipped.
     ///
     /// # Errors
-    /// Only for what makes the whole input unusable: it cannot be read, is not UTF-8, has no header or the
-    /// key's column is missing. Items handed over before stand.
+    /// Only for what makes the whole input, or all of it that follows, unusable: it cannot be read, is empty or not
+    /// UTF-8, its header misses the key or has a column that is unknown or twice, a quotation mark is never closed,
+    /// the JSON is broken. Items handed over before stand; the message says how far it came.
     fn read(&self, input: &mut dyn BufRead, sink: &mut dyn FnMut(Item) -> ControlFlow<()>)
     -> Result<Summary>;
 }

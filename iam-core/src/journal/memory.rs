@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Reservation,
-    StepRecord, StepStart,
+    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Report,
+    Reservation, StepRecord, StepStart,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId, EventKind, Timer};
@@ -43,6 +43,26 @@ impl MemoryJournal {
     /// An empty journal.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes a person known, for a preview on a copy.
+    pub(crate) fn seed(&self, person: &PersonKey, state: Option<PersonState>, accepted: Option<Accepted>) {
+        let mut inner = self.lock();
+        let lane = inner.lanes.entry(person.clone()).or_default();
+        (lane.state, lane.accepted) = (state, accepted);
+    }
+
+    /// Takes entries over as they are, for a preview on a copy.
+    pub(crate) fn adopt(&self, entries: Vec<Entry>) {
+        let mut inner = self.lock();
+        for entry in entries {
+            let at = inner.entries.len();
+            let lane = inner.lanes.entry(entry.event.person.clone()).or_default();
+            lane.open.push(at);
+            lane.next_seq = lane.next_seq.max(entry.lane_seq);
+            inner.by_id.insert(entry.event.id.clone(), at);
+            inner.entries.push(entry);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -88,6 +108,25 @@ impl Inner {
             steps: Vec::new(),
         });
         Appended::New
+    }
+
+    /// Sets timers; one that was superseded before is pending again.
+    fn set(&mut self, timers: &[Event]) {
+        for timer in timers {
+            let known = self.by_id.get(&timer.id).copied();
+            match known.filter(|&at| self.entries[at].state == EventState::Superseded) {
+                Some(at) => {
+                    let entry = &mut self.entries[at];
+                    entry.state = EventState::Pending;
+                    entry.not_before = entry.event.due_at;
+                    let lane = self.lanes.entry(entry.event.person.clone()).or_default();
+                    lane.open.push(at);
+                }
+                None => {
+                    self.append(timer);
+                }
+            }
+        }
     }
 
     /// The entry that the lane would be claimed for, with the instant from which that is possible.
@@ -217,14 +256,15 @@ impl Journal for MemoryJournal {
         let mut inner = self.lock();
         let (_, entries, at) = inner.held(claim)?;
         let steps = &mut entries[at].steps;
-        if let Some(record) = steps.iter().find(|record| &record.step == step) {
-            return Ok(match &record.outcome {
+        if let Some(record) = steps.iter_mut().find(|record| &record.step == step) {
+            return Ok(match record.outcome.take() {
                 None => StepStart::Unknown,
-                // A step that failed may be tried again; the others are over.
+                // A step that failed may be tried again, and is unknown while it is; the others are over.
                 Some(Outcome::Failed { .. }) => StepStart::First,
-                Some(outcome) => StepStart::Settled {
-                    outcome: outcome.clone(),
-                },
+                Some(outcome) => {
+                    record.outcome = Some(outcome.clone());
+                    StepStart::Settled { outcome }
+                }
             });
         }
         steps.push(StepRecord {
@@ -268,9 +308,7 @@ impl Journal for MemoryJournal {
         supersede(lane, entries, Some((head, leave)));
         lane.state = Some(state.clone());
         lane.lease = None;
-        for timer in timers {
-            inner.append(timer);
-        }
+        inner.set(timers);
         Ok(())
     }
 
@@ -300,9 +338,7 @@ impl Journal for MemoryJournal {
         supersede(lane, entries, None);
         lane.state = Some(state.clone());
         lane.lease = None;
-        for timer in timers {
-            inner.append(timer);
-        }
+        inner.set(timers);
         Ok(())
     }
 
@@ -345,14 +381,21 @@ impl Journal for MemoryJournal {
             .collect())
     }
 
-    async fn waiting_for(&self, manager: &PersonKey) -> Result<Vec<PersonKey>> {
+    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
         let inner = self.lock();
-        let waiting = inner.lanes.iter().filter(|(_, lane)| {
-            lane.state
-                .as_ref()
-                .is_some_and(|state| state.waits_for.as_ref() == Some(manager))
+        let reports = inner.lanes.iter().filter_map(|(key, lane)| {
+            let state = lane.state.as_ref()?;
+            let named = state.record.as_ref()?.manager_id.as_ref()?;
+            (named == manager).then(|| Report {
+                person: key.clone(),
+                waits: state.waits_for.as_ref() == Some(manager),
+            })
         });
-        Ok(waiting.map(|(key, _)| key.clone()).collect())
+        Ok(reports.collect())
+    }
+
+    async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
+        Ok(self.lock().names.get(&name.to_lowercase()).cloned())
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
@@ -363,17 +406,20 @@ impl Journal for MemoryJournal {
             .values()
             .filter(|lane| lane.lease.is_none_or(|until| until <= moment));
         let heads = free.filter_map(|lane| {
+            let order = |entry: &Entry| (entry.event.due_at, entry.lane_seq);
             let instant = |entry: &Entry| entry.not_before.max(entry.event.due_at);
             let parked = lane.open.iter().any(|&at| inner.entries[at].parked);
             let pending = || {
                 let open = lane.open.iter().map(|&at| &inner.entries[at]);
                 open.filter(|entry| entry.state == EventState::Pending)
             };
-            let head = pending().min_by_key(|entry| (entry.event.due_at, entry.lane_seq));
-            let head = if parked { None } else { head.map(instant) };
-            head.into_iter()
-                .chain(pending().filter(|entry| entry.event.kind.is_leave()).map(instant))
-                .min()
+            let leaves = || pending().filter(|entry| entry.event.kind.is_leave());
+            // A leave that was attempted has come due: what stands before it will not be the head again.
+            let passed = leaves().filter(|entry| entry.attempts > 0).map(order).max();
+            let head = pending().min_by_key(|entry| order(entry));
+            let head = head.filter(|_| !parked && passed.is_none());
+            let leaves = leaves().filter(|entry| passed.is_none_or(|passed| order(entry) >= passed));
+            head.into_iter().chain(leaves).map(instant).min()
         });
         Ok(heads.min())
     }
@@ -385,6 +431,18 @@ impl Journal for MemoryJournal {
         let of_person =
             entries.filter(|entry| query.person.as_ref().is_none_or(|key| entry.event.person == *key));
         let in_state = of_person.filter(|entry| query.state.is_none_or(|state| entry.state == state));
+        let in_state = in_state.filter(|entry| query.due.is_none_or(|due| entry.event.due_at <= due));
         Ok(in_state.take(limit).cloned().collect())
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::MemoryJournal;
+    use crate::journal::conformance;
+
+    #[tokio::test]
+    async fn passes_the_exam() {
+        conformance::exam(async || MemoryJournal::new()).await;
     }
 }

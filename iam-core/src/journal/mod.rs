@@ -16,10 +16,16 @@
 //! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
 //! was intended and not settled has an *unknown* outcome.
 
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod state;
 
 pub use memory::MemoryJournal;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteJournal;
 pub use state::{AccountRef, Lifecycle, PersonState};
 
 use std::time::Duration;
@@ -52,7 +58,7 @@ pub enum Appended {
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StepStart {
-    /// Never intended before.
+    /// Never intended before, or it failed before: carry it out.
     First,
     /// Intended before, outcome unknown.
     Unknown,
@@ -185,8 +191,19 @@ pub struct HistoryQuery {
     pub person: Option<PersonKey>,
     /// In this state only.
     pub state: Option<EventState>,
+    /// Due at this instant or before.
+    pub due: Option<Timestamp>,
     /// At most so many; 0 means all.
     pub limit: usize,
+}
+
+/// Somebody who reports to a manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Who.
+    pub person: PersonKey,
+    /// Whether they wait for the manager's account.
+    pub waits: bool,
 }
 
 /// The durable journal. Implementations are shared between tasks; every method that writes returns after
@@ -210,7 +227,8 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// Stores the plan of the claimed event, replacing an earlier one.
     async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()>;
 
-    /// Records the intent to carry out a step, before it is carried out.
+    /// Records the intent to carry out a step, before it is carried out. A step that failed may be tried
+    /// again: it is [`StepStart::First`] once more, and unknown until it is settled.
     async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart>;
 
     /// Records how an intended step ended.
@@ -220,8 +238,10 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation>;
 
     /// Ends the claimed event: writes the person's new state, replaces the lane's pending timers
-    /// by `timers` (rechecks stay: somebody else may have just set one), and, after a leave, supersedes the earlier pending events of the lane and
-    /// lifts its parking.
+    /// by `timers` (rechecks stay: somebody else may have just set one), and, after a leave, supersedes the
+    /// earlier pending events of the lane and lifts its parking. A timer of `timers` that was set before and
+    /// is pending or superseded is pending afterwards; one that was worked off stays so. Timers may be for
+    /// other people: they wake their lanes.
     async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()>;
 
     /// Gives the lane back; its head may be claimed again from `at` on. Keeps `state` (what has been
@@ -250,11 +270,14 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// Everybody known, ordered by key, after `after`, at most `limit`.
     async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>>;
 
-    /// Whose state says that they wait for this person's account.
-    async fn waiting_for(&self, manager: &PersonKey) -> Result<Vec<PersonKey>>;
+    /// The people whose record names this manager, ordered by key.
+    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>>;
+
+    /// Who holds this sign-in name (compared without case).
+    async fn holder(&self, name: &str) -> Result<Option<PersonKey>>;
 
     /// When the next claim could succeed: the earliest instant among heads that are neither claimed nor
-    /// parked.
+    /// parked. May lie in the past. Behind a leave that waits for its next attempt nothing else comes up.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 
     /// Events and their stories.

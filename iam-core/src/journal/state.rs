@@ -57,6 +57,9 @@ pub struct PersonState {
     pub left_at: Option<Timestamp>,
     /// The manager whose account does not exist yet.
     pub waits_for: Option<PersonKey>,
+    /// Whether the manager is still to be told that the person has joined.
+    #[serde(default)]
+    pub owes_notice: bool,
 }
 
 impl PersonState {
@@ -72,6 +75,7 @@ impl PersonState {
             blocked_by_us: false,
             left_at: None,
             waits_for: None,
+            owes_notice: false,
         }
     }
 }

@@ -63,7 +63,15 @@ impl Steps<'_, '_> {
 /// Joiner and mover: account, attributes, manager, groups, licences, roles, sign-in.
 fn present(input: &Input<'_>, plan: &mut Plan) {
     let mut steps = Steps { input, plan };
+    if let Some(account) = input.actual.account.as_ref().filter(|account| account.deleted) {
+        restore(&mut steps, account);
+        return;
+    }
     let ours = account(&mut steps);
+    if input.fresh {
+        // Nothing of an earlier employment is still held when sign-in is allowed.
+        revocations(&mut steps);
+    }
     if let Some((manager, account)) = input.manager {
         let current = input
             .actual
@@ -86,7 +94,7 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
         .actual
         .account
         .as_ref()
-        .is_none_or(|account| !account.enabled || account.deleted);
+        .is_none_or(|account| !account.enabled);
     if input.phase == Phase::Active && blocked {
         if ours || input.blocked_by_us {
             steps.add(Action::AllowSignIn, input.because);
@@ -94,10 +102,28 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
             steps.note("sign-in was blocked by somebody else and is left blocked".to_owned());
         }
     }
-    revocations(&mut steps);
+    if !input.fresh {
+        revocations(&mut steps);
+    }
 }
 
-/// Creates, restores or updates; says whether the account comes into being by this plan.
+/// A deleted account does not tell what it held, and holds it again once it is restored. So it is restored
+/// with sign-in blocked, and planned for afresh once it can be read.
+fn restore(steps: &mut Steps<'_, '_>, account: &Account) {
+    steps.add(
+        Action::RestoreAccount,
+        "a soft-deleted account carries this worker id",
+    );
+    if account.enabled {
+        steps.add(
+            Action::BlockSignIn,
+            "nothing old may be used before it is looked at",
+        );
+    }
+    steps.note("what the restored account still holds and policy does not ask for is removed then".into());
+}
+
+/// Creates or updates; says whether the account comes into being by this plan.
 fn account(steps: &mut Steps<'_, '_>) -> bool {
     let input = steps.input;
     match (&input.actual.account, input.name) {
@@ -114,20 +140,11 @@ fn account(steps: &mut Steps<'_, '_>) -> bool {
             false
         }
         (Some(account), _) => {
-            if account.deleted {
-                steps.add(
-                    Action::RestoreAccount,
-                    "a soft-deleted account carries this worker id",
-                );
-                steps.note(
-                    "whatever the restored account still holds and policy does not ask for is removed".into(),
-                );
-            }
             let changes = changes(input, account);
             if !changes.is_empty() {
                 steps.add(Action::UpdateAccount { changes }, "HR and policy say so");
             }
-            account.deleted
+            false
         }
     }
 }
@@ -188,15 +205,12 @@ fn grants(steps: &mut Steps<'_, '_>, kind: Kind) {
                 continue;
             }
         }
-        let deleted = input
-            .actual
-            .account
-            .as_ref()
-            .is_some_and(|account| account.deleted);
-        if deleted || !input.actual.holds(what) {
+        if !input.actual.holds(what) {
             steps.add(
                 Action::Grant {
                     entitlement: what.clone(),
+                    rules: wanted.rules.clone(),
+                    grace_days: wanted.grace_days,
                 },
                 rules(&wanted.rules),
             );

@@ -5,6 +5,7 @@
 //! Only what the [ledger](Owned) says the platform granted is taken from a mover; a leaver loses all.
 
 mod diff;
+pub mod guard;
 mod step;
 
 pub use diff::plan;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::entitlement::{Account, Actual, Attributes, Entitlement, Held, Item, TargetId, Via, same};
+use crate::entitlement::{Account, Actual, Attributes, Entitlement, Held, Item, Kind, TargetId, Via, same};
 use crate::event::EventId;
 use crate::person::{PersonKey, hex};
 
@@ -57,6 +58,16 @@ pub struct Owned {
 }
 
 impl Owned {
+    /// Whether this entry is about that entitlement, whatever it is called.
+    pub fn covers(&self, what: &Entitlement) -> bool {
+        same(&self.entitlement, what)
+    }
+
+    /// Whether it carries administrative power.
+    pub fn is_privileged(&self) -> bool {
+        matches!(self.entitlement.kind, Kind::Role | Kind::Azure)
+    }
+
     /// When the grace ends, if it is running.
     pub fn ends_at(&self) -> Option<Timestamp> {
         let grace = jiff::SignedDuration::from_hours(i64::from(self.grace_days) * 24);
@@ -160,7 +171,8 @@ impl Plan {
     }
 }
 
-fn apply(actual: &mut Actual, action: &Action) {
+/// What carrying `action` out makes of `actual`.
+pub(crate) fn apply(actual: &mut Actual, action: &Action) {
     match action {
         Action::CreateAccount { name, attributes } => {
             actual.account = Some(Account {
@@ -173,7 +185,7 @@ fn apply(actual: &mut Actual, action: &Action) {
                 manager: None,
             });
         }
-        Action::Grant { entitlement } => {
+        Action::Grant { entitlement, .. } => {
             if !actual.holds(entitlement) {
                 actual.held.push(Held {
                     entitlement: entitlement.clone(),

@@ -117,6 +117,10 @@ pub enum Action {
     Grant {
         /// What.
         entitlement: Entitlement,
+        /// The rules that ask for it: they go into the ledger with it.
+        rules: Vec<String>,
+        /// Days it is kept once no rule asks for it any more.
+        grace_days: u32,
     },
     /// Take away.
     Revoke {
@@ -137,7 +141,16 @@ pub enum Action {
 }
 
 impl Action {
-    /// The kind in snake case: names what [`Capabilities`](crate::target) classify.
+    /// A grant that no rule asks for: somebody's own decision. It has no grace.
+    pub fn grant(entitlement: Entitlement) -> Self {
+        Self::Grant {
+            entitlement,
+            rules: Vec::new(),
+            grace_days: 0,
+        }
+    }
+
+    /// The kind in snake case: what a target's capabilities classify.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::CreateAccount { .. } => "create_account",
@@ -198,7 +211,7 @@ impl Step {
         why: impl Into<String>,
     ) -> Self {
         let id = match &action {
-            Action::Grant { entitlement } | Action::Revoke { entitlement, .. } => {
+            Action::Grant { entitlement, .. } | Action::Revoke { entitlement, .. } => {
                 format!(
                     "{}:{}:{}",
                     action.kind(),

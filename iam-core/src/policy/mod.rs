@@ -3,6 +3,22 @@
 //! Invariant: when in doubt, hold. A condition that cannot be evaluated is a [`PolicyProblems`], never
 //! "not entitled".
 
+mod document;
+mod expression;
+mod functions;
+mod naming;
+mod patterns;
+mod rules;
+mod schema;
+mod sections;
+mod source;
+mod template;
+mod test;
+
+pub use document::Document;
+pub use naming::Naming;
+pub use test::{CaseReport, TestReport};
+
 use std::fmt;
 
 use jiff::civil::Date;
@@ -38,6 +54,10 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
     /// # Errors
     /// Every rule that could not be evaluated. The engine then holds the person and removes nothing.
     fn desired(&self, subject: &Subject<'_>, today: Date) -> Result<Desired, PolicyProblems>;
+
+    /// Whether the answer may differ from day to day for the same subject. A policy that says no is not asked
+    /// about days to come.
+    fn depends_on_date(&self) -> bool;
 }
 
 /// What happens around joining, moving and leaving. Durations are whole days.

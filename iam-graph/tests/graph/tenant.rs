@@ -102,7 +102,7 @@ impl Tenant {
 
     async fn grant(&self, account: &str, kind: Kind, name: &str) -> Result<Applied> {
         let entitlement = self.what(kind, name).await;
-        self.apply(account, Action::Grant { entitlement }).await
+        self.apply(account, Action::grant(entitlement)).await
     }
 
     async fn revoke(&self, account: &str, kind: Kind, name: &str) -> Result<Applied> {
@@ -492,9 +492,7 @@ async fn an_answer_lost_on_any_other_step_is_harmless() {
     let license = tenant.what(Kind::License, "SPE_E3").await;
     let role = tenant.what(Kind::Role, "Security Reader").await;
     let manager = tenant.user("W-1009")["id"].as_str().unwrap().to_owned();
-    let grant = |what: &Entitlement| Action::Grant {
-        entitlement: what.clone(),
-    };
+    let grant = |what: &Entitlement| Action::grant(what.clone());
     let revoke = |what: &Entitlement| Action::Revoke {
         entitlement: what.clone(),
         assignment: None,
@@ -574,9 +572,7 @@ async fn many_people_at_once() {
         let Applied::Done { account: Some(id) } = made else {
             panic!("{made:?}")
         };
-        let grant = Action::Grant {
-            entitlement: group.clone(),
-        };
+        let grant = Action::grant(group.clone());
         assert_eq!(tenant.apply_for(&worker, Some(&id), grant).await.unwrap(), DONE);
         PersonRef {
             person: PersonKey::new(worker),
@@ -650,7 +646,7 @@ async fn an_account_that_is_not_replicated_yet_is_waited_for() {
     let entitlement = tenant.what(Kind::Group, "sg-security").await;
     tenant.sandbox.fault(Fault::new(Effect::Lag { millis: 1500 }));
     let id = tenant.ada().await;
-    let grant = Action::Grant { entitlement };
+    let grant = Action::grant(entitlement);
     assert_eq!(tenant.apply(&id, grant).await.unwrap(), DONE);
     assert_eq!(tenant.observe(&id).await.held.len(), 1);
     let log = tenant.sandbox.log();

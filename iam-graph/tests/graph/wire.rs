@@ -272,9 +272,7 @@ async fn a_taken_name_is_adopted_if_ours_and_reported_otherwise() {
 
 #[tokio::test]
 async fn only_a_fresh_account_may_not_be_visible_yet() {
-    let grant = || Action::Grant {
-        entitlement: what(Kind::Group, "g1"),
-    };
+    let grant = || Action::grant(what(Kind::Group, "g1"));
     let script = |visible_after: usize| {
         move |line: &str, before: usize| match line {
             "POST /users" => (201, json!({"id": "u1"})),
@@ -318,9 +316,7 @@ async fn writes_that_get_in_each_others_way_are_repeated() {
             }
         }
     };
-    let grant = || Action::Grant {
-        entitlement: what(Kind::Group, "g1"),
-    };
+    let grant = || Action::grant(what(Kind::Group, "g1"));
     let few = graph(script(2)).await;
     assert_eq!(
         few.apply(Some("u1"), grant()).await.unwrap(),
@@ -342,9 +338,7 @@ async fn what_is_so_already_says_so() {
         assert_eq!(applied, Applied::AlreadySo { account: None });
         assert_eq!(graph.sent().await, sent);
     }
-    let grant = |kind| Action::Grant {
-        entitlement: what(kind, "x1"),
-    };
+    let grant = |kind| Action::grant(what(kind, "x1"));
     let revoke = |kind| Action::Revoke {
         entitlement: what(kind, "x1"),
         assignment: None,

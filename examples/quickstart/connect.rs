@@ -1,0 +1,133 @@
+//! The tenant: embedded, or a running sandbox by its env file.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use iam_core::auth::ClientSecret;
+use iam_core::clock::{Clock, SystemClock};
+use iam_core::http::HttpTransport;
+use iam_core::{Cloud, Error, ErrorKind, Result, Secret};
+use iam_graph::GraphClient;
+use iam_sandbox::Sandbox;
+use jiff::{SignedDuration, Timestamp};
+
+/// Where to sign in, and as whom.
+pub(crate) struct Tenant {
+    pub(crate) id: String,
+    pub(crate) graph: String,
+    authority: String,
+    client_id: String,
+    secret: Secret,
+    /// Stops the embedded tenant when dropped.
+    _embedded: Option<Sandbox>,
+}
+
+impl Tenant {
+    pub(crate) async fn open(env_file: Option<&Path>) -> Result<Self> {
+        match env_file {
+            Some(path) => Self::of_env_file(path),
+            None => Self::embedded().await,
+        }
+    }
+
+    async fn embedded() -> Result<Self> {
+        let sandbox = Sandbox::start().await.map_err(|source| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the embedded tenant cannot listen on the loopback",
+            )
+            .with_source(source)
+        })?;
+        Ok(Self {
+            id: sandbox.tenant_id().to_owned(),
+            graph: sandbox.graph().to_owned(),
+            authority: sandbox.authority().to_owned(),
+            client_id: sandbox.client_id().to_owned(),
+            secret: sandbox.client_secret().into(),
+            _embedded: Some(sandbox),
+        })
+    }
+
+    fn of_env_file(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|source| {
+            let advice = "start one with `cargo run -p iam-sandbox -- --env-file FILE`";
+            Error::new(
+                ErrorKind::Invalid,
+                format!("the env file {shown} cannot be read: {advice}"),
+            )
+            .with_source(source)
+        })?;
+        let lines: BTreeMap<&str, &str> = text
+            .lines()
+            .filter_map(|line| line.trim().split_once('='))
+            .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
+            .collect();
+        let value = |name: &str| {
+            let value = lines.get(name).filter(|value| !value.is_empty());
+            value.map(|value| (*value).to_owned()).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Invalid,
+                    format!("the env file {shown} has no line {name}=…"),
+                )
+            })
+        };
+        Ok(Self {
+            id: value("SANDBOX_TENANT")?,
+            graph: value("SANDBOX_GRAPH")?,
+            authority: value("SANDBOX_AUTHORITY")?,
+            client_id: value("SANDBOX_CLIENT_ID")?,
+            secret: value("SANDBOX_CLIENT_SECRET")?.into(),
+            _embedded: None,
+        })
+    }
+
+    /// A new client, with connections and tokens of its own.
+    pub(crate) fn client(&self) -> Result<GraphClient> {
+        let cloud = Cloud::custom(&self.authority, &self.graph)?;
+        let transport = Arc::new(HttpTransport::new()?);
+        let secret = ClientSecret::new(
+            &cloud,
+            &self.id,
+            &self.client_id,
+            self.secret.clone(),
+            transport.clone(),
+            Arc::new(SystemClock),
+        )?;
+        Ok(GraphClient::new(cloud, Arc::new(secret), transport))
+    }
+}
+
+/// A clock that runs from a given instant on, or the machine's.
+#[derive(Debug)]
+pub(crate) struct StartedAt {
+    from: Option<Timestamp>,
+    since: Instant,
+}
+
+impl StartedAt {
+    pub(crate) fn new(from: Option<Timestamp>) -> Self {
+        Self {
+            from,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Clock for StartedAt {
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
+        match self.from {
+            Some(from) => from.saturating_add(passed).unwrap_or(Timestamp::MAX),
+            None => SystemClock.now(),
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move { SystemClock.sleep(duration).await })
+    }
+}

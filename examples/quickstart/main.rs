@@ -1,0 +1,199 @@
+//! The main job, end to end: an HR file in, Entra ID brought to policy.
+//!
+//! Without options: starts the embedded tenant, reads the example data, shows the plan per person, applies
+//! it, reads the tenant back, and plans once more.
+
+mod connect;
+mod proof;
+mod render;
+mod report;
+
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use iam_core::clock::Clock;
+use iam_core::engine::{Engine, Progress};
+use iam_core::intake::{FlatIntake, Reject};
+use iam_core::journal::SqliteJournal;
+use iam_core::policy::Document;
+use iam_core::{Error, ErrorKind, Result};
+use iam_graph::{GraphMail, GraphTarget};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+
+use connect::{StartedAt, Tenant};
+use render::Screen;
+use report::Story;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
+/// The example data speaks of people who start and leave around this day.
+const DAY_OF_THE_DATA: &str = "2026-11-24T09:00:00Z";
+
+/// Bring Entra ID to what HR and policy say.
+///
+/// Reads HR files, plans the change of every person, shows the plan, applies it, proves the end state by
+/// reading the tenant back, and plans again: the second plan has 0 steps.
+#[derive(Debug, Parser)]
+#[command(name = "quickstart", version)]
+struct Options {
+    /// Show the plan, change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// An HR file, JSON or CSV by content; may be given several times [default: the example data]
+    #[arg(long, value_name = "FILE")]
+    feed: Vec<PathBuf>,
+    /// The policy [default: examples/data/policy.toml]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The durable journal, a SQLite file that outlives the program [default: a temporary one]
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Use a running iam-sandbox, by the file it wrote with --env-file [default: an embedded one]
+    #[arg(long, value_name = "ENVFILE")]
+    sandbox: Option<PathBuf>,
+    /// The instant to plan for [default: now; for the example data 2026-11-24T09:00:00Z]
+    #[arg(long, value_name = "INSTANT")]
+    as_of: Option<Timestamp>,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(&options).await {
+        Ok(story) => ExitCode::from(u8::from(!story.is_settled())),
+        Err(error) => {
+            let _ = console::Term::stderr().write_line(&format!("error: {}", error.chain()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<Story> {
+    let examples = [
+        PathBuf::from(DATA).join("workday_feed.json"),
+        PathBuf::from(DATA).join("new_hires.csv"),
+    ];
+    let feeds = if options.feed.is_empty() {
+        &examples[..]
+    } else {
+        &options.feed[..]
+    };
+    let started = match options.as_of {
+        None if options.feed.is_empty() => DAY_OF_THE_DATA.parse().ok(),
+        as_of => as_of,
+    };
+    let clock: Arc<dyn Clock> = Arc::new(StartedAt::new(started));
+    let policy = options
+        .policy
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(DATA).join("policy.toml"));
+    let policy = Arc::new(read_policy(&policy)?);
+
+    let screen = Screen::new(options.json);
+    let tenant = Tenant::open(options.sandbox.as_deref()).await?;
+    let temporary =
+        tempfile::tempdir().map_err(|source| io_error("a temporary folder cannot be made", source))?;
+    let journal = options
+        .journal
+        .clone()
+        .unwrap_or_else(|| temporary.path().join("journal.sqlite"));
+    let journal = Arc::new(SqliteJournal::open(&journal, &tenant.id).await?);
+    let client = tenant.client()?;
+    let mut engine = Engine::builder(journal.clone(), policy.clone())
+        .target(Arc::new(GraphTarget::new(client.clone())))
+        .clock(clock.clone());
+    if let Some(from) = &policy.settings().notify_from {
+        engine = engine.notifier(Arc::new(GraphMail::new(client, from)));
+    }
+    let engine = engine.build();
+
+    let mut story = Story::new(&tenant, clock.now());
+    screen.opening(&story, feeds);
+    for feed in feeds {
+        read_feed(&engine, feed, &mut story).await?;
+    }
+    screen.rejects(&story);
+
+    let preview = engine.plan().await?;
+    screen.plan(&preview);
+    story.planned(&preview);
+    if options.dry_run {
+        screen.dry_run(&story);
+        screen.finish(&story);
+        return Ok(story);
+    }
+
+    let bar = progress_bar(&screen, preview.steps());
+    let ran = engine
+        .run(&|progress| {
+            if let Progress::Step(step, _) = progress {
+                bar.set_message(step.person.to_string());
+                bar.inc(1);
+            }
+        })
+        .await;
+    bar.finish_and_clear();
+    story.ran(ran?);
+    screen.summary(&story);
+
+    // A client of its own, so that nothing which the run remembers can prove the run.
+    let reader = GraphTarget::new(tenant.client()?);
+    story.proof = Some(proof::read_back(&reader, journal.as_ref(), &policy, clock.now()).await?);
+    screen.proof(&story);
+    story.second_plan = Some(engine.plan().await?.steps());
+    screen.finish(&story);
+    journal.close().await?;
+    Ok(story)
+}
+
+fn read_policy(path: &Path) -> Result<Document> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| io_error(format!("the policy {shown} cannot be read"), source))?;
+    Document::parse(&text).map_err(|error| {
+        Error::new(ErrorKind::Invalid, format!("the policy {shown} is not used")).with_source(error)
+    })
+}
+
+async fn read_feed(engine: &Engine, path: &Path, story: &mut Story) -> Result<()> {
+    let shown = path.display().to_string();
+    let file =
+        File::open(path).map_err(|source| io_error(format!("the HR file {shown} cannot be read"), source))?;
+    let input = BufReader::new(file);
+    let wrong = |error: Error| {
+        Error::new(
+            error.kind(),
+            format!("the HR file {shown} was not read to its end, and nothing was carried out: mend it and start again"),
+        )
+        .with_source(error)
+    };
+    let mut rejects: Vec<Reject> = Vec::new();
+    let reading = engine
+        .accept_from(Box::new(FlatIntake::new()), input, |reject| rejects.push(reject))
+        .await
+        .map_err(wrong)?;
+    story.read(path, reading, rejects);
+    Ok(())
+}
+
+fn progress_bar(screen: &Screen, steps: usize) -> ProgressBar {
+    if !screen.is_live() || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(steps as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} steps · {elapsed} · {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn io_error(message: impl Into<std::borrow::Cow<'static, str>>, source: io::Error) -> Error {
+    Error::new(ErrorKind::Invalid, message).with_source(source)
+}

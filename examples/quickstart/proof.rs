@@ -1,0 +1,251 @@
+//! The end state, read back from the tenant and compared with what HR and policy say.
+
+use std::collections::BTreeMap;
+
+use iam_core::Result;
+use iam_core::entitlement::{Actual, Catalog, Class, Kind, Via, same};
+use iam_core::journal::{Journal, Lifecycle, PersonState};
+use iam_core::person::PersonKey;
+use iam_core::policy::{AccessPolicy, Document, Subject};
+use iam_core::target::{Keys, PersonRef, Target};
+use iam_graph::GraphTarget;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+/// What the tenant says about everybody HR spoke of.
+pub(crate) struct Proof {
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One person.
+pub(crate) struct Row {
+    pub(crate) person: String,
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
+    pub(crate) held: Vec<(Kind, String)>,
+    /// What is not as HR and policy say.
+    pub(crate) differs: Vec<String>,
+}
+
+impl Proof {
+    pub(crate) fn differences(&self) -> usize {
+        self.rows.iter().map(|row| row.differs.len()).sum()
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let rows = self.rows.iter().map(|row| {
+            let held = row
+                .held
+                .iter()
+                .map(|(kind, name)| json!({"kind": kind, "name": name}));
+            json!({
+                "person": row.person,
+                "account": row.name,
+                "state": row.state,
+                "held": held.collect::<Vec<_>>(),
+                "differs": row.differs,
+            })
+        });
+        json!({"people": rows.collect::<Vec<_>>(), "differences": self.differences()})
+    }
+}
+
+/// Reads everybody back.
+pub(crate) async fn read_back(
+    target: &GraphTarget,
+    journal: &dyn Journal,
+    policy: &Document,
+    now: Timestamp,
+) -> Result<Proof> {
+    let catalog = target.catalog().await?;
+    let people = journal.people(None, usize::MAX).await?;
+    let keys: Vec<Keys> = people
+        .iter()
+        .map(|state| Keys {
+            person: state.key.clone(),
+            account: None, // found by what the tenant says, not by what the journal remembers
+        })
+        .collect();
+    let found = target.find(&keys).await?;
+    let who: Vec<PersonRef> = keys
+        .iter()
+        .zip(&found)
+        .flat_map(|(key, found)| {
+            found.active.iter().map(|account| PersonRef {
+                person: key.person.clone(),
+                account: account.id.clone(),
+            })
+        })
+        .collect();
+    let mut actuals: BTreeMap<PersonKey, Vec<Actual>> = BTreeMap::new();
+    for actual in target.observe(&who).await? {
+        actuals.entry(actual.person.clone()).or_default().push(actual);
+    }
+    let by_key: BTreeMap<&PersonKey, &PersonState> = people.iter().map(|state| (&state.key, state)).collect();
+    let rows = people.iter().zip(&found).map(|(state, found)| {
+        let actual = actuals.get(&state.key).map(Vec::as_slice).unwrap_or_default();
+        let manager = state
+            .record
+            .as_ref()
+            .and_then(|record| record.manager_id.as_ref());
+        let manager = manager.and_then(|key| by_key.get(key).copied());
+        let mut row = row(state, actual, &catalog);
+        if actual.len() > 1 {
+            row.differs
+                .push(format!("{} accounts carry this worker id", actual.len()));
+        } else {
+            compare(
+                state,
+                manager,
+                actual.first(),
+                !found.deleted.is_empty(),
+                policy,
+                &catalog,
+                now,
+                &mut row,
+            );
+        }
+        row
+    });
+    Ok(Proof { rows: rows.collect() })
+}
+
+fn row(state: &PersonState, actual: &[Actual], catalog: &Catalog) -> Row {
+    let account = actual.first().and_then(|actual| actual.account.as_ref());
+    let held = actual
+        .first()
+        .map(|actual| actual.held.as_slice())
+        .unwrap_or_default();
+    let name = |held: &iam_core::entitlement::Held| {
+        let item = catalog.item(&held.entitlement);
+        item.map_or_else(
+            || held.entitlement.name.clone(),
+            |item| item.entitlement.name.clone(),
+        )
+    };
+    let mut held: Vec<(Kind, String)> = held
+        .iter()
+        .map(|held| (held.entitlement.kind, name(held)))
+        .collect();
+    held.sort();
+    Row {
+        person: state.key.to_string(),
+        name: account.map_or_else(String::new, |account| account.name.clone()),
+        state: match account {
+            None => "no account",
+            Some(account) if account.enabled => "enabled",
+            Some(_) => "blocked",
+        },
+        held,
+        differs: Vec::new(),
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // one call
+fn compare(
+    state: &PersonState,
+    manager: Option<&PersonState>,
+    actual: Option<&Actual>,
+    deleted: bool,
+    policy: &Document,
+    catalog: &Catalog,
+    now: Timestamp,
+    row: &mut Row,
+) {
+    let mut differs = Vec::new();
+    let account = actual.and_then(|actual| actual.account.as_ref());
+    match state.lifecycle {
+        Lifecycle::Pending => {}
+        Lifecycle::Deleted => {
+            if account.is_some() || (!deleted && !state.accounts.is_empty()) {
+                differs.push("the account is not in the deleted items".to_owned());
+            }
+        }
+        Lifecycle::Disabled => {
+            if account.is_some_and(|account| account.enabled) {
+                differs.push("sign-in is not blocked".to_owned());
+            }
+            for held in actual
+                .iter()
+                .flat_map(|actual| &actual.held)
+                .filter(|held| held.via == Via::Direct)
+            {
+                differs.push(format!("still holds {}", held.entitlement));
+            }
+        }
+        Lifecycle::Staged | Lifecycle::Active => {
+            let Some(actual) = actual else {
+                row.differs.push("has no account".to_owned());
+                return;
+            };
+            let enabled = account.is_some_and(|account| account.enabled);
+            if enabled != (state.lifecycle == Lifecycle::Active) {
+                differs.push(format!(
+                    "sign-in is {}",
+                    if enabled { "allowed" } else { "blocked" }
+                ));
+            }
+            missing(state, manager, actual, policy, catalog, now, &mut differs);
+        }
+        _ => differs.push("stands in a way that this example does not know".to_owned()),
+    }
+    row.differs = differs;
+}
+
+fn missing(
+    state: &PersonState,
+    manager: Option<&PersonState>,
+    actual: &Actual,
+    policy: &Document,
+    catalog: &Catalog,
+    now: Timestamp,
+    differs: &mut Vec<String>,
+) {
+    let Some(person) = &state.record else { return };
+    let zone = person
+        .time_zone
+        .as_deref()
+        .unwrap_or(&policy.settings().time_zone);
+    let today = now
+        .to_zoned_datetime(TimeZone::get(zone).unwrap_or(TimeZone::UTC))
+        .date();
+    let subject = Subject {
+        person,
+        manager: manager.and_then(|manager| manager.record.as_ref()),
+    };
+    let desired = match policy.desired(&subject, today) {
+        Ok(desired) => desired,
+        Err(problems) => {
+            differs.push(problems.to_string());
+            return;
+        }
+    };
+    for (name, value) in &desired.attributes {
+        if actual
+            .account
+            .as_ref()
+            .and_then(|account| account.attributes.get(name))
+            != Some(value)
+        {
+            differs.push(format!("{} is not what HR says", name.as_str()));
+        }
+    }
+    for grant in &desired.grants {
+        let item = match catalog.resolve(&grant.what) {
+            Ok(item) => item,
+            Err(why) => {
+                differs.push(why);
+                continue;
+            }
+        };
+        let waits = item.privileged && state.lifecycle == Lifecycle::Staged;
+        let held = actual
+            .held
+            .iter()
+            .any(|held| same(&held.entitlement, &item.entitlement));
+        if item.class == Class::Assignable && !waits && !held {
+            differs.push(format!("does not hold {}", item.entitlement));
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Text for people: a diff per person, with the reason of each line.
+
+use std::path::PathBuf;
+
+use console::{Style, Term};
+use iam_core::engine::{PersonPlan, Preview};
+use iam_core::entitlement::Kind;
+use iam_core::plan::{Action, Step};
+
+use crate::report::Story;
+
+/// Where text goes. Colours only on a terminal (and not with `NO_COLOR`).
+pub(crate) struct Screen {
+    term: Term,
+    json: bool,
+}
+
+/// Width of the columns before the reason.
+const WHAT: usize = 11;
+const WHICH: usize = 46;
+
+impl Screen {
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            term: Term::stdout(),
+            json,
+        }
+    }
+
+    /// Whether text is shown while the work goes on.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.json
+    }
+
+    fn line(&self, text: impl AsRef<str>) {
+        if !self.json {
+            // Whoever closed the pipe does not want to read on.
+            let _ = self.term.write_line(text.as_ref());
+        }
+    }
+
+    fn title(&self, text: &str) {
+        self.line("");
+        self.line(Style::new().bold().apply_to(text).to_string());
+    }
+
+    pub(crate) fn opening(&self, story: &Story, feeds: &[PathBuf]) {
+        let feeds: Vec<String> = feeds.iter().map(|feed| feed.display().to_string()).collect();
+        self.line(format!("Tenant {} at {}", story.tenant, story.graph));
+        self.line(format!("As of {:.0}, from {}", story.now, feeds.join(", ")));
+    }
+
+    pub(crate) fn rejects(&self, story: &Story) {
+        self.title("HR");
+        for (file, reading, _) in &story.readings {
+            let summary = &reading.summary;
+            self.line(format!(
+                "{file}: {} rows, {} records ({} new, {} unchanged), {} rejected",
+                summary.rows,
+                summary.records,
+                reading.accepted.events,
+                reading.accepted.unchanged,
+                summary.rejects
+            ));
+        }
+        let red = Style::new().red();
+        for (file, reject) in story.rejects() {
+            let person = reject
+                .person
+                .as_deref()
+                .map(|id| format!(" ({id})"))
+                .unwrap_or_default();
+            self.line(format!("  {} {file}{person} {reject}", red.apply_to("✗")));
+        }
+    }
+
+    pub(crate) fn plan(&self, preview: &Preview) {
+        self.title(&format!(
+            "Plan: {} steps for {} people",
+            preview.steps(),
+            count(preview)
+        ));
+        let quiet: Vec<&PersonPlan> = preview.people.iter().filter(|person| is_quiet(person)).collect();
+        for person in preview.people.iter().filter(|person| !is_quiet(person)) {
+            self.person(person);
+        }
+        if !quiet.is_empty() {
+            let keys: Vec<&str> = quiet.iter().map(|person| person.person.as_str()).collect();
+            self.line("");
+            self.line(format!("Nothing to do for {}", keys.join(", ")));
+        }
+        for trip in &preview.guard {
+            self.line(Style::new().red().apply_to(format!("guard: {trip}")).to_string());
+        }
+    }
+
+    fn person(&self, person: &PersonPlan) {
+        let record = person.record.as_ref();
+        let given = record.and_then(|record| record.preferred_name.as_ref().or(record.given_name.as_ref()));
+        let family = record.and_then(|record| record.family_name.as_ref());
+        let name: Vec<&str> = [given, family]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let head = format!("{} {} · {}", person.person, name.join(" "), person.kind.as_str());
+        self.line("");
+        self.line(Style::new().bold().apply_to(head).to_string());
+        for step in &person.plan.steps {
+            self.step(step);
+        }
+        let yellow = Style::new().yellow();
+        for note in &person.plan.notes {
+            self.line(format!("  {} {note}", yellow.apply_to("!")));
+        }
+        if let Some(why) = person.hold.as_ref().or(person.plan.refused.as_ref()) {
+            self.line(format!("  {} {why}", Style::new().red().apply_to("✗")));
+        }
+        if let Some((timer, at)) = person.next.filter(|_| person.plan.steps.is_empty()) {
+            self.line(format!(
+                "  {} next: {} at {at}",
+                yellow.apply_to("·"),
+                timer.as_str()
+            ));
+        }
+    }
+
+    fn step(&self, step: &Step) {
+        let (add, change, remove) = (Style::new().green(), Style::new().yellow(), Style::new().red());
+        let why = Style::new().dim();
+        if let Action::UpdateAccount { changes } = &step.action {
+            for (attribute, values) in changes {
+                let before = values.before.as_deref().unwrap_or("(empty)");
+                let which = format!("{before} → {}", values.after);
+                self.row(&change, "~", attribute.as_str(), &which, &why, &step.why);
+            }
+            return;
+        }
+        let (style, sign, what, which) = match &step.action {
+            Action::CreateAccount { name, .. } => (&add, "+", "account", name.clone()),
+            Action::RestoreAccount => (&add, "+", "account", "restored from the deleted items".to_owned()),
+            Action::SetManager { manager, .. } => (&change, "~", "manager", manager.to_string()),
+            Action::AllowSignIn => (&add, "+", "sign-in", "allowed".to_owned()),
+            Action::BlockSignIn => (&remove, "-", "sign-in", "blocked".to_owned()),
+            Action::RevokeSessions => (&remove, "-", "sessions", "revoked".to_owned()),
+            Action::ResetPassword => (&change, "~", "password", "reset to a random one".to_owned()),
+            Action::Grant { entitlement, .. } => {
+                (&add, "+", entitlement.kind.as_str(), entitlement.name.clone())
+            }
+            Action::Revoke { entitlement, .. } => {
+                (&remove, "-", entitlement.kind.as_str(), entitlement.name.clone())
+            }
+            Action::DeleteAccount => (
+                &remove,
+                "-",
+                "account",
+                "deleted, restorable for 30 days".to_owned(),
+            ),
+            Action::Notify { to, .. } => {
+                let to: Vec<String> = to.iter().map(|to| format!("{to:?}").to_lowercase()).collect();
+                (&change, "@", "notice", format!("to {}", to.join(", ")))
+            }
+            other => (&change, "~", other.kind(), String::new()),
+        };
+        self.row(style, sign, what, &which, &why, &step.why);
+    }
+
+    fn row(&self, style: &Style, sign: &str, what: &str, which: &str, dim: &Style, why: &str) {
+        let which = console::pad_str(which, WHICH, console::Alignment::Left, None);
+        self.line(format!(
+            "  {} {which} {}",
+            style.apply_to(format!("{sign} {what:WHAT$}")),
+            dim.apply_to(why)
+        ));
+    }
+
+    pub(crate) fn dry_run(&self, story: &Story) {
+        self.title("Dry run");
+        self.line(format!(
+            "{} steps were planned, nothing was changed.",
+            story.planned_steps
+        ));
+    }
+
+    pub(crate) fn summary(&self, story: &Story) {
+        let totals = story.totals();
+        self.title("Summary");
+        self.line(format!("{:>6} people worked on", totals.people));
+        self.line(format!("{:>6} steps carried out", totals.done));
+        self.line(format!("{:>6} already so", totals.already_so));
+        self.line(format!("{:>6} failed", totals.failed));
+        self.line(format!("{:>6} of unknown outcome", totals.unknown));
+        self.line(format!("{:>6} rejected rows", story.rejects().count()));
+        let red = Style::new().red();
+        for (person, why) in story.open().chain(story.failures()) {
+            self.line(format!("  {} {person}: {why}", red.apply_to("✗")));
+        }
+    }
+
+    pub(crate) fn proof(&self, story: &Story) {
+        let Some(proof) = &story.proof else { return };
+        self.title("Read back from the tenant");
+        let (good, bad) = (Style::new().green(), Style::new().red());
+        for row in &proof.rows {
+            let of = |kind| -> Vec<&str> {
+                let held = row.held.iter().filter(|(held, _)| *held == kind);
+                held.map(|(_, name)| name.as_str()).collect()
+            };
+            let kinds = [Kind::Group, Kind::License, Kind::Role].map(of);
+            let held: Vec<String> = kinds
+                .iter()
+                .filter(|names| !names.is_empty())
+                .map(|names| names.join(", "))
+                .collect();
+            let mark = if row.differs.is_empty() {
+                good.apply_to("✓")
+            } else {
+                bad.apply_to("✗")
+            };
+            let account = console::pad_str(&row.name, 44, console::Alignment::Left, None);
+            self.line(format!(
+                "  {mark} {:7} {account} {:10} {}",
+                row.person,
+                row.state,
+                held.join(" · ")
+            ));
+            for difference in &row.differs {
+                self.line(format!("      {}", bad.apply_to(difference)));
+            }
+        }
+        self.line(format!(
+            "{} people read back, {} differences from HR and policy",
+            proof.rows.len(),
+            proof.differences()
+        ));
+    }
+
+    pub(crate) fn finish(&self, story: &Story) {
+        if self.json {
+            let _ = self.term.write_line(&format!("{:#}", story.to_json()));
+            return;
+        }
+        if let Some(steps) = story.second_plan {
+            self.title("Planned again");
+            self.line(format!("{steps} steps"));
+        }
+    }
+}
+
+fn count(preview: &Preview) -> usize {
+    let busy = preview
+        .people
+        .iter()
+        .filter(|person| !person.plan.steps.is_empty());
+    busy.map(|person| &person.person)
+        .collect::<std::collections::BTreeSet<_>>()
+        .len()
+}
+
+fn is_quiet(person: &PersonPlan) -> bool {
+    let plan = &person.plan;
+    let timed = person
+        .next
+        .is_some_and(|(timer, _)| timer != iam_core::event::Timer::Review);
+    plan.steps.is_empty()
+        && plan.notes.is_empty()
+        && plan.refused.is_none()
+        && person.hold.is_none()
+        && !timed
+}

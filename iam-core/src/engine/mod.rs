@@ -1,0 +1,369 @@
+//! [`Engine`]: what users hold. It accepts what HR says, plans, and brings the targets to policy.
+//!
+//! One engine serves one tenant. It owns no threads: [`run`](Engine::run) works off everything that is due
+//! and returns, and a program that wants to go on sleeps until [`next_due`](Engine::next_due).
+
+mod names;
+mod preview;
+mod reading;
+mod report;
+#[cfg(test)]
+#[cfg(feature = "testing")]
+mod tests;
+mod views;
+mod work;
+
+pub use reading::Reading;
+pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, Totals};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::entitlement::Catalog;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{self, Event, EventId};
+use crate::journal::{Appended, Entry, HistoryQuery, Journal, Lifecycle as Stage, PersonState};
+use crate::notify::Notifier;
+use crate::orchestrator::{Lifecycle, Orchestrator};
+use crate::person::{Person, PersonKey};
+use crate::plan::guard::{self, Tally};
+use crate::policy::Document;
+use crate::target::Target;
+
+use preview::{Overlay, Shadow, Silence};
+use work::Work;
+
+/// How many records are accepted in one commit.
+const CHUNK: usize = 500;
+/// How many people are worked on at once.
+const CONCURRENCY: usize = 16;
+
+/// Brings people to policy.
+pub struct Engine {
+    journal: Arc<dyn Journal>,
+    targets: Vec<Arc<dyn Target>>,
+    policy: Arc<Document>,
+    orchestrator: Arc<dyn Orchestrator>,
+    notifier: Option<Arc<dyn Notifier>>,
+    clock: SharedClock,
+    concurrency: usize,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("journal", &self.journal)
+            .field("targets", &self.targets)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Collects the parts of an [`Engine`].
+#[derive(Debug)]
+pub struct EngineBuilder(Engine);
+
+impl EngineBuilder {
+    /// Adds a target. Names are given out for accounts at the first one.
+    #[must_use]
+    pub fn target(mut self, target: Arc<dyn Target>) -> Self {
+        self.0.targets.push(target);
+        self
+    }
+
+    /// Who decides what an event means (the standard [`Lifecycle`] of the policy).
+    #[must_use]
+    pub fn orchestrator(mut self, orchestrator: Arc<dyn Orchestrator>) -> Self {
+        self.0.orchestrator = orchestrator;
+        self
+    }
+
+    /// Who sends notices (nobody: planned notices fail, and say so).
+    #[must_use]
+    pub fn notifier(mut self, notifier: Arc<dyn Notifier>) -> Self {
+        self.0.notifier = Some(notifier);
+        self
+    }
+
+    /// The clock of effective time (the machine's).
+    #[must_use]
+    pub fn clock(mut self, clock: SharedClock) -> Self {
+        self.0.clock = clock;
+        self
+    }
+
+    /// How many people are worked on at once (16).
+    #[must_use]
+    pub fn concurrency(mut self, people: usize) -> Self {
+        self.0.concurrency = people.max(1);
+        self
+    }
+
+    /// The engine.
+    pub fn build(self) -> Engine {
+        self.0
+    }
+}
+
+impl Engine {
+    /// Starts an engine over a journal and a policy; it needs at least one target.
+    pub fn builder(journal: Arc<dyn Journal>, policy: Arc<Document>) -> EngineBuilder {
+        EngineBuilder(Self {
+            journal,
+            targets: Vec::new(),
+            orchestrator: Arc::new(Lifecycle::new(policy.clone())),
+            policy,
+            notifier: None,
+            clock: Arc::new(SystemClock),
+            concurrency: CONCURRENCY,
+        })
+    }
+
+    /// Accepts records, in order. When this returns, every one that says something new is a durable event;
+    /// nothing has been carried out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] from the journal. Records of chunks before stand; accepting them again is
+    /// harmless.
+    pub async fn accept(&self, records: impl IntoIterator<Item = Person>) -> Result<Accepted> {
+        let mut total = Accepted::default();
+        let mut chunk: Vec<Person> = Vec::with_capacity(CHUNK);
+        for record in records {
+            chunk.push(record);
+            if chunk.len() == CHUNK {
+                self.accept_chunk(&mut chunk, &mut total).await?;
+            }
+        }
+        self.accept_chunk(&mut chunk, &mut total).await?;
+        Ok(total)
+    }
+
+    async fn accept_chunk(&self, chunk: &mut Vec<Person>, total: &mut Accepted) -> Result<()> {
+        let mut open = std::mem::take(chunk);
+        while !open.is_empty() {
+            let keys: Vec<PersonKey> = open.iter().map(|record| record.key.clone()).collect();
+            let latest = self.journal.accepted(&keys).await?;
+            let mut latest: BTreeMap<PersonKey, Option<event::Accepted>> =
+                keys.into_iter().zip(latest).collect();
+            let now = self.clock.now();
+            let (mut events, mut sources) = (Vec::new(), Vec::new());
+            for record in open.drain(..) {
+                let previous = latest.get(&record.key).and_then(Option::as_ref);
+                let Some(event) = Event::observed(previous, &record, now) else {
+                    total.unchanged += 1;
+                    continue;
+                };
+                let accepted = event::Accepted {
+                    version: event.version,
+                    record: record.clone(),
+                };
+                latest.insert(record.key.clone(), Some(accepted));
+                events.push(event);
+                sources.push(record);
+            }
+            let appended = self.journal.append(&events).await?;
+            for (outcome, record) in appended.into_iter().zip(sources) {
+                match outcome {
+                    Appended::New => total.events += 1,
+                    Appended::Duplicate => total.unchanged += 1,
+                    // Somebody else accepted a record of this person meanwhile: compare again.
+                    Appended::Stale => open.push(record),
+                    Appended::Conflict => {
+                        return Err(Error::new(
+                            ErrorKind::Conflict,
+                            format!("an event of {} is known with another content", record.key),
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that would happen now: the same work as [`run`](Self::run), with every effect kept in
+    /// memory. Reads the targets, writes nothing.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), but for the guard, which is reported in the preview.
+    pub async fn plan(&self) -> Result<Preview> {
+        let catalogs = self.catalogs().await?;
+        self.preview(&catalogs).await
+    }
+
+    async fn preview(&self, catalogs: &[Arc<Catalog>]) -> Result<Preview> {
+        let now = self.clock.now();
+        let shadow = Shadow::of(self.journal.as_ref(), now).await?;
+        let targets: Vec<Arc<dyn Target>> = self
+            .targets
+            .iter()
+            .map(|target| Arc::new(Overlay::new(target.clone())) as Arc<dyn Target>)
+            .collect();
+        let decided = Mutex::new(Vec::new());
+        self.work(
+            &shadow,
+            &targets,
+            catalogs,
+            Some(&Silence),
+            &|_| {},
+            Some(&decided),
+        )
+        .drain()
+        .await?;
+        let people = decided.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut preview = Preview {
+            people,
+            guard: Vec::new(),
+        };
+        preview.guard = self.trips(&preview, now).await?;
+        Ok(preview)
+    }
+
+    /// Works off everything that is due. First the whole is planned and shown to the policy's guard: over a
+    /// limit, nothing is done. `progress` is told of every step and every person, from several tasks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Guarded`] when the guard refuses; [`ErrorKind::Invalid`] when the policy names what the
+    /// tenant does not have; the target's error when it cannot be read (nothing was done, the work stays
+    /// accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report.
+    pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
+        let catalogs = self.catalogs().await?;
+        let preview = self.preview(&catalogs).await?;
+        if !preview.guard.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Guarded,
+                format!(
+                    "the guard of the policy refuses the plan, and nothing was done: {}",
+                    preview.guard.join("; ")
+                ),
+            ));
+        }
+        let notifier = self.notifier.as_deref();
+        self.work(
+            self.journal.as_ref(),
+            &self.targets,
+            &catalogs,
+            notifier,
+            progress,
+            None,
+        )
+        .drain()
+        .await
+    }
+
+    fn work<'a>(
+        &'a self,
+        journal: &'a dyn Journal,
+        targets: &'a [Arc<dyn Target>],
+        catalogs: &'a [Arc<Catalog>],
+        notifier: Option<&'a dyn Notifier>,
+        progress: &'a (dyn Fn(Progress<'_>) + Sync),
+        decided: Option<&'a Mutex<Vec<PersonPlan>>>,
+    ) -> Work<'a> {
+        Work {
+            journal,
+            targets,
+            catalogs,
+            orchestrator: self.orchestrator.as_ref(),
+            notifier,
+            protected: self.policy.protected(),
+            hr_mail: self.policy.settings().hr_mail.as_deref(),
+            clock: &self.clock,
+            concurrency: self.concurrency,
+            progress,
+            decided,
+        }
+    }
+
+    /// What the targets offer, with everything that the policy names found in it.
+    async fn catalogs(&self) -> Result<Vec<Arc<Catalog>>> {
+        let mut catalogs = Vec::with_capacity(self.targets.len());
+        for target in &self.targets {
+            let catalog = target.catalog().await?;
+            let problems = self.policy.check(&catalog);
+            if !problems.is_empty() {
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    format!(
+                        "the policy does not fit the tenant, and nothing was done:\n{}",
+                        problems.join("\n")
+                    ),
+                ));
+            }
+            catalogs.push(Arc::new(catalog));
+        }
+        Ok(catalogs)
+    }
+
+    /// The limits that the preview exceeds, counting what was done within the guard's window.
+    async fn trips(&self, preview: &Preview, now: Timestamp) -> Result<Vec<String>> {
+        let limits = self.policy.limits();
+        let mut tally = Tally::default();
+        for person in &preview.people {
+            tally.add(&person.plan);
+        }
+        if tally == Tally::default() {
+            return Ok(Vec::new());
+        }
+        let window = SignedDuration::from_hours(i64::from(limits.window_hours));
+        let since = now.saturating_sub(window).unwrap_or(Timestamp::MIN);
+        let mut after: Option<PersonKey> = None;
+        loop {
+            let people = self.journal.people(after.as_ref(), CHUNK).await?;
+            let Some(last) = people.last() else { break };
+            after = Some(last.key.clone());
+            for state in &people {
+                count(state, since, &mut tally);
+            }
+        }
+        // Those who are about to be worked on for the first time are at work as well.
+        let newcomers = preview
+            .people
+            .iter()
+            .filter(|person| matches!(person.kind, event::EventKind::Join));
+        tally.at_work += u32::try_from(newcomers.count()).unwrap_or(u32::MAX);
+        tally.at_work = tally.at_work.max(tally.leavers);
+        Ok(guard::check(limits, &tally))
+    }
+
+    /// When something becomes due next.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>> {
+        self.journal.next_due().await
+    }
+
+    /// What is known of a person.
+    pub async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
+        self.journal.person(key).await
+    }
+
+    /// Everything that happened to a person, and what is still to come, in the order of acceptance.
+    pub async fn timeline(&self, key: &PersonKey) -> Result<Vec<Entry>> {
+        let query = HistoryQuery {
+            person: Some(key.clone()),
+            ..HistoryQuery::default()
+        };
+        self.journal.history(&query).await
+    }
+
+    /// Brings an event that was set aside back to work; `by` and `reason` are kept with it.
+    pub async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        self.journal.requeue(event, by, reason).await
+    }
+}
+
+fn count(state: &PersonState, since: Timestamp, tally: &mut Tally) {
+    if matches!(state.lifecycle, Stage::Staged | Stage::Active) {
+        tally.at_work += 1;
+    }
+    if state.left_at.is_some_and(|left| left > since) && !state.accounts.is_empty() {
+        tally.leavers_before += 1;
+        tally.at_work += 1; // they were, when the window opened
+    }
+    let given = state
+        .ledger
+        .iter()
+        .filter(|owned| owned.is_privileged() && owned.since > since);
+    tally.privileged_before += u32::try_from(given.count()).unwrap_or(u32::MAX);
+}

@@ -1,0 +1,335 @@
+//! Doors that lead nowhere, for a preview: the same work on the same events, with every effect kept in
+//! memory. [`Shadow`] reads through to the journal, [`Overlay`] to the target.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::entitlement::{Account, Actual, Catalog, TargetId};
+use crate::error::Result;
+use crate::event::{Accepted, Event, EventId};
+use crate::journal::{
+    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState,
+    Report, Reservation, StepStart,
+};
+use crate::notify::{Message, Notifier};
+use crate::person::PersonKey;
+use crate::plan::{Action, IdempotencyKey, Plan, Step, StepId, apply};
+use crate::target::{Applied, Candidates, Capabilities, Keys, PersonRef, Target};
+
+/// A journal that starts as a copy of the real one's due work and keeps every write to itself.
+#[derive(Debug)]
+pub(super) struct Shadow<'a> {
+    real: &'a dyn Journal,
+    copy: MemoryJournal,
+    seeded: Mutex<BTreeSet<PersonKey>>,
+}
+
+impl<'a> Shadow<'a> {
+    /// Copies everything that could be claimed at `now`.
+    pub(super) async fn of(real: &'a dyn Journal, now: Timestamp) -> Result<Self> {
+        let shadow = Self {
+            real,
+            copy: MemoryJournal::new(),
+            seeded: Mutex::default(),
+        };
+        let pending = HistoryQuery {
+            state: Some(EventState::Pending),
+            due: Some(now),
+            ..HistoryQuery::default()
+        };
+        let dead = HistoryQuery {
+            state: Some(EventState::Dead),
+            ..HistoryQuery::default()
+        };
+        let mut entries = real.history(&pending).await?;
+        entries.extend(
+            real.history(&dead)
+                .await?
+                .into_iter()
+                .filter(|entry| entry.parked),
+        );
+        for entry in &entries {
+            shadow.seed(&entry.event.person).await?;
+        }
+        shadow.copy.adopt(entries);
+        Ok(shadow)
+    }
+
+    async fn seed(&self, person: &PersonKey) -> Result<()> {
+        if !lock(&self.seeded).insert(person.clone()) {
+            return Ok(());
+        }
+        let accepted = self
+            .real
+            .accepted(std::slice::from_ref(person))
+            .await?
+            .pop()
+            .flatten();
+        self.copy.seed(person, self.real.person(person).await?, accepted);
+        Ok(())
+    }
+
+    fn has(&self, person: &PersonKey) -> bool {
+        lock(&self.seeded).contains(person)
+    }
+}
+
+#[async_trait]
+impl Journal for Shadow<'_> {
+    async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
+        for event in batch {
+            self.seed(&event.person).await?;
+        }
+        self.copy.append(batch).await
+    }
+
+    async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
+        self.real.accepted(keys).await
+    }
+
+    async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
+        self.copy.claim(max, now, lease).await
+    }
+
+    async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
+        self.copy.heartbeat(claim, lease).await
+    }
+
+    async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
+        self.copy.plan(claim, plan).await
+    }
+
+    async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
+        self.copy.intend(claim, step, key).await
+    }
+
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+        self.copy.settle(claim, step, outcome).await
+    }
+
+    async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
+        match self.real.holder(name).await? {
+            Some(by) if by != *person => Ok(Reservation::Taken { by }),
+            _ => self.copy.reserve(name, person).await,
+        }
+    }
+
+    async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
+        match self.copy.holder(name).await? {
+            Some(holder) => Ok(Some(holder)),
+            None => self.real.holder(name).await,
+        }
+    }
+
+    async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
+        for timer in timers {
+            self.seed(&timer.person).await?;
+        }
+        self.copy.complete(claim, state, timers).await
+    }
+
+    async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
+        self.copy.retry_later(claim, state, at, why).await
+    }
+
+    async fn dead_letter(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        timers: &[Event],
+        why: &str,
+        lane: Lane,
+    ) -> Result<()> {
+        for timer in timers {
+            self.seed(&timer.person).await?;
+        }
+        self.copy.dead_letter(claim, state, timers, why, lane).await
+    }
+
+    async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        self.copy.requeue(event, by, reason).await
+    }
+
+    async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
+        if self.has(key) {
+            self.copy.person(key).await
+        } else {
+            self.real.person(key).await
+        }
+    }
+
+    async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>> {
+        self.real.people(after, limit).await
+    }
+
+    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
+        let mut reports = self.real.reports_of(manager).await?;
+        reports.retain(|report| !self.has(&report.person));
+        reports.extend(self.copy.reports_of(manager).await?);
+        Ok(reports)
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        self.copy.next_due().await
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
+        self.copy.history(query).await
+    }
+}
+
+/// A target whose accounts change in memory only.
+#[derive(Debug)]
+pub(super) struct Overlay {
+    inner: Arc<dyn Target>,
+    changed: Mutex<BTreeMap<String, Actual>>,
+}
+
+impl Overlay {
+    pub(super) fn new(inner: Arc<dyn Target>) -> Self {
+        Self {
+            inner,
+            changed: Mutex::default(),
+        }
+    }
+
+    /// The account as this preview has left it.
+    fn account(&self, id: &str) -> Option<Account> {
+        lock(&self.changed)
+            .get(id)
+            .and_then(|actual| actual.account.clone())
+    }
+}
+
+#[async_trait]
+impl Target for Overlay {
+    fn id(&self) -> &TargetId {
+        self.inner.id()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn catalog(&self) -> Result<Catalog> {
+        self.inner.catalog().await
+    }
+
+    async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
+        let made = |key: &Keys| self.account(&new_id(&key.person));
+        let mut keys: Vec<Keys> = keys.to_vec();
+        for key in &mut keys {
+            // The service does not know the ids that only this preview gave.
+            key.account = key.account.take().filter(|id| !is_new(id));
+        }
+        let mut found = self.inner.find(&keys).await?;
+        for (key, candidates) in keys.iter().zip(&mut found) {
+            if let Some(account) = made(key) {
+                candidates.active = vec![account];
+            }
+            for list in [&mut candidates.active, &mut candidates.deleted] {
+                for account in list {
+                    if let Some(changed) = self.account(&account.id) {
+                        *account = changed;
+                    }
+                }
+            }
+            for account in &candidates.deleted {
+                let known = Actual {
+                    account: Some(account.clone()),
+                    ..Actual::none(key.person.clone())
+                };
+                lock(&self.changed).entry(account.id.clone()).or_insert(known);
+            }
+            let (deleted, active) = candidates
+                .active
+                .drain(..)
+                .chain(candidates.deleted.drain(..))
+                .partition(|account| account.deleted);
+            (candidates.active, candidates.deleted) = (active, deleted);
+        }
+        Ok(found)
+    }
+
+    async fn names_taken(&self, names: &[String]) -> Result<BTreeMap<String, String>> {
+        self.inner.names_taken(names).await
+    }
+
+    async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
+        let asked: Vec<PersonRef> = who
+            .iter()
+            .filter(|who| self.account(&who.account).is_none())
+            .cloned()
+            .collect();
+        let mut observed = self.inner.observe(&asked).await?.into_iter();
+        let mut changed = lock(&self.changed);
+        let mut answer = Vec::with_capacity(who.len());
+        for person in who {
+            if let Some(known) = changed.get(&person.account) {
+                answer.push(known.clone());
+            } else if let Some(actual) = observed.next() {
+                changed.insert(person.account.clone(), actual.clone());
+                answer.push(actual);
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn apply(&self, step: &Step, _: &IdempotencyKey) -> Result<Applied> {
+        let id = match (&step.action, &step.account) {
+            (Action::CreateAccount { .. }, _) | (_, None) => new_id(&step.person),
+            (_, Some(id)) => id.clone(),
+        };
+        let mut changed = lock(&self.changed);
+        let actual = changed
+            .entry(id.clone())
+            .or_insert_with(|| Actual::none(step.person.clone()));
+        if actual.account.is_none() {
+            // Nobody looked at it before: all that matters here is that it is there.
+            actual.account = Some(Account {
+                id: id.clone(),
+                name: String::new(),
+                enabled: false,
+                deleted: matches!(step.action, Action::RestoreAccount),
+                synced: false,
+                attributes: BTreeMap::new(),
+                manager: None,
+            });
+        }
+        apply(actual, &step.action);
+        if let Some(account) = &mut actual.account {
+            account.id.clone_from(&id);
+        }
+        let brings = matches!(step.action, Action::CreateAccount { .. } | Action::RestoreAccount);
+        Ok(Applied::Done {
+            account: brings.then_some(id),
+        })
+    }
+}
+
+/// Sends nothing.
+#[derive(Debug)]
+pub(super) struct Silence;
+
+#[async_trait]
+impl Notifier for Silence {
+    async fn notify(&self, _: &Message, _: &IdempotencyKey) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn new_id(person: &PersonKey) -> String {
+    format!("(new {person})")
+}
+
+fn is_new(id: &str) -> bool {
+    id.starts_with("(new ")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,147 @@
+//! What the engine tells its caller.
+
+use jiff::Timestamp;
+
+use crate::event::{EventId, EventKind};
+use crate::journal::Outcome;
+use crate::person::{Person, PersonKey};
+use crate::plan::{Plan, Step};
+
+/// What became of records that were handed over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// Records that said something new: durable events now.
+    pub events: u64,
+    /// Records that HR had sent before, just so.
+    pub unchanged: u64,
+}
+
+/// What would happen to one person: [`Engine::plan`](super::Engine::plan).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PersonPlan {
+    /// Whose.
+    pub person: PersonKey,
+    /// The record that was planned for.
+    pub record: Option<Person>,
+    /// The event.
+    pub event: EventId,
+    /// What kind of event.
+    pub kind: EventKind,
+    /// The steps, notes, and a refusal.
+    pub plan: Plan,
+    /// Why nothing may be done before somebody has looked.
+    pub hold: Option<String>,
+    /// What the person waits for, and until when.
+    pub next: Option<(crate::event::Timer, Timestamp)>,
+}
+
+/// Everything that would happen now, and that nothing of it has happened.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Preview {
+    /// In the order of the work: leavers first. A person may stand here twice: a manager link that becomes
+    /// possible is an event of its own.
+    pub people: Vec<PersonPlan>,
+    /// Limits of the guard that the whole exceeds; [`Engine::run`](super::Engine::run) would refuse.
+    pub guard: Vec<String>,
+}
+
+impl Preview {
+    /// How many steps there are in all.
+    pub fn steps(&self) -> usize {
+        self.people.iter().map(|person| person.plan.steps.len()).sum()
+    }
+}
+
+/// One person's event that came to an end, or did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// Everything is as planned.
+    Done,
+    /// Done but for something that is not available yet (a licence seat): looked at again later.
+    Waiting(String),
+    /// Tried again at that instant.
+    Retry(Timestamp, String),
+    /// Set aside: something was refused for good.
+    Dead(String),
+    /// Set aside, nothing was done: somebody has to look.
+    Held(String),
+    /// Set aside, nothing was done: the account is protected.
+    Refused(String),
+}
+
+/// What one event led to.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PersonRun {
+    /// Whose.
+    pub person: PersonKey,
+    /// The event.
+    pub event: EventId,
+    /// The steps that were tried, with their outcomes.
+    pub outcomes: Vec<(Step, Outcome)>,
+    /// What people should know.
+    pub notes: Vec<String>,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// Event by event.
+    pub people: Vec<PersonRun>,
+}
+
+/// Steps by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// People worked on.
+    pub people: usize,
+    /// Steps carried out now.
+    pub done: usize,
+    /// Steps that were so already.
+    pub already_so: usize,
+    /// Steps that failed.
+    pub failed: usize,
+    /// Steps of which nobody knows, and which must not be repeated.
+    pub unknown: usize,
+    /// Events that wait, are tried again, held, refused or set aside.
+    pub open: usize,
+}
+
+impl RunReport {
+    /// The sums.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        let people: std::collections::BTreeSet<_> = self.people.iter().map(|run| &run.person).collect();
+        totals.people = people.len();
+        for run in &self.people {
+            totals.open += usize::from(run.ending != Ending::Done);
+            for (_, outcome) in &run.outcomes {
+                match outcome {
+                    Outcome::Done { .. } => totals.done += 1,
+                    Outcome::AlreadySo { .. } => totals.already_so += 1,
+                    Outcome::Failed { .. } => totals.failed += 1,
+                    Outcome::Unknown => totals.unknown += 1,
+                }
+            }
+        }
+        totals
+    }
+}
+
+/// What a run tells while it goes on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// A step has come to an end.
+    Step(&'a Step, &'a Outcome),
+    /// An event has come to an end, or waits.
+    Person(&'a PersonRun),
+}

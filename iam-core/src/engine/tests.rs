@@ -1,0 +1,464 @@
+//! The whole flow on a directory in memory. Judged by what the directory holds at the end.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::entitlement::{Actual, Class, Entitlement, Item, Kind, TargetId};
+use crate::journal::{EventState, MemoryJournal};
+use crate::person::Status;
+use crate::testing::{ManualClock, MemoryTarget};
+
+const POLICY: &str = r#"
+version = 1
+[tenant]
+domain = "contoso.example"
+authority = "graph"
+[naming]
+upn = ["{given}.{family}", "{given}.{family}{n}"]
+display_name = "{preferred} {family}"
+[defaults]
+usage_location = "person.country"
+groups = ["All Staff"]
+[[rule]]
+id = "security"
+when = 'person.department == "Security"'
+groups = ["sg-security"]
+roles = ["Security Reader"]
+grace = "14d"
+[[rule]]
+id = "sales"
+when = 'person.department == "Sales"'
+groups = ["sg-sales"]
+[[rule]]
+id = "reports-of-the-chief"
+when = 'manager != null && manager.job_title == "Chief"'
+groups = ["sg-chief"]
+[[rule]]
+id = "title"
+when = 'person.job_title.startsWith("Head")'
+groups = ["sg-heads"]
+[joiner]
+create_before = "14d"
+[leaver]
+delete_after = "30d"
+[guard]
+max_leavers = 2
+protected = ["break-glass@contoso.example"]
+"#;
+
+struct World {
+    engine: Engine,
+    target: MemoryTarget,
+    journal: MemoryJournal,
+    clock: ManualClock,
+}
+
+fn world() -> World {
+    let item = |kind, name: &str| Item {
+        entitlement: Entitlement {
+            target: TargetId::new("graph"),
+            kind,
+            id: format!("id of {name}"),
+            name: name.to_owned(),
+        },
+        class: Class::Assignable,
+        privileged: kind == Kind::Role,
+        seats: None,
+        carries: Vec::new(),
+    };
+    let mut catalog = Catalog::default();
+    for name in [
+        "All Staff",
+        "sg-security",
+        "sg-sales",
+        "sg-chief",
+        "sg-heads",
+        "by hand",
+    ] {
+        catalog.items.push(item(Kind::Group, name));
+    }
+    catalog.items.push(item(Kind::Role, "Security Reader"));
+    catalog.domains.insert("contoso.example".to_owned());
+    let target = MemoryTarget::new("graph", catalog);
+    let journal = MemoryJournal::new();
+    let clock = ManualClock::at("2026-11-24T09:00:00Z".parse().unwrap());
+    let policy = Document::parse(POLICY).unwrap();
+    let engine = Engine::builder(Arc::new(journal.clone()), Arc::new(policy))
+        .target(Arc::new(target.clone()))
+        .clock(Arc::new(clock.clone()))
+        .build();
+    World {
+        engine,
+        target,
+        journal,
+        clock,
+    }
+}
+
+/// `id given family department [field=value …]`
+fn person(text: &str) -> Person {
+    let mut words = text.split(' ');
+    let mut next = || words.next().map(str::to_owned);
+    let mut person = Person::new(PersonKey::new(next().unwrap()));
+    let mut next = || next().filter(|word| !word.is_empty());
+    (person.given_name, person.family_name, person.department) = (next(), next(), next());
+    person.job_title = Some("Clerk".to_owned());
+    for pair in words {
+        let (field, value) = pair.split_once('=').unwrap();
+        let text = Some(value.to_owned());
+        match field {
+            "manager" => person.manager_id = Some(PersonKey::new(value)),
+            "title" => person.job_title = text.filter(|title| title != "none"),
+            "hire" => person.hire_date = value.parse().ok(),
+            "last" => person.last_day = value.parse().ok(),
+            "zone" => person.time_zone = text,
+            "status" => {
+                person.status = if value == "gone" {
+                    Status::Terminated
+                } else {
+                    Status::Active
+                }
+            }
+            _ => unreachable!("{field}"),
+        }
+    }
+    person
+}
+
+impl World {
+    async fn hear(&self, people: &[&str]) -> RunReport {
+        self.engine
+            .accept(people.iter().map(|text| person(text)))
+            .await
+            .unwrap();
+        self.engine.run(&|_| {}).await.unwrap()
+    }
+
+    async fn at(&self, instant: &str) -> RunReport {
+        self.clock.set(instant.parse().unwrap());
+        self.engine.run(&|_| {}).await.unwrap()
+    }
+
+    fn of(&self, id: &str) -> Vec<Actual> {
+        let key = PersonKey::new(id);
+        self.target
+            .accounts()
+            .into_iter()
+            .filter(|actual| actual.person == key)
+            .collect()
+    }
+
+    /// `name enabled|blocked|deleted: what they hold`
+    fn look(&self, id: &str) -> String {
+        let all = self.of(id).into_iter().map(|actual| {
+            let account = actual.account.unwrap();
+            let mut held: Vec<_> = actual
+                .held
+                .iter()
+                .map(|held| held.entitlement.name.as_str())
+                .collect();
+            held.sort_unstable();
+            let local = account.name.split('@').next().unwrap().to_owned();
+            let state = match (account.deleted, account.enabled) {
+                (true, _) => "deleted",
+                (false, true) => "enabled",
+                (false, false) => "blocked",
+            };
+            format!("{local} {state}: {}", held.join(", "))
+        });
+        all.collect::<Vec<_>>().join(" | ")
+    }
+
+    /// Gives something by hand, behind the platform's back.
+    async fn give(&self, id: &str, name: &str) {
+        let actual = self.of(id).pop().unwrap();
+        let catalog = self.target.catalog().await.unwrap();
+        let item = catalog
+            .items
+            .iter()
+            .find(|item| item.entitlement.name == name)
+            .unwrap();
+        let action = crate::plan::Action::grant(item.entitlement.clone());
+        let account = actual.account.map(|account| account.id);
+        let step = Step::new(
+            &TargetId::new("graph"),
+            &actual.person,
+            account.as_deref(),
+            action,
+            "by hand",
+        );
+        let key = crate::plan::IdempotencyKey::of(&EventId::new("hand"), &step);
+        self.target.apply(&step, &key).await.unwrap();
+    }
+}
+
+use crate::plan::Step;
+
+#[tokio::test]
+async fn a_joiner_gets_what_policy_says_and_the_second_run_does_nothing() {
+    let world = world();
+    let report = world.hear(&["W-1 Mei Tanaka Security"]).await;
+    assert_eq!(report.totals().open, 0, "{report:?}");
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, Security Reader, sg-security"
+    );
+    let again = world.hear(&["W-1 Mei Tanaka Security"]).await;
+    assert!(again.people.is_empty());
+    assert_eq!(world.engine.plan().await.unwrap().steps(), 0);
+}
+
+#[tokio::test]
+async fn a_preview_shows_every_step_and_changes_nothing() {
+    let world = world();
+    let people = [
+        "W-2 Bo Ek Sales manager=W-1",
+        "W-3 Bo Ek Sales",
+        "W-1 Ada Ng Sales title=Chief",
+    ];
+    world
+        .engine
+        .accept(people.iter().map(|text| person(text)))
+        .await
+        .unwrap();
+    let preview = world.engine.plan().await.unwrap();
+    assert!(world.target.accounts().is_empty());
+    assert_eq!(world.journal.holder("bo.ek@contoso.example").await.unwrap(), None);
+    let mut planned: Vec<String> = Vec::new();
+    for person in &preview.people {
+        planned.extend(
+            person
+                .plan
+                .steps
+                .iter()
+                .map(|step| format!("{} {}", step.person, step.id)),
+        );
+    }
+    let report = world.engine.run(&|_| {}).await.unwrap();
+    let mut done: Vec<String> = report
+        .people
+        .iter()
+        .flat_map(|run| &run.outcomes)
+        .map(|(step, _)| format!("{} {}", step.person, step.id))
+        .collect();
+    planned.sort();
+    done.sort();
+    assert_eq!(planned, done);
+    assert!(done.contains(&"W-2 set_manager".to_owned()), "{done:?}");
+    assert_eq!(world.look("W-2"), "bo.ek enabled: All Staff, sg-chief, sg-sales");
+    assert_eq!(world.look("W-3"), "bo.ek2 enabled: All Staff, sg-sales");
+}
+
+#[tokio::test]
+async fn a_mover_keeps_what_was_given_by_hand_and_loses_after_the_grace() {
+    let world = world();
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    world.give("W-1", "by hand").await;
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    let during = "mei.tanaka enabled: All Staff, Security Reader, by hand, sg-sales, sg-security";
+    assert_eq!(world.look("W-1"), during);
+    world.at("2026-12-08T08:59:59Z").await;
+    assert_eq!(world.look("W-1"), during);
+    world.at("2026-12-08T09:00:00Z").await;
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, by hand, sg-sales"
+    );
+    // sg-sales has no grace: going back takes it at once.
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, Security Reader, by hand, sg-security"
+    );
+    let events = world.engine.timeline(&PersonKey::new("W-1")).await.unwrap();
+    let kinds: Vec<_> = events
+        .iter()
+        .map(|entry| entry.event.kind.as_str())
+        .filter(|kind| *kind == "move")
+        .collect();
+    assert_eq!(kinds.len(), 2);
+}
+
+#[tokio::test]
+async fn a_leaver_ends_with_nothing_is_deleted_later_and_starts_afresh() {
+    let world = world();
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    world.give("W-1", "by hand").await;
+    let report = world
+        .hear(&["W-1 Mei Tanaka Security status=gone last=2026-11-25 zone=Australia/Sydney"])
+        .await;
+    assert_eq!(report.totals().done, 0);
+    world.at("2026-11-25T12:59:59Z").await;
+    assert!(
+        world.look("W-1").starts_with("mei.tanaka enabled"),
+        "{}",
+        world.look("W-1")
+    );
+    let report = world.at("2026-11-25T13:00:00Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+    let order: Vec<&str> = report.people[0]
+        .outcomes
+        .iter()
+        .map(|(step, _)| step.action.kind())
+        .collect();
+    assert_eq!(order[..3], ["block_sign_in", "revoke_sessions", "reset_password"]);
+    assert!(report.people[0].outcomes[3].0.privileged, "the role goes first");
+
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: All Staff, sg-sales");
+
+    world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+    world.at("2026-12-25T13:00:00Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka deleted: ");
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, Security Reader, sg-security"
+    );
+}
+
+#[tokio::test]
+async fn a_future_start_is_prepared_and_opened_on_the_first_day() {
+    let world = world();
+    let hire = "W-1 Freya Lindholm Security hire=2031-03-03 zone=Europe/Berlin";
+    world.hear(&[hire]).await;
+    assert_eq!(world.look("W-1"), "");
+    world.at("2031-02-16T23:00:00Z").await;
+    assert_eq!(
+        world.look("W-1"),
+        "freya.lindholm blocked: All Staff, sg-security"
+    );
+    world.at("2031-03-02T22:59:59Z").await;
+    assert_eq!(
+        world.look("W-1"),
+        "freya.lindholm blocked: All Staff, sg-security"
+    );
+    world.at("2031-03-02T23:00:00Z").await;
+    assert_eq!(
+        world.look("W-1"),
+        "freya.lindholm enabled: All Staff, Security Reader, sg-security"
+    );
+}
+
+#[tokio::test]
+async fn managers_come_late_run_in_circles_or_never_come() {
+    let world = world();
+    let people = [
+        "W-2 Ann Ek Sales manager=W-1",
+        "W-3 Cy Om Sales manager=W-4",
+        "W-4 Di Po Sales manager=W-3",
+    ];
+    let report = world.hear(&people).await;
+    assert_eq!(report.totals().open, 0);
+    let manager = |id: &str| world.of(id)[0].account.clone().unwrap().manager;
+    assert_eq!(manager("W-2"), None);
+    assert_eq!(
+        (manager("W-3").is_some(), manager("W-4").is_some()),
+        (false, true),
+        "the smaller key drops its link"
+    );
+    world.hear(&["W-1 Ada Ng Sales title=Chief"]).await;
+    assert!(manager("W-2").is_some());
+    assert_eq!(world.look("W-2"), "ann.ek enabled: All Staff, sg-chief, sg-sales");
+    // What hangs on the manager's job goes with it.
+    world.hear(&["W-1 Ada Ng Sales title=Clerk"]).await;
+    assert_eq!(world.look("W-2"), "ann.ek enabled: All Staff, sg-sales");
+}
+
+#[tokio::test]
+async fn a_policy_error_holds_the_person_and_removes_nothing() {
+    let world = world();
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    let report = world.hear(&["W-1 Mei Tanaka Sales title=none"]).await;
+    assert!(
+        matches!(&report.people[0].ending, Ending::Held(why) if why.contains("title")),
+        "{report:?}"
+    );
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, Security Reader, sg-security"
+    );
+    // Later events wait; a leave does not.
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, Security Reader, sg-security"
+    );
+    world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+}
+
+#[tokio::test]
+async fn the_guard_stops_the_whole_plan_before_the_first_write() {
+    let world = world();
+    let hired = ["W-1 A One Sales", "W-2 B Two Sales", "W-3 C Three Sales"];
+    world.hear(&hired).await;
+    let gone: Vec<String> = hired.iter().map(|text| format!("{text} status=gone")).collect();
+    world
+        .engine
+        .accept(gone.iter().map(|text| person(text)))
+        .await
+        .unwrap();
+    assert_eq!(world.engine.plan().await.unwrap().guard.len(), 1);
+    let error = world.engine.run(&|_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Guarded);
+    assert!(error.to_string().contains("max_leavers is 2"), "{error}");
+    assert!(world.look("W-1").contains("enabled") && world.look("W-3").contains("enabled"));
+    let pending = HistoryQuery {
+        state: Some(EventState::Pending),
+        ..HistoryQuery::default()
+    };
+    assert!(world.journal.history(&pending).await.unwrap().len() >= 3);
+}
+
+#[tokio::test]
+async fn a_slow_bleed_is_counted_over_the_window() {
+    let world = world();
+    world
+        .hear(&["W-1 A One Sales", "W-2 B Two Sales", "W-3 C Three Sales"])
+        .await;
+    world.hear(&["W-1 A One Sales status=gone"]).await;
+    world.clock.advance(SignedDuration::from_hours(2));
+    world.hear(&["W-2 B Two Sales status=gone"]).await;
+    world.clock.advance(SignedDuration::from_hours(2));
+    world
+        .engine
+        .accept([person("W-3 C Three Sales status=gone")])
+        .await
+        .unwrap();
+    assert_eq!(
+        world.engine.run(&|_| {}).await.unwrap_err().kind(),
+        ErrorKind::Guarded
+    );
+    world.clock.advance(SignedDuration::from_hours(21));
+    world.engine.run(&|_| {}).await.unwrap();
+    assert_eq!(world.look("W-3"), "c.three blocked: ");
+}
+
+#[tokio::test]
+async fn a_protected_account_is_refused() {
+    let world = world();
+    world.hear(&["W-9 Break-Glass  Sales"]).await;
+    let before = world.look("W-9");
+    // The name of the account is what protects it.
+    assert!(before.starts_with("break-glass enabled"), "{before}");
+    let report = world.hear(&["W-9 Break-Glass  Sales status=gone"]).await;
+    assert!(
+        matches!(report.people[0].ending, Ending::Refused(_)),
+        "{report:?}"
+    );
+    assert_eq!(world.look("W-9"), before);
+}
+
+#[tokio::test]
+async fn next_due_is_the_next_instant_of_somebodys_calendar() {
+    let world = world();
+    world
+        .hear(&["W-1 Freya Lindholm Security hire=2031-03-03 zone=Europe/Berlin"])
+        .await;
+    let due: Timestamp = "2031-02-16T23:00:00Z".parse().unwrap();
+    assert_eq!(world.engine.next_due().await.unwrap(), Some(due));
+}

@@ -1,0 +1,436 @@
+//! The work itself: claims in, endings out. The same code runs on the real doors and, for a preview, on
+//! doors that lead nowhere.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+
+use super::names::NameDesk;
+use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
+use super::views::{self, Surroundings};
+use crate::clock::SharedClock;
+use crate::entitlement::{Catalog, Protected};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Timer};
+use crate::execute::{self, Doors, Report, Verdict};
+use crate::journal::{Claim, Journal, Lane, Outcome, PersonState};
+use crate::notify::{Addressees, Notifier};
+use crate::orchestrator::{Context, Decision, Orchestrator};
+use crate::plan::{Action, Step};
+use crate::target::Target;
+
+/// How many lanes are claimed, and looked up, at once.
+const BATCH: usize = 60;
+/// How long a claimed lane is held without a sign of life.
+const LEASE: Duration = Duration::from_mins(5);
+/// How often a sign-in name may turn out to be taken within one attempt.
+const MOST_NAMES: usize = 20;
+/// After how long somebody is looked at again who waits for a licence seat.
+const SEAT_PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
+/// Everything the work needs.
+pub(super) struct Work<'a> {
+    pub(super) journal: &'a dyn Journal,
+    pub(super) targets: &'a [Arc<dyn Target>],
+    pub(super) catalogs: &'a [Arc<Catalog>],
+    pub(super) orchestrator: &'a dyn Orchestrator,
+    pub(super) notifier: Option<&'a dyn Notifier>,
+    pub(super) protected: &'a Protected,
+    pub(super) hr_mail: Option<&'a str>,
+    pub(super) clock: &'a SharedClock,
+    pub(super) concurrency: usize,
+    pub(super) progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    /// Takes every decision down, for a preview.
+    pub(super) decided: Option<&'a Mutex<Vec<PersonPlan>>>,
+}
+
+impl Work<'_> {
+    /// Works off everything that is due, and what becomes due by it.
+    pub(super) async fn drain(&self) -> Result<RunReport> {
+        let mut report = RunReport::default();
+        loop {
+            let now = self.clock.now();
+            let claims = self.journal.claim(BATCH, now, LEASE).await?;
+            if claims.is_empty() {
+                return Ok(report);
+            }
+            let claims: Vec<(Claim, PersonState)> = claims
+                .into_iter()
+                .map(|claim| {
+                    let mut state = claim.state.clone();
+                    execute::fold(&mut state, &claim, execute::earlier(&claim), now);
+                    (claim, state)
+                })
+                .collect();
+            let around = match views::read(self.journal, self.targets, self.catalogs, &claims).await {
+                Ok(around) => around,
+                Err(error) => return Err(self.give_back(&claims, error).await),
+            };
+            let work = claims
+                .iter()
+                .zip(around)
+                .map(|((claim, state), around)| self.one(claim, state, around));
+            let ended: Vec<Result<PersonRun>> = futures::stream::iter(work)
+                .buffer_unordered(self.concurrency)
+                .collect()
+                .await;
+            let mut failure = None;
+            for run in ended {
+                match run {
+                    Ok(run) => {
+                        (self.progress)(Progress::Person(&run));
+                        report.people.push(run);
+                    }
+                    // Somebody else holds the lane now and goes on with it.
+                    Err(error) if error.kind() == ErrorKind::Fenced => {}
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+            if let Some(error) = failure {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Nothing could be read: every claimed lane goes back, to be tried again later.
+    async fn give_back(&self, claims: &[(Claim, PersonState)], error: Error) -> Error {
+        for (claim, state) in claims {
+            let at = execute::postponed(claim, &error, self.clock.now());
+            if let Err(second) = self
+                .journal
+                .retry_later(claim, state, at, &error.to_string())
+                .await
+            {
+                tracing::warn!(person = %claim.event.person, "a lane could not be given back: {second}");
+            }
+        }
+        error
+    }
+
+    async fn one(&self, claim: &Claim, state: &PersonState, around: Surroundings) -> Result<PersonRun> {
+        let desk = NameDesk {
+            journal: self.journal,
+            target: self.targets.first().map(AsRef::as_ref).ok_or_else(no_target)?,
+            pending: pending_name(claim),
+            refused: Mutex::new(BTreeSet::new()),
+        };
+        let cx = Context {
+            now: self.clock.now(),
+            views: &around.views,
+            manager: around.manager.as_ref(),
+            earlier: claim.plan.as_ref(),
+            names: &desk,
+        };
+        let mut outcomes = Vec::new();
+        for _ in 0..MOST_NAMES {
+            let mut decision = match self.orchestrator.on_event(&claim.event, state, &cx).await {
+                Ok(decision) => decision,
+                Err(error) => return self.postpone(claim, state, outcomes, &error).await,
+            };
+            keep_notices(claim, &mut decision);
+            self.take_down(claim, &decision);
+            if let Some((ending, lane)) = set_aside(&decision) {
+                return self.aside(claim, state, &decision, ending, lane).await;
+            }
+            if !decision.plan.steps.is_empty() {
+                self.journal.plan(claim, &decision.plan).await?;
+            }
+            let report = self.execute(claim, &around, &decision, cx.now).await?;
+            if report.verdict == Verdict::NameTaken {
+                for (step, _) in &report.outcomes {
+                    if let Action::CreateAccount { name, .. } = &step.action {
+                        desk.refuse(name);
+                    }
+                }
+                outcomes.extend(report.outcomes);
+                continue;
+            }
+            return self
+                .finish(claim, state, &around, decision, report, outcomes)
+                .await;
+        }
+        let error = Error::new(
+            ErrorKind::AlreadyExists,
+            "every sign-in name that was tried is taken",
+        );
+        self.postpone(claim, state, outcomes, &error).await
+    }
+
+    async fn execute(
+        &self,
+        claim: &Claim,
+        around: &Surroundings,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Result<Report> {
+        let protected = |step: &Step| {
+            let view = around.views.iter().find(|view| view.target == step.target)?;
+            self.protected.reason(&view.actual)
+        };
+        let settled = |step: &Step, outcome: &Outcome| (self.progress)(Progress::Step(step, outcome));
+        let doors = Doors {
+            journal: self.journal,
+            targets: self.targets,
+            notifier: self.notifier,
+            lease: LEASE,
+            forbidden: &protected,
+            settled: &settled,
+        };
+        let addressees = self.addressees(around, decision);
+        execute::execute(&doors, claim, &decision.plan, &addressees, now).await
+    }
+
+    fn addressees(&self, around: &Surroundings, decision: &Decision) -> Addressees {
+        let Some(view) = around.views.first() else {
+            return Addressees::default();
+        };
+        let own = decision
+            .state
+            .accounts
+            .get(&view.target)
+            .map(|account| account.name.clone());
+        let manager = around.manager.as_ref().filter(|manager| manager.at_work);
+        Addressees {
+            person: own.or_else(|| decision.state.name.clone()),
+            manager: manager
+                .and_then(|known| known.accounts.get(&view.target))
+                .map(|account| account.name.clone()),
+            hr: self.hr_mail.map(str::to_owned),
+        }
+    }
+
+    async fn finish(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        around: &Surroundings,
+        decision: Decision,
+        report: Report,
+        mut outcomes: Vec<(Step, Outcome)>,
+    ) -> Result<PersonRun> {
+        let now = self.clock.now();
+        let brought = || {
+            report
+                .outcomes
+                .iter()
+                .map(|(step, outcome)| (step, Some(outcome)))
+        };
+        let mut next = decision.state.clone();
+        execute::fold(&mut next, claim, brought(), now);
+        let mut timers = timers(claim, &decision, now);
+        let wake_ups = self.wake_ups(&claim.state, &next, &claim.event, now).await?;
+        let ending = match report.verdict {
+            Verdict::Retry { at, why } => {
+                // What has been achieved stays; what the person is, is decided anew.
+                let mut kept = state.clone();
+                kept.name.clone_from(&next.name);
+                execute::fold(&mut kept, claim, brought(), now);
+                // First, so that a crash in between wakes somebody twice rather than never.
+                self.journal.append(&wake_ups).await?;
+                self.journal.retry_later(claim, &kept, at, &why).await?;
+                Ending::Retry(at, why)
+            }
+            Verdict::Dead(why) => {
+                timers.extend(wake_ups);
+                self.journal
+                    .dead_letter(claim, &next, &timers, &why, Lane::Skip)
+                    .await?;
+                Ending::Dead(why)
+            }
+            Verdict::Waiting(why) => {
+                let later = now.saturating_add(SEAT_PATIENCE).unwrap_or(Timestamp::MAX);
+                timers.push(Event::timer(
+                    &claim.event.person,
+                    Timer::Review,
+                    later,
+                    &claim.event.id,
+                    now,
+                ));
+                timers.extend(wake_ups);
+                self.journal.complete(claim, &next, &timers).await?;
+                Ending::Waiting(why)
+            }
+            Verdict::Complete | Verdict::NameTaken => {
+                timers.extend(wake_ups);
+                self.journal.complete(claim, &next, &timers).await?;
+                Ending::Done
+            }
+        };
+        if !matches!(ending, Ending::Retry(..)) {
+            self.manager_meanwhile(claim, &next, around).await?;
+        }
+        outcomes.extend(report.outcomes);
+        Ok(PersonRun {
+            person: claim.event.person.clone(),
+            event: claim.event.id.clone(),
+            outcomes,
+            notes: decision.plan.notes,
+            ending,
+        })
+    }
+
+    /// Events for those who wait for this person's account, or whose policy looks at this person's record.
+    async fn wake_ups(
+        &self,
+        before: &PersonState,
+        after: &PersonState,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Vec<Event>> {
+        let appeared = after
+            .accounts
+            .keys()
+            .any(|target| !before.accounts.contains_key(target));
+        let changed = before.record.is_some() && before.record != after.record;
+        if !appeared && !changed {
+            return Ok(Vec::new());
+        }
+        let reports = self.journal.reports_of(&event.person).await?;
+        let concerned = reports.into_iter().filter(|report| changed || report.waits);
+        Ok(concerned
+            .map(|report| Event::timer(&report.person, Timer::Recheck, now, &event.id, now))
+            .collect())
+    }
+
+    /// The manager's account may have come between looking and completing: then nobody else would wake
+    /// this person up.
+    async fn manager_meanwhile(
+        &self,
+        claim: &Claim,
+        next: &PersonState,
+        around: &Surroundings,
+    ) -> Result<()> {
+        let Some(manager) = &next.waits_for else {
+            return Ok(());
+        };
+        let Some(state) = self.journal.person(manager).await? else {
+            return Ok(());
+        };
+        if around
+            .views
+            .iter()
+            .any(|view| state.accounts.contains_key(&view.target))
+        {
+            let now = self.clock.now();
+            let event = Event::timer(&claim.event.person, Timer::Recheck, now, &claim.event.id, now);
+            self.journal.append(&[event]).await?;
+        }
+        Ok(())
+    }
+
+    async fn aside(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        decision: &Decision,
+        ending: Ending,
+        lane: Lane,
+    ) -> Result<PersonRun> {
+        let why = match &ending {
+            Ending::Held(why) | Ending::Refused(why) => why.clone(),
+            _ => String::new(),
+        };
+        let timers = timers(claim, decision, self.clock.now());
+        self.journal
+            .dead_letter(claim, state, &timers, &why, lane)
+            .await?;
+        Ok(PersonRun {
+            person: claim.event.person.clone(),
+            event: claim.event.id.clone(),
+            outcomes: Vec::new(),
+            notes: decision.plan.notes.clone(),
+            ending,
+        })
+    }
+
+    async fn postpone(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        outcomes: Vec<(Step, Outcome)>,
+        error: &Error,
+    ) -> Result<PersonRun> {
+        let at = execute::postponed(claim, error, self.clock.now());
+        let why = error.to_string();
+        self.journal.retry_later(claim, state, at, &why).await?;
+        Ok(PersonRun {
+            person: claim.event.person.clone(),
+            event: claim.event.id.clone(),
+            outcomes,
+            notes: Vec::new(),
+            ending: Ending::Retry(at, why),
+        })
+    }
+
+    fn take_down(&self, claim: &Claim, decision: &Decision) {
+        let Some(decided) = self.decided else { return };
+        let plan = PersonPlan {
+            person: claim.event.person.clone(),
+            record: decision.state.record.clone(),
+            event: claim.event.id.clone(),
+            kind: claim.event.kind.clone(),
+            plan: decision.plan.clone(),
+            hold: decision.hold.clone(),
+            next: next_instant(decision),
+        };
+        decided.lock().unwrap_or_else(PoisonError::into_inner).push(plan);
+    }
+}
+
+/// The next instant of the person's calendar. A mere second look is named only where there is nothing else.
+fn next_instant(decision: &Decision) -> Option<(Timer, Timestamp)> {
+    let key = |(timer, at): &&(Timer, Timestamp)| (*timer == Timer::Review, *at);
+    decision.timers.iter().min_by_key(key).copied()
+}
+
+fn no_target() -> Error {
+    Error::new(ErrorKind::Invalid, "the engine has no target")
+}
+
+fn set_aside(decision: &Decision) -> Option<(Ending, Lane)> {
+    if let Some(why) = &decision.hold {
+        return Some((Ending::Held(why.clone()), Lane::Park));
+    }
+    let why = decision.plan.refused.as_ref()?;
+    Some((Ending::Refused(why.clone()), Lane::Skip))
+}
+
+fn timers(claim: &Claim, decision: &Decision, now: Timestamp) -> Vec<Event> {
+    let timers = decision.timers.iter();
+    timers
+        .map(|(timer, at)| Event::timer(&claim.event.person, *timer, *at, &claim.event.id, now))
+        .collect()
+}
+
+/// The name by which an earlier attempt meant to create the account, if nobody knows whether it did.
+fn pending_name(claim: &Claim) -> Option<String> {
+    execute::earlier(claim)
+        .into_iter()
+        .find_map(|(step, outcome)| match (&step.action, outcome) {
+            (Action::CreateAccount { name, .. }, None) => Some(name.clone()),
+            _ => None,
+        })
+}
+
+/// A notice that an earlier attempt planned is still owed, though its cause is done and no longer planned.
+fn keep_notices(claim: &Claim, decision: &mut Decision) {
+    let Some(earlier) = &claim.plan else { return };
+    let notices = earlier
+        .steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Notify { .. }));
+    let owed = notices.filter(|step| {
+        !claim
+            .steps
+            .iter()
+            .any(|known| known.step == step.id && known.outcome.is_some())
+    });
+    for step in owed {
+        if !decision.plan.steps.iter().any(|known| known.id == step.id) {
+            decision.plan.steps.push(step.clone());
+        }
+    }
+}

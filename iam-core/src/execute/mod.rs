@@ -1,0 +1,235 @@
+//! Carries a plan out: intent, effect, outcome, one step after the other.
+//!
+//! Invariants: no step is carried out before its intent is durable, none is repeated after its outcome is;
+//! a step whose outcome is unknown is repeated only as its [`EffectClass`](crate::target::EffectClass)
+//! allows; a step that fails does not stop those that only take access away; and whatever the plan says, a
+//! protected account is not touched.
+
+mod backoff;
+mod step;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::journal::{AccountRef, Claim, Journal, Outcome, PersonState, StepRecord};
+use crate::notify::{Addressees, Notifier};
+use crate::plan::{Action, Owned, Plan, Step, StepId};
+use crate::target::Target;
+
+/// How often a claim's lease is renewed while its steps are carried out.
+const BEAT: Duration = Duration::from_secs(30);
+
+/// Where effects go.
+pub(crate) struct Doors<'a> {
+    pub(crate) journal: &'a dyn Journal,
+    pub(crate) targets: &'a [Arc<dyn Target>],
+    pub(crate) notifier: Option<&'a dyn Notifier>,
+    pub(crate) lease: Duration,
+    /// Why the step's account must not be touched, or `None`: asked again here, whoever made the plan.
+    pub(crate) forbidden: &'a (dyn Fn(&Step) -> Option<String> + Sync),
+    /// Called for each step that has come to an end.
+    pub(crate) settled: &'a (dyn Fn(&Step, &Outcome) + Sync),
+}
+
+/// What became of the steps of a plan that were tried.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// In the order of execution. Steps behind one that failed and that they need are missing.
+    pub(crate) outcomes: Vec<(Step, Outcome)>,
+    pub(crate) verdict: Verdict,
+}
+
+/// What is to become of the event.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Everything is done.
+    #[default]
+    Complete,
+    /// Something is not available yet, and the rest is done: look again later.
+    Waiting(String),
+    /// Try again at this instant.
+    Retry { at: Timestamp, why: String },
+    /// Something was refused for good.
+    Dead(String),
+    /// The sign-in name belongs to somebody else: choose another one.
+    NameTaken,
+}
+
+/// Carries `plan` out. Errors are the journal's: the work is dropped, and whoever claims the lane next
+/// goes on.
+pub(crate) async fn execute(
+    doors: &Doors<'_>,
+    claim: &Claim,
+    plan: &Plan,
+    addressees: &Addressees,
+    now: Timestamp,
+) -> Result<Report> {
+    let mut report = Report::default();
+    let mut created: Option<String> = None;
+    let mut beat = Instant::now();
+    let (mut retry, mut dead, mut waiting) = (None::<(Option<Duration>, String)>, None, None);
+    for step in &plan.steps {
+        if beat.elapsed() > BEAT {
+            doors.journal.heartbeat(claim, doors.lease).await?;
+            beat = Instant::now();
+        }
+        if matches!(step.action, Action::Notify { .. }) && retry.is_some() {
+            continue; // told when it is true
+        }
+        let mut step = step.clone();
+        if step.account.is_none() {
+            step.account.clone_from(&created);
+        }
+        let (outcome, error) = step::carry_out(doors, claim, &step, addressees).await?;
+        if let Some(outcome) = outcome {
+            if let Outcome::Done { account: Some(id) } | Outcome::AlreadySo { account: Some(id) } = &outcome {
+                created = Some(id.clone());
+            }
+            (doors.settled)(&step, &outcome);
+            report.outcomes.push((step.clone(), outcome));
+        }
+        let Some(error) = error else { continue };
+        let why = format!("{}: {error}", step.id);
+        match weigh(&step, &error) {
+            Weight::Harmless => {}
+            Weight::Wait => waiting = waiting.or(Some(why)),
+            Weight::Again(advised) => retry = retry.or(Some((advised, why))),
+            Weight::Never => dead = dead.or(Some(why)),
+            Weight::NameTaken => {
+                report.verdict = Verdict::NameTaken;
+                return Ok(report);
+            }
+        }
+        // Nothing can be given to an account that is not there.
+        if matches!(step.action, Action::CreateAccount { .. } | Action::RestoreAccount) {
+            break;
+        }
+    }
+    report.verdict = match (retry, dead, waiting) {
+        (Some((_, why)), ..) if claim.attempts >= backoff::MOST_ATTEMPTS => {
+            Verdict::Dead(format!("given up after {} attempts: {why}", claim.attempts + 1))
+        }
+        (Some((advised, why)), ..) => {
+            let at = backoff::next_attempt(claim.attempts, claim.event.kind.is_leave(), advised, now);
+            Verdict::Retry { at, why }
+        }
+        (None, Some(why), _) => Verdict::Dead(why),
+        (None, None, Some(why)) => Verdict::Waiting(why),
+        (None, None, None) => Verdict::Complete,
+    };
+    Ok(report)
+}
+
+/// What an error that is not about one step (the tenant cannot be reached, …) means for the event.
+pub(crate) fn postponed(claim: &Claim, error: &Error, now: Timestamp) -> Timestamp {
+    let advised = match error.retry() {
+        Retry::After(advised) => advised,
+        _ => None,
+    };
+    backoff::next_attempt(claim.attempts, claim.event.kind.is_leave(), advised, now)
+}
+
+enum Weight {
+    Harmless,
+    Wait,
+    Again(Option<Duration>),
+    Never,
+    NameTaken,
+}
+
+fn weigh(step: &Step, error: &Error) -> Weight {
+    let advised = match error.retry() {
+        Retry::After(advised) => advised,
+        Retry::Never | Retry::Exhausted => None,
+    };
+    match (&step.action, error.kind()) {
+        // A notice that could not be sent is reported; the access it speaks of is as planned.
+        (Action::Notify { .. }, _) => Weight::Harmless,
+        (Action::CreateAccount { .. }, ErrorKind::AlreadyExists) => Weight::NameTaken,
+        (_, ErrorKind::LicenseExhausted) => Weight::Wait,
+        (
+            _,
+            ErrorKind::Throttled
+            | ErrorKind::Unavailable
+            | ErrorKind::NotYetReplicated
+            | ErrorKind::OutcomeUnknown
+            | ErrorKind::Conflict
+            | ErrorKind::NotFound
+            | ErrorKind::Unauthenticated,
+        ) => Weight::Again(advised),
+        _ => Weight::Never,
+    }
+}
+
+/// Writes into `state` what the steps brought: accounts, ledger entries, who blocked sign-in. A step that
+/// was intended and never settled counts: what the platform may have done, it must be able to undo.
+pub(crate) fn fold<'a>(
+    state: &mut PersonState,
+    claim: &Claim,
+    steps: impl IntoIterator<Item = (&'a Step, Option<&'a Outcome>)>,
+    now: Timestamp,
+) {
+    for (step, outcome) in steps {
+        let done = matches!(outcome, None | Some(Outcome::Done { .. }));
+        if let Some(Outcome::Done { account: Some(id) } | Outcome::AlreadySo { account: Some(id) }) = outcome
+        {
+            let name = match &step.action {
+                Action::CreateAccount { name, .. } => Some(name.clone()),
+                _ => state.accounts.get(&step.target).map(|known| known.name.clone()),
+            };
+            let account = AccountRef {
+                id: id.clone(),
+                name: name.unwrap_or_default(),
+            };
+            state.accounts.insert(step.target.clone(), account);
+        }
+        match &step.action {
+            // An account comes into being with sign-in blocked; an adopted or restored one is ours to open
+            // all the same.
+            Action::CreateAccount { .. } | Action::RestoreAccount
+                if !matches!(outcome, Some(Outcome::Failed { .. })) =>
+            {
+                state.blocked_by_us = true;
+            }
+            Action::BlockSignIn if done => state.blocked_by_us = true,
+            Action::AllowSignIn
+                if matches!(outcome, Some(Outcome::Done { .. } | Outcome::AlreadySo { .. })) =>
+            {
+                state.blocked_by_us = false;
+            }
+            Action::Grant {
+                entitlement,
+                rules,
+                grace_days,
+            } if done => {
+                state.ledger.retain(|owned| !owned.covers(entitlement));
+                state.ledger.push(Owned {
+                    entitlement: entitlement.clone(),
+                    rules: rules.clone(),
+                    event: claim.event.id.clone(),
+                    since: now,
+                    grace_days: *grace_days,
+                    losing_since: None,
+                });
+            }
+            Action::Revoke { entitlement, .. }
+                if matches!(outcome, Some(Outcome::Done { .. } | Outcome::AlreadySo { .. })) =>
+            {
+                state.ledger.retain(|owned| !owned.covers(entitlement));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The steps of an earlier attempt's plan with what is known of each.
+pub(crate) fn earlier(claim: &Claim) -> Vec<(&Step, Option<&Outcome>)> {
+    let known = |id: &StepId| claim.steps.iter().find(|record: &&StepRecord| record.step == *id);
+    let steps = claim.plan.iter().flat_map(|plan| &plan.steps);
+    steps
+        .filter_map(|step| known(&step.id).map(|record| (step, record.outcome.as_ref())))
+        .collect()
+}

@@ -1,0 +1,102 @@
+//! One step: intent, effect, outcome.
+
+use super::Doors;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::{Claim, Outcome, StepStart};
+use crate::notify::{Addressees, compose};
+use crate::plan::{Action, IdempotencyKey, Step};
+use crate::target::{Applied, EffectClass};
+
+/// Carries one step out. The outer error is the journal's; the inner one says why the step did not
+/// succeed. No outcome with an error means: the effect is unknown, and was left so.
+pub(super) async fn carry_out(
+    doors: &Doors<'_>,
+    claim: &Claim,
+    step: &Step,
+    addressees: &Addressees,
+) -> Result<(Option<Outcome>, Option<Error>)> {
+    let key = IdempotencyKey::of(&claim.event.id, step);
+    if let Some(why) = (doors.forbidden)(step) {
+        let error = Error::new(ErrorKind::Guarded, why);
+        doors.journal.intend(claim, &step.id, &key).await?;
+        return settle(doors, claim, step, Err(error)).await;
+    }
+    let start = doors.journal.intend(claim, &step.id, &key).await?;
+    match &start {
+        StepStart::Settled { outcome } => return Ok((Some(outcome.clone()), None)),
+        // Nobody knows whether it was done, and it must not be done twice.
+        StepStart::Unknown if class(doors, step) == EffectClass::AtMostOnce => {
+            doors.journal.settle(claim, &step.id, &Outcome::Unknown).await?;
+            return Ok((Some(Outcome::Unknown), None));
+        }
+        StepStart::Unknown | StepStart::First => {}
+    }
+    let mut result = effect(doors, claim, step, &key, addressees).await;
+    if let (StepStart::Unknown, Ok(Applied::AlreadySo { account })) = (&start, &mut result) {
+        // It is so because the earlier attempt made it so.
+        result = Ok(Applied::Done {
+            account: account.take(),
+        });
+    }
+    settle(doors, claim, step, result).await
+}
+
+async fn effect(
+    doors: &Doors<'_>,
+    claim: &Claim,
+    step: &Step,
+    key: &IdempotencyKey,
+    addressees: &Addressees,
+) -> Result<Applied> {
+    if let Action::Notify { notice, to } = &step.action {
+        let notifier = doors
+            .notifier
+            .ok_or_else(|| Error::new(ErrorKind::Invalid, "no notifier is configured: nobody was told"))?;
+        let record = claim.event.record.as_ref().or(claim.state.record.as_ref());
+        let message = compose(*notice, record, addressees, to)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is nobody to tell"))?;
+        notifier.notify(&message, key).await?;
+        return Ok(Applied::Done { account: None });
+    }
+    let target = doors
+        .targets
+        .iter()
+        .find(|target| *target.id() == step.target)
+        .ok_or_else(|| Error::new(ErrorKind::Invalid, format!("no target is called {}", step.target)))?;
+    target.apply(step, key).await
+}
+
+async fn settle(
+    doors: &Doors<'_>,
+    claim: &Claim,
+    step: &Step,
+    result: Result<Applied>,
+) -> Result<(Option<Outcome>, Option<Error>)> {
+    let (outcome, error) = match result {
+        Ok(Applied::Done { account }) => (Outcome::Done { account }, None),
+        Ok(Applied::AlreadySo { account }) => (Outcome::AlreadySo { account }, None),
+        Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
+            if class(doors, step) != EffectClass::AtMostOnce {
+                return Ok((None, Some(error)));
+            }
+            (Outcome::Unknown, Some(error))
+        }
+        Err(error) => {
+            let kind = error.kind().as_str().to_owned();
+            let message = error.to_string();
+            (Outcome::Failed { kind, message }, Some(error))
+        }
+    };
+    doors.journal.settle(claim, &step.id, &outcome).await?;
+    Ok((Some(outcome), error))
+}
+
+/// What may be done after an unknown outcome. A target that does not know the action is not trusted.
+fn class(doors: &Doors<'_>, step: &Step) -> EffectClass {
+    if matches!(step.action, Action::Notify { .. }) {
+        return EffectClass::AtMostOnce;
+    }
+    let target = doors.targets.iter().find(|target| *target.id() == step.target);
+    let class = target.and_then(|target| target.capabilities().actions.get(step.action.kind()).copied());
+    class.unwrap_or(EffectClass::AtMostOnce)
+}

@@ -1,0 +1,312 @@
+//! [`CsvIntake`]: a table of workers, one a row, as HR systems and Excel export it.
+
+use std::io::BufRead;
+use std::ops::ControlFlow;
+
+use ::csv::{ByteRecord, Reader, ReaderBuilder};
+
+use super::encoding::{Bounded, Lines, Opened, Progress, SAVE_AS_UTF8, invalid, lines, unreadable};
+use super::fields::{Cells, Field, Meaning, Spelling, Vocabulary};
+use super::row::{Flaw, Judge};
+use super::{Intake, Item, Summary};
+use crate::error::{Error, Result};
+
+/// Reads CSV (RFC 4180): UTF-8 with or without a byte order mark; `,` `;` or tab, told from the header; quoted
+/// fields with line breaks; lines that end in any way. Memory holds one row, and 17 bytes for each worker id.
+///
+/// The first row that is not blank names the columns; the names that are known, and how loosely they are matched, is
+/// the table of `intake/fields.rs`. `row` of an item is the line where its record begins, counted from 1.
+/// A field that spans lines is refused in a known column: nearly always a closing quotation mark is missing.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use iam_core::intake::{CsvIntake, Intake, Item};
+///
+/// let mut file = "Employee ID;First Name;Status\nW-1;Ada;Active\nW-2;Bob;Actve\n".as_bytes();
+/// let mut lines = Vec::new();
+/// let summary = CsvIntake::new().read(&mut file, &mut |item| {
+///     match item {
+///         Item::Record(record) => lines.push(format!("row {}: {}", record.row, record.person.key)),
+///         Item::Reject(reject) => lines.push(reject.to_string()),
+///         _ => {}
+///     }
+///     ControlFlow::Continue(())
+/// })?;
+/// assert_eq!(lines[0], "row 2: W-1");
+/// assert_eq!(lines[1], "row 3, field Status: expected Active or Terminated, found \"Actve\" [unknown_status]");
+/// assert_eq!((summary.rows, summary.records, summary.rejects), (2, 1, 1));
+/// # Ok::<(), iam_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct CsvIntake {
+    vocabulary: Vocabulary,
+}
+
+impl CsvIntake {
+    /// Takes the known columns and refuses a table with any other, before the first row.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Leaves these columns out, known or not; matched as loosely as all names.
+    #[must_use]
+    pub fn ignore<S: AsRef<str>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.vocabulary.ignore(columns);
+        self
+    }
+
+    /// Whether columns that are not known are left out (default: no, the table is refused).
+    #[must_use]
+    pub fn ignore_unknown_columns(mut self, yes: bool) -> Self {
+        self.vocabulary.ignore_unknown = yes;
+        self
+    }
+
+    /// As [`Intake::read`], of an input that was opened.
+    pub(super) fn read_opened(
+        &self,
+        input: Opened<'_>,
+        sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
+    ) -> Result<Summary> {
+        let delimiter = delimiter(&input.head);
+        let progress = Progress::default();
+        let mut table = Table {
+            rows: reader(delimiter).from_reader(Bounded::new(Lines::new(input.into_reader()), &progress)),
+            record: ByteRecord::new(),
+            progress: &progress,
+        };
+        let Some(line) = table.next()? else {
+            return Err(invalid("the input is empty: expected a header row"));
+        };
+        let columns = Columns::of(&table.texts(line, None)?, &self.vocabulary)?;
+        let mut judge = Judge::default();
+        while let Some(line) = table.next()? {
+            let texts = table.texts(line, Some(&columns))?;
+            if texts.iter().all(|text| text.trim().is_empty()) {
+                continue;
+            }
+            let item = columns.judge(line, &texts, &mut judge);
+            if sink(item).is_break() {
+                break;
+            }
+        }
+        Ok(judge.summary())
+    }
+}
+
+impl Intake for CsvIntake {
+    fn read(
+        &self,
+        input: &mut dyn BufRead,
+        sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
+    ) -> Result<Summary> {
+        self.read_opened(Opened::new(input)?, sink)
+    }
+}
+
+fn reader(delimiter: u8) -> ReaderBuilder {
+    let mut builder = ReaderBuilder::new();
+    builder.delimiter(delimiter).has_headers(false).flexible(true);
+    builder
+}
+
+/// The delimiter under which the header has the most known names, then the most columns; a comma if none wins.
+fn delimiter(head: &[u8]) -> u8 {
+    let score = |delimiter: u8| {
+        let mut header = ByteRecord::new();
+        let read = reader(delimiter).from_reader(head).read_byte_record(&mut header);
+        let known = |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|n| Field::named(n).is_some());
+        (header.iter().filter(known).count(), header.len(), read.is_ok())
+    };
+    // Of equals, `max_by_key` takes the last.
+    [b'\t', b';', b',']
+        .into_iter()
+        .max_by_key(|d| score(*d))
+        .unwrap_or(b',')
+}
+
+/// The records of a table, one at a time, with the line where each begins.
+struct Table<'p, R> {
+    rows: Reader<R>,
+    record: ByteRecord,
+    progress: &'p Progress,
+}
+
+impl<R: std::io::Read> Table<'_, R> {
+    fn next(&mut self) -> Result<Option<u64>> {
+        self.progress.next_record();
+        match self.rows.read_byte_record(&mut self.record) {
+            Ok(false) => Ok(None),
+            Ok(true) => {
+                // The reader stands behind the record's last line feed; those inside were quoted.
+                let inside = lines(self.record.as_slice()) as u64;
+                let end = self.rows.position().line();
+                if self.progress.at_end() {
+                    return Err(unclosed(end.saturating_sub(inside)));
+                }
+                Ok(Some(end.saturating_sub(inside + 1)))
+            }
+            Err(error) => Err(self.stopped(error)),
+        }
+    }
+
+    fn stopped(&self, error: ::csv::Error) -> Error {
+        if self.progress.too_long() {
+            // The record's beginning is where the reader stood before it.
+            let line = self.record.position().map_or(0, ::csv::Position::line);
+            return invalid(format!(
+                "line {line}: a row begins that is longer than 1 MiB, so its end is not looked for; rows before it \
+                 were read. Is it a table, or is a quotation mark never closed?"
+            ));
+        }
+        unreadable(error)
+    }
+
+    /// The record's fields as text, blanks and all.
+    fn texts(&self, line: u64, columns: Option<&Columns>) -> Result<Vec<&str>> {
+        let text = |(at, bytes)| {
+            std::str::from_utf8(bytes).map_err(|found| {
+                let name = columns.and_then(|columns| columns.names.get(at)).map_or("", String::as_str);
+                invalid(format!(
+                    "line {line}, column {} {name}: not UTF-8 from byte {} of the field on; rows before it were \
+                     read: {SAVE_AS_UTF8}",
+                    at + 1,
+                    found.valid_up_to() + 1
+                ))
+            })
+        };
+        self.record.iter().enumerate().map(text).collect()
+    }
+}
+
+fn unclosed(line: u64) -> Error {
+    invalid(format!(
+        "line {line}: a quotation mark opens a field that is not closed, so what follows cannot be told \
+         apart; rows before it were read: close the mark, or double it if it belongs to the text"
+    ))
+}
+
+/// The columns of one table.
+struct Columns {
+    names: Vec<String>,
+    fields: Vec<Option<Field>>,
+    spelling: Spelling,
+}
+
+impl Columns {
+    fn of(header: &[&str], vocabulary: &Vocabulary) -> Result<Self> {
+        let mut spelling = Spelling::default();
+        let mut fields = Vec::with_capacity(header.len());
+        let (mut unknown, mut twice) = (Vec::new(), Vec::new());
+        for (at, name) in header.iter().enumerate() {
+            let field = match vocabulary.meaning(name) {
+                Meaning::Known(field) => Some(field),
+                Meaning::Ignored => None,
+                Meaning::Unknown => {
+                    let name = name.trim();
+                    unknown.push(if name.is_empty() {
+                        format!("column {}, which has no name", at + 1)
+                    } else {
+                        quoted(name)
+                    });
+                    None
+                }
+            };
+            if let Some(field) = field
+                && !spelling.learn(field, name)
+            {
+                twice.push(format!(
+                    "{} and {}",
+                    quoted(spelling.of(field)),
+                    quoted(name.trim())
+                ));
+            }
+            fields.push(field);
+        }
+        // With fewer than two known names the first line may be a row ("Active" is both): it is not shown.
+        if fields.iter().flatten().count() < 2 {
+            return Err(invalid(format!(
+                "no header row: expected a line that names the columns, then a row for each worker; known are {}",
+                Field::list()
+            )));
+        }
+        let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+        if !fields.contains(&Some(Field::EmployeeId)) {
+            return Err(invalid(format!(
+                "the column with the worker id is missing (employeeId, Employee ID, WorkerID, employeeNumber): the \
+                 header has {}",
+                names.join(", ")
+            )));
+        }
+        if !twice.is_empty() {
+            return Err(invalid(format!(
+                "two columns mean the same: {}; take one away or name the one to ignore",
+                twice.join("; ")
+            )));
+        }
+        if !unknown.is_empty() {
+            return Err(invalid(format!(
+                "not known: {}; rename or remove it, or name it as ignored. Known are {}",
+                unknown.join(", "),
+                Field::list()
+            )));
+        }
+        Ok(Self {
+            names,
+            fields,
+            spelling,
+        })
+    }
+
+    fn judge(&self, line: u64, texts: &[&str], judge: &mut Judge) -> Item {
+        let breaks = texts.iter().map(|text| lines(text.as_bytes())).sum::<usize>();
+        if texts.len() != self.fields.len() {
+            let hint = match breaks {
+                0 => String::new(),
+                _ => format!("; it spans {} lines, a quotation mark may be missing", breaks + 1),
+            };
+            let message = format!(
+                "expected {} fields, found {}{hint}",
+                self.fields.len(),
+                texts.len()
+            );
+            // With fields lost or gained only the first one is sure to be what the header says.
+            let id = texts
+                .first()
+                .filter(|_| self.fields.first() == Some(&Some(Field::EmployeeId)));
+            return judge.refuse_unread(
+                line,
+                id.copied(),
+                Flaw::row("field_count", message),
+                &self.spelling,
+            );
+        }
+        let mut cells = Cells::default();
+        for (field, text) in self.fields.iter().zip(texts) {
+            match field {
+                Some(field) => cells[field.index()] = Some(text),
+                // What a missing mark looks like when the next row closes it: two rows in one.
+                None if breaks > 0 && text.contains('\n') && text.matches('"').count() % 2 == 1 => {
+                    let message = format!(
+                        "expected quotation marks in pairs, found an odd one in a field of {} lines",
+                        lines(text.as_bytes()) + 1
+                    );
+                    return judge.refuse_unread(
+                        line,
+                        None,
+                        Flaw::row("stray_quote", message),
+                        &self.spelling,
+                    );
+                }
+                None => {}
+            }
+        }
+        judge.judge(line, &cells, &self.spelling)
+    }
+}
+
+/// A header's name for a message, cut to a readable length.
+fn quoted(name: &str) -> String {
+    let short: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    format!("\"{short}\"")
+}

@@ -1,0 +1,542 @@
+//! The rules for one row: its cells in, a [`Person`] or a [`Reject`] out; and for the rows of one input together,
+//! that no worker id comes twice.
+//!
+//! Invariants: a row is taken whole or not at all; status is never defaulted; the flags `isNewHire` and
+//! `isUpdated` are checked and then no evidence (what HR says now is compared with what was accepted before).
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::{Entry, RandomState};
+use std::hash::BuildHasher as _;
+
+use jiff::civil::Date;
+
+use super::fields::{Cells, Field, Spelling};
+use super::values::{self, Fault};
+use super::{Item, Record, Reject, Summary};
+use crate::person::{Person, PersonKey, Status};
+
+/// The cleaned texts of one row.
+type Texts<'a> = [Option<Cow<'a, str>>; Field::COUNT];
+
+/// A [`Fault`] and where it lies.
+#[derive(Debug)]
+pub(super) struct Flaw {
+    place: Place,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Place {
+    Row,
+    Field(Field),
+    Between(Field, Field),
+    Named(String),
+}
+
+impl Flaw {
+    /// In the row as a whole.
+    pub(super) fn row(code: &'static str, message: impl Into<String>) -> Self {
+        let place = Place::Row;
+        let fault = Fault::new(code, message);
+        Self { place, fault }
+    }
+
+    /// In one field.
+    pub(super) fn at(field: Field, fault: Fault) -> Self {
+        let place = Place::Field(field);
+        Self { place, fault }
+    }
+
+    /// In something that is no known field, by the source's name for it.
+    pub(super) fn named(name: impl Into<String>, fault: Fault) -> Self {
+        let place = Place::Named(name.into());
+        Self { place, fault }
+    }
+
+    fn between(one: Field, other: Field, fault: Fault) -> Self {
+        let place = Place::Between(one, other);
+        Self { place, fault }
+    }
+}
+
+/// Judges the rows of one input, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Judge {
+    seen: Seen,
+    summary: Summary,
+}
+
+impl Judge {
+    /// The totals so far.
+    pub(super) fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// Judges a row that the reader could take apart.
+    pub(super) fn judge(&mut self, row: u64, cells: &Cells<'_>, spelling: &Spelling) -> Item {
+        match person(cells, |key, texts| self.seen.first_time(row, key, texts)) {
+            Ok(person) => {
+                self.summary.rows += 1;
+                self.summary.records += 1;
+                Item::Record(Box::new(Record { row, person }))
+            }
+            Err(flaw) => self.refuse(row, cells[Field::EmployeeId.index()], flaw, spelling),
+        }
+    }
+
+    /// Refuses a row that the reader could not take apart. Its worker id counts as seen: a later row with the
+    /// same id is not known to be the right one.
+    pub(super) fn refuse_unread(
+        &mut self,
+        row: u64,
+        id: Option<&str>,
+        flaw: Flaw,
+        spelling: &Spelling,
+    ) -> Item {
+        if let Some(key) = id.and_then(shown_id) {
+            // A repeat is refused for its own flaw, which says more.
+            let _ = self.seen.first_time(row, &key, &Texts::default());
+        }
+        self.refuse(row, id, flaw, spelling)
+    }
+
+    fn refuse(&mut self, row: u64, id: Option<&str>, flaw: Flaw, spelling: &Spelling) -> Item {
+        self.summary.rows += 1;
+        self.summary.rejects += 1;
+        let field = match flaw.place {
+            Place::Row => String::new(),
+            Place::Field(field) => spelling.of(field).to_owned(),
+            Place::Between(one, other) => format!("{}, {}", spelling.of(one), spelling.of(other)),
+            Place::Named(name) => name,
+        };
+        Item::Reject(Reject {
+            row,
+            person: id.and_then(shown_id).map(Cow::into_owned),
+            field,
+            code: flaw.fault.code,
+            message: flaw.fault.message,
+        })
+    }
+}
+
+fn shown_id(raw: &str) -> Option<Cow<'_, str>> {
+    values::id(raw).ok().flatten()
+}
+
+/// The person a row describes. `first_time` is asked as soon as the key and all texts are known.
+fn person(
+    cells: &Cells<'_>,
+    first_time: impl FnOnce(&str, &Texts<'_>) -> Result<(), Fault>,
+) -> Result<Person, Flaw> {
+    let mut texts = Texts::default();
+    for (field, slot) in Field::all().zip(&mut texts) {
+        let Some(raw) = cells[field.index()] else { continue };
+        *slot = match field {
+            Field::EmployeeId | Field::ManagerId => values::id(raw),
+            _ => values::text(raw, values::LONGEST_TEXT),
+        }
+        .map_err(|fault| Flaw::at(field, fault))?;
+    }
+    let Some(key) = texts[Field::EmployeeId.index()].as_deref() else {
+        let fault = Fault::new("missing_key", "expected the worker id, found nothing");
+        return Err(Flaw::at(Field::EmployeeId, fault));
+    };
+    first_time(key, &texts).map_err(|fault| Flaw::at(Field::EmployeeId, fault))?;
+    let mut row = Row { cells, texts };
+    row.check_name()?;
+    let new_hire = row.flag(Field::IsNewHire)?;
+    row.flag(Field::IsUpdated)?;
+    let active = row.flag(Field::IsActive)?;
+    let (hire_date, last_day) = row.dates()?;
+    let status = row.status(active, last_day)?;
+    if status == Status::Terminated && new_hire == Some(true) {
+        let fault = Fault::new(
+            "contradiction",
+            "expected a new hire to be Active, found Terminated",
+        );
+        return Err(Flaw::between(Field::Status, Field::IsNewHire, fault));
+    }
+    let mut person = Person::new(PersonKey::new(row.take(Field::EmployeeId).unwrap_or_default()));
+    person.status = status;
+    person.manager_id = row.take(Field::ManagerId).map(PersonKey::new);
+    person.country = row.checked(Field::Country, |text| values::country(&text))?;
+    person.time_zone = row.checked(Field::TimeZone, |text| values::time_zone(&text))?;
+    person.email = row.checked(Field::Email, values::email)?;
+    person.hire_date = hire_date;
+    person.last_day = last_day;
+    person.given_name = row.take(Field::FirstName);
+    person.middle_name = row.take(Field::MiddleName);
+    person.family_name = row.take(Field::LastName);
+    person.preferred_name = row.take(Field::PreferredName);
+    person.department = row.take(Field::Department);
+    person.job_title = row.take(Field::JobTitle);
+    person.location = row.take(Field::Location);
+    person.worker_type = row.take(Field::WorkerType);
+    person.cost_center = row.take(Field::CostCenter);
+    person.company = row.take(Field::Company);
+    Ok(person)
+}
+
+struct Row<'c, 'a> {
+    cells: &'c Cells<'a>,
+    texts: Texts<'a>,
+}
+
+impl Row<'_, '_> {
+    fn text(&self, field: Field) -> Option<&str> {
+        self.texts[field.index()].as_deref()
+    }
+
+    fn take(&mut self, field: Field) -> Option<String> {
+        self.texts[field.index()].take().map(Cow::into_owned)
+    }
+
+    fn checked<T>(
+        &mut self,
+        field: Field,
+        rule: impl FnOnce(Cow<'_, str>) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Flaw> {
+        let text = self.texts[field.index()].take();
+        text.map(rule).transpose().map_err(|fault| Flaw::at(field, fault))
+    }
+
+    fn flag(&mut self, field: Field) -> Result<Option<bool>, Flaw> {
+        self.checked(field, |text| values::flag(&text))
+    }
+
+    /// People with one name have one of the two.
+    fn check_name(&self) -> Result<(), Flaw> {
+        if self.text(Field::FirstName).is_some() || self.text(Field::LastName).is_some() {
+            return Ok(());
+        }
+        let fault = Fault::new(
+            "missing_name",
+            "expected a first name, a last name or both, found neither",
+        );
+        Err(Flaw::between(Field::FirstName, Field::LastName, fault))
+    }
+
+    fn dates(&mut self) -> Result<(Option<Date>, Option<Date>), Flaw> {
+        let hire_date = self.checked(Field::HireDate, |text| values::date(&text))?;
+        // "No end" is no last day; of somebody terminated it would mean "now", so it is refused there.
+        let no_end = self.text(Field::LastDay) == Some(values::END_OF_TIME)
+            && self
+                .text(Field::Status)
+                .is_some_and(|text| values::status(text) == Ok(Status::Active));
+        if no_end {
+            self.take(Field::LastDay);
+        }
+        let last_day = self.checked(Field::LastDay, |text| values::date(&text))?;
+        match (hire_date, last_day) {
+            (Some(first), Some(last)) if last < first => {
+                let message = format!("expected the first day, {first}, or a later one, found {last}");
+                Err(Flaw::at(
+                    Field::LastDay,
+                    Fault::new("last_day_before_hire", message),
+                ))
+            }
+            dates => Ok(dates),
+        }
+    }
+
+    /// The status field decides. Only where the source has none, a column such as `Active` does: yes is Active; no
+    /// is Terminated only together with a last day, since it may as well be a leave or a start to come.
+    fn status(&self, active: Option<bool>, last_day: Option<Date>) -> Result<Status, Flaw> {
+        if let Some(text) = self.text(Field::Status) {
+            return values::status(text).map_err(|fault| Flaw::at(Field::Status, fault));
+        }
+        let has_status_field = self.cells[Field::Status.index()].is_some();
+        match active {
+            Some(true) if !has_status_field => Ok(Status::Active),
+            Some(false) if !has_status_field && last_day.is_some() => Ok(Status::Terminated),
+            Some(false) if !has_status_field => Err(Flaw::at(
+                Field::IsActive,
+                Fault::new(
+                    "unknown_status",
+                    "expected a last day or a status besides: not active may mean terminated, on leave or not yet \
+                     hired",
+                ),
+            )),
+            _ => Err(Flaw::at(
+                Field::Status,
+                Fault::new(
+                    "missing_status",
+                    "expected Active or Terminated, found nothing; it is never assumed",
+                ),
+            )),
+        }
+    }
+}
+
+/// The worker ids of one input, as keyed hashes: 17 bytes an id, for a million 35 MB, and half as
+/// much again for the moment in which the table grows.
+#[derive(Debug, Default)]
+struct Seen {
+    hasher: RandomState,
+    rows: HashMap<u64, Sighting>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sighting {
+    row: u32,
+    content: u32,
+}
+
+impl Seen {
+    fn first_time(&mut self, row: u64, key: &str, texts: &Texts<'_>) -> Result<(), Fault> {
+        // Half of the hash tells contents apart well enough: a repeated id is refused in either case.
+        #[allow(clippy::cast_possible_truncation)]
+        let content = self.hasher.hash_one(texts) as u32;
+        match self.rows.entry(self.hasher.hash_one(key)) {
+            Entry::Vacant(free) => {
+                free.insert(Sighting {
+                    row: u32::try_from(row).unwrap_or(u32::MAX),
+                    content,
+                });
+                Ok(())
+            }
+            Entry::Occupied(earlier) if earlier.get().content == content => Err(Fault::new(
+                "duplicate_row",
+                format!("expected each row once, found row {} again", earlier.get().row),
+            )),
+            Entry::Occupied(earlier) => Err(Fault::new(
+                "duplicate_key",
+                format!(
+                    "expected each worker id once, found that of row {} with other content; only row {0} counts",
+                    earlier.get().row
+                ),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::person::Status as Employment;
+
+    const GOOD: &[(Field, &str)] = &[
+        (Field::EmployeeId, "W-1"),
+        (Field::FirstName, "Ada"),
+        (Field::Status, "Active"),
+    ];
+
+    /// A good row, changed: an empty text empties the cell, and `drop` takes the field away.
+    fn row<'a>(change: &[(Field, &'a str)], drop: &[Field]) -> Cells<'a> {
+        let mut cells = Cells::default();
+        for (field, text) in GOOD.iter().chain(change) {
+            cells[field.index()] = Some(text);
+        }
+        for field in drop {
+            cells[field.index()] = None;
+        }
+        cells
+    }
+
+    fn judge(cells: &Cells<'_>) -> Item {
+        Judge::default().judge(7, cells, &Spelling::default())
+    }
+
+    #[track_caller]
+    fn taken(cells: &Cells<'_>) -> Person {
+        match judge(cells) {
+            Item::Record(record) => record.person,
+            Item::Reject(reject) => panic!("{reject}"),
+        }
+    }
+
+    #[track_caller]
+    fn check(cells: &Cells<'_>, field: &str, code: &str) {
+        match judge(cells) {
+            Item::Reject(found) => {
+                assert_eq!(
+                    (found.row, found.field.as_str(), found.code),
+                    (7, field, code),
+                    "{found}"
+                );
+                assert!(found.message.starts_with("expected "), "{found}");
+            }
+            Item::Record(_) => panic!("taken, expected {code} at {field}"),
+        }
+    }
+
+    use Field::*;
+
+    #[test]
+    fn each_rule_has_its_code() {
+        for (change, field, code) in [
+            (&[(EmployeeId, " ")][..], "employeeId", "missing_key"),
+            (&[(EmployeeId, "W\u{200b}1")], "employeeId", "control_character"),
+            (
+                &[(FirstName, ""), (LastName, "")],
+                "firstName, lastName",
+                "missing_name",
+            ),
+            (&[(FirstName, "Ada\nW-2")], "firstName", "control_character"),
+            (&[(Status, "")], "status", "missing_status"),
+            (&[(Status, "Inactive")], "status", "unknown_status"),
+            (&[(Status, "1")], "status", "unknown_status"),
+            (&[(HireDate, "2026-02-30")], "hireDate", "impossible_date"),
+            (&[(HireDate, "03/11/2026")], "hireDate", "not_a_date"),
+            (&[(LastDay, "soon")], "lastDay", "not_a_date"),
+            (&[(Country, "UK")], "country", "not_a_country"),
+            (&[(TimeZone, "Australia/Sidney")], "timeZone", "unknown_time_zone"),
+            (&[(IsNewHire, "maybe")], "isNewHire", "not_a_flag"),
+            (&[(IsUpdated, "2")], "isUpdated", "not_a_flag"),
+            (
+                &[(HireDate, "2026-06-01"), (LastDay, "2026-05-31")],
+                "lastDay",
+                "last_day_before_hire",
+            ),
+            (
+                &[(Status, "Terminated"), (IsNewHire, "yes")],
+                "status, isNewHire",
+                "contradiction",
+            ),
+            (&[(Email, "ada at example")], "email", "not_an_email"),
+            (
+                &[(Status, "Terminated"), (LastDay, "9999-12-31")],
+                "lastDay",
+                "impossible_date",
+            ),
+        ] {
+            check(&row(change, &[]), field, code);
+        }
+        check(&row(&[], &[EmployeeId]), "employeeId", "missing_key");
+        check(&row(&[], &[Status]), "status", "missing_status");
+        let long = "x".repeat(257);
+        check(&row(&[(JobTitle, &long)], &[]), "jobTitle", "too_long");
+    }
+
+    #[test]
+    fn a_row_becomes_a_person() {
+        let person = taken(&row(
+            &[
+                (FirstName, " Andre\u{301} "),
+                (LastName, "Béland"),
+                (MiddleName, ""),
+                (PreferredName, "Dédé"),
+                (Department, "Sales"),
+                (JobTitle, "Account Executive"),
+                (Location, "Toronto"),
+                (Country, "can"),
+                (TimeZone, "america/toronto"),
+                (WorkerType, "Employee"),
+                (CostCenter, "SAL-130"),
+                (Company, "Contoso Health Canada, Inc."),
+                (Email, "ab@mail.example"),
+                (ManagerId, "W-2"),
+                (HireDate, "2026-11-16"),
+                (LastDay, "2027-11-15T00:00:00-05:00"),
+                (IsNewHire, "1"),
+                (IsUpdated, "0"),
+            ],
+            &[],
+        ));
+        let found = serde_json::to_value(&person).unwrap();
+        let expect = serde_json::json!({
+            "employee_id": "W-1", "status": "active", "given_name": "André", "middle_name": null,
+            "family_name": "Béland", "preferred_name": "Dédé", "department": "Sales",
+            "job_title": "Account Executive", "location": "Toronto", "country": "CA",
+            "time_zone": "America/Toronto", "worker_type": "Employee", "cost_center": "SAL-130",
+            "company": "Contoso Health Canada, Inc.", "email": "ab@mail.example", "manager_id": "W-2",
+            "hire_date": "2026-11-16", "last_day": "2027-11-15",
+        });
+        assert_eq!(found, expect);
+    }
+
+    #[test]
+    fn flags_and_one_name_are_no_obstacle() {
+        taken(&row(&[(FirstName, ""), (LastName, "Sukarno")], &[]));
+        taken(&row(&[(IsNewHire, "true"), (IsUpdated, "true")], &[]));
+        let left = taken(&row(
+            &[(Status, "T"), (IsUpdated, "yes"), (LastDay, "2026-10-30")],
+            &[],
+        ));
+        assert_eq!(left.status, Employment::Terminated);
+        let open = taken(&row(&[(LastDay, "9999-12-31")], &[]));
+        assert_eq!(open.last_day, None);
+    }
+
+    #[test]
+    fn an_active_column_decides_only_where_there_is_no_status() {
+        assert_eq!(
+            taken(&row(&[(IsActive, "1")], &[Status])).status,
+            Employment::Active
+        );
+        let left = row(&[(IsActive, "0"), (LastDay, "2026-10-30")], &[Status]);
+        assert_eq!(taken(&left).status, Employment::Terminated);
+        check(&row(&[(IsActive, "0")], &[Status]), "active", "unknown_status");
+        check(&row(&[(IsActive, "")], &[Status]), "status", "missing_status");
+        check(&row(&[(IsActive, "gone")], &[Status]), "active", "not_a_flag");
+        check(
+            &row(&[(IsActive, "1"), (Status, " ")], &[]),
+            "status",
+            "missing_status",
+        );
+        // With notice, somebody is terminated and at work.
+        let leaving = row(&[(IsActive, "1"), (Status, "Terminated")], &[]);
+        assert_eq!(taken(&leaving).status, Employment::Terminated);
+    }
+
+    #[test]
+    fn a_worker_id_counts_once_whatever_became_of_its_row() {
+        let mut all = Judge::default();
+        let names = Spelling::default();
+        let mut code = |at, cells: &Cells<'_>| match all.judge(at, cells, &names) {
+            Item::Record(_) => "",
+            Item::Reject(reject) => {
+                assert_eq!(reject.person.as_deref(), cells[EmployeeId.index()].map(str::trim));
+                reject.code
+            }
+        };
+        assert_eq!(code(1, &row(&[], &[])), "");
+        assert_eq!(code(2, &row(&[], &[])), "duplicate_row");
+        assert_eq!(
+            code(3, &row(&[(EmployeeId, " W-1 "), (LastName, "")], &[])),
+            "duplicate_row"
+        );
+        assert_eq!(code(4, &row(&[(LastName, "Lovelace")], &[])), "duplicate_key");
+        assert_eq!(
+            code(5, &row(&[(EmployeeId, "W-2"), (HireDate, "2026-02-30")], &[])),
+            "impossible_date"
+        );
+        assert_eq!(code(6, &row(&[(EmployeeId, "W-2")], &[])), "duplicate_key");
+        assert_eq!(code(7, &row(&[(EmployeeId, "w-1")], &[])), "");
+        let torn = all.refuse_unread(8, Some("W-3"), Flaw::row("field_count", "expected 3"), &names);
+        assert!(matches!(torn, Item::Reject(Reject { ref person, .. }) if person.as_deref() == Some("W-3")));
+        let Item::Reject(late) = all.judge(9, &row(&[(EmployeeId, "W-3")], &[]), &names) else {
+            panic!("taken")
+        };
+        assert_eq!(late.code, "duplicate_key");
+        assert!(late.message.contains("row 8"), "{late}");
+        assert_eq!(
+            all.summary(),
+            Summary {
+                rows: 9,
+                records: 2,
+                rejects: 7
+            }
+        );
+    }
+
+    #[test]
+    fn messages_never_hold_a_personal_value() {
+        for field in Field::all() {
+            for value in [
+                "Lovelace",
+                "ada.lovelace.private@mail",
+                "Ada Lovelace, 12 Long Lane",
+                "+49 170 5550100",
+            ] {
+                if matches!(field, EmployeeId | Status | Country) && value == "Lovelace" {
+                    continue; // A worker id may be shown, and so may a word in the place of a code.
+                }
+                if let Item::Reject(found) = judge(&row(&[(field, value)], &[])) {
+                    assert!(!found.message.contains(value), "{found}");
+                }
+            }
+        }
+    }
+}

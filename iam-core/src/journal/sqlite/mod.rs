@@ -1,0 +1,340 @@
+//! [`SqliteJournal`]: the embedded, durable journal in one file. No server, one process.
+//!
+//! *Durable*: write-ahead log with `synchronous = FULL`, so `append` returns after the data has reached the
+//! disk (sqlite.org, "PRAGMA synchronous"). Every write is one `BEGIN IMMEDIATE` transaction of the one
+//! connection that writes; reading has connections of its own and never waits for it.
+//!
+//! *One process*: a lock on `<file>.lock` is held for as long as the journal is open. Leases can therefore
+//! run on this process's monotonic clock, in memory: a lane that a dead process had claimed is free as soon
+//! as the next one opens the file, because the lock proves that the holder is gone, and its fence is refused.
+//!
+//! *A million future events cost nothing*: there is no column that repeats a lane's head and could be wrong.
+//! Partial indexes hold the pending events only, ordered by (due instant, order of appending); a claim walks
+//! them from the oldest and stops at `now` or at its `max`. An event is the head if no pending event of its
+//! lane stands before it, which is one look into an index per candidate. Only due events that must wait
+//! (for their next attempt, behind a parked one) are walked over again and again.
+//!
+//! A file of another tenant, of another program or of a newer version is refused, with advice.
+
+mod fault;
+mod file;
+mod lane;
+mod row;
+mod writer;
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::{FromRow, QueryBuilder, Sqlite, SqlitePool};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+
+use self::fault::{Attempt, Fault, storage};
+use self::row::{TENANT, instant, nanos, optional, signed, state, state_number, unsigned, value};
+use self::writer::{Writer, array};
+use super::{
+    Appended, Claim, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Report, Reservation, StepStart,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Accepted, Event, EventId};
+use crate::person::PersonKey;
+use crate::plan::{IdempotencyKey, Plan, StepId};
+
+/// A journal in an SQLite file. Clones share it.
+#[derive(Clone)]
+pub struct SqliteJournal(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    readers: SqlitePool,
+    /// `None` once it is closed.
+    writer: Mutex<Option<Writer>>,
+}
+
+impl fmt::Debug for SqliteJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqliteJournal({})", self.0.path.display())
+    }
+}
+
+impl SqliteJournal {
+    /// Opens the journal of `tenant` (the directory's id) at `path`, or creates it, readable by its owner
+    /// only (mode 0600). The folder must exist, on a local disk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`], saying what to do, when the file is in use, belongs to another tenant or another
+    /// program, was written by a newer version, or cannot be opened; [`ErrorKind::Invalid`] for an empty tenant.
+    pub async fn open(path: impl AsRef<Path>, tenant: &str) -> Result<Self> {
+        let (path, tenant) = (path.as_ref(), tenant.trim());
+        if tenant.is_empty() {
+            let message = "the tenant id is empty: a journal belongs to one tenant";
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        let opened = file::open(path, tenant).await?;
+        let writer = Writer::new(opened.conn, opened.options, opened.lock);
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            readers: opened.readers,
+            writer: Mutex::new(Some(writer)),
+        })))
+    }
+
+    /// Closes the file for all clones: waits for running work, moves the write-ahead log into the database
+    /// and frees the lock. Dropping the last clone is safe as well; the next opening catches up.
+    pub async fn close(&self) -> Result<()> {
+        let Some(mut writer) = self.0.writer.lock().await.take() else {
+            return Ok(());
+        };
+        self.0.readers.close().await;
+        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut writer.conn)
+            .await;
+        let closed = writer.close().await;
+        checkpoint
+            .map(drop)
+            .and(closed)
+            .map_err(|error| Fault::Sql(error).during("close the journal"))
+    }
+
+    async fn writer(&self) -> Result<MappedMutexGuard<'_, Writer>> {
+        let guard = self.0.writer.lock().await;
+        let guard = MutexGuard::try_map(guard, Option::as_mut);
+        let mut writer = guard.map_err(|_| storage("the journal has been closed: open it again"))?;
+        writer.repair().await?;
+        Ok(writer)
+    }
+
+    async fn read_accepted(&self, keys: &[PersonKey]) -> Attempt<Vec<Option<Accepted>>> {
+        let keys = row::text("keys", "a query", &keys)?;
+        let rows: Vec<(String, Option<i64>, Option<String>)> = sqlx::query_as(
+            "SELECT k.value, p.version, p.record FROM json_each(?2) k \
+             LEFT JOIN person p ON p.tenant = ?1 AND p.person = k.value ORDER BY k.key",
+        )
+        .bind(TENANT)
+        .bind(keys)
+        .fetch_all(&self.0.readers)
+        .await?;
+        let accepted = rows.into_iter().map(|(person, version, record)| {
+            let record = optional("record", &person, record.as_ref())?;
+            let version = unsigned(version.unwrap_or_default());
+            Ok(record.map(|record| Accepted { version, record }))
+        });
+        accepted.collect()
+    }
+
+    async fn read_history(&self, query: &HistoryQuery) -> Attempt<Vec<Entry>> {
+        // Written out, so that the partial indexes of the states apply.
+        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(
+            "SELECT seq, event, lane_seq, state, attempts, not_before, parked, why, plan FROM event \
+             WHERE tenant = 1",
+        );
+        if let Some(state) = query.state {
+            sql.push(" AND state = ").push(state_number(state));
+        }
+        if let Some(due) = query.due {
+            sql.push(" AND due_at <= ").push_bind(nanos(due));
+        }
+        let limit = if query.limit == 0 { -1 } else { signed(query.limit) };
+        match &query.person {
+            // Within a lane the sequence is the order of appending.
+            Some(person) => sql
+                .push(" AND person = ")
+                .push_bind(person.as_str())
+                .push(" ORDER BY lane_seq"),
+            None => sql.push(" ORDER BY seq"),
+        };
+        sql.push(" LIMIT ").push_bind(limit);
+        let mut tx = self.0.readers.begin().await?;
+        let rows: Vec<HistoryRow> = sql.build_query_as().fetch_all(&mut *tx).await?;
+        let mut steps = lane::steps(&mut tx, &array(rows.iter().map(|row| row.seq))).await?;
+        let entries = rows.into_iter().map(|row| {
+            let event: Event = value("event", &format!("row {}", row.seq), &row.event)?;
+            Ok(Entry {
+                plan: optional("plan", event.id.as_str(), row.plan.as_ref())?,
+                lane_seq: unsigned(row.lane_seq),
+                state: state(row.state),
+                attempts: row.attempts,
+                not_before: instant(row.not_before),
+                parked: row.parked,
+                why: row.why,
+                steps: steps.remove(&row.seq).unwrap_or_default(),
+                event,
+            })
+        });
+        entries.collect()
+    }
+}
+
+#[derive(FromRow)]
+struct HistoryRow {
+    seq: i64,
+    event: String,
+    lane_seq: i64,
+    state: i64,
+    attempts: u32,
+    not_before: i64,
+    parked: bool,
+    why: Option<String>,
+    plan: Option<String>,
+}
+
+/// One write: waits for its turn, does it, and tells the outcome.
+macro_rules! write {
+    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
+        let mut $writer = $journal.writer().await?;
+        let answer = $work;
+        $writer.told($operation, answer)
+    }};
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
+        write!(self, "append events", |writer| writer.append(batch).await)
+    }
+
+    async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
+        let accepted = self.read_accepted(keys).await;
+        accepted.map_err(|fault| fault.during("read accepted records"))
+    }
+
+    async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
+        write!(self, "claim lanes", |writer| writer.claim(max, now, lease).await)
+    }
+
+    async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
+        write!(self, "extend a lease", |writer| writer.heartbeat(claim, lease))
+    }
+
+    async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
+        write!(self, "store a plan", |writer| writer.plan(claim, plan).await)
+    }
+
+    async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
+        write!(self, "intend a step", |writer| writer
+            .intend(claim, step, key)
+            .await)
+    }
+
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+        write!(self, "settle a step", |writer| writer
+            .settle(claim, step, outcome)
+            .await)
+    }
+
+    async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
+        write!(self, "reserve a name", |writer| writer
+            .reserve(name, person)
+            .await)
+    }
+
+    async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
+        write!(self, "complete an event", |writer| writer
+            .complete(claim, state, timers)
+            .await)
+    }
+
+    async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
+        write!(self, "give a lane back", |writer| writer
+            .retry_later(claim, state, at, why)
+            .await)
+    }
+
+    async fn dead_letter(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        timers: &[Event],
+        why: &str,
+        set: Lane,
+    ) -> Result<()> {
+        write!(self, "set an event aside", |writer| {
+            writer.dead_letter(claim, state, timers, why, set).await
+        })
+    }
+
+    async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        write!(self, "requeue an event", |writer| writer
+            .requeue(event, by, reason)
+            .await)
+    }
+
+    async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
+        let read = async {
+            let state: Option<Option<String>> =
+                sqlx::query_scalar("SELECT state FROM person WHERE tenant = ?1 AND person = ?2")
+                    .bind(TENANT)
+                    .bind(key.as_str())
+                    .fetch_optional(&self.0.readers)
+                    .await?;
+            optional("state", key.as_str(), state.flatten().as_ref())
+        };
+        read.await.map_err(|fault: Fault| fault.during("read a person"))
+    }
+
+    async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>> {
+        let read = async {
+            let rows: Vec<(String, String)> = sqlx::query_as(
+                "SELECT person, state FROM person WHERE tenant = ?1 AND state IS NOT NULL \
+                 AND (?2 IS NULL OR person > ?2) ORDER BY person LIMIT ?3",
+            )
+            .bind(TENANT)
+            .bind(after.map(PersonKey::as_str))
+            .bind(signed(limit))
+            .fetch_all(&self.0.readers)
+            .await?;
+            let states = rows.iter().map(|(person, state)| value("state", person, state));
+            states.collect::<Attempt<_>>()
+        };
+        read.await.map_err(|fault| fault.during("read people"))
+    }
+
+    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
+        let reports: Result<Vec<(String, bool)>, _> = sqlx::query_as(
+            "SELECT person, waits FROM person WHERE tenant = ?1 AND manager = ?2 ORDER BY person",
+        )
+        .bind(TENANT)
+        .bind(manager.as_str())
+        .fetch_all(&self.0.readers)
+        .await;
+        let reports = reports.map_err(|error| Fault::Sql(error).during("read who reports to a manager"))?;
+        let report = |(person, waits): (String, bool)| Report {
+            person: PersonKey::new(person),
+            waits,
+        };
+        Ok(reports.into_iter().map(report).collect())
+    }
+
+    async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
+        let holder: Result<Option<String>, _> =
+            sqlx::query_scalar("SELECT person FROM name WHERE tenant = ?1 AND name = ?2")
+                .bind(TENANT)
+                .bind(name.to_lowercase())
+                .fetch_optional(&self.0.readers)
+                .await;
+        let holder = holder.map_err(|error| Fault::Sql(error).during("read who holds a name"))?;
+        Ok(holder.map(PersonKey::new))
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        let busy = self.writer().await?.busy(Instant::now());
+        let due: Result<Option<i64>, _> = sqlx::query_scalar(lane::NEXT_DUE)
+            .bind(TENANT)
+            .bind(busy)
+            .fetch_optional(&self.0.readers)
+            .await;
+        let due = due.map_err(|error| Fault::Sql(error).during("read when the next event is due"))?;
+        Ok(due.map(instant))
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
+        let entries = self.read_history(query).await;
+        entries.map_err(|fault| fault.during("read the history"))
+    }
+}

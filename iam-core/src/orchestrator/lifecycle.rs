@@ -1,0 +1,413 @@
+//! [`Lifecycle`]: the standard joiner-mover-leaver.
+//!
+//! Whatever the event, the decision is made from the latest record, the calendar and what is: two events
+//! of one day lead to the final state, and a repeated one to nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use super::phase::{Standing, midnight, standing};
+use super::{Context, Decision, Orchestrator, View};
+use crate::entitlement::{Attributes, Desired};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, EventKind, Timer};
+use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
+use crate::person::{Person, Recipient};
+use crate::plan::{Action, Input, Notice, Phase, Plan, Step, Wanted, plan};
+use crate::policy::{AccessPolicy, Document, Subject};
+
+/// How far ahead is looked for a day on which a date condition turns.
+const HORIZON_DAYS: i64 = 31;
+/// How long a restored account that is not visible yet is left alone.
+const SETTLING: SignedDuration = SignedDuration::from_secs(30);
+/// How often somebody is looked at again whose manager has no account.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// The standard [`Orchestrator`].
+#[derive(Debug, Clone)]
+pub struct Lifecycle {
+    document: Arc<Document>,
+    policy: Arc<dyn AccessPolicy>,
+}
+
+impl Lifecycle {
+    /// The lifecycle as a policy document describes it.
+    pub fn new(document: Arc<Document>) -> Self {
+        let policy = document.clone();
+        Self { document, policy }
+    }
+
+    /// The same lifecycle with somebody else deciding who should have what.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Arc<dyn AccessPolicy>) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// What policy says, or why the person is held.
+    fn desired(&self, person: &Person, manager: Option<&Person>, today: Date) -> Result<Desired, String> {
+        let subject = Subject { person, manager };
+        let desired = self.policy.desired(&subject, today);
+        desired
+            .map_err(|problems| format!("the policy could not be evaluated, nothing was changed: {problems}"))
+    }
+
+    /// The next local midnight at which a date condition changes the outcome, or a later look.
+    fn turning_point(
+        &self,
+        person: &Person,
+        manager: Option<&Person>,
+        at: &Standing,
+        desired: &Desired,
+    ) -> Option<Timestamp> {
+        if !self.policy.depends_on_date() {
+            return None;
+        }
+        let day = |days: i64| at.today.checked_add(days.days()).ok();
+        let turned = (1..=HORIZON_DAYS)
+            .filter_map(day)
+            .find(|day| self.desired(person, manager, *day).as_ref() != Ok(desired));
+        midnight(turned.or_else(|| day(HORIZON_DAYS))?, &at.zone).ok()
+    }
+}
+
+#[async_trait]
+impl Orchestrator for Lifecycle {
+    async fn on_event(&self, event: &Event, state: &PersonState, cx: &Context<'_>) -> Result<Decision> {
+        let record = event.record.as_ref().or(state.record.as_ref());
+        let person = record.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Invalid,
+                format!("event {} has no record of {}", event.id, event.person),
+            )
+        })?;
+        let mut next = state.clone();
+        next.record = Some(person.clone());
+        let mut decision = Decision {
+            plan: Plan::empty(&event.person),
+            timers: Vec::new(),
+            state: next,
+            hold: None,
+        };
+        let at = match standing(person, state.left_at, self.document.settings(), cx.now) {
+            Ok(at) => at,
+            Err(why) => return Ok(held(decision, why)),
+        };
+        decision.timers.clone_from(&at.timers);
+
+        let view_of = |view: &View| (view.candidates.active.len(), view.candidates.deleted.len());
+        for view in cx.views {
+            if !matches!(view_of(view), (0, 0..=1) | (1, _)) {
+                let why = format!(
+                    "{} has more than one account that carries the worker id: remove it from all but one",
+                    view.target
+                );
+                return Ok(held(decision, why));
+            }
+            if let Some(why) = self.document.protected().reason(&view.actual) {
+                decision.plan.refused = Some(why);
+                return Ok(decision);
+            }
+        }
+
+        let manager = cx.manager.and_then(|manager| manager.record.as_ref());
+        let mut desired = Desired::default();
+        if matches!(at.phase, Phase::Staged | Phase::Active) {
+            desired = match self.desired(person, manager, at.today) {
+                Ok(desired) => desired,
+                Err(why) => return Ok(held(decision, why)),
+            };
+            let turn = self.turning_point(person, manager, &at, &desired);
+            decision.timers.extend(turn.map(|turn| (Timer::Review, turn)));
+        }
+        let made = self
+            .difference(event, person, state, cx, &at, &desired, &mut decision)
+            .await?;
+        if let Err(why) = made {
+            decision.plan = Plan::empty(&event.person);
+            return Ok(held(decision, why));
+        }
+        self.finish(event, state, cx, &at, &mut decision);
+        Ok(decision)
+    }
+}
+
+impl Lifecycle {
+    /// Plans at every target in turn. The inner error is a reason to hold.
+    #[allow(clippy::too_many_arguments)] // one call, and a struct would only rename them
+    async fn difference(
+        &self,
+        event: &Event,
+        person: &Person,
+        state: &PersonState,
+        cx: &Context<'_>,
+        at: &Standing,
+        desired: &Desired,
+        decision: &mut Decision,
+    ) -> Result<Result<(), String>> {
+        let mut ledger = state.ledger.clone();
+        decision.state.waits_for = None;
+        for view in cx.views {
+            let wanted = match resolve(view, desired) {
+                Ok(wanted) => wanted,
+                Err(why) => return Ok(Err(why)),
+            };
+            let account = view.actual.account.as_ref();
+            let present = matches!(at.phase, Phase::Staged | Phase::Active);
+            if present && account.is_none() {
+                decision.state.name = self.name(person, state, cx).await?;
+            }
+            let manager = if present { link(view, cx, decision) } else { None };
+            let attributes = fitting(view, &desired.attributes, &mut decision.plan.notes);
+            let carriers: BTreeMap<String, Vec<String>> = view
+                .catalog
+                .items
+                .iter()
+                .filter(|item| !item.carries.is_empty())
+                .map(|item| (item.entitlement.id.clone(), item.carries.clone()))
+                .collect();
+            let made = plan(&Input {
+                target: &view.target,
+                person: &event.person,
+                event: &event.id,
+                phase: at.phase,
+                because: &at.because,
+                name: decision.state.name.as_deref(),
+                attributes: &attributes,
+                wanted: &wanted,
+                manager: manager.as_ref().map(|(key, account)| (key, account.as_str())),
+                actual: &view.actual,
+                ledger: &ledger,
+                blocked_by_us: state.blocked_by_us,
+                fresh: present && starts_afresh(state, cx),
+                reset_password: self.document.settings().reset_password,
+                now: cx.now,
+                carriers: &carriers,
+            });
+            ledger.clone_from(&made.ledger);
+            decision.plan.steps.extend(made.steps);
+            decision.plan.notes.extend(made.notes);
+            if let Some(account) = account {
+                let known = AccountRef {
+                    id: account.id.clone(),
+                    name: account.name.clone(),
+                };
+                decision.state.accounts.insert(view.target.clone(), known);
+            }
+        }
+        decision.plan.ledger.clone_from(&ledger);
+        decision.state.ledger = ledger;
+        Ok(Ok(()))
+    }
+
+    async fn name(&self, person: &Person, state: &PersonState, cx: &Context<'_>) -> Result<Option<String>> {
+        let mut ladder = state
+            .name
+            .clone()
+            .into_iter()
+            .chain(self.document.naming().candidates(person));
+        cx.names.choose(&person.key, &mut ladder).await
+    }
+
+    /// State, timers and notices that follow from the plan.
+    fn finish(
+        &self,
+        event: &Event,
+        before: &PersonState,
+        cx: &Context<'_>,
+        at: &Standing,
+        decision: &mut Decision,
+    ) {
+        let settings = self.document.settings();
+        let next = &mut decision.state;
+        next.lifecycle = match at.phase {
+            Phase::Pending => Stage::Pending,
+            Phase::Staged => Stage::Staged,
+            Phase::Active => Stage::Active,
+            Phase::Gone => Stage::Disabled,
+            Phase::Purged => Stage::Deleted,
+        };
+        if decision
+            .plan
+            .steps
+            .iter()
+            .any(|step| step.action == Action::RestoreAccount)
+        {
+            // Looked at once more, as somebody who comes back, as soon as the account can be read.
+            next.lifecycle = Stage::Disabled;
+            // Not at once again, should the directory be slow to show it.
+            let again = event.kind == EventKind::Due { timer: Timer::Review };
+            let wait = if again { SETTLING } else { SignedDuration::ZERO };
+            let look = cx.now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+            decision.timers.push((Timer::Review, look));
+        }
+        next.left_at = match at.phase {
+            Phase::Gone | Phase::Purged => before.left_at.or(Some(cx.now)),
+            _ => None,
+        };
+        let grace = decision
+            .plan
+            .ledger
+            .iter()
+            .filter_map(crate::plan::Owned::ends_at);
+        decision.timers.extend(
+            grace
+                .filter(|end| *end > cx.now)
+                .min()
+                .map(|end| (Timer::Grace, end)),
+        );
+        if next.waits_for.is_some() {
+            let later = cx.now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
+            decision.timers.push((Timer::Review, later));
+        }
+
+        let steps = &decision.plan.steps;
+        let (notice, to) = if steps.iter().any(|step| step.action == Action::AllowSignIn) {
+            (Notice::Joined, settings.joiner_notify.as_slice())
+        } else if at.phase == Phase::Gone && steps.iter().any(|step| step.action.removes_access()) {
+            (Notice::Left, settings.leaver_notify.as_slice())
+        } else if before.owes_notice && at.phase == Phase::Active {
+            (Notice::Joined, &[Recipient::Manager][..])
+        } else if matches!(event.kind, EventKind::Move | EventKind::Rename) && !steps.is_empty() {
+            (Notice::Moved, settings.mover_notify.as_slice())
+        } else {
+            return;
+        };
+        self.tell(cx, at, notice, to, decision);
+    }
+
+    fn tell(
+        &self,
+        cx: &Context<'_>,
+        at: &Standing,
+        notice: Notice,
+        to: &[Recipient],
+        decision: &mut Decision,
+    ) {
+        let (Some(view), Some(_)) = (cx.views.first(), &self.document.settings().notify_from) else {
+            return;
+        };
+        let manager = cx
+            .manager
+            .filter(|manager| manager.at_work && manager.accounts.contains_key(&view.target));
+        let (told, missed): (Vec<Recipient>, Vec<Recipient>) = to
+            .iter()
+            .partition(|who| **who != Recipient::Manager || manager.is_some());
+        // A new colleague's manager is told once there is one. Other news would be stale by then.
+        let owes = notice == Notice::Joined && !missed.is_empty() && decision.state.waits_for.is_some();
+        if notice == Notice::Joined {
+            decision.state.owes_notice = owes;
+        }
+        if !missed.is_empty() && !owes {
+            let note = "the manager has no account, or has left: no notice to the manager";
+            decision.plan.notes.push(note.to_owned());
+        }
+        if told.is_empty() {
+            return;
+        }
+        let action = Action::Notify { notice, to: told };
+        let person = &decision.plan.person;
+        let step = Step::new(&view.target, person, None, action, at.because.clone());
+        decision.plan.steps.push(step);
+    }
+}
+
+fn held(mut decision: Decision, why: String) -> Decision {
+    decision.hold = Some(why);
+    decision
+}
+
+/// Nothing of an earlier employment survives: somebody who had left, or whose account had been deleted.
+fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
+    let restored = |plan: &Plan| {
+        plan.steps
+            .iter()
+            .any(|step| step.action == Action::RestoreAccount)
+    };
+    matches!(state.lifecycle, Stage::Disabled | Stage::Deleted) || cx.earlier.is_some_and(restored)
+}
+
+/// The attribute values, cut to what the target takes.
+fn fitting(view: &View, attributes: &Attributes, notes: &mut Vec<String>) -> Attributes {
+    let mut fitting = attributes.clone();
+    for (attribute, value) in &mut fitting {
+        let Some(most) = view.lengths.get(attribute) else {
+            continue;
+        };
+        let length = value.chars().count();
+        if length > *most {
+            let cut: String = value.chars().take(*most).collect();
+            cut.trim_end().clone_into(value);
+            let name = attribute.as_str();
+            notes.push(format!(
+                "{name} has {length} characters, and {} takes {most}: it is cut",
+                view.target
+            ));
+        }
+    }
+    fitting
+}
+
+/// The manager's key and account at this target, if the link can be made now.
+fn link(
+    view: &View,
+    cx: &Context<'_>,
+    decision: &mut Decision,
+) -> Option<(crate::person::PersonKey, String)> {
+    let manager = cx.manager?;
+    let notes = &mut decision.plan.notes;
+    if manager.key == decision.plan.person {
+        notes.push("HR names the person as their own manager: the link is left out".to_owned());
+        return None;
+    }
+    if manager.closes_circle {
+        notes.push(format!(
+            "the chain of managers runs in a circle: the link to {} is left out",
+            manager.key
+        ));
+        return None;
+    }
+    if let Some(account) = manager.accounts.get(&view.target) {
+        return Some((manager.key.clone(), account.id.clone()));
+    }
+    notes.push(format!(
+        "manager {} has no account yet: linked once it exists",
+        manager.key
+    ));
+    decision.state.waits_for = Some(manager.key.clone());
+    None
+}
+
+/// What policy asks for at this target, found in its catalogue.
+fn resolve<'a>(view: &'a View, desired: &Desired) -> Result<Vec<Wanted<'a>>, String> {
+    let mut wanted: Vec<Wanted<'a>> = Vec::new();
+    for grant in desired
+        .grants
+        .iter()
+        .filter(|grant| view.kinds.contains(&grant.what.kind))
+    {
+        let item = view
+            .catalog
+            .resolve(&grant.what)
+            .map_err(|why| format!("{why} (rules {})", grant.rules.join(", ")))?;
+        // A name and an id may mean the same thing.
+        if let Some(known) = wanted
+            .iter_mut()
+            .find(|known| known.item.entitlement == item.entitlement)
+        {
+            known.rules.extend(grant.rules.iter().cloned());
+            known.grace_days = known.grace_days.max(grant.grace_days);
+        } else {
+            wanted.push(Wanted {
+                item,
+                rules: grant.rules.clone(),
+                grace_days: grant.grace_days,
+            });
+        }
+    }
+    Ok(wanted)
+}

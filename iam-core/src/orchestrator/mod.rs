@@ -1,0 +1,105 @@
+//! The port [`Orchestrator`]: an event and a person's state in, a [`Decision`] out.
+//!
+//! Invariant: an orchestrator never executes. Whatever it needs to know of the outside stands in its
+//! [`Context`], so that a preview and the real thing are the same call. [`Lifecycle`] is the standard
+//! joiner-mover-leaver; a user's own implementation may wrap it or replace it.
+
+mod lifecycle;
+mod phase;
+
+pub use lifecycle::Lifecycle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
+use crate::error::Result;
+use crate::event::{Event, Timer};
+use crate::journal::{AccountRef, PersonState};
+use crate::person::{Person, PersonKey};
+use crate::plan::Plan;
+use crate::target::Candidates;
+
+/// What one target says about the person, read just now.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Which target.
+    pub target: TargetId,
+    /// The kinds of entitlement it offers.
+    pub kinds: BTreeSet<Kind>,
+    /// The most characters that an attribute takes there, where there is a limit.
+    pub lengths: BTreeMap<Attribute, usize>,
+    /// What it offers.
+    pub catalog: Arc<Catalog>,
+    /// The accounts that carry the person's key; more than one needs a person to decide.
+    pub candidates: Candidates,
+    /// What the one account holds, or nothing.
+    pub actual: Actual,
+}
+
+/// The manager that HR names for the person.
+#[derive(Debug, Clone)]
+pub struct Manager {
+    /// The manager's key.
+    pub key: PersonKey,
+    /// The manager's latest accepted record, if HR ever sent one.
+    pub record: Option<Person>,
+    /// The manager's accounts, as far as they exist.
+    pub accounts: BTreeMap<TargetId, AccountRef>,
+    /// Whether the manager has not left, as far as is known: nobody writes to those who have.
+    pub at_work: bool,
+    /// Whether the link would close a circle, and this is the link of the circle that is dropped.
+    pub closes_circle: bool,
+}
+
+/// Chooses sign-in names. A preview chooses without reserving.
+#[async_trait]
+pub trait Names: Debug + Send + Sync {
+    /// The first name of the ladder that nobody else has or is about to get, reserved for `person`;
+    /// `None` when all are taken.
+    async fn choose(
+        &self,
+        person: &PersonKey,
+        ladder: &mut (dyn Iterator<Item = String> + Send),
+    ) -> Result<Option<String>>;
+}
+
+/// Everything an orchestrator may know besides the event and the state.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Now, on the engine's clock.
+    pub now: Timestamp,
+    /// One view per target, in the order in which the engine was given the targets.
+    pub views: &'a [View],
+    /// The manager, if HR names one.
+    pub manager: Option<&'a Manager>,
+    /// The plan that an earlier attempt at the same event stored, if there was one.
+    pub earlier: Option<&'a Plan>,
+    /// Where sign-in names come from.
+    pub names: &'a dyn Names,
+}
+
+/// What is to happen, and what to wait for.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// What is to be done now.
+    pub plan: Plan,
+    /// The person's instants to come. They replace the ones that an earlier decision set.
+    pub timers: Vec<(Timer, Timestamp)>,
+    /// The person's state once the plan has been carried out, but for what the carrying out itself brings
+    /// (accounts, ledger entries, who blocked sign-in).
+    pub state: PersonState,
+    /// Set when nothing may be done until somebody has looked: why. The plan is empty then.
+    pub hold: Option<String>,
+}
+
+/// Decides what an event means.
+#[async_trait]
+pub trait Orchestrator: Debug + Send + Sync {
+    /// What to do about `event`, given what is known. Must not have effects.
+    async fn on_event(&self, event: &Event, state: &PersonState, cx: &Context<'_>) -> Result<Decision>;
+}

@@ -1,0 +1,229 @@
+//! [`Document`]: the standard [`AccessPolicy`], one TOML document.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use sha2::{Digest, Sha256};
+
+use crate::entitlement::{Attribute, Attributes, Catalog, Desired, Limits, Protected, Reference};
+use crate::error::{Error, ErrorKind, Result};
+use crate::person::{Person, hex};
+
+use super::expression::Language;
+use super::naming::Naming;
+use super::rules::Rules;
+use super::source::{Position, Section, Source};
+use super::test::{Case, TestReport};
+use super::{AccessPolicy, PolicyProblems, Settings, Subject, sections, test};
+
+/// The stack of the thread that reads a policy, in bytes; only what is used of it takes memory.
+const STACK: usize = 128 * 1024 * 1024;
+
+/// A policy document that was read and checked. Immutable; share it behind an `Arc`.
+pub struct Document {
+    domain: String,
+    domain_at: Position,
+    naming: Naming,
+    settings: Settings,
+    limits: Limits,
+    protected: Protected,
+    protected_roles: Vec<(Reference, Position)>,
+    rules: Rules,
+    cases: Vec<Case>,
+    fingerprint: String,
+}
+
+impl Document {
+    /// Reads a policy. Keys, durations, templates and expressions are checked here, so that a mistyped word
+    /// never waits for the person it would hit.
+    ///
+    /// # Errors
+    /// Kind `Invalid`; the message has one line per problem, each with line and column.
+    pub fn parse(text: &str) -> Result<Self> {
+        // The CEL parser needs far more stack than the threads of most runtimes have.
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new()
+                .name("policy".to_owned())
+                .stack_size(STACK);
+            let reader = reader.spawn_scoped(scope, || Self::read(text)).map_err(|error| {
+                Error::new(ErrorKind::Other, "no thread to read the policy in").with_source(error)
+            })?;
+            let unreadable =
+                |_| Error::new(ErrorKind::Invalid, "the policy cannot be read: its parser failed");
+            reader.join().map_err(unreadable)?
+        })
+    }
+
+    fn read(text: &str) -> Result<Self> {
+        let mut source = Source::new(text);
+        let mut rules = Rules::new(Language::new()?);
+        let mut settings = Settings::default();
+        let parsed = source.read().map(|table| {
+            let top = Section::new("the policy", 0, &table, sections::TOP, &[], &mut source);
+            sections::version(&top, &mut source);
+            let tenant = sections::tenant(&top, &mut source);
+            let domain = tenant.as_ref().map_or("", |(domain, _)| domain);
+            let naming = sections::naming(&top, domain, &mut source);
+            sections::rules(&top, &mut rules, &mut settings.time_zone, &mut source);
+            sections::lifecycle(&top, &mut settings, &mut source);
+            let guard = sections::guard(&top, &mut source);
+            let cases = test::cases(&top, &mut source);
+            (tenant, naming, guard, cases)
+        });
+        if let Some(error) = source.into_error() {
+            return Err(error);
+        }
+        let Some((Some((domain, domain_at)), Some(naming), (limits, protected, protected_roles), cases)) =
+            parsed
+        else {
+            return Err(Error::new(ErrorKind::Invalid, "the policy cannot be read"));
+        };
+        Ok(Self {
+            domain,
+            domain_at,
+            naming,
+            settings,
+            limits,
+            protected,
+            protected_roles,
+            rules,
+            cases,
+            fingerprint: hex(&Sha256::digest(text)),
+        })
+    }
+
+    /// The domain of new sign-in names, lower case.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// How people are named.
+    pub fn naming(&self) -> &Naming {
+        &self.naming
+    }
+
+    /// What happens around joining, moving and leaving.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How much may change at once.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Who is never touched.
+    pub fn protected(&self) -> &Protected {
+        &self.protected
+    }
+
+    /// The ids of the rules in the order of the document; the defaults are not among them.
+    pub fn rule_ids(&self) -> Vec<&str> {
+        self.rules.ids().collect()
+    }
+
+    /// A hash of the text: the version that plans and audits name.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Compares what the policy names with what a tenant has: every group, licence and role that it has not
+    /// got (or has twice), protected roles included, and a domain that is not verified. Empty means all is well.
+    pub fn check(&self, catalog: &Catalog) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !catalog.domains.contains(&self.domain) {
+            let verified: Vec<&str> = catalog.domains.iter().map(String::as_str).collect();
+            problems.push(format!(
+                "domain, {}: the tenant has no verified domain {:?} (it has {})",
+                self.domain_at,
+                self.domain,
+                verified.join(", ")
+            ));
+        }
+        for (rule, position, reference) in self.rules.mentions() {
+            if let Err(problem) = catalog.resolve(reference) {
+                problems.push(format!("rule {rule}, {position}: {problem}"));
+            }
+        }
+        for (reference, position) in &self.protected_roles {
+            if let Err(problem) = catalog.resolve(reference) {
+                problems.push(format!("protected, {position}: {problem}"));
+            }
+        }
+        problems
+    }
+
+    /// Runs the document's own `[[test]]` cases.
+    pub fn run_tests(&self) -> TestReport {
+        test::run(self, &self.cases)
+    }
+
+    fn attributes(&self, person: &Person) -> Attributes {
+        let named = [&person.given_name, &person.family_name, &person.preferred_name];
+        let display_name = named
+            .iter()
+            .any(|name| name.is_some())
+            .then(|| self.naming.display_name(person));
+        let values = [
+            (Attribute::DisplayName, display_name),
+            (Attribute::GivenName, person.given_name.clone()),
+            (Attribute::FamilyName, person.family_name.clone()),
+            (Attribute::Department, person.department.clone()),
+            (Attribute::JobTitle, person.job_title.clone()),
+            (Attribute::Location, person.location.clone()),
+            (Attribute::Country, person.country.clone()),
+            (Attribute::Company, person.company.clone()),
+            (Attribute::CostCenter, person.cost_center.clone()),
+            (Attribute::WorkerType, person.worker_type.clone()),
+            (Attribute::HireDate, person.hire_date.map(|date| date.to_string())),
+        ];
+        values
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+}
+
+impl AccessPolicy for Document {
+    fn desired(&self, subject: &Subject<'_>, today: Date) -> Result<Desired, PolicyProblems> {
+        let facts = self.rules.language.facts(subject, today);
+        let mut problems = Vec::new();
+        let grants = self.rules.grants(&facts, &mut problems);
+        let mut attributes = self.attributes(subject.person);
+        match self
+            .rules
+            .usage_location
+            .as_ref()
+            .map_or(Ok(None), |expression| expression.text(&facts))
+        {
+            Ok(None) => {}
+            Ok(Some(code)) if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+                attributes.insert(Attribute::UsageLocation, code.to_ascii_uppercase());
+            }
+            Ok(Some(_)) => problems.push("usage_location: not a country code of two letters".to_owned()),
+            Err(problem) => problems.push(format!("usage_location: {problem}")),
+        }
+        if problems.is_empty() {
+            Ok(Desired { attributes, grants })
+        } else {
+            Err(PolicyProblems(problems))
+        }
+    }
+
+    fn depends_on_date(&self) -> bool {
+        self.rules.depends_on_date()
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("domain", &self.domain)
+            .field("rules", &self.rule_ids())
+            .field("fingerprint", &self.fingerprint)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! Reads the sections of a policy document, one function a section.
+
+use std::collections::BTreeSet;
+
+use crate::entitlement::{Limits, Protected, Reference};
+use crate::person::Recipient;
+
+use super::Settings;
+use super::expression::Expression;
+use super::naming::Naming;
+use super::rules::{DEFAULTS, KINDS, Rules};
+use super::schema::Gives;
+use super::source::{Found, Position, Section, Source};
+use super::template::Template;
+
+pub(super) const TOP: &[&str] = &[
+    "version", "tenant", "naming", "defaults", "rule", "joiner", "mover", "leaver", "notify", "guard", "test",
+];
+
+/// `version = 1`.
+pub(super) fn version(top: &Section<'_, '_>, source: &mut Source<'_>) {
+    let Some((span, value)) = top.value("version") else {
+        return source.refuse(0, "\"version\" is missing: write version = 1 at the top");
+    };
+    if value.as_integer().map(ToString::to_string).as_deref() != Some("1") {
+        source.refuse(
+            span.start,
+            "version: this version reads policies of version 1 only",
+        );
+    }
+}
+
+/// `[tenant]`: the domain in lower case, and where it stands.
+pub(super) fn tenant(top: &Section<'_, '_>, source: &mut Source<'_>) -> Option<(String, Position)> {
+    if !top.has("tenant") {
+        source.refuse(0, "[tenant] is missing: it names the domain of new sign-in names");
+    }
+    let tenant = top.child("tenant", "[tenant]", &["domain", "authority"], &[], source)?;
+    if let Some(authority) = tenant.text("authority", source) {
+        match authority.value {
+            "graph" => {}
+            "scim" => source.refuse(
+                authority.span.start,
+                "authority \"scim\" is not supported by this version: write \"graph\"",
+            ),
+            _ => tenant.refuse("authority", authority.span.start, "\"graph\"", source),
+        }
+    }
+    let domain = tenant.required("domain", source)?;
+    let name = domain.value.to_lowercase();
+    let label = |label: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        (1..=63).contains(&label.len())
+            && label.chars().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if !(name.contains('.') && name.len() <= 253 && name.split('.').all(label)) {
+        tenant.refuse(
+            "domain",
+            domain.span.start,
+            "a domain, such as \"contoso.example\"",
+            source,
+        );
+    }
+    Some((name, source.position(domain.span.start)))
+}
+
+/// `[naming]`; without it, `given.family`, then the middle initial, then a number.
+pub(super) fn naming(top: &Section<'_, '_>, domain: &str, source: &mut Source<'_>) -> Option<Naming> {
+    let (mut ladder, mut display) = (None, None);
+    if let Some(section) = top.child("naming", "[naming]", &["upn", "display_name"], &[], source) {
+        if section.has("upn") {
+            let written = section.texts("upn", source);
+            if written.is_empty() {
+                section.refuse(
+                    "upn",
+                    section.at,
+                    "at least one template, such as [\"{given}.{family}\"]",
+                    source,
+                );
+            }
+            let templates = written
+                .iter()
+                .filter_map(|written| template(written, Template::sign_in, source));
+            ladder = Some(templates.collect());
+        }
+        let written = section.text("display_name", source);
+        display = written.and_then(|written| template(&written, Template::display, source));
+    }
+    let standard = [
+        "{given}.{family}",
+        "{given}.{middle_initial}.{family}",
+        "{given}.{family}{n}",
+    ];
+    let ladder = ladder.unwrap_or_else(|| {
+        standard
+            .iter()
+            .filter_map(|text| Template::sign_in(text).ok())
+            .collect()
+    });
+    let display = display.or_else(|| Template::display("{preferred} {family}").ok())?;
+    Some(Naming::new(domain, ladder, display))
+}
+
+fn template(
+    written: &Found<&str>,
+    parse: fn(&str) -> Result<Template, (usize, String)>,
+    source: &mut Source<'_>,
+) -> Option<Template> {
+    let (at, problem) = match parse(written.value) {
+        Ok(template) => return Some(template),
+        Err(problem) => problem,
+    };
+    source.refuse(source.inside(&written.span, at), problem);
+    None
+}
+
+/// `[defaults]` and every `[[rule]]`.
+pub(super) fn rules(
+    top: &Section<'_, '_>,
+    rules: &mut Rules,
+    time_zone: &mut String,
+    source: &mut Source<'_>,
+) {
+    let known = ["usage_location", "time_zone", "groups", "licenses", "roles"];
+    if let Some(defaults) = top.child("defaults", "[defaults]", &known, &["azure", "apps"], source) {
+        if let Some(written) = defaults.text("usage_location", source) {
+            rules.usage_location = Expression::compile(&written, Gives::Text, &mut rules.language, source);
+        }
+        if let Some(zone) = defaults.text("time_zone", source) {
+            if jiff::tz::TimeZone::get(zone.value).is_err() {
+                let expected = "a time zone of the IANA database, such as \"Europe/Berlin\"";
+                defaults.refuse("time_zone", zone.span.start, expected, source);
+            }
+            zone.value.clone_into(time_zone);
+        }
+        let references = references(&defaults, source);
+        rules.push(DEFAULTS, None, 0, references);
+    }
+    let known = ["id", "when", "groups", "licenses", "roles", "grace"];
+    let mut ids = BTreeSet::from([DEFAULTS.to_owned()]);
+    for section in top.children("rule", "[[rule]]", &known, &["azure", "apps"], source) {
+        let id = section.required("id", source);
+        let name = id.as_ref().map_or("(no id)", |id| id.value);
+        if let Some(id) = &id
+            && !ids.insert(id.value.to_owned())
+        {
+            source.refuse(
+                id.span.start,
+                format!("rule id {name:?} is taken: ids are unique"),
+            );
+        }
+        let when = section.required("when", source);
+        let when = when.and_then(|when| Expression::compile(&when, Gives::Bool, &mut rules.language, source));
+        let references = references(&section, source);
+        if references.is_empty() && !["azure", "apps"].iter().any(|later| section.has(later)) {
+            source.refuse(
+                section.at,
+                format!("rule {name:?} gives nothing: name groups, licenses or roles"),
+            );
+        }
+        let grace = section.days("grace", source).unwrap_or(0);
+        // Without its condition a rule would be a default; the document is refused then, but even so.
+        if when.is_some() {
+            rules.push(name, when, grace, references);
+        }
+    }
+}
+
+fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<(Reference, Position)> {
+    let mut references = Vec::new();
+    for (key, kind) in KINDS {
+        for written in section.texts(key, source) {
+            let name = written.value.trim();
+            if name.strip_prefix("id:").is_some_and(|id| id.trim().is_empty()) {
+                section.refuse(key, written.span.start, "an id behind \"id:\"", source);
+            }
+            references.push((Reference::new(kind, name), source.position(written.span.start)));
+        }
+    }
+    references
+}
+
+/// `[joiner]`, `[mover]`, `[leaver]` and `[notify]`.
+pub(super) fn lifecycle(top: &Section<'_, '_>, settings: &mut Settings, source: &mut Source<'_>) {
+    let mut hr_is_told = None;
+    let mut recipients = |section: &Section<'_, '_>, source: &mut Source<'_>| {
+        let mut recipients = Vec::new();
+        for written in section.texts("notify", source) {
+            recipients.push(match written.value {
+                "person" => Recipient::Person,
+                "manager" => Recipient::Manager,
+                "hr" => {
+                    hr_is_told.get_or_insert(written.span.start);
+                    Recipient::Hr
+                }
+                _ => {
+                    section.refuse(
+                        "notify",
+                        written.span.start,
+                        "\"person\", \"manager\" or \"hr\"",
+                        source,
+                    );
+                    continue;
+                }
+            });
+        }
+        recipients
+    };
+    if let Some(joiner) = top.child(
+        "joiner",
+        "[joiner]",
+        &["create_before", "notify"],
+        &["pass_before"],
+        source,
+    ) {
+        settings.create_before = joiner.days("create_before", source).unwrap_or(0);
+        settings.joiner_notify = recipients(&joiner, source);
+    }
+    if let Some(mover) = top.child("mover", "[mover]", &["notify"], &[], source) {
+        settings.mover_notify = recipients(&mover, source);
+    }
+    let known = ["password", "delete_after", "notify"];
+    if let Some(leaver) = top.child("leaver", "[leaver]", &known, &["mailbox", "onedrive"], source) {
+        if let Some(password) = leaver.text("password", source) {
+            settings.reset_password = password.value != "keep";
+            if !["reset", "keep"].contains(&password.value) {
+                leaver.refuse("password", password.span.start, "\"reset\" or \"keep\"", source);
+            }
+        }
+        settings.delete_after = leaver.days("delete_after", source);
+        settings.leaver_notify = recipients(&leaver, source);
+    }
+    if let Some(notify) = top.child("notify", "[notify]", &["from", "hr"], &[], source) {
+        settings.notify_from = mailbox(&notify, "from", source);
+        settings.hr_mail = mailbox(&notify, "hr", source);
+        if let (Some(at), true, false) = (hr_is_told, notify.has("from"), notify.has("hr")) {
+            source.refuse(at, "\"hr\" is to be told, but [notify] names no hr mailbox");
+        }
+    }
+}
+
+fn mailbox(section: &Section<'_, '_>, key: &str, source: &mut Source<'_>) -> Option<String> {
+    let written = section.text(key, source)?;
+    if !is_address(written.value) {
+        section.refuse(key, written.span.start, "a mail address", source);
+    }
+    Some(written.value.to_owned())
+}
+
+fn is_address(text: &str) -> bool {
+    let parts = text.split_once('@');
+    parts.is_some_and(|(local, domain)| {
+        !local.is_empty()
+            && !domain.is_empty()
+            && !domain.contains('@')
+            && !text.contains(char::is_whitespace)
+    })
+}
+
+/// `[guard]`: the limits, who is protected, and where each protected role is named.
+pub(super) fn guard(
+    top: &Section<'_, '_>,
+    source: &mut Source<'_>,
+) -> (Limits, Protected, Vec<(Reference, Position)>) {
+    let (mut limits, mut protected, mut roles) = (Limits::default(), Protected::default(), Vec::new());
+    let known = [
+        "max_leavers",
+        "max_leavers_percent",
+        "max_privileged_changes",
+        "window",
+        "protected",
+    ];
+    let Some(guard) = top.child("guard", "[guard]", &known, &[], source) else {
+        return (limits, protected, roles);
+    };
+    limits.max_leavers = guard.number("max_leavers", u32::MAX, source);
+    limits.max_leavers_percent = guard.number("max_leavers_percent", 100, source);
+    limits.max_privileged_changes = guard.number("max_privileged_changes", u32::MAX, source);
+    limits.window_hours = guard.hours("window", source).unwrap_or(limits.window_hours);
+    for written in guard.texts("protected", source) {
+        let text = written.value.trim();
+        let (id, role) = (text.strip_prefix("id:"), text.strip_prefix("role:"));
+        match (id.map(str::trim), role.map(str::trim)) {
+            (Some(id), _) if !id.is_empty() => {
+                protected.ids.insert(id.to_lowercase());
+            }
+            (_, Some(role)) if !role.is_empty() => {
+                protected.roles.insert(role.to_lowercase());
+                let reference = Reference::new(crate::entitlement::Kind::Role, role);
+                roles.push((reference, source.position(written.span.start)));
+            }
+            (None, None) if is_address(text) => {
+                protected.names.insert(text.to_lowercase());
+            }
+            _ => {
+                let expected = "a sign-in name, \"id:<account id>\" or \"role:<role name or id>\"";
+                guard.refuse("protected", written.span.start, expected, source);
+            }
+        }
+    }
+    (limits, protected, roles)
+}

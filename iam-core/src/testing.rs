@@ -1,0 +1,325 @@
+//! For tests of what is built on this crate: a clock that is moved by hand, a target in memory, and a
+//! journal at which the process dies.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clock::Clock;
+use crate::entitlement::{Account, Actual, Attribute, Catalog, Kind, TargetId};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Accepted, Event, EventId};
+use crate::journal::{
+    Appended, Claim, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Report, Reservation, StepStart,
+};
+use crate::person::PersonKey;
+use crate::plan::{Action, IdempotencyKey, Plan, Step, StepId, apply};
+use crate::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
+
+/// A clock that stands until it is moved. Waiting on it moves it.
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<Mutex<Timestamp>>);
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    pub fn at(now: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(now)))
+    }
+
+    /// Moves it to `now`.
+    pub fn set(&self, now: Timestamp) {
+        *lock(&self.0) = now;
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, by: SignedDuration) {
+        let mut now = lock(&self.0);
+        *now = now.saturating_add(by).unwrap_or(Timestamp::MAX);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *lock(&self.0)
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.advance(SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX));
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// A directory in memory. Clones share it.
+#[derive(Debug, Clone)]
+pub struct MemoryTarget {
+    id: TargetId,
+    directory: Arc<Mutex<Directory>>,
+}
+
+#[derive(Debug, Default)]
+struct Directory {
+    catalog: Catalog,
+    accounts: BTreeMap<String, Actual>,
+    next: u64,
+}
+
+impl MemoryTarget {
+    /// An empty directory that offers `catalog`.
+    pub fn new(id: &str, catalog: Catalog) -> Self {
+        let directory = Directory {
+            catalog,
+            ..Directory::default()
+        };
+        Self {
+            id: TargetId::new(id),
+            directory: Arc::new(Mutex::new(directory)),
+        }
+    }
+
+    /// Every account with what it holds, by id.
+    pub fn accounts(&self) -> Vec<Actual> {
+        lock(&self.directory).accounts.values().cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Target for MemoryTarget {
+    fn id(&self) -> &TargetId {
+        &self.id
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let repeatable = [
+            "restore_account",
+            "update_account",
+            "set_manager",
+            "allow_sign_in",
+            "block_sign_in",
+            "revoke_sessions",
+            "reset_password",
+            "grant",
+            "revoke",
+            "delete_account",
+        ];
+        let mut actions: BTreeMap<_, _> = repeatable.map(|kind| (kind, EffectClass::Repeatable)).into();
+        actions.insert("create_account", EffectClass::UniqueKey);
+        Capabilities {
+            actions,
+            kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+            lengths: [(Attribute::FamilyName, 64)].into(),
+        }
+    }
+
+    async fn catalog(&self) -> Result<Catalog> {
+        Ok(lock(&self.directory).catalog.clone())
+    }
+
+    async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
+        let directory = lock(&self.directory);
+        let find = |key: &Keys| {
+            let all = directory
+                .accounts
+                .values()
+                .filter(|actual| actual.person == key.person);
+            let all = all.filter_map(|actual| actual.account.clone());
+            let (deleted, active) = all.partition(|account: &Account| account.deleted);
+            Candidates { active, deleted }
+        };
+        Ok(keys.iter().map(find).collect())
+    }
+
+    async fn names_taken(&self, names: &[String]) -> Result<BTreeMap<String, String>> {
+        let directory = lock(&self.directory);
+        let accounts = directory
+            .accounts
+            .values()
+            .filter_map(|actual| actual.account.as_ref());
+        let taken = accounts.map(|account| (account.name.to_lowercase(), account.id.clone()));
+        Ok(taken.filter(|(name, _)| names.contains(name)).collect())
+    }
+
+    async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
+        let directory = lock(&self.directory);
+        let observe = |who: &PersonRef| {
+            let known = directory.accounts.get(&who.account).cloned();
+            known.unwrap_or_else(|| Actual::none(who.person.clone()))
+        };
+        Ok(who.iter().map(observe).collect())
+    }
+
+    async fn apply(&self, step: &Step, _: &IdempotencyKey) -> Result<Applied> {
+        let mut directory = lock(&self.directory);
+        if let Action::CreateAccount { name, .. } = &step.action {
+            let same = |actual: &&Actual| {
+                actual
+                    .account
+                    .as_ref()
+                    .is_some_and(|account| account.name.eq_ignore_ascii_case(name))
+            };
+            if let Some(known) = directory.accounts.values().find(same) {
+                let ours = known.person == step.person;
+                let account = known.account.as_ref().map(|account| account.id.clone());
+                let taken = Error::new(ErrorKind::AlreadyExists, "the name is taken");
+                return if ours {
+                    Ok(Applied::AlreadySo { account })
+                } else {
+                    Err(taken)
+                };
+            }
+            directory.next += 1;
+            let id = format!("account-{}", directory.next);
+            let mut actual = Actual::none(step.person.clone());
+            apply(&mut actual, &step.action);
+            if let Some(account) = &mut actual.account {
+                account.id.clone_from(&id);
+            }
+            directory.accounts.insert(id.clone(), actual);
+            return Ok(Applied::Done { account: Some(id) });
+        }
+        let id = step.account.as_deref().unwrap_or_default();
+        let actual = directory
+            .accounts
+            .get_mut(id)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no account {id:?}")))?;
+        let before = actual.clone();
+        apply(actual, &step.action);
+        Ok(if *actual == before {
+            Applied::AlreadySo { account: None }
+        } else {
+            Applied::Done { account: None }
+        })
+    }
+}
+
+/// When a [`CrashingJournal`] strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    /// Before the n-th record is written: the effect may be there, the record is not.
+    Before(usize),
+    /// After the n-th record has been written: the record is there, the effect may be not.
+    After(usize),
+}
+
+/// A journal at which the process dies ([`std::process::abort`]) around its n-th write, counted from 1.
+#[derive(Debug)]
+pub struct CrashingJournal {
+    inner: Arc<dyn Journal>,
+    crash: Crash,
+    writes: AtomicUsize,
+}
+
+impl CrashingJournal {
+    /// Wraps a journal.
+    pub fn new(inner: Arc<dyn Journal>, crash: Crash) -> Self {
+        Self {
+            inner,
+            crash,
+            writes: AtomicUsize::new(0),
+        }
+    }
+
+    async fn write<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.crash == Crash::Before(write) {
+            std::process::abort();
+        }
+        let outcome = work.await;
+        if self.crash == Crash::After(write) {
+            std::process::abort();
+        }
+        outcome
+    }
+}
+
+#[async_trait]
+impl Journal for CrashingJournal {
+    async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
+        self.write(self.inner.append(batch)).await
+    }
+
+    async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
+        self.inner.accepted(keys).await
+    }
+
+    async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
+        self.write(self.inner.claim(max, now, lease)).await
+    }
+
+    async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
+        self.write(self.inner.heartbeat(claim, lease)).await
+    }
+
+    async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
+        self.write(self.inner.plan(claim, plan)).await
+    }
+
+    async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
+        self.write(self.inner.intend(claim, step, key)).await
+    }
+
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+        self.write(self.inner.settle(claim, step, outcome)).await
+    }
+
+    async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
+        self.write(self.inner.reserve(name, person)).await
+    }
+
+    async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
+        self.inner.holder(name).await
+    }
+
+    async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
+        self.write(self.inner.complete(claim, state, timers)).await
+    }
+
+    async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
+        self.write(self.inner.retry_later(claim, state, at, why)).await
+    }
+
+    async fn dead_letter(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        timers: &[Event],
+        why: &str,
+        lane: Lane,
+    ) -> Result<()> {
+        self.write(self.inner.dead_letter(claim, state, timers, why, lane))
+            .await
+    }
+
+    async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        self.write(self.inner.requeue(event, by, reason)).await
+    }
+
+    async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
+        self.inner.person(key).await
+    }
+
+    async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>> {
+        self.inner.people(after, limit).await
+    }
+
+    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
+        self.inner.reports_of(manager).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        self.inner.next_due().await
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
+        self.inner.history(query).await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,89 @@
+//! CSV intake against the bare `csv` crate, on 200,000 rows that are made while they are read, so that the
+//! peak of memory is the reader's own.
+
+use std::error::Error;
+use std::io::{BufReader, Read};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use iam_core::intake::{CsvIntake, Intake};
+
+use crate::figures::{Figures, usage};
+
+const ROWS: u64 = 200_000;
+
+/// Makes rows as they are asked for.
+struct Rows {
+    next: u64,
+    line: Vec<u8>,
+    at: usize,
+}
+
+impl Rows {
+    fn new() -> Self {
+        let header = "Employee ID,First Name,Last Name,Department,Job Title,Location,Country,Time Zone,\
+                      Worker Type,Cost Center,Company,Manager ID,Hire Date,Last Day,Status,Is New Hire,Is Updated\n";
+        Self {
+            next: 0,
+            line: header.as_bytes().to_vec(),
+            at: 0,
+        }
+    }
+}
+
+impl Read for Rows {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.at == self.line.len() {
+            if self.next == ROWS {
+                return Ok(0);
+            }
+            let n = self.next;
+            self.line = format!(
+                "W-{n},Łukasz {n},O'Brien-{},\"Clinical, Ward {}\",Registered Nurse,Sydney,AU,Australia/Sydney,\
+                 Employee,CLN-{},Contoso Health Pty Ltd,W-{},2026-10-{:02},,Active,Yes,No\n",
+                n % 977,
+                n % 13,
+                n % 400,
+                n / 10,
+                n % 28 + 1,
+            )
+            .into_bytes();
+            self.at = 0;
+            self.next += 1;
+        }
+        let length = buffer.len().min(self.line.len() - self.at);
+        buffer[..length].copy_from_slice(&self.line[self.at..self.at + length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
+    let bench = "csv_intake";
+    let rows = ROWS as f64;
+
+    let start = Instant::now();
+    let mut reader = csv::Reader::from_reader(BufReader::new(Rows::new()));
+    let mut record = csv::StringRecord::new();
+    let mut bytes = 0;
+    while reader.read_record(&mut record)? {
+        bytes += record.as_slice().len();
+    }
+    let floor = rows / start.elapsed().as_secs_f64();
+    let (_, before) = usage();
+
+    let start = Instant::now();
+    let mut read = 0_usize;
+    let summary = CsvIntake::new().read(&mut BufReader::new(Rows::new()), &mut |item| {
+        read += usize::from(matches!(item, iam_core::intake::Item::Record(_)));
+        ControlFlow::Continue(())
+    })?;
+    let ours = rows / start.elapsed().as_secs_f64();
+    let (_, after) = usage();
+    if summary.records != ROWS || read as u64 != ROWS || bytes == 0 {
+        return Err(format!("only {} of {ROWS} rows were read", summary.records).into());
+    }
+    figures.note(bench, "rows", ours, "rows/s", Some(("bare csv crate", floor)))?;
+    figures.note(bench, "peak memory of the process", after, "MiB", Some(("before our reader", before)))?;
+    Ok(())
+}

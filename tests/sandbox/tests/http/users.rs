@@ -1,0 +1,451 @@
+//! Users: create, read, change, delete, manager.
+
+use serde_json::{Value, json};
+
+use crate::{Tenant, draft};
+
+#[tokio::test]
+async fn a_user_lives_through_create_read_change_delete() {
+    let tenant = Tenant::empty().await;
+    let more = json!({
+        "employeeId": "W-1", "department": "Clinical", "usageLocation": "AU", "otherMails": ["a@home.example"],
+        "employeeHireDate": "2026-10-12T00:00:00Z", "employeeOrgData": { "costCenter": "CLN-1" },
+    });
+    let made = tenant
+        .check("POST /users", draft("siobhan.o'brien", more), 201, "")
+        .await;
+    let id = made.body["id"].as_str().unwrap();
+    assert_eq!(
+        made.header("location"),
+        format!("{}/users/{id}", tenant.sandbox.graph())
+    );
+    assert!(
+        made.body.get("employeeId").is_none(),
+        "a reply without $select has the default properties"
+    );
+    assert!(!made.text.contains("passwordProfile"));
+    // By id, by name, by name encoded, with the key in parentheses.
+    for key in [
+        format!("/users/{id}"),
+        "/users/siobhan.o'brien@contoso.example".to_owned(),
+        "/users/SIOBHAN.O%27BRIEN%40contoso.example".to_owned(),
+        "/users('siobhan.o''brien@contoso.example')".to_owned(),
+    ] {
+        let found = tenant
+            .get(&format!(
+                "{key}?$select=id,employeeId,employeeOrgData,accountEnabled"
+            ))
+            .await;
+        assert_eq!(
+            found.body["employeeOrgData"]["costCenter"], "CLN-1",
+            "{key}: {}",
+            found.text
+        );
+        let names: Vec<&String> = found.body.as_object().unwrap().keys().collect();
+        assert_eq!(
+            names,
+            [
+                "@odata.context",
+                "id",
+                "accountEnabled",
+                "employeeId",
+                "employeeOrgData"
+            ]
+        );
+    }
+    let change =
+        json!({ "department": null, "jobTitle": "Midwife", "employeeOrgData": { "division": "North" } });
+    tenant.check(&format!("PATCH /users/{id}"), change, 204, "").await;
+    let found = tenant
+        .get(&format!(
+            "/users/{id}?$select=department,jobTitle,employeeOrgData"
+        ))
+        .await
+        .body;
+    assert_eq!(
+        (&found["department"], &found["jobTitle"]),
+        (&Value::Null, &json!("Midwife"))
+    );
+    assert_eq!(
+        found["employeeOrgData"],
+        json!({ "costCenter": "CLN-1", "division": "North" })
+    );
+    tenant
+        .check(&format!("DELETE /users/{id}"), Value::Null, 204, "")
+        .await;
+    tenant
+        .check(
+            &format!("GET /users/{id}"),
+            Value::Null,
+            404,
+            "Request_ResourceNotFound",
+        )
+        .await;
+    tenant
+        .check(
+            &format!("DELETE /users/{id}"),
+            Value::Null,
+            404,
+            "Request_ResourceNotFound",
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_bad_user_is_refused_and_leaves_nothing() {
+    let tenant = Tenant::empty().await;
+    let check = async |more: Value, code: &str, says: &str| {
+        let reply = tenant.check("POST /users", draft("ann", more), 400, says).await;
+        assert_eq!(reply.code(), code, "{}", reply.text);
+    };
+    let (bad, body) = ("Request_BadRequest", "RequestBodyRead");
+    for name in [
+        "accountEnabled",
+        "displayName",
+        "mailNickname",
+        "passwordProfile",
+        "userPrincipalName",
+    ] {
+        check(
+            json!({ name: "ABSENT" }),
+            bad,
+            &format!("A value is required for property '{name}'"),
+        )
+        .await;
+    }
+    check(
+        json!({ "userPrincipalName": "ann@elsewhere.example" }),
+        bad,
+        "verified domain names",
+    )
+    .await;
+    for name in [
+        "ann",
+        "a nn@contoso.example",
+        "añn@contoso.example",
+        "@contoso.example",
+        "a&b@contoso.example",
+    ] {
+        check(
+            json!({ "userPrincipalName": name }),
+            bad,
+            "Property userPrincipalName is invalid.",
+        )
+        .await;
+    }
+    let long = format!("{}@contoso.example", "a".repeat(65));
+    check(json!({ "userPrincipalName": long }), bad, "Invalid").await;
+    check(
+        json!({ "passwordProfile": { "password": "short" } }),
+        bad,
+        "password complexity",
+    )
+    .await;
+    check(
+        json!({ "passwordProfile": { "password": "Password1!" } }),
+        bad,
+        "password complexity",
+    )
+    .await;
+    check(json!({ "passwordProfile": {} }), bad, "'password'").await;
+    check(json!({ "usageLocation": "AUS" }), bad, "usageLocation").await;
+    check(json!({ "displayName": "" }), bad, "displayName").await;
+    check(json!({ "employeeId": "W-0123456789012345" }), bad, "employeeId").await;
+    check(
+        json!({ "costCenter": "X" }),
+        body,
+        "The property 'costCenter' does not exist",
+    )
+    .await;
+    check(json!({ "accountEnabled": "yes" }), body, "Edm.Boolean").await;
+    check(
+        json!({ "otherMails": "a@b.example" }),
+        body,
+        "Collection(Edm.String)",
+    )
+    .await;
+    check(
+        json!({ "employeeHireDate": "2026-02-30" }),
+        body,
+        "Edm.DateTimeOffset",
+    )
+    .await;
+    check(
+        json!({ "proxyAddresses": ["SMTP:a@b.example"] }),
+        bad,
+        "read-only",
+    )
+    .await;
+    assert_eq!(
+        tenant
+            .get("/users?$filter=startsWith(displayName,'ann')")
+            .await
+            .values()
+            .len(),
+        0
+    );
+    let long = format!("{}@contoso.example", "a".repeat(64));
+    tenant
+        .check(
+            "POST /users",
+            draft("ann", json!({ "userPrincipalName": long })),
+            201,
+            "",
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_bad_change_is_refused_whole() {
+    let tenant = Tenant::empty().await;
+    let id = tenant.hire("ann", json!({ "city": "Perth" })).await;
+    tenant.hire("bob", json!({ "mail": "bob@contoso.example" })).await;
+    let check = async |change: Value, says: &str| {
+        let mut change = change;
+        change["city"] = json!("Berlin");
+        tenant
+            .check(&format!("PATCH /users/{id}"), change, 400, says)
+            .await;
+    };
+    check(
+        json!({ "jobTitle": "" }),
+        "Invalid value specified for property 'jobTitle'",
+    )
+    .await;
+    check(json!({ "displayName": null }), "displayName").await;
+    check(json!({ "id": "1" }), "read-only").await;
+    check(json!({ "nope": 1 }), "does not exist").await;
+    check(
+        json!({ "userPrincipalName": "BOB@contoso.example" }),
+        "ObjectConflict",
+    )
+    .await;
+    check(json!({ "mail": "bob@contoso.example" }), "proxyAddresses").await;
+    check(json!({ "passwordProfile": { "password": "weak" } }), "complexity").await;
+    let found = tenant.get(&format!("/users/{id}?$select=city")).await;
+    assert_eq!(found.body["city"], "Perth");
+    assert_eq!(
+        tenant
+            .send("PATCH", "/users/nobody", json!({ "city": "x" }))
+            .await
+            .status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn two_users_cannot_have_one_name() {
+    let tenant = Tenant::empty().await;
+    tenant.hire("ann", json!({})).await;
+    let reply = tenant.send("POST", "/users", draft("ANN", json!({}))).await;
+    assert_eq!((reply.status, reply.code()), (400, "Request_BadRequest"));
+    assert_eq!(
+        reply.message(),
+        "Another object with the same value for property userPrincipalName already exists."
+    );
+    let details = &reply.body["error"]["details"];
+    assert_eq!(
+        (&details[0]["code"], &details[0]["target"]),
+        (&json!("ObjectConflict"), &json!("userPrincipalName"))
+    );
+    assert_eq!(details[1]["code"], "ConflictingObjects");
+    // A rename frees the old name.
+    tenant
+        .check(
+            "PATCH /users/ann@contoso.example",
+            json!({ "userPrincipalName": "ann.b@contoso.example" }),
+            204,
+            "",
+        )
+        .await;
+    tenant.hire("ann", json!({})).await;
+}
+
+#[tokio::test]
+async fn errors_carry_their_ids() {
+    let tenant = Tenant::empty().await;
+    let request = tenant
+        .request("GET", "/users/nobody")
+        .header("client-request-id", "c-1");
+    let reply = crate::read(request).await;
+    assert_eq!(reply.header("client-request-id"), "c-1");
+    assert!(!reply.header("date").is_empty());
+    let inner = &reply.body["error"]["innerError"];
+    assert_eq!(inner["client-request-id"], "c-1");
+    assert_eq!(inner["request-id"], reply.header("request-id"));
+    assert!(inner["date"].is_string());
+    let reply = tenant.get("/users").await;
+    assert!(!reply.header("request-id").is_empty() && !reply.header("client-request-id").is_empty());
+    tenant
+        .check("PUT /users", json!({}), 405, "Request_BadRequest")
+        .await;
+    tenant
+        .check(
+            "GET /nope",
+            Value::Null,
+            400,
+            "Resource not found for the segment 'nope'.",
+        )
+        .await;
+    let broken = tenant
+        .request("POST", "/users")
+        .header("content-type", "application/json")
+        .body("{");
+    assert_eq!(crate::read(broken).await.code(), "BadRequest");
+}
+
+#[tokio::test]
+async fn managers_are_linked_and_unlinked() {
+    let tenant = Tenant::empty().await;
+    let (boss, ann) = (
+        tenant.hire("boss", json!({})).await,
+        tenant.hire("ann", json!({})).await,
+    );
+    let manager = format!("/users/{ann}/manager");
+    tenant
+        .check(
+            &format!("GET {manager}"),
+            Value::Null,
+            404,
+            "Request_ResourceNotFound",
+        )
+        .await;
+    tenant
+        .check(&format!("PUT {manager}/$ref"), tenant.link("nobody"), 404, "")
+        .await;
+    tenant
+        .check(&format!("PUT {manager}/$ref"), json!({}), 400, "@odata.id")
+        .await;
+    let link = json!({ "@odata.id": format!("https://graph.microsoft.com/v1.0/users/{boss}") });
+    tenant.check(&format!("PUT {manager}/$ref"), link, 204, "").await;
+    let found = tenant
+        .get(&format!("{manager}?$select=id,displayName"))
+        .await
+        .body;
+    assert_eq!(
+        (&found["id"], &found["@odata.type"]),
+        (&json!(boss), &json!("#microsoft.graph.user"))
+    );
+    assert_eq!(
+        tenant
+            .get(&format!("/users/{boss}/directReports"))
+            .await
+            .column("id"),
+        [ann.as_str()]
+    );
+    let expanded = tenant
+        .get(&format!("/users/{ann}?$select=id&$expand=manager($select=id)"))
+        .await
+        .body;
+    assert_eq!(expanded["manager"]["id"], json!(boss));
+    let rows = tenant.get("/users?$select=id&$expand=manager($select=id)").await;
+    let with: Vec<&Value> = rows
+        .values()
+        .iter()
+        .filter(|row| row.get("manager").is_some())
+        .collect();
+    assert_eq!(with.len(), 1, "a user without a manager has no such property");
+    tenant
+        .check(&format!("DELETE {manager}/$ref"), Value::Null, 204, "")
+        .await;
+    tenant
+        .check(&format!("DELETE {manager}/$ref"), Value::Null, 404, "")
+        .await;
+    // Bound at create.
+    let bind = json!({ "manager@odata.bind": format!("{}/users/{boss}", tenant.sandbox.graph()) });
+    let carl = tenant.hire("carl", bind).await;
+    assert_eq!(
+        tenant.get(&format!("/users/{carl}/manager")).await.body["id"],
+        json!(boss)
+    );
+}
+
+#[tokio::test]
+async fn sessions_are_revoked_and_passwords_counted() {
+    let tenant = Tenant::empty().await;
+    let id = tenant.hire("ann", json!({})).await;
+    let valid_from = async || {
+        let path = format!("/users/{id}?$select=signInSessionsValidFromDateTime");
+        tenant.get(&path).await.body["signInSessionsValidFromDateTime"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let before = valid_from().await;
+    tenant.sandbox.advance(std::time::Duration::from_secs(60));
+    let reply = tenant
+        .check(
+            &format!("POST /users/{id}/revokeSignInSessions"),
+            Value::Null,
+            200,
+            "",
+        )
+        .await;
+    assert_eq!(reply.body["value"], true);
+    assert!(valid_from().await > before);
+    assert_eq!(tenant.sandbox.user(&id).unwrap()["passwordVersion"], 1);
+    let reset = json!({ "passwordProfile": { "password": "aN0ther-long-secret", "forceChangePasswordNextSignIn": true } });
+    tenant.check(&format!("PATCH /users/{id}"), reset, 204, "").await;
+    assert_eq!(tenant.sandbox.user(&id).unwrap()["passwordVersion"], 2);
+    assert!(!tenant.sandbox.state().to_string().contains("aN0ther"));
+}
+
+#[tokio::test]
+async fn mail_is_taken_and_kept() {
+    let tenant = Tenant::empty().await;
+    let message = |to: &str| {
+        json!({ "message": {
+            "subject": "Welcome", "body": { "contentType": "Text", "content": "Hello" },
+            "toRecipients": [{ "emailAddress": { "address": to } }],
+        }, "saveToSentItems": false })
+    };
+    let reply = tenant
+        .check(
+            "POST /users/hr-robot@contoso.example/sendMail",
+            message("hr@contoso.example"),
+            202,
+            "",
+        )
+        .await;
+    assert_eq!(reply.text, "");
+    tenant
+        .check(
+            "POST /users/nobody@contoso.example/sendMail",
+            message("hr@contoso.example"),
+            404,
+            "",
+        )
+        .await;
+    let no_mailbox = "POST /users/break-glass@contoso.example/sendMail";
+    tenant
+        .check(
+            no_mailbox,
+            message("hr@contoso.example"),
+            404,
+            "MailboxNotEnabledForRESTAPI",
+        )
+        .await;
+    tenant
+        .check(
+            "POST /users/hr@contoso.example/sendMail",
+            message("nobody"),
+            400,
+            "ErrorInvalidRecipients",
+        )
+        .await;
+    tenant
+        .check(
+            "POST /users/hr@contoso.example/sendMail",
+            json!({}),
+            400,
+            "message",
+        )
+        .await;
+    let state = tenant.sandbox.state();
+    let sent = state["mailbox"].as_array().unwrap();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(
+        (&sent[0]["from"], &sent[0]["to"]),
+        (&json!("hr-robot@contoso.example"), &json!(["hr@contoso.example"]))
+    );
+}

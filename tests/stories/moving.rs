@@ -1,0 +1,167 @@
+//! Moving, leaving, coming back.
+
+use iam_core::engine::Ending;
+use iam_core::http::Method;
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_mover_keeps_what_applies_loses_what_does_not_and_keeps_what_was_given_by_hand() {
+    let world = World::new().await;
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    world.put_into("W-1", "st-by-hand").await;
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    assert_eq!(
+        world.look("W-1").await,
+        "mei.tanaka enabled: Everybody, st-by-hand, st-security / SPE_E3 / Security Reader"
+    );
+    world.hear(&["W-1 Mei Tanaka Marketing"]).await;
+    let during = "mei.tanaka enabled: Everybody, st-by-hand, st-security / SPE_E3 / Security Reader";
+    assert_eq!(world.look("W-1").await, during, "the grace of rule security is 14 days");
+    world.at("2026-12-08T08:59:59Z").await;
+    assert_eq!(world.look("W-1").await, during);
+    world.at("2026-12-08T09:00:00Z").await;
+    assert_eq!(world.look("W-1").await, "mei.tanaka enabled: Everybody, st-by-hand / SPE_E3 / ");
+}
+
+#[tokio::test]
+async fn a_leaver_ends_without_access_in_the_documented_order() {
+    let world = World::new().await;
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    world.put_into("W-1", "st-by-hand").await;
+    let licensed = world.make_group("st-licensed").await;
+    let sku = world.get("/subscribedSkus").await["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|sku| sku["skuPartNumber"] == "EMS")
+        .unwrap()["skuId"]
+        .clone();
+    let body = json!({"addLicenses": [{"skuId": sku, "disabledPlans": []}], "removeLicenses": []});
+    world.change(Method::Post, &format!("/groups/{licensed}/assignLicense"), body).await;
+    world.put_into("W-1", "st-licensed").await;
+    let id = world.id("W-1").await;
+    let password = password_version(&world, &id);
+    let sessions = world.get(&format!("/users/{id}?$select=signInSessionsValidFromDateTime")).await;
+
+    let report = world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
+    assert_eq!(world.look("W-1").await, "mei.tanaka blocked:  /  / ");
+    assert_ne!(password_version(&world, &id), password);
+    let after = world.get(&format!("/users/{id}?$select=signInSessionsValidFromDateTime")).await;
+    assert_ne!(after["signInSessionsValidFromDateTime"], sessions["signInSessionsValidFromDateTime"]);
+    let order: Vec<String> = report.people[0]
+        .outcomes
+        .iter()
+        .map(|(step, _)| match step.id.as_str().rsplit_once(':') {
+            Some((kind, _)) if step.action.kind() == "revoke" => {
+                let name = match &step.action {
+                    iam_core::plan::Action::Revoke { entitlement, .. } => entitlement.name.clone(),
+                    _ => String::new(),
+                };
+                format!("{kind}:{name}")
+            }
+            _ => step.action.kind().to_owned(),
+        })
+        .collect();
+    assert_eq!(order[..4], ["block_sign_in", "revoke_sessions", "reset_password", "revoke:role:Security Reader"]);
+    assert_eq!(order.last().map(String::as_str), Some("notify"));
+    assert_eq!(order[order.len() - 2], "revoke:group:st-licensed", "groups that carry licences go last: {order:?}");
+    assert!(order[4..7].iter().all(|step| step.starts_with("revoke:group:")), "{order:?}");
+    assert_eq!(order[7], "revoke:licence:SPE_E3");
+    // The wire agrees: the first writes to the tenant are the block, the sessions and the password.
+    assert_eq!(world.mails().last().map(String::as_str), Some("Mei Tanaka has left"));
+
+    world.at("2026-12-24T09:00:01Z").await;
+    assert_eq!(world.look("W-1").await, "nothing");
+    assert_eq!(world.deleted("W-1").await, 1);
+}
+
+#[tokio::test]
+async fn somebody_who_comes_back_gets_a_fresh_set_whatever_became_of_the_account() {
+    let fresh = "mei.tanaka enabled: Everybody, st-sales / POWER_BI_PRO, SPE_E3 / ";
+    // Blocked but there.
+    let world = World::new().await;
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    world.put_into("W-1", "st-by-hand").await;
+    let id = world.id("W-1").await;
+    world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
+    world.put_into("W-1", "st-by-hand").await;
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    assert_eq!(world.look("W-1").await, fresh);
+    assert_eq!(world.id("W-1").await, id);
+    // Deleted by us, after the retention.
+    world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
+    world.at("2026-12-24T09:00:01Z").await;
+    assert_eq!(world.deleted("W-1").await, 1);
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    assert_eq!(world.look("W-1").await, fresh);
+    assert_eq!((world.id("W-1").await, world.deleted("W-1").await), (id, 0));
+}
+
+#[tokio::test]
+async fn somebody_whose_account_was_deleted_by_hand_or_restored_by_hand_comes_back_clean() {
+    let world = World::new().await;
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    let id = world.id("W-1").await;
+    world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
+    world.change(Method::Delete, &format!("/users/{id}"), json!({})).await;
+    world.change(Method::Post, &format!("/directory/deletedItems/{id}/restore"), json!({})).await;
+    world.put_into("W-1", "st-by-hand").await;
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    assert_eq!(world.look("W-1").await, "mei.tanaka enabled: Everybody, st-sales / POWER_BI_PRO, SPE_E3 / ");
+
+    // W-1013 is in the deleted items of the seeded tenant, and new to the journal.
+    assert_eq!(world.deleted("W-1013").await, 1);
+    world.hear(&["W-1013 Yuki Mori Sales country=JP"]).await;
+    assert!(world.look("W-1013").await.ends_with("enabled: Everybody, st-sales / POWER_BI_PRO, SPE_E3 / "));
+    assert_eq!(world.deleted("W-1013").await, 0);
+}
+
+#[tokio::test]
+async fn sign_in_that_somebody_else_blocked_stays_blocked() {
+    let world = World::new().await;
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    let id = world.id("W-1").await;
+    world.change(Method::Patch, &format!("/users/{id}"), json!({"accountEnabled": false})).await;
+    let report = world.hear(&["W-1 Mei Tanaka Security"]).await;
+    assert!(world.look("W-1").await.starts_with("mei.tanaka blocked"));
+    assert!(report.people[0].notes.iter().any(|note| note.contains("somebody else")));
+}
+
+#[tokio::test]
+async fn a_protected_account_is_refused() {
+    let world = World::new().await;
+    let glass = world.get("/users/break-glass@contoso.example?$select=id,accountEnabled").await;
+    let id = glass["id"].as_str().unwrap();
+    world.change(Method::Patch, &format!("/users/{id}"), json!({"employeeId": "W-1"})).await;
+    let before = world.look("W-1").await;
+    for said in ["W-1 Break Glass Sales", "W-1 Break Glass Sales status=gone"] {
+        let report = world.hear(&[said]).await;
+        assert!(matches!(&report.people[0].ending, Ending::Refused(why) if why.contains("protected")), "{report:?}");
+        assert_eq!(world.look("W-1").await, before);
+    }
+    assert!(before.contains("enabled") && before.contains("Global Administrator"), "{before}");
+}
+
+#[tokio::test]
+async fn no_access_before_the_first_day_begins_where_the_person_works() {
+    let world = World::new().await;
+    world.hear(&["W-1 Freya Lindholm Security hire=2031-03-03 zone=Europe/Berlin"]).await;
+    assert_eq!(world.look("W-1").await, "nothing");
+    world.at("2031-02-16T23:00:00Z").await;
+    assert_eq!(world.look("W-1").await, "freya.lindholm blocked: Everybody, st-security / SPE_E3 / ");
+    world.at("2031-03-02T22:59:59Z").await;
+    assert!(world.look("W-1").await.contains("blocked"));
+    world.at("2031-03-02T23:00:00Z").await;
+    assert_eq!(
+        world.look("W-1").await,
+        "freya.lindholm enabled: Everybody, st-security / SPE_E3 / Security Reader"
+    );
+}
+
+fn password_version(world: &World, id: &str) -> serde_json::Value {
+    let state = world.sandbox.state();
+    let users = state["users"].as_array().unwrap();
+    users.iter().find(|user| user["id"] == id).unwrap()["passwordVersion"].clone()
+}
