@@ -441,6 +441,8 @@ async fn observing_tells_how_everything_is_held() {
             {"@odata.type": "#microsoft.graph.group", "id": "g1", "displayName": "Static"},
             {"@odata.type": "#microsoft.graph.group", "id": "g2", "displayName": "Dynamic", "groupTypes": ["DynamicMembership"]},
             {"@odata.type": "#microsoft.graph.group", "id": "g3", "displayName": "Synced", "onPremisesSyncEnabled": true},
+            {"@odata.type": "#microsoft.graph.group", "id": "g4", "displayName": "List", "mailEnabled": true},
+            {"@odata.type": "#microsoft.graph.group", "id": "g5", "displayName": "Team", "mailEnabled": true, "groupTypes": ["Unified"]},
             {"@odata.type": "#microsoft.graph.directoryRole", "id": "d1", "displayName": "Reader"},
         ])),
         "GET /roleManagement/directory/roleAssignments?principalId eq 'u1'" => page(json!([
@@ -489,6 +491,8 @@ async fn observing_tells_how_everything_is_held() {
         ("r2", "Global Administrator", &from("g1"), None),
         ("g2", "Dynamic", &Via::Dynamic, None),
         ("g3", "Synced", &Via::Synced, None),
+        ("g4", "List", &Via::Synced, None), // mastered in Exchange
+        ("g5", "Team", &Via::Direct, None),
         ("s1", "SPE_E3", &from("g1"), None),
         ("s9", "s9", &Via::Direct, None), // in no catalogue
         ("r1", "Reader", &Via::Direct, Some("a1")),
