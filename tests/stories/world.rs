@@ -319,7 +319,7 @@ pub fn mails(sandbox: &Sandbox) -> Vec<String> {
     let mails = state["mailbox"].as_array().cloned().unwrap_or_default();
     mails
         .iter()
-        .map(|mail| mail["message"]["subject"].as_str().unwrap().to_owned())
+        .map(|mail| mail["subject"].as_str().unwrap().to_owned())
         .collect()
 }
 
