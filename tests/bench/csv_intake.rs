@@ -84,6 +84,12 @@ pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
         return Err(format!("only {} of {ROWS} rows were read", summary.records).into());
     }
     figures.note(bench, "rows", ours, "rows/s", Some(("bare csv crate", floor)))?;
-    figures.note(bench, "peak memory of the process", after, "MiB", Some(("before our reader", before)))?;
+    figures.note(
+        bench,
+        "peak memory of the process",
+        after,
+        "MiB",
+        Some(("before our reader", before)),
+    )?;
     Ok(())
 }

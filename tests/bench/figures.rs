@@ -17,7 +17,10 @@ impl Figures {
             PathBuf::from,
         );
         std::fs::create_dir_all(&target)?;
-        let file = OpenOptions::new().create(true).append(true).open(target.join("bench.jsonl"))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(target.join("bench.jsonl"))?;
         Ok(Self(file))
     }
 
@@ -44,7 +47,10 @@ impl Figures {
             (Some((name, peer)), Some(ratio)) => format!("   {ratio:.3} x {name} ({peer:.1})"),
             _ => String::new(),
         };
-        writeln!(std::io::stdout(), "{bench:12} {metric:32} {value:12.1} {unit:10}{beside}")?;
+        writeln!(
+            std::io::stdout(),
+            "{bench:12} {metric:32} {value:12.1} {unit:10}{beside}"
+        )?;
         Ok(())
     }
 }
@@ -53,8 +59,18 @@ impl Figures {
 pub(crate) fn usage() -> (f64, f64) {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // After the command's closing parenthesis: state is field 3, utime and stime are fields 14 and 15.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|text| text.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = peak.and_then(|text| text.trim().trim_end_matches(" kB").trim().parse::<f64>().ok());

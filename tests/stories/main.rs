@@ -4,6 +4,8 @@
 #![allow(missing_docs, unreachable_pub, reason = "nobody imports a test")]
 
 mod architecture;
+mod crashing;
 mod joining;
 mod moving;
+mod trouble;
 mod world;

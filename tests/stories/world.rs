@@ -83,27 +83,34 @@ pub fn client(sandbox: &Sandbox) -> GraphClient {
 }
 
 pub fn client_with_secret(sandbox: &Sandbox, secret: &str) -> GraphClient {
-    client_at(sandbox.authority(), sandbox.graph(), sandbox, secret)
+    client_of(
+        sandbox.authority(),
+        sandbox.graph(),
+        sandbox.tenant_id(),
+        sandbox.client_id(),
+        secret,
+    )
 }
 
-pub fn client_at(authority: &str, graph: &str, sandbox: &Sandbox, secret: &str) -> GraphClient {
+pub fn client_of(authority: &str, graph: &str, tenant: &str, client_id: &str, secret: &str) -> GraphClient {
     let cloud = Cloud::custom(authority, graph).unwrap();
     let transport = Arc::new(HttpTransport::new().unwrap());
     let clock = Arc::new(SystemClock);
-    let credential = ClientSecret::new(
-        &cloud,
-        sandbox.tenant_id(),
-        sandbox.client_id(),
-        secret.into(),
-        transport.clone(),
-        clock,
-    );
+    let credential = ClientSecret::new(&cloud, tenant, client_id, secret.into(), transport.clone(), clock);
     GraphClient::new(cloud, Arc::new(credential.unwrap()), transport)
 }
 
 /// An engine over that tenant and journal.
 pub fn engine(sandbox: &Sandbox, journal: Arc<dyn Journal>, policy: Document, clock: &ManualClock) -> Engine {
-    let client = client(sandbox);
+    engine_of(client(sandbox), journal, policy, clock)
+}
+
+pub fn engine_of(
+    client: GraphClient,
+    journal: Arc<dyn Journal>,
+    policy: Document,
+    clock: &ManualClock,
+) -> Engine {
     let from = policy.settings().notify_from.clone();
     let mut engine = Engine::builder(journal, Arc::new(policy))
         .target(Arc::new(GraphTarget::new(client.clone())))

@@ -1,0 +1,194 @@
+//! 500 joiners against the sandbox, which runs in a process of its own so that CPU time is ours alone. The
+//! floor is one bare `POST /users` per joiner through reqwest, as many at a time.
+
+use std::error::Error;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use iam_core::Cloud;
+use iam_core::auth::{Audience, ClientSecret, TokenSource};
+use iam_core::clock::SystemClock;
+use iam_core::engine::Engine;
+use iam_core::http::HttpTransport;
+use iam_core::journal::SqliteJournal;
+use iam_core::person::{Person, PersonKey};
+use iam_core::policy::Document;
+use iam_graph::{GraphClient, GraphTarget};
+use serde_json::{Value, json};
+
+use crate::figures::{Figures, usage};
+
+const PEOPLE: usize = 500;
+const AT_ONCE: usize = 16;
+
+/// A sandbox process, ended with the value.
+struct Tenant {
+    process: Child,
+    env: std::collections::BTreeMap<String, String>,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Tenant {
+    fn start() -> Result<Self, Box<dyn Error>> {
+        let program = std::env::current_exe()?.with_file_name("iam-sandbox");
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("sandbox.env");
+        let process = Command::new(&program)
+            .arg("--env-file")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| {
+                format!(
+                    "{}: {error}; build it with `cargo build --release -p iam-sandbox`",
+                    program.display()
+                )
+            })?;
+        let start = Instant::now();
+        while !file.exists() {
+            if start.elapsed() > Duration::from_secs(20) {
+                return Err("the sandbox did not start".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let text = std::fs::read_to_string(&file)?;
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        let env = lines
+            .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+            .collect();
+        Ok(Self {
+            process,
+            env,
+            _folder: folder,
+        })
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.env.get(name).map_or("", String::as_str)
+    }
+}
+
+pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
+    let tenant = Tenant::start()?;
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(run(&tenant, figures))
+}
+
+async fn run(tenant: &Tenant, figures: &mut Figures) -> Result<(), Box<dyn Error>> {
+    let cloud = Cloud::custom(tenant.get("SANDBOX_AUTHORITY"), tenant.get("SANDBOX_GRAPH"))?;
+    let transport = Arc::new(HttpTransport::new()?);
+    let secret = ClientSecret::new(
+        &cloud,
+        tenant.get("SANDBOX_TENANT"),
+        tenant.get("SANDBOX_CLIENT_ID"),
+        tenant.get("SANDBOX_CLIENT_SECRET").into(),
+        transport.clone(),
+        Arc::new(SystemClock),
+    )?;
+    let token = secret.token(&Audience::graph(&cloud), None).await?;
+    let floor = floor(tenant, token.token.expose()).await?;
+
+    let folder = tempfile::tempdir()?;
+    let journal =
+        SqliteJournal::open(folder.path().join("journal.sqlite"), tenant.get("SANDBOX_TENANT")).await?;
+    let policy = Document::parse(POLICY)?;
+    let client = GraphClient::new(cloud, Arc::new(secret), transport);
+    let engine = Engine::builder(Arc::new(journal), Arc::new(policy))
+        .target(Arc::new(GraphTarget::new(client)))
+        .concurrency(AT_ONCE)
+        .build();
+    let people = (0..PEOPLE).map(|n| Person {
+        given_name: Some(format!("Mei{n}")),
+        family_name: Some("Tanaka".to_owned()),
+        department: Some("Security".to_owned()),
+        country: Some("AU".to_owned()),
+        manager_id: Some(PersonKey::new("W-1012")),
+        ..Person::new(PersonKey::new(format!("J-{n}")))
+    });
+    let requests = requests(tenant).await?;
+    let (cpu, start) = (usage().0, Instant::now());
+    engine.accept(people).await?;
+    let report = engine.run(&|_| {}).await?;
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), usage().0 - cpu);
+    let sent = self::requests(tenant).await? - requests;
+    let totals = report.totals();
+    if totals.people != PEOPLE || totals.failed + totals.open > 0 {
+        return Err(format!("not everybody joined: {totals:?}").into());
+    }
+    let people = PEOPLE as f64;
+    figures.note(
+        "joiners",
+        "events",
+        people / seconds,
+        "events/s",
+        Some(("bare POST /users", floor)),
+    )?;
+    figures.note("joiners", "steps", totals.done as f64 / seconds, "steps/s", None)?;
+    figures.note(
+        "joiners",
+        "requests per event",
+        sent / people,
+        "requests",
+        Some(("steps per event", totals.done as f64 / people)),
+    )?;
+    figures.note("joiners", "CPU per event", cpu * 1000.0 / people, "ms", None)?;
+    Ok(())
+}
+
+/// Users created per second, one bare request each.
+async fn floor(tenant: &Tenant, token: &str) -> Result<f64, Box<dyn Error>> {
+    let client = reqwest::Client::new();
+    let url = format!("{}/users", tenant.get("SANDBOX_GRAPH"));
+    let start = Instant::now();
+    for chunk in 0..PEOPLE.div_ceil(AT_ONCE) {
+        let sends = (chunk * AT_ONCE..((chunk + 1) * AT_ONCE).min(PEOPLE)).map(|n| {
+            let body = json!({
+                "accountEnabled": false, "displayName": format!("Bare {n}"), "mailNickname": format!("bare{n}"),
+                "userPrincipalName": format!("bare{n}@contoso.example"),
+                "passwordProfile": {"password": "Bare-and-simple-1!"},
+            });
+            client.post(&url).bearer_auth(token).json(&body).send()
+        });
+        for answer in futures::future::join_all(sends).await {
+            answer?.error_for_status()?;
+        }
+    }
+    Ok(PEOPLE as f64 / start.elapsed().as_secs_f64())
+}
+
+async fn requests(tenant: &Tenant) -> Result<f64, Box<dyn Error>> {
+    let root = tenant.get("SANDBOX_GRAPH").trim_end_matches("/v1.0");
+    let log: Value = reqwest::get(format!("{root}/_sandbox/log")).await?.json().await?;
+    let entries = log
+        .as_array()
+        .or_else(|| log["value"].as_array())
+        .ok_or("the log is no list")?;
+    Ok(entries.len() as f64)
+}
+
+const POLICY: &str = r#"
+version = 1
+[tenant]
+domain = "contoso.example"
+[naming]
+upn = ["{given}.{family}", "{given}.{family}{n}"]
+[defaults]
+usage_location = "person.country"
+groups = ["All Staff"]
+[[rule]]
+id = "security"
+when = 'person.department == "Security"'
+groups = ["sg-security", "VPN Users"]
+roles = ["Security Reader"]
+"#;
