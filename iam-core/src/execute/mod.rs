@@ -200,11 +200,12 @@ pub(crate) fn fold<'a>(
             {
                 state.blocked_by_us = false;
             }
+            // Already so counts as given: the plan saw a moment ago that it was not, so an answer was lost.
             Action::Grant {
                 entitlement,
                 rules,
                 grace_days,
-            } if done => {
+            } if !matches!(outcome, Some(Outcome::Failed { .. } | Outcome::Unknown)) => {
                 state.ledger.retain(|owned| !owned.covers(entitlement));
                 state.ledger.push(Owned {
                     entitlement: entitlement.clone(),

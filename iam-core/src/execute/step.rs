@@ -21,9 +21,8 @@ pub(super) async fn carry_out(
         doors.journal.intend(claim, &step.id, &key).await?;
         return settle(doors, claim, step, Err(error)).await;
     }
-    let start = doors.journal.intend(claim, &step.id, &key).await?;
-    match &start {
-        StepStart::Settled { outcome } => return Ok((Some(outcome.clone()), None)),
+    match doors.journal.intend(claim, &step.id, &key).await? {
+        StepStart::Settled { outcome } => return Ok((Some(outcome), None)),
         // Nobody knows whether it was done, and it must not be done twice.
         StepStart::Unknown if class(doors, step) == EffectClass::AtMostOnce => {
             doors.journal.settle(claim, &step.id, &Outcome::Unknown).await?;
@@ -31,13 +30,7 @@ pub(super) async fn carry_out(
         }
         StepStart::Unknown | StepStart::First => {}
     }
-    let mut result = effect(doors, claim, step, &key, addressees).await;
-    if let (StepStart::Unknown, Ok(Applied::AlreadySo { account })) = (&start, &mut result) {
-        // It is so because the earlier attempt made it so.
-        result = Ok(Applied::Done {
-            account: account.take(),
-        });
-    }
+    let result = effect(doors, claim, step, &key, addressees).await;
     settle(doors, claim, step, result).await
 }
 

@@ -436,7 +436,8 @@ impl Journal for MemoryJournal {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests {
     use super::MemoryJournal;
     use crate::journal::conformance;

@@ -146,6 +146,7 @@ pub(super) async fn completing_replaces_timers_and_keeps_rechecks(journal: &dyn 
 
 pub(super) async fn a_timer_set_again_is_still_set(journal: &dyn Journal) {
     let (first, second) = (join("p", 0), change("p", 2, 1));
+    let third = change("p", 3, 2);
     let (start, end) = (timer("p", Timer::Start, 20), timer("p", Timer::Leave, 30));
     accept(journal, &[first.clone(), second.clone()]).await;
     let claim = claim_only(journal, 5, &first).await;
@@ -160,6 +161,12 @@ pub(super) async fn a_timer_set_again_is_still_set(journal: &dyn Journal) {
     let claim = claim_only(journal, 5, &first).await;
     finish(journal, &claim, &both).await;
     assert_eq!(state_of(journal, &start).await, EventState::Pending);
+    // Setting it again also forgets that it waits for another attempt.
+    let claim = claim_only(journal, 20, &start).await;
+    retry(journal, &claim, 500).await;
+    accept(journal, std::slice::from_ref(&third)).await;
+    let claim = claim_only(journal, 20, &third).await;
+    finish(journal, &claim, &both).await;
     assert_eq!(state_of(journal, &end).await, EventState::Pending);
     let claim = claim_only(journal, 20, &start).await;
     finish(journal, &claim, std::slice::from_ref(&end)).await;

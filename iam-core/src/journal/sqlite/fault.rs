@@ -55,6 +55,11 @@ pub(super) fn storage(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Storage, message)
 }
 
+/// The journal was closed by its owner.
+pub(super) fn closed() -> Error {
+    storage("the journal has been closed: open it again")
+}
+
 /// A failure of the file system, with advice.
 pub(super) fn file(path: &Path, error: io::Error) -> Error {
     let advice = match error.kind() {
@@ -70,6 +75,9 @@ pub(super) fn file(path: &Path, error: io::Error) -> Error {
 
 /// The primary result codes that have advice of their own (sqlite.org, "Result and Error Codes").
 fn sql(error: sqlx::Error) -> Error {
+    if matches!(error, sqlx::Error::PoolClosed) {
+        return closed();
+    }
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);

@@ -22,7 +22,8 @@ mod lane;
 mod row;
 mod writer;
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 
 use std::fmt;
@@ -35,7 +36,7 @@ use jiff::Timestamp;
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqlitePool};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use self::fault::{Attempt, Fault, storage};
+use self::fault::{Attempt, Fault, closed};
 use self::row::{TENANT, instant, nanos, optional, signed, state, state_number, unsigned, value};
 use self::writer::{Writer, array};
 use super::{
@@ -105,7 +106,7 @@ impl SqliteJournal {
     async fn writer(&self) -> Result<MappedMutexGuard<'_, Writer>> {
         let guard = self.0.writer.lock().await;
         let guard = MutexGuard::try_map(guard, Option::as_mut);
-        let mut writer = guard.map_err(|_| storage("the journal has been closed: open it again"))?;
+        let mut writer = guard.map_err(|_| closed())?;
         writer.repair().await?;
         Ok(writer)
     }

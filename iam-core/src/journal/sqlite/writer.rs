@@ -162,10 +162,8 @@ impl Writer {
         leases: &HashMap<PersonKey, Lease>,
         claim: &Claim,
     ) -> Attempt<(Transaction<'a, Sqlite>, Held)> {
-        let lease = leases
-            .get(&claim.event.person)
-            .filter(|lease| lease.fence == claim.fence);
-        if lease.is_none() {
+        let ours = leases.get(&claim.event.person);
+        if ours.is_none_or(|lease| lease.fence != claim.fence) {
             return Err(fenced(claim));
         }
         let mut tx = begin(conn).await?;

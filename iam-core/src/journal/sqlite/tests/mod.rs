@@ -218,6 +218,8 @@ async fn only_one_process_and_only_once() {
     journal.close().await.unwrap();
     let error = clone.append(&[join("q", 0)]).await.unwrap_err();
     assert!(error.to_string().contains("has been closed"), "{error}");
+    let error = clone.people(None, 1).await.unwrap_err();
+    assert!(error.to_string().contains("has been closed"), "{error}");
     clone.close().await.unwrap();
     let journal = open(&path).await;
     assert_eq!(journal.history(&HistoryQuery::default()).await.unwrap().len(), 1);
