@@ -58,7 +58,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
         }
         ([key, "restore"], "POST") => restore(directory, call, key),
         ([_] | [_, "restore"], _) => Err(Fail::method()),
-        _ => Err(Fail::syntax("Resource not found for the segment 'deletedItems'.")),
+        _ => Err(Fail::segment("deletedItems")),
     }
 }
 

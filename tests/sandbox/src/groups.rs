@@ -52,9 +52,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
                 (["members" | "transitiveMembers" | "owners", ..], _) => {
                     members::route(directory, call, &id, rest)
                 }
-                ([segment, ..], _) => Err(Fail::syntax(format!(
-                    "Resource not found for the segment '{segment}'."
-                ))),
+                ([segment, ..], _) => Err(Fail::segment(segment)),
                 ([], _) => Err(Fail::method()),
             }
         }

@@ -44,9 +44,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, group: &str, rest: &
                 "graph.group" => Kind::Group,
                 "graph.servicePrincipal" => Kind::ServicePrincipal,
                 other => {
-                    return Err(Fail::syntax(format!(
-                        "Resource not found for the segment '{other}'."
-                    )));
+                    return Err(Fail::segment(other));
                 }
             };
             let ids: Vec<String> = match *relation {

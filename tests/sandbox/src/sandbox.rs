@@ -167,9 +167,8 @@ impl Sandbox {
             ("IAM_CLIENT_SECRET", &self.secret),
         ];
         lines
-            .iter()
-            .map(|(name, value)| format!("{name}={value}\n"))
-            .collect()
+            .map(|(name, value)| [name, "=", value, "\n"].concat())
+            .concat()
     }
 
     /// Adds a fault rule.

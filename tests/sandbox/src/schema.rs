@@ -252,14 +252,16 @@ impl Property {
     fn accept(&self, value: &Value, resource: &str) -> Result<(), Fail> {
         let name = self.name;
         let fits = match (self.edm, value) {
-            (_, Value::Null) => true,
             (Text(longest), Value::String(text)) => {
                 if text.trim().is_empty() || text.chars().count() > longest {
                     return Err(Fail::invalid(name, resource));
                 }
                 true
             }
-            (Bool, Value::Bool(_)) | (Complex, Value::Object(_)) | (Complexes, Value::Array(_)) => true,
+            (_, Value::Null)
+            | (Bool, Value::Bool(_))
+            | (Complex, Value::Object(_))
+            | (Complexes, Value::Array(_)) => true,
             (Instant, Value::String(text)) => text.parse::<jiff::Timestamp>().is_ok(),
             (Texts, Value::Array(items)) => items.iter().all(Value::is_string),
             _ => false,

@@ -1,5 +1,7 @@
 //! The sandbox from outside: over HTTP, judged by what Microsoft documents.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, outside the test functions
+
 mod control;
 mod deleted;
 mod faults;

@@ -111,11 +111,7 @@ async fn advanced_queries_need_header_and_count() {
             .eventual(&format!("/users?$count=true&$top=999&$filter={filter}"))
             .await;
         assert_eq!(both.status, 200, "{filter}: {}", both.text);
-        assert_eq!(
-            both.body["@odata.count"].as_u64().unwrap() as usize,
-            both.values().len(),
-            "{filter}"
-        );
+        assert_eq!(both.body["@odata.count"], both.values().len(), "{filter}");
         assert!(!both.values().is_empty(), "{filter}");
     }
     let sorted = tenant

@@ -372,7 +372,7 @@ async fn sessions_are_revoked_and_passwords_counted() {
             .to_owned()
     };
     let before = valid_from().await;
-    tenant.sandbox.advance(std::time::Duration::from_secs(60));
+    tenant.sandbox.advance(std::time::Duration::from_mins(1));
     let reply = tenant
         .check(
             &format!("POST /users/{id}/revokeSignInSessions"),
