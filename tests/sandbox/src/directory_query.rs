@@ -7,7 +7,7 @@ use crate::call::{Answer, Call, Outcome};
 use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
 use crate::odata::{Expr, collection};
-use crate::schema::Kind;
+use crate::schema::{FILTER, Kind, ORDER, SELECT, no_property};
 
 /// Refuses what needs an advanced query and is none, and what names an unknown property.
 pub(crate) fn allowed(call: &Call, kind: Kind) -> Result<(), Fail> {
@@ -15,7 +15,7 @@ pub(crate) fn allowed(call: &Call, kind: Kind) -> Result<(), Fail> {
     let options = &call.options;
     if let Some(filter) = &options.filter {
         for path in filter.paths() {
-            kind.queried(path.first().map_or("", String::as_str))?;
+            kind.queried(FILTER, path.first().map_or("", String::as_str))?;
         }
         if let Some(part) = filter.advanced().filter(|_| !options.advanced()) {
             return Err(missing_parameters(part));
@@ -23,7 +23,7 @@ pub(crate) fn allowed(call: &Call, kind: Kind) -> Result<(), Fail> {
         check_ends_with(filter)?;
     }
     for (property, _) in &options.order {
-        kind.queried(property)?;
+        kind.queried(ORDER, property)?;
         let usual = matches!(
             (kind, property.as_str()),
             (_, "displayName") | (Kind::User, "userPrincipalName")
@@ -77,7 +77,7 @@ fn check_ends_with(filter: &Expr) -> Result<(), Fail> {
 /// Refuses unknown names in `$select` and unknown relations in `$expand`.
 pub(crate) fn selectable(call: &Call, kind: Kind) -> Result<(), Fail> {
     for name in &call.options.select {
-        kind.queried(name)?;
+        kind.queried(SELECT, name)?;
     }
     for expand in &call.options.expand {
         let known = match kind {
@@ -86,11 +86,7 @@ pub(crate) fn selectable(call: &Call, kind: Kind) -> Result<(), Fail> {
             Kind::ServicePrincipal => expand.relation == "memberOf",
         };
         if !known {
-            return Err(Fail::syntax(format!(
-                "Could not find a property named '{}' on type '{}'.",
-                expand.relation,
-                kind.odata_type()
-            )));
+            return Err(no_property(SELECT, &expand.relation, kind.odata_type()));
         }
     }
     Ok(())
@@ -138,7 +134,7 @@ pub(crate) fn mixed(directory: &Directory, call: &Call, objects: Vec<&Object>) -
             .iter()
             .any(|kind| kind.property(name).is_some())
         {
-            Kind::User.queried(name)?;
+            Kind::User.queried(SELECT, name)?;
         }
     }
     if options.filter.is_some() && !options.advanced() {
@@ -162,7 +158,7 @@ pub(crate) fn count(directory: &Directory, call: &Call, kind: Kind) -> Outcome {
     }
     if let Some(filter) = &call.options.filter {
         for path in filter.paths() {
-            kind.queried(path.first().map_or("", String::as_str))?;
+            kind.queried(FILTER, path.first().map_or("", String::as_str))?;
         }
     }
     let matching = directory

@@ -177,14 +177,10 @@ impl Kind {
             .find(|property| property.name.eq_ignore_ascii_case(name))
     }
 
-    /// The same, or the refusal for a query that names a property which is not there.
-    pub(crate) fn queried(self, name: &str) -> Result<&'static Property, Fail> {
-        self.property(name).ok_or_else(|| {
-            Fail::syntax(format!(
-                "Could not find a property named '{name}' on type '{}'.",
-                self.odata_type()
-            ))
-        })
+    /// The same, or the refusal for a part of a query that names a property which is not there.
+    pub(crate) fn queried(self, part: &str, name: &str) -> Result<&'static Property, Fail> {
+        self.property(name)
+            .ok_or_else(|| no_property(part, name, self.odata_type()))
     }
 
     pub(crate) fn odata_type(self) -> &'static str {
@@ -235,6 +231,20 @@ impl Kind {
         Ok(property)
     }
 }
+
+/// The refusal for a query that names a property which is not there.
+pub(crate) fn no_property(part: &str, name: &str, odata_type: &str) -> Fail {
+    Fail::syntax(format!(
+        "{part}: Could not find a property named '{name}' on type '{odata_type}'."
+    ))
+}
+
+/// How refusals of `$select` and `$expand` begin.
+pub(crate) const SELECT: &str = "Parsing OData Select and Expand failed";
+/// How refusals of `$filter` begin.
+pub(crate) const FILTER: &str = "Invalid filter clause";
+/// How refusals of `$orderby` begin.
+pub(crate) const ORDER: &str = "Invalid orderby clause";
 
 impl Property {
     pub(crate) fn shown(&self) -> bool {

@@ -32,15 +32,20 @@ pub(super) async fn graph_request(
     let client_id = client_request_id(&headers, &request_id);
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    // A signature is checked outside the lock.
+    let known = bearer.and_then(|token| app.lock().tokens.known(token));
     let keys = app.lock().keys;
-    // The signature is checked outside the lock.
-    let claims = bearer.map(|token| keys.verify(token));
+    let claims = bearer.map(|token| known.or_else(|| keys.verify(token).map(Arc::new)));
     let mut state = app.lock();
+    let state = &mut *state;
     let now = state.clock.now();
-    let authorized = match &claims {
-        None => Err("Access token is empty."),
-        Some(None) => Err("Access token validation failure. Invalid signature."),
-        Some(Some(claims)) => state.tokens.check(claims, &state.directory.tenant.id, now),
+    let authorized = match (bearer, &claims) {
+        (Some(token), Some(Some(claims))) => {
+            state.tokens.remember(token, claims);
+            state.tokens.check(claims, &state.directory.tenant.id, now)
+        }
+        (Some(_), _) => Err("Access token validation failure. Invalid signature."),
+        (None, _) => Err("Access token is empty."),
     };
     let host = text(header::HOST).map_or_else(|| state.authority.clone(), |host| format!("http://{host}"));
     let outcome = authorized

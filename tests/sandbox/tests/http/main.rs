@@ -1,6 +1,6 @@
 //! The sandbox from outside: over HTTP, judged by what Microsoft documents.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, outside the test functions
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // helpers of tests, outside the test functions
 
 mod control;
 mod deleted;
@@ -92,7 +92,10 @@ impl Tenant {
     pub(crate) async fn sign_in(&mut self) {
         let reply = self.token_request(&self.form()).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
-        self.token = reply.body["access_token"].as_str().unwrap().to_owned();
+        reply.body["access_token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut self.token);
     }
 
     pub(crate) fn form(&self) -> Vec<(&'static str, String)> {
