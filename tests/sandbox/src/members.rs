@@ -6,7 +6,7 @@ use crate::call::{Answer, Call, Outcome};
 use crate::directory::{Directory, Object};
 use crate::errors::Fail;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses};
+use crate::{deleted, directory_query, seats};
 
 /// Answers below a group's relations.
 pub(crate) fn route(directory: &mut Directory, call: &Call, group: &str, rest: &[&str]) -> Outcome {
@@ -95,7 +95,7 @@ fn add(directory: &mut Directory, call: &Call, group: &str) -> Outcome {
     if !directory.members.add(group, &member) {
         return Err(already());
     }
-    licenses::inherit(directory, &member, call.now);
+    seats::inherit(directory, &member, call.now);
     Ok(Answer::done())
 }
 
@@ -105,7 +105,7 @@ fn remove(directory: &mut Directory, call: &Call, group: &str, member: &str) -> 
     if !directory.members.remove(group, member) {
         return Err(Fail::not_found(member));
     }
-    licenses::inherit(directory, member, call.now);
+    seats::inherit(directory, member, call.now);
     Ok(Answer::done())
 }
 
