@@ -155,6 +155,10 @@ fn restore(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
     directory.put_live(object);
     relink(directory, &id, shelf);
     seats::inherit(directory, &id, call.now);
+    let members: Vec<String> = directory.members.targets(&id).cloned().collect();
+    for member in members {
+        seats::inherit(directory, &member, call.now);
+    }
     membership::follow_rules(directory, &id, call.now);
     membership::apply_rule(directory, &id, call.now);
     let object = directory.get(&id).ok_or_else(|| Fail::not_found(&id))?;

@@ -20,6 +20,14 @@ pub(crate) fn allowed(call: &Call, kind: Kind) -> Result<(), Fail> {
         if let Some(part) = filter.advanced().filter(|_| !options.advanced()) {
             return Err(missing_parameters(part));
         }
+        // "Use the $filter query parameter": 15 alternatives, unless the query is an advanced one.
+        let alternatives = filter.alternatives();
+        if alternatives > 15 && !options.advanced() {
+            return Err(Fail::unsupported(format!(
+                "Too many child clauses specified in search filter expression containing 'OR' operators: \
+                 {alternatives}. Max allowed: 15."
+            )));
+        }
         check_ends_with(filter)?;
     }
     for (property, _) in &options.order {

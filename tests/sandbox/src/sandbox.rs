@@ -199,21 +199,7 @@ impl Sandbox {
 
     /// The live user with that id, user principal name or employee id, as [`state`](Self::state) shows it.
     pub fn user(&self, key: &str) -> Option<Value> {
-        let state = self.state();
-        let users = state.get("users")?.as_array()?;
-        let is = |user: &&Value, name: &str| {
-            user.get(name)
-                .and_then(Value::as_str)
-                .is_some_and(|held| held.eq_ignore_ascii_case(key))
-        };
-        users
-            .iter()
-            .find(|user| {
-                ["id", "userPrincipalName", "employeeId"]
-                    .iter()
-                    .any(|name| is(user, name))
-            })
-            .cloned()
+        self.shared.lock().user(key)
     }
 
     /// Acts in the tenant as an administrator would: a Graph request without network, token, faults and log. For

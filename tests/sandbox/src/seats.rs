@@ -7,12 +7,15 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::directory::{Directory, Holding, Object};
+use crate::schema::Kind;
 
 /// Brings what a user inherits from groups up to date, and the seats taken. Nested groups hand on nothing, and
 /// without a free seat the assignment is there with `CountViolation`. A missing usage location is no
 /// obstacle here: the tenant's is taken.
 pub(crate) fn inherit(directory: &mut Directory, id: &str, now: Timestamp) {
-    let Some(user) = directory.get(id) else { return };
+    let Some(user) = directory.get(id).filter(|object| object.kind == Kind::User) else {
+        return;
+    };
     let mut wanted: Vec<(String, String, Vec<String>)> = Vec::new();
     for group in directory.objects_of(directory.members.sources(id)) {
         for (sku, held) in &group.licenses {

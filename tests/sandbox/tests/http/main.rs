@@ -8,6 +8,7 @@ mod faults;
 mod groups;
 mod licenses;
 mod oauth;
+mod program;
 mod queries;
 mod roles;
 mod users;
