@@ -40,7 +40,9 @@ pub(crate) fn allowed(call: &Call, kind: Kind) -> Result<(), Fail> {
             return Err(Fail::unsupported("Sorting not supported for current query."));
         }
     }
-    if options.advanced() && !options.expand.is_empty() {
+    if (options.advanced() || options.expand.iter().any(|expand| expand.levels > 1))
+        && !options.expand.is_empty()
+    {
         return Err(Fail::unsupported(
             "$expand is not supported together with advanced query parameters.",
         ));
@@ -88,6 +90,9 @@ pub(crate) fn selectable(call: &Call, kind: Kind) -> Result<(), Fail> {
         kind.queried(SELECT, name)?;
     }
     for expand in &call.options.expand {
+        if expand.levels > 1 && !call.options.advanced() {
+            return Err(missing_parameters("$levels"));
+        }
         let known = match kind {
             Kind::User => matches!(expand.relation.as_str(), "manager" | "directReports" | "memberOf"),
             Kind::Group => matches!(expand.relation.as_str(), "members" | "memberOf" | "owners"),
