@@ -8,7 +8,9 @@ mod reply;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use hyper::service::Service as _;
@@ -65,9 +67,17 @@ fn router(shared: App) -> Router {
         )
         .route("/{tenant}/discovery/v2.0/keys", get(identity::jwks))
         .route("/{tenant}/oauth2/v2.0/token", post(identity::token))
+        .route("/v1.0/", any(graph::graph_request))
         .route("/v1.0/{*path}", any(graph::graph_request))
+        .route("/beta/", any(graph::graph_request))
         .route("/beta/{*path}", any(graph::graph_request))
         .merge(control::routes())
+        .fallback(nothing_here)
         .layer(from_fn_with_state(Arc::clone(&shared), observe::observe))
         .with_state(shared)
+}
+
+/// Reads the body before it answers: an unread one would close the connection under the next request.
+async fn nothing_here(_: Bytes) -> StatusCode {
+    StatusCode::NOT_FOUND
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State as FromState};
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -43,27 +43,13 @@ pub(super) async fn observe(FromState(app): FromState<App>, mut request: Request
     let (met, place, now) = arrived(&app, &method, &uri, &request_id);
     request.extensions_mut().insert(Lag(met.lag_millis));
     request.extensions_mut().insert(RequestId(request_id.clone()));
-    let early = |status: u16, after: RetryAfter| {
-        let headers = request.headers();
-        let mut answer = fault_answer(
-            uri.path(),
-            headers,
-            &request_id,
-            status,
-            now,
-            &app.lock().authority,
-        );
-        if let Some(value) = after
-            .header(now)
-            .and_then(|text| HeaderValue::from_str(&text).ok())
-        {
-            answer.headers_mut().insert(header::RETRY_AFTER, value);
-        }
-        answer
-    };
     let answer = match met.effect {
-        Some(Effect::Throttle { retry_after }) => early(429, retry_after),
-        Some(Effect::Status { status, retry_after }) => early(status, retry_after),
+        Some(Effect::Throttle { retry_after }) => {
+            refused(&app, request, &request_id, 429, retry_after, now).await
+        }
+        Some(Effect::Status { status, retry_after }) => {
+            refused(&app, request, &request_id, status, retry_after, now).await
+        }
         Some(Effect::CutBefore) => cut(),
         Some(Effect::CutAfter) => {
             next.run(request).await;
@@ -158,30 +144,45 @@ async fn wait(time: Duration) {
 }
 
 /// The answer of a service that throttles or fails, in the words of the part that was asked.
-fn fault_answer(
-    path: &str,
-    headers: &HeaderMap,
+async fn refused(
+    app: &App,
+    request: Request,
     request_id: &str,
     status: u16,
+    after: RetryAfter,
     now: Timestamp,
-    authority: &str,
 ) -> Response {
-    if !path.starts_with("/v1.0/") && !path.starts_with("/beta/") {
-        return json_answer(status, &Refusal::unavailable(status).body(authority, now));
-    }
-    let (code, message) = match status {
-        429 => ("TooManyRequests", "Too Many Requests"),
-        409 => (
-            "Directory_ConcurrencyViolation",
-            "The object was changed by another request. Try again.",
-        ),
-        503 => ("serviceNotAvailable", "The service is temporarily unavailable."),
-        504 => ("UnknownError", "The gateway did not answer in time."),
-        _ => ("InternalServerError", "An internal server error occurred."),
+    let (parts, body) = request.into_parts();
+    // An unread body would close the connection under the next request.
+    let _ = axum::body::to_bytes(body, usize::MAX).await;
+    let path = parts.uri.path();
+    let mut answer = if path.starts_with("/v1.0/") || path.starts_with("/beta/") {
+        let (code, message) = match status {
+            429 => ("TooManyRequests", "Too Many Requests"),
+            409 => (
+                "Directory_ConcurrencyViolation",
+                "The object was changed by another request. Try again.",
+            ),
+            503 => ("serviceNotAvailable", "The service is temporarily unavailable."),
+            504 => ("UnknownError", "The gateway did not answer in time."),
+            _ => ("InternalServerError", "An internal server error occurred."),
+        };
+        let client_id = client_request_id(&parts.headers, request_id);
+        let body = Fail::new(status, code, message).body(&graph_time(now), request_id, &client_id);
+        let mut answer = json_answer(status, &body);
+        stamp(&mut answer, request_id, &client_id, now);
+        answer
+    } else {
+        json_answer(
+            status,
+            &Refusal::unavailable(status).body(&app.lock().authority, now),
+        )
     };
-    let client_id = client_request_id(headers, request_id);
-    let body = Fail::new(status, code, message).body(&graph_time(now), request_id, &client_id);
-    let mut answer = json_answer(status, &body);
-    stamp(&mut answer, request_id, &client_id, now);
+    if let Some(value) = after
+        .header(now)
+        .and_then(|text| HeaderValue::from_str(&text).ok())
+    {
+        answer.headers_mut().insert(header::RETRY_AFTER, value);
+    }
     answer
 }
