@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use iam_core::Result;
-use iam_core::entitlement::{Actual, Catalog, Class, Kind, Via, same};
+use iam_core::entitlement::{Actual, Attribute, Catalog, Class, Kind, Via, same};
 use iam_core::journal::{Journal, Lifecycle, PersonState};
 use iam_core::person::PersonKey;
 use iam_core::policy::{AccessPolicy, Document, Subject};
@@ -58,7 +58,12 @@ pub(crate) async fn read_back(
     policy: &Document,
     now: Timestamp,
 ) -> Result<Proof> {
-    let catalog = target.catalog().await?;
+    let expected = Expected {
+        policy,
+        catalog: target.catalog().await?,
+        lengths: target.capabilities().lengths,
+        now,
+    };
     let people = journal.people(None, usize::MAX).await?;
     let keys: Vec<Keys> = people
         .iter()
@@ -90,21 +95,13 @@ pub(crate) async fn read_back(
             .as_ref()
             .and_then(|record| record.manager_id.as_ref());
         let manager = manager.and_then(|key| by_key.get(key).copied());
-        let mut row = row(state, actual, &catalog);
+        let mut row = row(state, actual, &expected.catalog);
         if actual.len() > 1 {
             row.differs
                 .push(format!("{} accounts carry this worker id", actual.len()));
         } else {
-            compare(
-                state,
-                manager,
-                actual.first(),
-                !found.deleted.is_empty(),
-                policy,
-                &catalog,
-                now,
-                &mut row,
-            );
+            let deleted = !found.deleted.is_empty();
+            row.differs = expected.differences(state, manager, actual.first(), deleted);
         }
         row
     });
@@ -142,110 +139,109 @@ fn row(state: &PersonState, actual: &[Actual], catalog: &Catalog) -> Row {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // one call
-fn compare(
-    state: &PersonState,
-    manager: Option<&PersonState>,
-    actual: Option<&Actual>,
-    deleted: bool,
-    policy: &Document,
-    catalog: &Catalog,
+/// What everybody is compared with.
+struct Expected<'a> {
+    policy: &'a Document,
+    catalog: Catalog,
+    lengths: BTreeMap<Attribute, usize>,
     now: Timestamp,
-    row: &mut Row,
-) {
-    let mut differs = Vec::new();
-    let account = actual.and_then(|actual| actual.account.as_ref());
-    match state.lifecycle {
-        Lifecycle::Pending => {}
-        Lifecycle::Deleted => {
-            if account.is_some() || (!deleted && !state.accounts.is_empty()) {
-                differs.push("the account is not in the deleted items".to_owned());
-            }
-        }
-        Lifecycle::Disabled => {
-            if account.is_some_and(|account| account.enabled) {
-                differs.push("sign-in is not blocked".to_owned());
-            }
-            for held in actual
-                .iter()
-                .flat_map(|actual| &actual.held)
-                .filter(|held| held.via == Via::Direct)
-            {
-                differs.push(format!("still holds {}", held.entitlement));
-            }
-        }
-        Lifecycle::Staged | Lifecycle::Active => {
-            let Some(actual) = actual else {
-                row.differs.push("has no account".to_owned());
-                return;
-            };
-            let enabled = account.is_some_and(|account| account.enabled);
-            if enabled != (state.lifecycle == Lifecycle::Active) {
-                differs.push(format!(
-                    "sign-in is {}",
-                    if enabled { "allowed" } else { "blocked" }
-                ));
-            }
-            missing(state, manager, actual, policy, catalog, now, &mut differs);
-        }
-        _ => differs.push("stands in a way that this example does not know".to_owned()),
-    }
-    row.differs = differs;
 }
 
-fn missing(
-    state: &PersonState,
-    manager: Option<&PersonState>,
-    actual: &Actual,
-    policy: &Document,
-    catalog: &Catalog,
-    now: Timestamp,
-    differs: &mut Vec<String>,
-) {
-    let Some(person) = &state.record else { return };
-    let zone = person
-        .time_zone
-        .as_deref()
-        .unwrap_or(&policy.settings().time_zone);
-    let today = now
-        .to_zoned_datetime(TimeZone::get(zone).unwrap_or(TimeZone::UTC))
-        .date();
-    let subject = Subject {
-        person,
-        manager: manager.and_then(|manager| manager.record.as_ref()),
-    };
-    let desired = match policy.desired(&subject, today) {
-        Ok(desired) => desired,
-        Err(problems) => {
-            differs.push(problems.to_string());
-            return;
+impl Expected<'_> {
+    fn differences(
+        &self,
+        state: &PersonState,
+        manager: Option<&PersonState>,
+        actual: Option<&Actual>,
+        deleted: bool,
+    ) -> Vec<String> {
+        let mut differs = Vec::new();
+        let account = actual.and_then(|actual| actual.account.as_ref());
+        match (state.lifecycle, actual) {
+            (Lifecycle::Pending, _) => {}
+            (Lifecycle::Deleted, _) => {
+                if account.is_some() || (!deleted && !state.accounts.is_empty()) {
+                    differs.push("the account is not in the deleted items".to_owned());
+                }
+            }
+            (Lifecycle::Disabled, _) => {
+                if account.is_some_and(|account| account.enabled) {
+                    differs.push("sign-in is not blocked".to_owned());
+                }
+                let held = actual.iter().flat_map(|actual| &actual.held);
+                let direct = held.filter(|held| held.via == Via::Direct);
+                differs.extend(direct.map(|held| format!("still holds {}", held.entitlement)));
+            }
+            (_, None) => differs.push("has no account".to_owned()),
+            (lifecycle, Some(actual)) => {
+                let enabled = account.is_some_and(|account| account.enabled);
+                if enabled != (lifecycle == Lifecycle::Active) {
+                    differs.push(format!(
+                        "sign-in is {}",
+                        if enabled { "allowed" } else { "blocked" }
+                    ));
+                }
+                self.missing(state, manager, actual, &mut differs);
+            }
         }
-    };
-    for (name, value) in &desired.attributes {
-        if actual
-            .account
-            .as_ref()
-            .and_then(|account| account.attributes.get(name))
-            != Some(value)
-        {
-            differs.push(format!("{} is not what HR says", name.as_str()));
-        }
+        differs
     }
-    for grant in &desired.grants {
-        let item = match catalog.resolve(&grant.what) {
-            Ok(item) => item,
-            Err(why) => {
-                differs.push(why);
-                continue;
+
+    /// What somebody at work should have and has not.
+    fn missing(
+        &self,
+        state: &PersonState,
+        manager: Option<&PersonState>,
+        actual: &Actual,
+        differs: &mut Vec<String>,
+    ) {
+        let Some(person) = &state.record else { return };
+        let zone = person
+            .time_zone
+            .as_deref()
+            .unwrap_or(&self.policy.settings().time_zone);
+        let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+        let subject = Subject {
+            person,
+            manager: manager.and_then(|manager| manager.record.as_ref()),
+        };
+        let desired = match self
+            .policy
+            .desired(&subject, self.now.to_zoned_datetime(zone).date())
+        {
+            Ok(desired) => desired,
+            Err(problems) => {
+                differs.push(problems.to_string());
+                return;
             }
         };
-        let waits = item.privileged && state.lifecycle == Lifecycle::Staged;
-        let held = actual
-            .held
-            .iter()
-            .any(|held| same(&held.entitlement, &item.entitlement));
-        if item.class == Class::Assignable && !waits && !held {
-            differs.push(format!("does not hold {}", item.entitlement));
+        for (name, value) in &desired.attributes {
+            let most = self.lengths.get(name).copied().unwrap_or(usize::MAX);
+            let value: String = value.chars().take(most).collect();
+            let held = actual
+                .account
+                .as_ref()
+                .and_then(|account| account.attributes.get(name));
+            if held.map(String::as_str) != Some(value.trim_end()) {
+                differs.push(format!("{} is not what HR says", name.as_str()));
+            }
+        }
+        for grant in &desired.grants {
+            let item = match self.catalog.resolve(&grant.what) {
+                Ok(item) => item,
+                Err(why) => {
+                    differs.push(why);
+                    continue;
+                }
+            };
+            let waits = item.privileged && state.lifecycle == Lifecycle::Staged;
+            let held = actual
+                .held
+                .iter()
+                .any(|held| same(&held.entitlement, &item.entitlement));
+            if item.class == Class::Assignable && !waits && !held {
+                differs.push(format!("does not hold {}", item.entitlement));
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use console::{Style, Term};
 use iam_core::engine::{PersonPlan, Preview};
 use iam_core::entitlement::Kind;
+use iam_core::event::Timer;
+use iam_core::person::PersonKey;
 use iam_core::plan::{Action, Step};
 
 use crate::report::Story;
@@ -75,17 +77,23 @@ impl Screen {
     }
 
     pub(crate) fn plan(&self, preview: &Preview) {
-        self.title(&format!(
-            "Plan: {} steps for {} people",
-            preview.steps(),
-            count(preview)
-        ));
-        let quiet: Vec<&PersonPlan> = preview.people.iter().filter(|person| is_quiet(person)).collect();
-        for person in preview.people.iter().filter(|person| !is_quiet(person)) {
-            self.person(person);
+        let mut people: Vec<(&PersonKey, Vec<&PersonPlan>)> = Vec::new();
+        for plan in &preview.people {
+            match people.iter_mut().find(|(key, _)| **key == plan.person) {
+                Some((_, plans)) => plans.push(plan),
+                None => people.push((&plan.person, vec![plan])),
+            }
+        }
+        let (busy, quiet): (Vec<_>, Vec<_>) = people.into_iter().partition(|(_, plans)| !is_quiet(plans));
+        let steps =
+            |plans: &&(&PersonKey, Vec<&PersonPlan>)| plans.1.iter().any(|plan| !plan.plan.steps.is_empty());
+        let moving = busy.iter().filter(steps).count();
+        self.title(&format!("Plan: {} steps for {moving} people", preview.steps()));
+        for (_, plans) in &busy {
+            self.person(plans);
         }
         if !quiet.is_empty() {
-            let keys: Vec<&str> = quiet.iter().map(|person| person.person.as_str()).collect();
+            let keys: Vec<&str> = quiet.iter().map(|(key, _)| key.as_str()).collect();
             self.line("");
             self.line(format!("Nothing to do for {}", keys.join(", ")));
         }
@@ -94,8 +102,10 @@ impl Screen {
         }
     }
 
-    fn person(&self, person: &PersonPlan) {
-        let record = person.record.as_ref();
+    /// Everything about one person: what their event leads to, and what becomes possible by others' events.
+    fn person(&self, plans: &[&PersonPlan]) {
+        let Some(first) = plans.first() else { return };
+        let record = first.record.as_ref();
         let given = record.and_then(|record| record.preferred_name.as_ref().or(record.given_name.as_ref()));
         let family = record.and_then(|record| record.family_name.as_ref());
         let name: Vec<&str> = [given, family]
@@ -103,22 +113,33 @@ impl Screen {
             .flatten()
             .map(String::as_str)
             .collect();
-        let head = format!("{} {} · {}", person.person, name.join(" "), person.kind.as_str());
+        let head = format!("{} {} · {}", first.person, name.join(" "), first.kind.as_str());
         self.line("");
         self.line(Style::new().bold().apply_to(head).to_string());
-        for step in &person.plan.steps {
+        for step in plans.iter().flat_map(|plan| &plan.plan.steps) {
             self.step(step);
         }
         let yellow = Style::new().yellow();
-        for note in &person.plan.notes {
+        // What a later plan no longer says has been settled by it.
+        let notes = plans
+            .last()
+            .map(|plan| plan.plan.notes.as_slice())
+            .unwrap_or_default();
+        for note in notes {
             self.line(format!("  {} {note}", yellow.apply_to("!")));
         }
-        if let Some(why) = person.hold.as_ref().or(person.plan.refused.as_ref()) {
-            self.line(format!("  {} {why}", Style::new().red().apply_to("✗")));
+        for plan in plans {
+            if let Some(why) = plan.hold.as_ref().or(plan.plan.refused.as_ref()) {
+                self.line(format!("  {} {why}", Style::new().red().apply_to("✗")));
+            }
         }
-        if let Some((timer, at)) = person.next.filter(|_| person.plan.steps.is_empty()) {
+        if let Some((timer, at)) = plans
+            .last()
+            .and_then(|plan| plan.next)
+            .filter(|(timer, _)| *timer != Timer::Review)
+        {
             self.line(format!(
-                "  {} next: {} at {at}",
+                "  {} next: {} at {at:.0}",
                 yellow.apply_to("·"),
                 timer.as_str()
             ));
@@ -137,7 +158,13 @@ impl Screen {
             return;
         }
         let (style, sign, what, which) = match &step.action {
-            Action::CreateAccount { name, .. } => (&add, "+", "account", name.clone()),
+            Action::CreateAccount { name, attributes } => {
+                self.row(&add, "+", "account", name, &why, &step.why);
+                for (attribute, value) in attributes {
+                    self.row(&add, "+", attribute.as_str(), value, &why, "HR and policy say so");
+                }
+                return;
+            }
             Action::RestoreAccount => (&add, "+", "account", "restored from the deleted items".to_owned()),
             Action::SetManager { manager, .. } => (&change, "~", "manager", manager.to_string()),
             Action::AllowSignIn => (&add, "+", "sign-in", "allowed".to_owned()),
@@ -247,24 +274,14 @@ impl Screen {
     }
 }
 
-fn count(preview: &Preview) -> usize {
-    let busy = preview
-        .people
-        .iter()
-        .filter(|person| !person.plan.steps.is_empty());
-    busy.map(|person| &person.person)
-        .collect::<std::collections::BTreeSet<_>>()
-        .len()
-}
-
-fn is_quiet(person: &PersonPlan) -> bool {
-    let plan = &person.plan;
-    let timed = person
-        .next
-        .is_some_and(|(timer, _)| timer != iam_core::event::Timer::Review);
-    plan.steps.is_empty()
-        && plan.notes.is_empty()
-        && plan.refused.is_none()
-        && person.hold.is_none()
-        && !timed
+fn is_quiet(plans: &[&PersonPlan]) -> bool {
+    plans.iter().all(|person| {
+        let plan = &person.plan;
+        let timed = person.next.is_some_and(|(timer, _)| timer != Timer::Review);
+        plan.steps.is_empty()
+            && plan.notes.is_empty()
+            && plan.refused.is_none()
+            && person.hold.is_none()
+            && !timed
+    })
 }

@@ -14,7 +14,7 @@ use crate::directory::{Directory, Object, ObjectRow, Shelf};
 use crate::errors::Fail;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{directory_query, licenses, membership, roles};
+use crate::{directory_query, membership, roles, seats};
 
 /// Answers below `/directory/deletedItems`.
 pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Outcome {
@@ -58,7 +58,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
         }
         ([key, "restore"], "POST") => restore(directory, call, key),
         ([_] | [_, "restore"], _) => Err(Fail::method()),
-        _ => Err(Fail::syntax("Resource not found for the segment 'deletedItems'.")),
+        _ => Err(Fail::segment("deletedItems")),
     }
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
     let (managers, reports) = directory.reports.forget(id);
     let held = roles::forget(directory, id);
     for member in &members {
-        licenses::inherit(directory, member, now);
+        seats::inherit(directory, member, now);
     }
     for sku in &mut directory.skus {
         sku.holders.remove(id);
@@ -154,7 +154,11 @@ fn restore(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
     });
     directory.put_live(object);
     relink(directory, &id, shelf);
-    licenses::inherit(directory, &id, call.now);
+    seats::inherit(directory, &id, call.now);
+    let members: Vec<String> = directory.members.targets(&id).cloned().collect();
+    for member in members {
+        seats::inherit(directory, &member, call.now);
+    }
     membership::follow_rules(directory, &id, call.now);
     membership::apply_rule(directory, &id, call.now);
     let object = directory.get(&id).ok_or_else(|| Fail::not_found(&id))?;

@@ -7,7 +7,7 @@ use crate::call::{Answer, Call, Outcome};
 use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
 use crate::odata::{Expr, collection};
-use crate::schema::Kind;
+use crate::schema::{FILTER, Kind, ORDER, SELECT, no_property};
 
 /// Refuses what needs an advanced query and is none, and what names an unknown property.
 pub(crate) fn allowed(call: &Call, kind: Kind) -> Result<(), Fail> {
@@ -15,15 +15,23 @@ pub(crate) fn allowed(call: &Call, kind: Kind) -> Result<(), Fail> {
     let options = &call.options;
     if let Some(filter) = &options.filter {
         for path in filter.paths() {
-            kind.queried(path.first().map_or("", String::as_str))?;
+            kind.queried(FILTER, path.first().map_or("", String::as_str))?;
         }
         if let Some(part) = filter.advanced().filter(|_| !options.advanced()) {
             return Err(missing_parameters(part));
         }
+        // "Use the $filter query parameter": 15 alternatives, unless the query is an advanced one.
+        let alternatives = filter.alternatives();
+        if alternatives > 15 && !options.advanced() {
+            return Err(Fail::unsupported(format!(
+                "Too many child clauses specified in search filter expression containing 'OR' operators: \
+                 {alternatives}. Max allowed: 15."
+            )));
+        }
         check_ends_with(filter)?;
     }
     for (property, _) in &options.order {
-        kind.queried(property)?;
+        kind.queried(ORDER, property)?;
         let usual = matches!(
             (kind, property.as_str()),
             (_, "displayName") | (Kind::User, "userPrincipalName")
@@ -32,7 +40,9 @@ pub(crate) fn allowed(call: &Call, kind: Kind) -> Result<(), Fail> {
             return Err(Fail::unsupported("Sorting not supported for current query."));
         }
     }
-    if options.advanced() && !options.expand.is_empty() {
+    if (options.advanced() || options.expand.iter().any(|expand| expand.levels > 1))
+        && !options.expand.is_empty()
+    {
         return Err(Fail::unsupported(
             "$expand is not supported together with advanced query parameters.",
         ));
@@ -77,20 +87,19 @@ fn check_ends_with(filter: &Expr) -> Result<(), Fail> {
 /// Refuses unknown names in `$select` and unknown relations in `$expand`.
 pub(crate) fn selectable(call: &Call, kind: Kind) -> Result<(), Fail> {
     for name in &call.options.select {
-        kind.queried(name)?;
+        kind.queried(SELECT, name)?;
     }
     for expand in &call.options.expand {
+        if expand.levels > 1 && !call.options.advanced() {
+            return Err(missing_parameters("$levels"));
+        }
         let known = match kind {
             Kind::User => matches!(expand.relation.as_str(), "manager" | "directReports" | "memberOf"),
             Kind::Group => matches!(expand.relation.as_str(), "members" | "memberOf" | "owners"),
             Kind::ServicePrincipal => expand.relation == "memberOf",
         };
         if !known {
-            return Err(Fail::syntax(format!(
-                "Could not find a property named '{}' on type '{}'.",
-                expand.relation,
-                kind.odata_type()
-            )));
+            return Err(no_property(SELECT, &expand.relation, kind.odata_type()));
         }
     }
     Ok(())
@@ -138,7 +147,7 @@ pub(crate) fn mixed(directory: &Directory, call: &Call, objects: Vec<&Object>) -
             .iter()
             .any(|kind| kind.property(name).is_some())
         {
-            Kind::User.queried(name)?;
+            Kind::User.queried(SELECT, name)?;
         }
     }
     if options.filter.is_some() && !options.advanced() {
@@ -162,7 +171,7 @@ pub(crate) fn count(directory: &Directory, call: &Call, kind: Kind) -> Outcome {
     }
     if let Some(filter) = &call.options.filter {
         for path in filter.paths() {
-            kind.queried(path.first().map_or("", String::as_str))?;
+            kind.queried(FILTER, path.first().map_or("", String::as_str))?;
         }
     }
     let matching = directory

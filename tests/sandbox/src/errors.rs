@@ -36,6 +36,11 @@ impl Fail {
         Self::new(400, "Request_UnsupportedQuery", message)
     }
 
+    /// 400: the path leads nowhere.
+    pub(crate) fn segment(name: &str) -> Self {
+        Self::syntax(format!("Resource not found for the segment '{name}'."))
+    }
+
     /// 403 `Authorization_RequestDenied`.
     pub(crate) fn denied() -> Self {
         Self::new(

@@ -18,9 +18,7 @@ pub(crate) fn answer(directory: &mut Directory, call: &Call) -> Outcome {
         ["organization", rest @ ..] => organization::organization(directory, call, rest),
         ["domains", rest @ ..] => organization::domains(directory, call, rest),
         ["servicePrincipals", rest @ ..] => organization::service_principals(directory, call, rest),
-        [segment, ..] => Err(Fail::syntax(format!(
-            "Resource not found for the segment '{segment}'."
-        ))),
-        [] => Err(Fail::syntax("Resource not found for the segment ''.")),
+        [segment, ..] => Err(Fail::segment(segment)),
+        [] => Err(Fail::segment("")),
     }
 }

@@ -9,7 +9,7 @@ use crate::errors::Fail;
 use crate::membership_rule::Rule;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses, members, membership};
+use crate::{deleted, directory_query, licenses, members, membership, seats};
 
 /// Answers below `/groups`.
 pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Outcome {
@@ -52,9 +52,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
                 (["members" | "transitiveMembers" | "owners", ..], _) => {
                     members::route(directory, call, &id, rest)
                 }
-                ([segment, ..], _) => Err(Fail::syntax(format!(
-                    "Resource not found for the segment '{segment}'."
-                ))),
+                ([segment, ..], _) => Err(Fail::segment(segment)),
                 ([], _) => Err(Fail::method()),
             }
         }
@@ -168,7 +166,7 @@ fn update(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
     directory.change(&group.id, |stored| stored.props = draft.props);
     for member in &new_members {
         directory.members.add(&group.id, member);
-        licenses::inherit(directory, member, call.now);
+        seats::inherit(directory, member, call.now);
     }
     for owner in owners {
         directory.owners.add(&group.id, &owner);

@@ -25,6 +25,7 @@ mod role_definitions;
 mod roles;
 mod sandbox;
 mod schema;
+mod seats;
 mod seed;
 mod server;
 mod staff;

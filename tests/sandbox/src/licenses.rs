@@ -1,16 +1,15 @@
-//! Licences: `/subscribedSkus`, `assignLicense` of users and groups, and what members inherit from groups
-//! ("user: assignLicense", "group: assignLicense", "Identify and resolve license assignment problems").
+//! Licences: `/subscribedSkus`, `assignLicense` of users and groups ("user: assignLicense", "group:
+//! assignLicense").
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Outcome};
-use crate::directory::{Directory, Holding, Object};
+use crate::directory::{Directory, Holding};
 use crate::errors::Fail;
 use crate::odata::{ValueRow, collection};
-use crate::{directory_query, membership};
+use crate::{directory_query, membership, seats};
 
 /// A product the tenant has bought.
 #[derive(Debug, Clone)]
@@ -25,7 +24,7 @@ pub(crate) struct Sku {
 }
 
 impl Sku {
-    fn has_mailbox(&self) -> bool {
+    pub(crate) fn has_mailbox(&self) -> bool {
         self.plans
             .iter()
             .any(|(_, name)| name.starts_with("EXCHANGE_S_ENTERPRISE"))
@@ -198,7 +197,7 @@ pub(crate) fn assign_to_user(directory: &mut Directory, call: &Call, id: &str) -
             );
         }
     });
-    inherit(directory, id, call.now);
+    seats::inherit(directory, id, call.now);
     membership::follow_rules(directory, id, call.now);
     let user = directory.get(id).ok_or_else(|| Fail::not_found(id))?;
     Ok(Answer::ok(directory_query::entity(directory, call, user)))
@@ -233,7 +232,7 @@ pub(crate) fn assign_to_group(directory: &mut Directory, call: &Call, id: &str) 
     });
     let members: Vec<String> = directory.members.targets(id).cloned().collect();
     for member in members {
-        inherit(directory, &member, call.now);
+        seats::inherit(directory, &member, call.now);
     }
     let group = directory.get(id).ok_or_else(|| Fail::not_found(id))?;
     let body = directory_query::entity(directory, call, group);
@@ -241,76 +240,6 @@ pub(crate) fn assign_to_group(directory: &mut Directory, call: &Call, id: &str) 
         body: Some(body),
         ..Answer::accepted()
     })
-}
-
-/// Brings what a user inherits from groups up to date, and the seats taken. Nested groups hand on nothing, and
-/// without a free seat the assignment is there with `CountViolation`. A missing usage location is no
-/// obstacle here: the tenant's is taken.
-pub(crate) fn inherit(directory: &mut Directory, id: &str, now: Timestamp) {
-    let Some(user) = directory.get(id) else { return };
-    let mut wanted: Vec<(String, String, Vec<String>)> = Vec::new();
-    for group in directory.objects_of(directory.members.sources(id)) {
-        for (sku, held) in &group.licenses {
-            wanted.push((group.id.clone(), sku.clone(), held.disabled_plans.clone()));
-        }
-    }
-    let mut inherited = user.inherited.clone();
-    inherited.retain(|(group, sku), _| wanted.iter().any(|(from, id, _)| from == group && id == sku));
-    let mut holding: HashSet<String> = user.licenses.keys().cloned().collect();
-    holding.extend(
-        inherited
-            .iter()
-            .filter(|(_, held)| held.error == "None")
-            .map(|((_, sku), _)| sku.clone()),
-    );
-    for (group, sku, disabled_plans) in wanted {
-        let key = (group, sku.clone());
-        if inherited.get(&key).is_some_and(|held| held.error == "None") {
-            continue;
-        }
-        let seat = holding.contains(&sku)
-            || directory.skus.iter().any(|known| {
-                known.id == sku && (known.holders.contains(id) || known.holders.len() < known.seats)
-            });
-        if seat {
-            holding.insert(sku);
-        }
-        let error = if seat { "None" } else { "CountViolation" };
-        inherited.insert(
-            key,
-            Holding {
-                disabled_plans,
-                since: now,
-                error,
-            },
-        );
-    }
-    let mut mailbox = false;
-    for sku in &mut directory.skus {
-        if holding.contains(&sku.id) {
-            sku.holders.insert(id.to_owned());
-            mailbox |= sku.has_mailbox();
-        } else {
-            sku.holders.remove(id);
-        }
-    }
-    directory.change(id, |user| {
-        user.inherited = inherited;
-        if mailbox {
-            open_mailbox(user);
-        }
-    });
-}
-
-/// A user with an Exchange plan gets a mailbox, and with it a mail address.
-fn open_mailbox(user: &mut Object) {
-    if user.text("mail").is_some() {
-        return;
-    }
-    if let Some(name) = user.text("userPrincipalName").map(str::to_owned) {
-        user.set("proxyAddresses", json!([format!("SMTP:{name}")]));
-        user.set("mail", name.into());
-    }
 }
 
 /// `GET /users/{id}/licenseDetails`.

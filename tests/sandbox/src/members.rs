@@ -6,7 +6,7 @@ use crate::call::{Answer, Call, Outcome};
 use crate::directory::{Directory, Object};
 use crate::errors::Fail;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses};
+use crate::{deleted, directory_query, seats};
 
 /// Answers below a group's relations.
 pub(crate) fn route(directory: &mut Directory, call: &Call, group: &str, rest: &[&str]) -> Outcome {
@@ -44,9 +44,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, group: &str, rest: &
                 "graph.group" => Kind::Group,
                 "graph.servicePrincipal" => Kind::ServicePrincipal,
                 other => {
-                    return Err(Fail::syntax(format!(
-                        "Resource not found for the segment '{other}'."
-                    )));
+                    return Err(Fail::segment(other));
                 }
             };
             let ids: Vec<String> = match *relation {
@@ -97,7 +95,7 @@ fn add(directory: &mut Directory, call: &Call, group: &str) -> Outcome {
     if !directory.members.add(group, &member) {
         return Err(already());
     }
-    licenses::inherit(directory, &member, call.now);
+    seats::inherit(directory, &member, call.now);
     Ok(Answer::done())
 }
 
@@ -107,7 +105,7 @@ fn remove(directory: &mut Directory, call: &Call, group: &str, member: &str) -> 
     if !directory.members.remove(group, member) {
         return Err(Fail::not_found(member));
     }
-    licenses::inherit(directory, member, call.now);
+    seats::inherit(directory, member, call.now);
     Ok(Answer::done())
 }
 

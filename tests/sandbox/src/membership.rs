@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use crate::directory::{Directory, Object};
-use crate::licenses;
 use crate::membership_rule::Rule;
 use crate::schema::Kind;
+use crate::seats;
 
 /// Brings the dynamic groups up to date for one user, after each write of that user.
 pub(crate) fn follow_rules(directory: &mut Directory, user: &str, now: Timestamp) {
@@ -23,7 +23,7 @@ pub(crate) fn follow_rules(directory: &mut Directory, user: &str, now: Timestamp
         changed |= put(directory, &group, user, wanted);
     }
     if changed {
-        licenses::inherit(directory, user, now);
+        seats::inherit(directory, user, now);
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn apply_rule(directory: &mut Directory, group: &str, now: Timestamp)
         .collect();
     for (user, wanted) in users {
         if put(directory, group, &user, wanted) {
-            licenses::inherit(directory, &user, now);
+            seats::inherit(directory, &user, now);
         }
     }
 }

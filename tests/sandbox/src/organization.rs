@@ -69,9 +69,7 @@ pub(crate) fn service_principals(directory: &Directory, call: &Call, rest: &[&st
                 .find(|object| object.id == *key || object.text("appId") == Some(app));
             directory_query::single(directory, call, found.ok_or_else(|| Fail::not_found(key))?)
         }
-        [_, segment, ..] => Err(Fail::syntax(format!(
-            "Resource not found for the segment '{segment}'."
-        ))),
+        [_, segment, ..] => Err(Fail::segment(segment)),
     }
 }
 
@@ -99,9 +97,7 @@ pub(crate) fn one_or_all(call: &Call, rest: &[&str], fragment: &str, values: Vec
             }
             Ok(Answer::ok(found))
         }
-        ([_, segment, ..], _) => Err(Fail::syntax(format!(
-            "Resource not found for the segment '{segment}'."
-        ))),
+        ([_, segment, ..], _) => Err(Fail::segment(segment)),
         _ => Err(Fail::method()),
     }
 }

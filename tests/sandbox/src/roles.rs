@@ -13,7 +13,9 @@ use crate::errors::Fail;
 use crate::odata::{ValueRow, collection};
 use crate::organization::one_or_all;
 use crate::role_definitions::{BUILT_IN, BuiltIn, by_id};
-use crate::schema::Kind;
+use crate::schema::{FILTER, Kind, SELECT, no_property};
+
+const ASSIGNMENT: &str = "microsoft.graph.unifiedRoleAssignment";
 
 /// One role held by one principal in one scope.
 #[derive(Debug, Clone)]
@@ -79,9 +81,7 @@ fn view(directory: &Directory, assignment: &Assignment, call: &Call) -> Result<V
                 .get(&assignment.principal)
                 .map(|object| directory.typed(object, &expand.select)),
             other => {
-                return Err(Fail::syntax(format!(
-                    "Could not find a property named '{other}' on type 'microsoft.graph.unifiedRoleAssignment'."
-                )));
+                return Err(no_property(SELECT, other, ASSIGNMENT));
             }
         };
         out[&expand.relation] = value.unwrap_or(Value::Null);
@@ -104,9 +104,7 @@ fn list(directory: &Directory, call: &Call) -> Outcome {
             name,
             "id" | "principalId" | "roleDefinitionId" | "directoryScopeId"
         ) {
-            return Err(Fail::syntax(format!(
-                "Could not find a property named '{name}' on type 'microsoft.graph.unifiedRoleAssignment'."
-            )));
+            return Err(no_property(FILTER, name, ASSIGNMENT));
         }
     }
     let mut rows = Vec::new();

@@ -177,14 +177,10 @@ impl Kind {
             .find(|property| property.name.eq_ignore_ascii_case(name))
     }
 
-    /// The same, or the refusal for a query that names a property which is not there.
-    pub(crate) fn queried(self, name: &str) -> Result<&'static Property, Fail> {
-        self.property(name).ok_or_else(|| {
-            Fail::syntax(format!(
-                "Could not find a property named '{name}' on type '{}'.",
-                self.odata_type()
-            ))
-        })
+    /// The same, or the refusal for a part of a query that names a property which is not there.
+    pub(crate) fn queried(self, part: &str, name: &str) -> Result<&'static Property, Fail> {
+        self.property(name)
+            .ok_or_else(|| no_property(part, name, self.odata_type()))
     }
 
     pub(crate) fn odata_type(self) -> &'static str {
@@ -236,6 +232,20 @@ impl Kind {
     }
 }
 
+/// The refusal for a query that names a property which is not there.
+pub(crate) fn no_property(part: &str, name: &str, odata_type: &str) -> Fail {
+    Fail::syntax(format!(
+        "{part}: Could not find a property named '{name}' on type '{odata_type}'."
+    ))
+}
+
+/// How refusals of `$select` and `$expand` begin.
+pub(crate) const SELECT: &str = "Parsing OData Select and Expand failed";
+/// How refusals of `$filter` begin.
+pub(crate) const FILTER: &str = "Invalid filter clause";
+/// How refusals of `$orderby` begin.
+pub(crate) const ORDER: &str = "Invalid orderby clause";
+
 impl Property {
     pub(crate) fn shown(&self) -> bool {
         matches!(self.access, Shown | Fixed)
@@ -252,14 +262,16 @@ impl Property {
     fn accept(&self, value: &Value, resource: &str) -> Result<(), Fail> {
         let name = self.name;
         let fits = match (self.edm, value) {
-            (_, Value::Null) => true,
             (Text(longest), Value::String(text)) => {
                 if text.trim().is_empty() || text.chars().count() > longest {
                     return Err(Fail::invalid(name, resource));
                 }
                 true
             }
-            (Bool, Value::Bool(_)) | (Complex, Value::Object(_)) | (Complexes, Value::Array(_)) => true,
+            (_, Value::Null)
+            | (Bool, Value::Bool(_))
+            | (Complex, Value::Object(_))
+            | (Complexes, Value::Array(_)) => true,
             (Instant, Value::String(text)) => text.parse::<jiff::Timestamp>().is_ok(),
             (Texts, Value::Array(items)) => items.iter().all(Value::is_string),
             _ => false,

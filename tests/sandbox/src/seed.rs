@@ -7,10 +7,11 @@ use crate::clock::graph_time;
 use crate::deleted;
 use crate::directory::{Directory, Holding, Tenant};
 use crate::ids::Ids;
-use crate::licenses::{self, Sku};
+use crate::licenses::Sku;
 use crate::membership;
 use crate::roles;
 use crate::schema::Kind;
+use crate::seats;
 use crate::staff::{Employee, FORMER, STAFF};
 use crate::state::Client;
 
@@ -292,7 +293,7 @@ fn hire(directory: &mut Directory, employee: &Employee) -> String {
     for group in joined {
         directory.members.add(&group, &id);
     }
-    licenses::inherit(directory, &id, at);
+    seats::inherit(directory, &id, at);
     membership::follow_rules(directory, &id, at);
     id
 }

@@ -108,6 +108,15 @@ impl State {
         self.requests = 0;
     }
 
+    /// One live user, found by id, user principal name or employee id, as the snapshot shows it.
+    pub(crate) fn user(&self, key: &str) -> Option<Value> {
+        let found = self
+            .directory
+            .user(key)
+            .or_else(|| self.directory.employees(key).next())?;
+        Some(whole(&self.directory, found))
+    }
+
     /// The whole tenant as JSON. No passwords: only how often each was set.
     pub(crate) fn snapshot(&self) -> Value {
         let directory = &self.directory;

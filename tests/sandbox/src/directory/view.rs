@@ -116,8 +116,25 @@ impl Directory {
         };
         match expand.relation.as_str() {
             "manager" => {
-                let manager = self.manager(&object.id)?;
-                Some(self.typed(manager, &expand.select))
+                // Managers may stand in a circle: each is shown once.
+                let mut chain: Vec<&Object> = Vec::new();
+                let mut next = self.manager(&object.id);
+                while let Some(manager) = next.filter(|_| chain.len() < expand.levels) {
+                    if (expand.levels > 1 && manager.id == object.id)
+                        || chain.iter().any(|seen| seen.id == manager.id)
+                    {
+                        break;
+                    }
+                    chain.push(manager);
+                    next = self.manager(&manager.id);
+                }
+                chain.into_iter().rev().fold(None, |above, manager| {
+                    let mut shown = self.typed(manager, &expand.select);
+                    if let Some(above) = above {
+                        shown["manager"] = above;
+                    }
+                    Some(shown)
+                })
             }
             "directReports" => Some(many(self.objects_of(self.reports.targets(&object.id)))),
             "memberOf" => Some(many(self.objects_of(self.members.sources(&object.id)))),

@@ -108,6 +108,18 @@ impl Expr {
         }
     }
 
+    /// How many alternatives the filter names at most: values of an `in`, parts joined by `or`.
+    pub(crate) fn alternatives(&self) -> usize {
+        match self {
+            Self::And(left, right) => left.alternatives().max(right.alternatives()),
+            Self::Or(left, right) => left.alternatives() + right.alternatives(),
+            Self::Not(inner) => inner.alternatives(),
+            Self::In(_, literals) => literals.len(),
+            Self::Any(_, inner) => inner.as_ref().map_or(1, |inner| inner.alternatives()),
+            Self::Compare(..) | Self::Call(..) => 1,
+        }
+    }
+
     /// The text that a property must equal for the filter to hold: lets an index answer.
     pub(crate) fn pinned(&self, property: &str) -> Option<&str> {
         match self {

@@ -26,6 +26,8 @@ pub(crate) struct Options {
 pub(crate) struct Expand {
     pub(crate) relation: String,
     pub(crate) select: Vec<String>,
+    /// How far up the managers are followed.
+    pub(crate) levels: usize,
 }
 
 impl Options {
@@ -137,23 +139,43 @@ fn order(value: &str) -> Result<Vec<(String, bool)>, Fail> {
 fn expands(value: &str) -> Result<Vec<Expand>, Fail> {
     let mut out = Vec::new();
     for part in outside_parentheses(value) {
-        let Some((relation, inner)) = part.split_once('(') else {
-            out.push(Expand {
-                relation: part.trim().to_owned(),
-                select: Vec::new(),
-            });
-            continue;
+        let (relation, inner) = match part.split_once('(') {
+            None => (part, ""),
+            Some((relation, inner)) => {
+                let inner = inner.trim_end().strip_suffix(')');
+                (
+                    relation,
+                    inner.ok_or_else(|| Fail::syntax("Invalid $expand clause."))?,
+                )
+            }
         };
-        let inner = inner
-            .trim_end()
-            .strip_suffix(')')
-            .ok_or_else(|| Fail::syntax("Invalid $expand clause."))?;
-        let chosen = inner.trim().trim_start_matches('$').strip_prefix("select=");
-        let chosen = chosen.ok_or_else(|| Fail::unsupported("Only $select is supported inside $expand."))?;
-        out.push(Expand {
+        let mut expand = Expand {
             relation: relation.trim().to_owned(),
-            select: names(chosen),
-        });
+            select: Vec::new(),
+            levels: 1,
+        };
+        for option in inner
+            .split(';')
+            .map(str::trim)
+            .filter(|option| !option.is_empty())
+        {
+            match option.trim_start_matches('$').split_once('=') {
+                Some(("select", value)) => expand.select = names(value),
+                Some(("count", "true" | "false")) => {}
+                Some(("levels", "max")) if expand.relation == "manager" => expand.levels = usize::MAX,
+                Some(("levels", value)) if expand.relation == "manager" => {
+                    expand.levels = value
+                        .parse()
+                        .map_err(|_| Fail::syntax("Invalid $levels value."))?;
+                }
+                _ => {
+                    return Err(Fail::unsupported(format!(
+                        "'{option}' is not supported inside $expand."
+                    )));
+                }
+            }
+        }
+        out.push(expand);
     }
     Ok(out)
 }

@@ -169,14 +169,6 @@ impl Parser {
             literals.push(self.literal()?);
         }
         self.take(&Token::Close, "a closing parenthesis")?;
-        // "Limits of $filter": at most 15 values by default.
-        if literals.len() > 15 {
-            return Err(Fail::unsupported(format!(
-                "Too many child clauses specified in search filter expression containing 'OR' operators: {}. \
-                 Max allowed: 15.",
-                literals.len()
-            )));
-        }
         Ok(Expr::In(path, literals))
     }
 

@@ -215,3 +215,32 @@ async fn it_stops_when_it_is_dropped() {
     tokio::task::yield_now().await;
     assert!(http.get(url).send().await.is_err());
 }
+
+#[tokio::test]
+async fn a_test_arranges_without_requests() {
+    let sandbox = Sandbox::builder().empty().start().await.unwrap();
+    let made = sandbox
+        .act(
+            "POST",
+            "/users",
+            Some(crate::draft("ann", json!({ "employeeId": "W-1" }))),
+        )
+        .unwrap();
+    sandbox
+        .act(
+            "PATCH",
+            &format!("/users/{}", made["id"].as_str().unwrap()),
+            Some(json!({ "city": "Perth" })),
+        )
+        .unwrap();
+    let found = sandbox
+        .act("GET", "/users?$filter=employeeId eq 'W-1'&$select=city", None)
+        .unwrap();
+    assert_eq!(found["value"], json!([{ "city": "Perth" }]));
+    let refused = sandbox.act("GET", "/users/nobody", None).unwrap_err();
+    assert!(
+        refused.starts_with("GET /users/nobody: 404 Request_ResourceNotFound"),
+        "{refused}"
+    );
+    assert_eq!(sandbox.requests(), 0);
+}

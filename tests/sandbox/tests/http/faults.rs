@@ -127,7 +127,7 @@ async fn replication_lags() {
     let tenant = Tenant::empty().await;
     let ann = tenant.hire("ann", json!({ "employeeId": "W-1" })).await;
     let group = tenant.security_group("ward", json!({})).await;
-    tenant.sandbox.advance(Duration::from_secs(60));
+    tenant.sandbox.advance(Duration::from_mins(1));
     tenant.sandbox.fault(Fault::new(Effect::Lag { millis: 30_000 }));
     let bob = tenant.hire("bob", json!({ "employeeId": "W-2" })).await;
     tenant

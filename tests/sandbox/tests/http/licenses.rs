@@ -224,3 +224,44 @@ async fn members_inherit_what_their_group_has() {
         .await;
     assert_eq!(consumed(&tenant, "SPE_E3").await, 0);
 }
+
+#[tokio::test]
+async fn nested_groups_hand_on_no_licence() {
+    let tenant = Tenant::empty().await;
+    let ann = tenant.hire("ann", json!({})).await;
+    let inner = tenant.security_group("inner", json!({})).await;
+    let outer = tenant.security_group("outer", json!({})).await;
+    tenant
+        .check(&format!("POST /groups/{outer}/assignLicense"), add(E3), 202, "")
+        .await;
+    tenant
+        .check(
+            &format!("POST /groups/{outer}/members/$ref"),
+            tenant.link(&inner),
+            204,
+            "",
+        )
+        .await;
+    tenant
+        .check(
+            &format!("POST /groups/{inner}/members/$ref"),
+            tenant.link(&ann),
+            204,
+            "",
+        )
+        .await;
+    assert_eq!(consumed(&tenant, "SPE_E3").await, 0);
+    tenant
+        .check(
+            &format!("POST /groups/{outer}/members/$ref"),
+            tenant.link(&ann),
+            204,
+            "",
+        )
+        .await;
+    assert_eq!(consumed(&tenant, "SPE_E3").await, 1, "no usage location needed");
+    tenant
+        .check(&format!("DELETE /groups/{outer}"), Value::Null, 204, "")
+        .await;
+    assert_eq!(consumed(&tenant, "SPE_E3").await, 0);
+}

@@ -162,7 +162,7 @@ async fn basic_authentication_and_claims_are_taken() {
 #[tokio::test]
 async fn long_tokens_say_when_to_refresh() {
     let tenant = Tenant::empty().await;
-    tenant.sandbox.set_token_lifetime(Duration::from_secs(86_400));
+    tenant.sandbox.set_token_lifetime(Duration::from_hours(24));
     let reply = tenant.token_request(&tenant.form()).await;
     assert_eq!(reply.body["refresh_in"], 43_200);
 }
@@ -198,7 +198,7 @@ async fn only_a_good_token_opens_graph() {
     assert_eq!(tenant.get("/users").await.status, 401, "revoked");
     tenant.sign_in().await;
     assert_eq!(tenant.get("/users").await.status, 200, "a new token works");
-    tenant.sandbox.advance(Duration::from_secs(3600));
+    tenant.sandbox.advance(Duration::from_hours(1));
     assert_eq!(
         tenant.get("/users").await.code(),
         "InvalidAuthenticationToken",

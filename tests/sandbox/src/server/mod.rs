@@ -1,0 +1,83 @@
+//! The door: connections and routes.
+
+mod graph;
+mod identity;
+mod observe;
+mod reply;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get, post};
+use hyper::service::Service as _;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+pub(crate) use reply::json_answer;
+
+use crate::control;
+use crate::state::Shared;
+use observe::Cut;
+
+type App = Arc<Shared>;
+
+/// Accepts connections until it is dropped; its connections end with it.
+pub(crate) async fn serve(listener: TcpListener, shared: App) {
+    let router = router(shared);
+    let mut connections = JoinSet::new();
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(connection(stream, router.clone()));
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router) {
+    // Small answers must not wait for more.
+    let _ = stream.set_nodelay(true);
+    let inner = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+        let inner = inner.clone();
+        async move {
+            let Ok(answer) = inner.call(request).await;
+            if answer.extensions().get::<Cut>().is_some() {
+                // An error here closes the connection without a byte of an answer.
+                return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+            }
+            Ok(answer)
+        }
+    });
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+fn router(shared: App) -> Router {
+    Router::new()
+        .route(
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            get(identity::configuration),
+        )
+        .route("/{tenant}/discovery/v2.0/keys", get(identity::jwks))
+        .route("/{tenant}/oauth2/v2.0/token", post(identity::token))
+        .route("/v1.0/", any(graph::graph_request))
+        .route("/v1.0/{*path}", any(graph::graph_request))
+        .route("/beta/", any(graph::graph_request))
+        .route("/beta/{*path}", any(graph::graph_request))
+        .merge(control::routes())
+        .fallback(nothing_here)
+        .layer(from_fn_with_state(Arc::clone(&shared), observe::observe))
+        .with_state(shared)
+}
+
+/// Reads the body before it answers: an unread one would close the connection under the next request.
+async fn nothing_here(_: Bytes) -> StatusCode {
+    StatusCode::NOT_FOUND
+}

@@ -1,0 +1,188 @@
+//! Every request on its way in and out: counted, logged, and met by faults.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State as FromState};
+use axum::http::{HeaderValue, Uri, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::reply::{client_request_id, json_answer, stamp};
+use crate::call::segments;
+use crate::clock::graph_time;
+use crate::errors::Fail;
+use crate::faults::{Effect, Met, RetryAfter};
+use crate::oauth::Refusal;
+use crate::state::{LogEntry, Shared};
+
+type App = Arc<Shared>;
+
+/// Marks an answer that must not arrive.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut;
+
+/// How far a request's view lags behind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lag(pub(super) Option<u64>);
+
+/// The value of the answer's `request-id` header.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub(super) String);
+
+/// Counts, logs, and lets faults happen.
+pub(super) async fn observe(FromState(app): FromState<App>, mut request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().to_string(), request.uri().clone());
+    if uri.path().starts_with("/_sandbox/") {
+        return next.run(request).await;
+    }
+    let request_id = Uuid::new_v4().to_string();
+    let (met, place, now) = arrived(&app, &method, &uri, &request_id);
+    request.extensions_mut().insert(Lag(met.lag_millis));
+    request.extensions_mut().insert(RequestId(request_id.clone()));
+    let answer = match met.effect {
+        Some(Effect::Throttle { retry_after }) => {
+            refused(&app, request, &request_id, 429, retry_after, now).await
+        }
+        Some(Effect::Status { status, retry_after }) => {
+            refused(&app, request, &request_id, status, retry_after, now).await
+        }
+        Some(Effect::CutBefore) => cut(),
+        Some(Effect::CutAfter) => {
+            next.run(request).await;
+            cut()
+        }
+        Some(Effect::Slow { millis }) => {
+            wait(Duration::from_millis(millis)).await;
+            next.run(request).await
+        }
+        Some(Effect::RevokeTokens) => {
+            app.lock().tokens.revoke();
+            next.run(request).await
+        }
+        Some(Effect::Lag { .. }) | None => next.run(request).await,
+    };
+    let status = if answer.extensions().get::<Cut>().is_some() {
+        0
+    } else {
+        answer.status().as_u16()
+    };
+    // The log may have been cleared or reset meanwhile.
+    if let Some(entry) = app
+        .lock()
+        .log
+        .iter_mut()
+        .rev()
+        .find(|entry| entry.seq == place && entry.request_id == request_id)
+    {
+        entry.status = status;
+    }
+    answer
+}
+
+fn arrived(app: &App, method: &str, uri: &Uri, request_id: &str) -> (Met, u64, Timestamp) {
+    let mut state = app.lock();
+    let state = &mut *state;
+    let path: String = segments(uri.path()).iter().flat_map(|part| ["/", part]).collect();
+    let met = state.faults.meet(method, &path, &mut state.chance);
+    state.requests += 1;
+    let now = state.clock.now();
+    let fault = met.effect.as_ref().map(name_of).or(met.lag_millis.map(|_| "lag"));
+    state.log.push(LogEntry {
+        seq: state.requests,
+        at: now,
+        method: method.to_owned(),
+        path: uri.path().to_owned(),
+        query: redacted(uri.query().unwrap_or_default()),
+        status: 0,
+        request_id: request_id.to_owned(),
+        fault: fault.map(str::to_owned),
+    });
+    (met, state.requests, now)
+}
+
+fn name_of(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Throttle { .. } => "throttle",
+        Effect::Status { .. } => "status",
+        Effect::CutBefore => "cut_before",
+        Effect::CutAfter => "cut_after",
+        Effect::Slow { .. } => "slow",
+        Effect::Lag { .. } => "lag",
+        Effect::RevokeTokens => "revoke_tokens",
+    }
+}
+
+fn redacted(query: &str) -> String {
+    let secret = [
+        "client_secret",
+        "code",
+        "password",
+        "access_token",
+        "refresh_token",
+        "sig",
+    ];
+    let part = |part: &str| match part.split_once('=') {
+        Some((name, _)) if secret.contains(&name.to_ascii_lowercase().as_str()) => format!("{name}=REDACTED"),
+        _ => part.to_owned(),
+    };
+    query.split('&').map(part).collect::<Vec<_>>().join("&")
+}
+
+fn cut() -> Response {
+    let mut answer = Response::new(Body::empty());
+    answer.extensions_mut().insert(Cut);
+    answer
+}
+
+#[allow(clippy::disallowed_methods)] // a slow answer takes the machine's time, whatever the sandbox's clock says
+async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// The answer of a service that throttles or fails, in the words of the part that was asked.
+async fn refused(
+    app: &App,
+    request: Request,
+    request_id: &str,
+    status: u16,
+    after: RetryAfter,
+    now: Timestamp,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    // An unread body would close the connection under the next request.
+    let _ = axum::body::to_bytes(body, usize::MAX).await;
+    let path = parts.uri.path();
+    let mut answer = if path.starts_with("/v1.0/") || path.starts_with("/beta/") {
+        let (code, message) = match status {
+            429 => ("TooManyRequests", "Too Many Requests"),
+            409 => (
+                "Directory_ConcurrencyViolation",
+                "The object was changed by another request. Try again.",
+            ),
+            503 => ("serviceNotAvailable", "The service is temporarily unavailable."),
+            504 => ("UnknownError", "The gateway did not answer in time."),
+            _ => ("InternalServerError", "An internal server error occurred."),
+        };
+        let client_id = client_request_id(&parts.headers, request_id);
+        let body = Fail::new(status, code, message).body(&graph_time(now), request_id, &client_id);
+        let mut answer = json_answer(status, &body);
+        stamp(&mut answer, request_id, &client_id, now);
+        answer
+    } else {
+        json_answer(
+            status,
+            &Refusal::unavailable(status).body(&app.lock().authority, now),
+        )
+    };
+    if let Some(value) = after
+        .header(now)
+        .and_then(|text| HeaderValue::from_str(&text).ok())
+    {
+        answer.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    answer
+}
