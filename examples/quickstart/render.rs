@@ -18,7 +18,7 @@ pub(crate) struct Screen {
 }
 
 /// Width of the columns before the reason.
-const WHAT: usize = 11;
+const WHAT: usize = 12;
 const WHICH: usize = 46;
 
 impl Screen {
@@ -120,11 +120,18 @@ impl Screen {
             self.step(step);
         }
         let yellow = Style::new().yellow();
-        // What a later plan no longer says has been settled by it.
-        let notes = plans
+        let last = plans
             .last()
             .map(|plan| plan.plan.notes.as_slice())
             .unwrap_or_default();
+        let mut notes: Vec<&String> = Vec::new();
+        for note in plans.iter().flat_map(|plan| &plan.plan.notes) {
+            // A missing account that a later plan no longer misses is there by then.
+            let settled = note.contains("has no account yet") && !last.contains(note);
+            if !settled && !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
         for note in notes {
             self.line(format!("  {} {note}", yellow.apply_to("!")));
         }
@@ -160,9 +167,8 @@ impl Screen {
         let (style, sign, what, which) = match &step.action {
             Action::CreateAccount { name, attributes } => {
                 self.row(&add, "+", "account", name, &why, &step.why);
-                for (attribute, value) in attributes {
-                    self.row(&add, "+", attribute.as_str(), value, &why, "HR and policy say so");
-                }
+                let values: Vec<&str> = attributes.values().map(String::as_str).collect();
+                self.row(&add, "+", "attributes", &values.join(" · "), &why, "");
                 return;
             }
             Action::RestoreAccount => (&add, "+", "account", "restored from the deleted items".to_owned()),

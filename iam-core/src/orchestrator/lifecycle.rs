@@ -302,7 +302,7 @@ impl Lifecycle {
         if notice == Notice::Joined {
             decision.state.owes_notice = owes;
         }
-        if !missed.is_empty() && !owes {
+        if !missed.is_empty() && !owes && cx.manager.is_some() {
             let note = "the manager has no account, or has left: no notice to the manager";
             decision.plan.notes.push(note.to_owned());
         }

@@ -1,0 +1,278 @@
+//! The quickstart as its users meet it: a program with options, output and an exit code.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+#![allow(missing_docs, reason = "nobody imports a test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use iam_sandbox::Sandbox;
+use serde_json::Value;
+
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples/quickstart");
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --examples` first",
+        path.display()
+    );
+    path
+}
+
+fn quickstart(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(program()).args(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (status.code(), text(&stdout), text(&stderr))
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let (code, out, err) = quickstart(&[&["--json"], arguments].concat());
+    assert_eq!(code, Some(0), "{err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// Writes a file into a folder that lives as long as the value.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+}
+
+const HEADER: &str = "Employee ID,First Name,Last Name,Status,Country,Hire Date\n";
+
+#[test]
+fn without_options_it_plans_applies_proves_and_plans_nothing_more() {
+    let (code, out, err) = quickstart(&[]);
+    assert_eq!(code, Some(0), "{err}{out}");
+    assert!(
+        !out.contains('\u{1b}') && err.is_empty(),
+        "colours and bar are for terminals"
+    );
+    assert_eq!(out.trim_end().lines().last(), Some("0 steps"));
+    for line in [
+        "new_hires.csv (W-2092) row 22, field Hire Date: expected a day of the calendar, found 2026-02-30 [impossible_date]",
+        "W-1003 Mei Tanaka · join",
+        "rules security, security-analysts",
+        "15 rejected rows",
+        "66 people read back, 0 differences from HR and policy",
+    ] {
+        assert!(out.contains(line), "{line:?} is missing in:\n{out}");
+    }
+}
+
+#[test]
+fn a_dry_run_shows_the_same_plan_and_changes_nothing() {
+    let story = json(&["--dry-run"]);
+    assert!(story["planned_steps"].as_u64() > Some(400));
+    assert_eq!(
+        (&story["applied"], &story["summary"]["done"]),
+        (&Value::Bool(false), &Value::from(0))
+    );
+    assert!(
+        story["plan"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|person| person["person"] == "W-1003")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_on_the_same_tenant_plans_nothing() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let files = Files::new();
+    let env = files.write("sandbox.env", sandbox.env().as_bytes());
+    let first = json(&["--sandbox", &env]);
+    assert!(first["planned_steps"].as_u64() > Some(400));
+    let writes = |sandbox: &Sandbox| sandbox.log().iter().filter(|entry| entry.method != "GET").count();
+    let before = writes(&sandbox);
+    let second = json(&["--sandbox", &env]);
+    assert_eq!(second["planned_steps"], 0, "{:#}", second["plan"]);
+    // Signing in again is all that it sends.
+    let token = |entry: &&iam_sandbox::LogEntry| entry.path.ends_with("/token");
+    let log = sandbox.log();
+    let sent: Vec<_> = log
+        .iter()
+        .filter(|entry| entry.method != "GET")
+        .skip(before)
+        .filter(|entry| !token(entry))
+        .collect();
+    assert!(sent.is_empty(), "{sent:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_outlives_the_process_and_knows_its_tenant() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let files = Files::new();
+    let env = files.write("sandbox.env", sandbox.env().as_bytes());
+    let journal = files.path("journal.sqlite");
+    let feed = files.write(
+        "feed.csv",
+        format!("{HEADER}W-1,Mei,Tanaka,Active,AU,2020-01-01\n").as_bytes(),
+    );
+    let arguments = ["--sandbox", &env, "--journal", &journal, "--feed", &feed];
+    assert_eq!(json(&arguments)["files"][0]["events"], 1);
+    let again = json(&arguments);
+    assert_eq!(
+        (&again["files"][0]["events"], &again["files"][0]["unchanged"]),
+        (&0.into(), &1.into())
+    );
+    let other = Sandbox::builder().seed(2).start().await.unwrap();
+    let other_env = files.write("other.env", other.env().as_bytes());
+    let (code, _, err) = quickstart(&["--sandbox", &other_env, "--journal", &journal, "--feed", &feed]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("tenant"), "{err}");
+}
+
+#[test]
+fn bad_rows_are_rejected_while_the_rest_goes_through() {
+    let files = Files::new();
+    let rows = "W-1,Mei,Tanaka,Active,AU,2026-02-30\nW-2,Bo,Ek,Active,SE,2020-01-01\n,No,Body,Active,AU,\n";
+    let feed = files.write("feed.csv", format!("{HEADER}{rows}").as_bytes());
+    let story = json(&["--feed", &feed]);
+    let rejected: Vec<_> = story["rejected"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|reject| (&reject["row"], &reject["code"]))
+        .collect();
+    assert_eq!(
+        rejected,
+        [
+            (&2.into(), &"impossible_date".into()),
+            (&4.into(), &"missing_key".into())
+        ]
+    );
+    assert_eq!(story["summary"]["people"], 1);
+    assert_eq!(story["second_plan_steps"], 0);
+}
+
+/// Each is one paragraph that says what to do, with an exit code that is not 0.
+#[test]
+fn what_cannot_be_used_is_refused_with_advice() {
+    let files = Files::new();
+    let policy = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/data/policy.toml")).unwrap();
+    let check = |arguments: &[&str], words: &[&str]| {
+        let (code, out, err) = quickstart(arguments);
+        assert_eq!(code, Some(1), "{arguments:?}: {out}{err}");
+        for word in words {
+            assert!(
+                err.contains(word),
+                "{arguments:?}: {word:?} is missing in {err:?}"
+            );
+        }
+        assert!(err.starts_with("error: ") && !err.contains("\n\n"), "{err:?}");
+        assert!(!out.contains("Summary"), "nothing was carried out: {out}");
+    };
+    let feed = |bytes: &[u8]| files.write("feed.csv", bytes);
+    check(
+        &["--feed", &files.path("none.csv")],
+        &["none.csv", "cannot be read", "No such file"],
+    );
+    check(&["--feed", &feed(b"")], &["empty"]);
+    check(
+        &[
+            "--feed",
+            &feed(b"Employee ID,Status,First Name\nW-1,Active,Jos\xe9\n"),
+        ],
+        &["UTF-8"],
+    );
+    check(&["--feed", &feed(b"\xff\xfeE\0m\0p\0")], &["UTF-16", "UTF-8"]);
+    check(
+        &[
+            "--feed",
+            &feed(b"Employee ID,First Name,Status,Shoe Size\nW-1,Mei,Active,38\n"),
+        ],
+        &["Shoe Size"],
+    );
+    check(
+        &[
+            "--feed",
+            &feed(b"First Name,Last Name,Status\nMei,Tanaka,Active\n"),
+        ],
+        &["employeeId"],
+    );
+    check(
+        &["--feed", &files.write("feed.json", b"[{\"employeeId\": ]")],
+        &["line 1", "column"],
+    );
+    check(
+        &["--policy", &files.path("none.toml")],
+        &["none.toml", "cannot be read"],
+    );
+    let edited = |from: &str, to: &str| {
+        assert!(policy.contains(from));
+        files.write("policy.toml", policy.replacen(from, to, 1).as_bytes())
+    };
+    check(&["--policy", &edited("[naming]", "[naming")], &["line", "column"]);
+    let typo = edited(
+        "person.department == \"Finance\"",
+        "person.departmnt == \"Finance\"",
+    );
+    check(
+        &["--policy", &typo],
+        &["departmnt", "did you mean", "line", "column"],
+    );
+    check(
+        &["--policy", &edited("usage_location =", "usage_lokation =")],
+        &["usage_lokation", "usage_location"],
+    );
+    check(
+        &["--policy", &edited("POWER_BI_PRO", "POWER_BY_PRO")],
+        &["POWER_BY_PRO", "rule finance", "line"],
+    );
+    check(
+        &["--policy", &edited("\"sg-sydney\"", "\"sg-sidney\"")],
+        &["sg-sidney", "rule sydney"],
+    );
+    check(
+        &["--policy", &edited("Security Reader", "Security Raeder")],
+        &["Security Raeder"],
+    );
+    check(
+        &["--sandbox", &files.path("none.env")],
+        &["none.env", "iam-sandbox"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_secret_and_a_tenant_that_is_not_there_say_what_to_check() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let files = Files::new();
+    let wrong = sandbox.env().replace(sandbox.client_secret(), "not-the-secret");
+    let (code, _, err) = quickstart(&["--sandbox", &files.write("wrong.env", wrong.as_bytes())]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("AADSTS7000215") && err.contains("secret"), "{err}");
+    assert!(!err.contains("not-the-secret"));
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let here = sandbox.authority().trim_start_matches("http://").to_owned();
+    let gone = sandbox.env().replace(&here, &nobody);
+    let (code, _, err) = quickstart(&["--sandbox", &files.write("gone.env", gone.as_bytes())]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains(&nobody) || err.contains("connect"), "{err}");
+}
