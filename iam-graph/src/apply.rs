@@ -58,7 +58,7 @@ impl GraphTarget {
                 client.update_user(account, &patch).await?;
             }
             Action::SetManager { manager_account, .. } => {
-                client.set_manager(account, manager_account).await?
+                client.set_manager(account, manager_account).await?;
             }
             Action::AllowSignIn => return self.enable(account, true).await,
             Action::BlockSignIn => return self.enable(account, false).await,
