@@ -49,6 +49,17 @@ struct Rows {
     line: Vec<u8>,
 }
 
+impl Rows {
+    fn until(end: u64, json: bool) -> BufReader<Self> {
+        BufReader::new(Self {
+            next: 0,
+            end,
+            json,
+            line: Vec::new(),
+        })
+    }
+}
+
 impl Read for Rows {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.line.is_empty() && self.next <= self.end {
@@ -76,13 +87,7 @@ impl Read for Rows {
 #[test]
 fn two_hundred_thousand_rows_are_read_as_they_come() {
     for json in [false, true] {
-        let rows = Rows {
-            next: 0,
-            end: 200_000,
-            json,
-            line: Vec::new(),
-        };
-        let mut input = BufReader::new(rows);
+        let mut input = Rows::until(200_000, json);
         let mut last = 0;
         let summary = FlatIntake::new()
             .read(&mut input, &mut |item| {
@@ -102,13 +107,7 @@ fn two_hundred_thousand_rows_are_read_as_they_come() {
         );
         assert_eq!(last, if json { 200_000 } else { 200_001 });
         // Items come while the input is read, not after it.
-        let rows = Rows {
-            next: 0,
-            end: 200_000,
-            json,
-            line: Vec::new(),
-        };
-        let mut input = BufReader::new(rows);
+        let mut input = Rows::until(200_000, json);
         FlatIntake::new()
             .read(&mut input, &mut |_| ControlFlow::Break(()))
             .unwrap();

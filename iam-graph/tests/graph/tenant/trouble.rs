@@ -53,6 +53,15 @@ async fn an_answer_lost_on_any_other_step_is_harmless() {
         assert_eq!(tenant.sandbox.faults()[0].fired(), 1, "{method} {path}");
         tenant.sandbox.clear_faults();
     };
+    let access = || {
+        let user = tenant.user(&id);
+        json!([
+            user["groups"],
+            user["licenses"],
+            user["roles"],
+            user["accountEnabled"]
+        ])
+    };
     act(
         "PUT",
         "/users/*/manager/$ref",
@@ -66,14 +75,8 @@ async fn an_answer_lost_on_any_other_step_is_harmless() {
     act("POST", "/users/*/assignLicense", grant(&license)).await;
     act("POST", "/roleManagement/directory/roleAssignments", grant(&role)).await;
     act("PATCH", "/users/*", Action::AllowSignIn).await;
-    let user = tenant.user(&id);
     assert_eq!(
-        json!([
-            user["groups"],
-            user["licenses"],
-            user["roles"],
-            user["accountEnabled"]
-        ]),
+        access(),
         json!([["sg-security"], ["SPE_E3"], ["Security Reader"], true])
     );
     act("DELETE", "/groups/*/members/*/$ref", revoke(&group)).await;
@@ -86,16 +89,7 @@ async fn an_answer_lost_on_any_other_step_is_harmless() {
     .await;
     act("PATCH", "/users/*", Action::BlockSignIn).await;
     act("POST", "/users/*/revokeSignInSessions", Action::RevokeSessions).await;
-    let user = tenant.user(&id);
-    assert_eq!(
-        json!([
-            user["groups"],
-            user["licenses"],
-            user["roles"],
-            user["accountEnabled"]
-        ]),
-        json!([[], [], [], false])
-    );
+    assert_eq!(access(), json!([[], [], [], false]));
     act("DELETE", "/users/*", Action::DeleteAccount).await;
     assert_eq!(tenant.count("W-5001"), 0);
     act(

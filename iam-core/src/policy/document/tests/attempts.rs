@@ -22,8 +22,7 @@ fn deep_or_long_expressions_do_not_exhaust_the_stack() {
         ("x ? x : ".repeat(500), 0),
         ("a".repeat(5000), 0),
     ] {
-        let text = with(&format!("[[rule]]\nid='r'\ngroups=['g']\nwhen='''{when}'''"));
-        match Document::parse(&text) {
+        match Document::parse(&rule(&when)) {
             Ok(document) => assert_eq!(
                 desired(&document, &person(), None).unwrap().grants.len(),
                 grants,
@@ -50,9 +49,7 @@ proptest! {
     )) {
         let _ = Document::parse(&text);
         for when in [when, words.concat(), words.join(" ")] {
-            let literal = toml::Value::from(when).to_string();
-            let text = with(&format!("[[rule]]\nid='r'\ngroups=['g']\nwhen={literal}"));
-            if let Ok(document) = Document::parse(&text) {
+            if let Ok(document) = Document::parse(&rule(&when)) {
                 let _ = desired(&document, &person(), None);
             }
         }

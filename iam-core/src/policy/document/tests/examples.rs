@@ -4,6 +4,11 @@ use super::*;
 use crate::entitlement::Kind;
 use crate::person::Recipient;
 
+fn example() -> Document {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/policy.toml");
+    Document::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
 #[test]
 fn the_example_passes_its_own_tests() {
     let document = example();

@@ -10,13 +10,14 @@ mod problems;
 use super::*;
 use crate::person::PersonKey;
 
-fn example() -> Document {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/policy.toml");
-    Document::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
 fn with(rest: &str) -> String {
     format!("version = 1\n[tenant]\ndomain = \"contoso.example\"\n{rest}")
+}
+
+/// A document with one rule, which gives one grant to those whom the condition holds for.
+fn rule(when: &str) -> String {
+    let when = toml::Value::from(when);
+    with(&format!("[[rule]]\nid='r'\ngroups=['g']\nwhen={when}"))
 }
 
 /// Reads a document that must be refused, and gives the lines of the message.
