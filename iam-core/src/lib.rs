@@ -1,4 +1,14 @@
 #![doc = include_str!("../README.md")]
+// A module that is left out is explained where its feature is.
+#![cfg_attr(
+    not(any(feature = "engine", feature = "http")),
+    doc = "\n\n[`target`]: #features\n[`notify`]: #features"
+)]
+#![cfg_attr(
+    not(feature = "engine"),
+    doc = "\n\n[`journal`]: #features\n[`orchestrator`]: #features\n[`engine`]: #features"
+)]
+#![cfg_attr(not(feature = "http"), doc = "\n\n[`http`]: #features\n[`auth`]: #features")]
 
 #[cfg(feature = "http")]
 pub mod auth;

@@ -13,6 +13,8 @@ use crate::odata::{literal, query, segment};
 /// The scope of the whole tenant.
 pub const TENANT: &str = "/";
 
+const ASSIGNMENTS: &str = "/roleManagement/directory/roleAssignments";
+
 /// A role that can be assigned.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -69,34 +71,24 @@ impl Root {
 
     pub(crate) fn roles_of(&self, principal: &str) -> Request {
         let filter = format!("principalId eq {}", literal(principal));
-        let path = query(
-            "/roleManagement/directory/roleAssignments",
-            &[("$filter", &filter)],
-        );
+        let path = query(ASSIGNMENTS, &[("$filter", &filter)]);
         self.get(&path, "list role assignments")
     }
 
     pub(crate) fn assign_role(&self, principal: &str, role: &str, scope: &str) -> Result<Request> {
         // Repeating is harmless: Graph refuses a second assignment of the same role and scope.
-        self.request(
-            Method::Post,
-            "/roleManagement/directory/roleAssignments",
-            "assign role",
-        )
-        .idempotent(true)
-        .json(&json!({
-            "@odata.type": "#microsoft.graph.unifiedRoleAssignment",
-            "roleDefinitionId": role,
-            "principalId": principal,
-            "directoryScopeId": scope,
-        }))
+        self.request(Method::Post, ASSIGNMENTS, "assign role")
+            .idempotent(true)
+            .json(&json!({
+                "@odata.type": "#microsoft.graph.unifiedRoleAssignment",
+                "roleDefinitionId": role,
+                "principalId": principal,
+                "directoryScopeId": scope,
+            }))
     }
 
     pub(crate) fn remove_role(&self, assignment: &str) -> Request {
-        let path = format!(
-            "/roleManagement/directory/roleAssignments/{}",
-            segment(assignment)
-        );
+        let path = format!("{ASSIGNMENTS}/{}", segment(assignment));
         self.request(Method::Delete, &path, "remove role")
     }
 }

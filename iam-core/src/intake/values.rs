@@ -105,11 +105,7 @@ pub(super) fn status(text: &str) -> Checked<Status> {
         "terminated" | "term" | "t" => Ok(Status::Terminated),
         _ => Err(Fault::new(
             "unknown_status",
-            format!(
-                "expected Active or Terminated{}",
-                shown(text, |t| t.len() <= 20
-                    && t.bytes().all(|b| b.is_ascii_alphanumeric()))
-            ),
+            format!("expected Active or Terminated{}", shown(text, word(20))),
         )),
     }
 }
@@ -123,8 +119,7 @@ pub(super) fn flag(text: &str) -> Checked<bool> {
             "not_a_flag",
             format!(
                 "expected true or false, yes or no, 1 or 0{}",
-                shown(text, |t| t.len() <= 5
-                    && t.bytes().all(|b| b.is_ascii_alphanumeric()))
+                shown(text, word(5))
             ),
         )),
     }
@@ -232,8 +227,7 @@ pub(super) fn country(text: &str) -> Checked<String> {
         "not_a_country",
         format!(
             "expected an ISO 3166-1 code such as AU{}{hint}",
-            shown(text, |t| t.len() <= 3
-                && t.bytes().all(|b| b.is_ascii_alphanumeric()))
+            shown(text, word(3))
         ),
     ))
 }
@@ -275,6 +269,11 @@ pub(super) fn email(text: Cow<'_, str>) -> Checked<String> {
             "expected one mail address such as name@example.org",
         ))
     }
+}
+
+/// A word of so many ASCII letters and digits at the most.
+fn word(most: usize) -> impl Fn(&str) -> bool {
+    move |text| text.len() <= most && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// `, found "…"` where the value has the form that may be shown.

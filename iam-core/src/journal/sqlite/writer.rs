@@ -187,6 +187,19 @@ impl Writer {
         Ok((tx, held))
     }
 
+    /// Ends the transaction of a claim's holder with the person's new state, and then the claim.
+    async fn release(
+        mut tx: Transaction<'_, Sqlite>,
+        leases: &mut HashMap<PersonKey, Lease>,
+        claim: &Claim,
+        state: &PersonState,
+    ) -> Attempt<()> {
+        lane::set_state(&mut tx, claim.event.person.as_str(), state).await?;
+        tx.commit().await?;
+        leases.remove(&claim.event.person);
+        Ok(())
+    }
+
     pub(super) async fn plan(&mut self, claim: &Claim, plan: &Plan) -> Attempt<()> {
         let plan = text("plan", claim.event.id.as_str(), plan)?;
         let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
@@ -287,10 +300,7 @@ impl Writer {
             lane::end_by_leave(&mut tx, person, held.due_at, held.lane_seq).await?;
         }
         lane::replace_timers(&mut tx, person, timers).await?;
-        lane::set_state(&mut tx, person, state).await?;
-        tx.commit().await?;
-        self.leases.remove(&claim.event.person);
-        Ok(())
+        Self::release(tx, &mut self.leases, claim, state).await
     }
 
     pub(super) async fn retry_later(
@@ -308,10 +318,7 @@ impl Writer {
             .execute(&mut *tx)
             .await?;
         one(done.rows_affected(), claim)?;
-        lane::set_state(&mut tx, claim.event.person.as_str(), state).await?;
-        tx.commit().await?;
-        self.leases.remove(&claim.event.person);
-        Ok(())
+        Self::release(tx, &mut self.leases, claim, state).await
     }
 
     pub(super) async fn dead_letter(
@@ -333,10 +340,7 @@ impl Writer {
         one(done.rows_affected(), claim)?;
         let person = claim.event.person.as_str();
         lane::replace_timers(&mut tx, person, timers).await?;
-        lane::set_state(&mut tx, person, state).await?;
-        tx.commit().await?;
-        self.leases.remove(&claim.event.person);
-        Ok(())
+        Self::release(tx, &mut self.leases, claim, state).await
     }
 
     pub(super) async fn requeue(&mut self, event: &EventId, by: &str, reason: &str) -> Attempt<()> {

@@ -1,0 +1,81 @@
+//! The files in `examples/data`.
+
+use std::ops::RangeInclusive;
+
+use super::*;
+
+/// The records, rejects left aside, are those of these workers, once each.
+#[track_caller]
+fn check_ids(found: &[String], workers: RangeInclusive<u32>) {
+    let records = found.iter().filter(|word| !word.contains('"'));
+    let mut ids: Vec<&str> = records.filter_map(|word| word.split(' ').nth(1)).collect();
+    ids.sort_unstable();
+    let expect: Vec<String> = workers.map(|n| format!("W-{n}")).collect();
+    assert_eq!(ids, expect);
+}
+
+#[test]
+fn the_example_table() {
+    let table = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/data/new_hires.csv"
+    ));
+    let (found, end) = words(&FlatIntake::new(), table);
+    let rejects: Vec<&str> = found
+        .iter()
+        .map(String::as_str)
+        .filter(|word| word.contains('"'))
+        .collect();
+    assert_eq!(
+        rejects,
+        [
+            "7 \"Employee ID\" missing_key",
+            "14 \"First Name, Last Name\" missing_name",
+            "22 \"Hire Date\" impossible_date",
+            "29 \"Status\" unknown_status",
+            "35 \"Country\" not_a_country",
+            "41 \"Time_Zone\" unknown_time_zone",
+            "43 \"Employee ID\" duplicate_key",
+            "49 \"\" field_count",
+            "54 \"Is New Hire\" not_a_flag",
+            "58 \"Last Day\" last_day_before_hire",
+            "61 \"Status, Is New Hire\" contradiction",
+            "62 \"Status\" missing_status",
+            "64 \"Hire Date\" not_a_date",
+        ]
+    );
+    assert_eq!(
+        end.unwrap(),
+        Summary {
+            rows: 63,
+            records: 50,
+            rejects: 13
+        }
+    );
+    for expect in ["2 W-2001", "44 W-2041", "63 W-2008"] {
+        assert!(found.iter().any(|word| word == expect), "{expect}");
+    }
+    check_ids(&found, 2001..=2050);
+}
+
+#[test]
+fn the_example_feed() {
+    let feed = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/data/workday_feed.json"
+    ));
+    let (found, end) = words(&FlatIntake::new(), feed);
+    assert_eq!(
+        end.unwrap(),
+        Summary {
+            rows: 18,
+            records: 16,
+            rejects: 2
+        }
+    );
+    assert_eq!(
+        found[16..],
+        ["17 \"status\" missing_status", "18 \"employeeId\" missing_key"]
+    );
+    check_ids(&found[..16], 1001..=1016);
+}

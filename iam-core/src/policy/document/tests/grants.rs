@@ -1,0 +1,73 @@
+//! What the references of a policy come to: as grants of a person, and in the catalogue of a tenant.
+
+use super::*;
+use crate::entitlement::{Class, Entitlement, Item, Kind, TargetId};
+
+#[test]
+fn one_reference_of_several_rules_is_one_grant_with_the_longest_grace() {
+    let text = with(
+        "[defaults]\ngroups = ['All Staff']\n[[rule]]\nid='a'\nwhen='true'\ngroups=['ALL STAFF', 'x', 'X']\ngrace='7d'\n\
+         [[rule]]\nid='b'\nwhen='true'\ngroups=['x']\nroles=['x']\ngrace='30d'\n[[rule]]\nid='c'\nwhen='false'\ngroups=['x']",
+    );
+    let desired = desired(&Document::parse(&text).unwrap(), &person(), None).unwrap();
+    let grants: Vec<(String, String, u32)> = desired
+        .grants
+        .iter()
+        .map(|grant| (grant.what.to_string(), grant.rules.join("+"), grant.grace_days))
+        .collect();
+    let expected = [
+        ("group \"All Staff\"", "defaults+a", 7),
+        ("group \"x\"", "a+b", 30),
+        ("role \"x\"", "b", 30),
+    ];
+    assert_eq!(
+        grants,
+        expected.map(|(what, rules, days)| (what.to_owned(), rules.to_owned(), days))
+    );
+}
+
+#[test]
+fn check_names_what_the_tenant_has_not_got() {
+    let item = |kind, id: &str, name: &str| Item {
+        entitlement: Entitlement {
+            target: TargetId::new("graph"),
+            kind,
+            id: id.into(),
+            name: name.into(),
+        },
+        class: Class::Assignable,
+        privileged: false,
+        seats: None,
+        carries: Vec::new(),
+    };
+    let text = with(
+        "[defaults]\ngroups = ['all staff']\n[[rule]]\nid='a'\nwhen='true'\ngroups=['twice', 'id:2']\nlicenses=['SPE_E9']\n\
+         roles=['Reader']\n[guard]\nprotected=['role:Emperor']",
+    );
+    let document = Document::parse(&text).unwrap();
+    let mut catalog = Catalog {
+        items: vec![
+            item(Kind::Group, "1", "All Staff"),
+            item(Kind::Group, "2", "Twice"),
+            item(Kind::Group, "3", "twice"),
+            item(Kind::Role, "4", "Reader"),
+        ],
+        domains: ["other.example".to_owned()].into(),
+    };
+    assert_eq!(
+        document.check(&catalog),
+        [
+            "domain, line 3, column 10: the tenant has no verified domain \"contoso.example\" (it has other.example)",
+            "rule a, line 9, column 9: the tenant has more than one group \"twice\": name it as \"id:<id>\"",
+            "rule a, line 10, column 11: the tenant has no licence \"SPE_E9\"",
+            "protected, line 13, column 12: the tenant has no role \"Emperor\"",
+        ]
+    );
+    catalog.items.remove(2);
+    catalog.items.extend([
+        item(Kind::License, "5", "SPE_E9"),
+        item(Kind::Role, "6", "emperor"),
+    ]);
+    catalog.domains.insert("contoso.example".into());
+    assert_eq!(document.check(&catalog), Vec::<String>::new());
+}

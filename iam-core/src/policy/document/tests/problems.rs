@@ -1,0 +1,210 @@
+//! Which problem of a document is said of which place.
+
+use super::*;
+
+#[test]
+fn every_section_refuses_what_it_does_not_know() {
+    for (rest, begins) in [
+        (
+            "[tenants]",
+            "line 4, column 2: unknown key \"tenants\" in the policy; did you mean \"tenant\"?",
+        ),
+        (
+            "authority = 'scim'",
+            "line 4, column 13: authority \"scim\" is not supported by this version",
+        ),
+        (
+            "authority = 'x'",
+            "line 4, column 13: authority in [tenant]: expected \"graph\"",
+        ),
+        (
+            "[naming]\nupn = ['{given}.{famly}']",
+            "line 5, column 17: unknown placeholder {famly}; did you mean \"family\"?",
+        ),
+        (
+            "[naming]\nupn = ['{given']",
+            "line 5, column 9: a brace without its partner",
+        ),
+        (
+            "[naming]\nupn = ['{given} {family}']",
+            "line 5, column 16: a sign-in name holds only",
+        ),
+        (
+            "[naming]\nupn = ['staff{n}']",
+            "line 5, column 9: a name needs a placeholder that tells people apart",
+        ),
+        (
+            "[naming]\nupn = []",
+            "line 4, column 1: upn in [naming]: expected at least one template",
+        ),
+        (
+            "[naming]\ndisplay_name = '{given} {n}'",
+            "line 5, column 25: {n} belongs to sign-in names",
+        ),
+        (
+            "[defaults]\ngrups = ['x']",
+            "line 5, column 1: unknown key \"grups\" in [defaults]; did you mean \"groups\"?",
+        ),
+        (
+            "[defaults]\ngroups = 'x'",
+            "line 5, column 10: groups in [defaults]: expected a list of texts",
+        ),
+        (
+            "[defaults]\ngroups = ['x', '']",
+            "line 5, column 16: groups in [defaults]: expected a list of texts that are",
+        ),
+        (
+            "[defaults]\ntime_zone = 'Europe/Berlim'",
+            "line 5, column 13: time_zone in [defaults]: expected a time zone",
+        ),
+        (
+            "[defaults]\nusage_location = 'person.land'",
+            "line 5, column 26: unknown field person.land",
+        ),
+        (
+            "[defaults]\nazure = []",
+            "line 5, column 1: \"azure\" in [defaults] is not supported by this version",
+        ),
+        (
+            "[[rule]]\nwhen = 'true'\ngroups = ['g']",
+            "line 4, column 1: \"id\" is missing in [[rule]]",
+        ),
+        (
+            "[[rule]]\nid = 'r'\ngroups = ['g']",
+            "line 4, column 1: \"when\" is missing in [[rule]]",
+        ),
+        (
+            "[[rule]]\nid = 'r'\nwhen = 'true'",
+            "line 4, column 1: rule \"r\" gives nothing",
+        ),
+        (
+            "[[rule]]\nid = 'defaults'\nwhen = 'true'\ngroups = ['g']",
+            "line 5, column 6: rule id \"defaults\" is taken",
+        ),
+        (
+            "[[rule]]\nid = 'r'\nwhen = 'true'\napps = []",
+            "line 7, column 1: \"apps\" in [[rule]] is not supported",
+        ),
+        (
+            "[[rule]]\nid = 'r'\nwhen = 'true'\nroles = ['id: ']",
+            "line 7, column 10: roles in [[rule]]: expected an id",
+        ),
+        (
+            "[[rule]]\nid = 'r'\nwhen = 'true'\nroles = ['x']\ngrace = '2w'",
+            "line 8, column 9: grace in [[rule]]: expected",
+        ),
+        (
+            "[joiner]\npass_before = '1d'",
+            "line 5, column 1: \"pass_before\" in [joiner] is not supported by this version",
+        ),
+        (
+            "[joiner]\ncreate_before = 14",
+            "line 5, column 17: create_before in [joiner]: expected whole days",
+        ),
+        (
+            "[joiner]\nnotify = ['boss']",
+            "line 5, column 11: notify in [joiner]: expected \"person\"",
+        ),
+        (
+            "[leaver]\nmailbox = 'auto-reply'",
+            "line 5, column 1: \"mailbox\" in [leaver] is not supported by this version",
+        ),
+        (
+            "[leaver]\nonedrive = 'manager'",
+            "line 5, column 1: \"onedrive\" in [leaver] is not supported by this version",
+        ),
+        (
+            "[leaver]\npassword = 'random'",
+            "line 5, column 12: password in [leaver]: expected \"reset\" or \"keep\"",
+        ),
+        (
+            "[leaver]\ndelete_after = '36h'",
+            "line 5, column 16: delete_after in [leaver]: expected whole days",
+        ),
+        (
+            "[leaver]\ndelete_after = 'é'",
+            "line 5, column 16: delete_after in [leaver]: expected whole days",
+        ),
+        (
+            "[leaver]\nnotify = ['hr']\n[notify]\nfrom = 'a@b'",
+            "line 5, column 11: \"hr\" is to be told, but",
+        ),
+        (
+            "[notify]\nfrom = 'nobody'",
+            "line 5, column 8: from in [notify]: expected a mail address",
+        ),
+        (
+            "[guard]\nmax_leavers_percent = 101",
+            "line 5, column 23: max_leavers_percent in [guard]: expected a whole number",
+        ),
+        (
+            "[guard]\nmax_leavers = -1",
+            "line 5, column 15: max_leavers in [guard]: expected a whole number",
+        ),
+        (
+            "[guard]\nwindow = '0h'",
+            "line 5, column 10: window in [guard]: expected hours or whole days",
+        ),
+        (
+            "[guard]\nprotected = ['admin']",
+            "line 5, column 14: protected in [guard]: expected a sign-in name",
+        ),
+        (
+            "[[test]]\nname = 't'\ngiven = { land = 'x' }\nexpect = { roles = [] }",
+            "line 6, column 11: unknown key \"land\"",
+        ),
+        (
+            "[[test]]\nname = 't'\ngiven = {}\nexpect = { role = [] }",
+            "line 7, column 12: unknown key \"role\"",
+        ),
+        (
+            "[[test]]\nname = 't'\nexpect = { roles = [] }",
+            "line 4, column 1: \"given\" is missing",
+        ),
+        (
+            "[[test]]\nname = 't'\ngiven = {}\ntoday = '1.1.2026'\nexpect = { roles = [] }",
+            "line 7, column 9: today in",
+        ),
+        ("x = = 1", "line 4, column 5: not TOML: "),
+    ] {
+        let text = with(rest);
+        let found = problems(&text);
+        assert!(
+            found.iter().any(|problem| problem.starts_with(begins)),
+            "{text}\n=> {found:#?}"
+        );
+        assert!(found.len() <= 2, "{found:#?}");
+    }
+    check(
+        "version = 2\ntenant.domain = 'a.b'",
+        "line 1, column 11: version: this version reads",
+    );
+    check(
+        "tenant.domain = 'a.b'",
+        "line 1, column 1: \"version\" is missing",
+    );
+    check("version = 1", "line 1, column 1: [tenant] is missing");
+    check(
+        "version = 1\n[tenant]\ndomain = 'a b'",
+        "line 3, column 10: domain in [tenant]: expected a domain",
+    );
+}
+
+#[test]
+fn all_problems_are_said_at_once_in_the_order_of_the_text() {
+    let text = with(
+        "[[rule]]\nid='a'\nwhen='person.x == 1'\ngroups='g'\n[[rule]]\nid='a'\nwhen='('\nroles=['r']\n[gard]",
+    );
+    let lines = problems(&text);
+    let places: Vec<&str> = lines.iter().filter_map(|line| line.split(':').next()).collect();
+    let expected = [
+        "line 4, column 1", // gives nothing, as its list of groups is none
+        "line 6, column 14",
+        "line 6, column 19",
+        "line 7, column 8",
+        "line 9, column 4",
+        "line 10, column 8",
+        "line 12, column 2",
+    ];
+    assert_eq!(places, expected, "{lines:#?}");
+}

@@ -1,0 +1,146 @@
+//! Single requests, and sequences that a sandbox does not play: what is sent for which answer.
+
+mod answers;
+mod creating;
+mod mail;
+mod observing;
+mod writing;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use iam_core::auth::{AccessToken, Audience, TokenSource};
+use iam_core::entitlement::{Attribute, Attributes, Entitlement, Kind, TargetId};
+use iam_core::http::HttpTransport;
+use iam_core::person::PersonKey;
+use iam_core::plan::{Action, IdempotencyKey, Step};
+use iam_core::target::{Applied, Target};
+use iam_core::{Cloud, Result};
+use iam_graph::{GraphClient, GraphTarget};
+use serde_json::{Value, json};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use crate::clock::TestClock;
+
+#[derive(Debug)]
+struct Token;
+
+#[async_trait]
+impl TokenSource for Token {
+    async fn token(&self, _: &Audience, _: Option<&str>) -> Result<AccessToken> {
+        let expires_at = "2099-01-01T00:00:00Z".parse().unwrap();
+        Ok(AccessToken {
+            token: "t0ken".into(),
+            expires_at,
+            refresh_at: None,
+        })
+    }
+}
+
+/// A Graph that answers by a script, and what was asked of it.
+struct Graph {
+    server: MockServer,
+    clock: Arc<TestClock>,
+    client: GraphClient,
+    target: GraphTarget,
+}
+
+/// `script` gets `"POST /users"` (path and query decoded) and how many requests of that kind came before.
+async fn graph(script: impl Fn(&str, usize) -> (u16, Value) + Send + Sync + 'static) -> Graph {
+    let server = MockServer::start().await;
+    let seen = std::sync::Mutex::new(std::collections::HashMap::<String, usize>::new());
+    let respond = move |request: &Request| {
+        let line = line(request);
+        let before = {
+            let mut seen = seen.lock().unwrap();
+            let count = seen.entry(line.clone()).or_default();
+            *count += 1;
+            *count - 1
+        };
+        match script(&line, before) {
+            (status, Value::Null) => ResponseTemplate::new(status),
+            (status, body) => ResponseTemplate::new(status).set_body_json(body),
+        }
+    };
+    Mock::given(any()).respond_with(respond).mount(&server).await;
+    let clock = TestClock::new();
+    let cloud = Cloud::custom(&server.uri(), &server.uri()).unwrap();
+    let client = GraphClient::builder(cloud, Arc::new(Token), Arc::new(HttpTransport::new().unwrap()))
+        .clock(clock.clone())
+        .build();
+    let target = GraphTarget::new(client.clone());
+    Graph {
+        server,
+        clock,
+        client,
+        target,
+    }
+}
+
+fn line(request: &Request) -> String {
+    let path = request.url.path().trim_start_matches("/v1.0");
+    let filter = request.url.query_pairs().find(|(name, _)| name == "$filter");
+    let filter = filter.map(|(_, value)| format!("?{value}")).unwrap_or_default();
+    format!("{} {path}{filter}", request.method)
+}
+
+impl Graph {
+    async fn sent(&self) -> Vec<String> {
+        self.server
+            .received_requests()
+            .await
+            .unwrap()
+            .iter()
+            .map(line)
+            .collect()
+    }
+
+    async fn bodies(&self, of: &str) -> Vec<Value> {
+        let requests = self.server.received_requests().await.unwrap();
+        let mine = requests.iter().filter(|request| line(request) == of);
+        mine.map(|request| serde_json::from_slice(&request.body).unwrap_or_default())
+            .collect()
+    }
+
+    async fn apply(&self, account: Option<&str>, action: Action) -> Result<Applied> {
+        let step = Step::new(self.target.id(), &PersonKey::new("W-1"), account, action, "test");
+        self.target.apply(&step, &key(&step)).await
+    }
+}
+
+fn key(step: &Step) -> IdempotencyKey {
+    IdempotencyKey::of(&iam_core::event::EventId::new("e1"), step)
+}
+
+fn create() -> Action {
+    let attributes = Attributes::from([
+        (Attribute::DisplayName, "Ada Lovelace".to_owned()),
+        (Attribute::CostCenter, "C-7".to_owned()),
+    ]);
+    Action::CreateAccount {
+        name: "ada@x.example".into(),
+        attributes,
+    }
+}
+
+fn what(kind: Kind, id: &str) -> Entitlement {
+    Entitlement {
+        target: TargetId::new("graph"),
+        kind,
+        id: id.into(),
+        name: id.into(),
+    }
+}
+
+fn failure(status: u16, code: &str, message: &str) -> (u16, Value) {
+    (status, json!({"error": {"code": code, "message": message}}))
+}
+
+fn not_found() -> (u16, Value) {
+    failure(404, "Request_ResourceNotFound", "Resource 'x' does not exist.")
+}
+
+fn page(values: Value) -> (u16, Value) {
+    (200, json!({ "value": values }))
+}

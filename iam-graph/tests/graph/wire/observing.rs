@@ -1,0 +1,209 @@
+//! What is read of people, names and the catalogue, and in how many requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use iam_core::entitlement::Via;
+use iam_core::person::PersonKey;
+use iam_core::target::{Keys, PersonRef, Target};
+use serde_json::json;
+
+use super::{graph, not_found, page};
+
+#[tokio::test]
+async fn observing_tells_how_everything_is_held() {
+    let graph = graph(|line, _| match line {
+        "GET /users/u1" => (200, json!({
+            "id": "u1", "userPrincipalName": "ada@x.example", "accountEnabled": true, "manager": {"id": "m1"},
+            "licenseAssignmentStates": [{"skuId": "s1", "assignedByGroup": "g1", "state": "Active"}],
+            "assignedLicenses": [{"skuId": "s1"}, {"skuId": "s9"}],
+        })),
+        "GET /users/u1/memberOf" => page(json!([
+            {"@odata.type": "#microsoft.graph.group", "id": "g1", "displayName": "Static"},
+            {"@odata.type": "#microsoft.graph.group", "id": "g2", "displayName": "Dynamic", "groupTypes": ["DynamicMembership"]},
+            {"@odata.type": "#microsoft.graph.group", "id": "g3", "displayName": "Synced", "onPremisesSyncEnabled": true},
+            {"@odata.type": "#microsoft.graph.group", "id": "g4", "displayName": "List", "mailEnabled": true},
+            {"@odata.type": "#microsoft.graph.group", "id": "g5", "displayName": "Team", "mailEnabled": true, "groupTypes": ["Unified"]},
+            {"@odata.type": "#microsoft.graph.directoryRole", "id": "d1", "displayName": "Reader"},
+        ])),
+        "GET /roleManagement/directory/roleAssignments?principalId eq 'u1'" => page(json!([
+            {"id": "a1", "roleDefinitionId": "r1", "principalId": "u1", "directoryScopeId": "/"},
+            {"id": "a2", "roleDefinitionId": "r1", "principalId": "u1", "directoryScopeId": "/administrativeUnits/x"},
+        ])),
+        "GET /roleManagement/directory/roleAssignments?principalId eq 'g1'" => page(json!([
+            {"id": "a3", "roleDefinitionId": "r2", "principalId": "g1", "directoryScopeId": "/"},
+        ])),
+        "GET /groups" => page(json!([{"id": "g1", "displayName": "Static", "isAssignableToRole": true}])),
+        "GET /subscribedSkus" => page(json!([{"skuId": "s1", "skuPartNumber": "SPE_E3", "prepaidUnits": {"enabled": 5}, "consumedUnits": 2}])),
+        "GET /roleManagement/directory/roleDefinitions" => page(json!([
+            {"id": "r1", "templateId": "r1", "displayName": "Reader"},
+            {"id": "r2", "templateId": "r2", "displayName": "Global Administrator"},
+        ])),
+        "GET /domains" => page(json!([{"id": "X.example", "isVerified": true}, {"id": "y.example"}])),
+        _ => not_found(),
+    })
+    .await;
+    let who = |account: &str| PersonRef {
+        person: PersonKey::new("W-1"),
+        account: account.into(),
+    };
+    let actual = graph.target.observe(&[who("u1"), who("gone")]).await.unwrap();
+    assert!(actual[1].account.is_none() && actual[1].held.is_empty());
+    let account = actual[0].account.as_ref().unwrap();
+    assert_eq!(
+        (account.name.as_str(), account.manager.as_deref()),
+        ("ada@x.example", Some("m1"))
+    );
+    let from = |id: &str| Via::Inherited { from: id.into() };
+    let held: Vec<(&str, &str, &Via, Option<&str>)> = actual[0]
+        .held
+        .iter()
+        .map(|h| {
+            (
+                h.entitlement.id.as_str(),
+                h.entitlement.name.as_str(),
+                &h.via,
+                h.assignment.as_deref(),
+            )
+        })
+        .collect();
+    let expect = [
+        ("g1", "Static", &Via::Direct, None),
+        ("r2", "Global Administrator", &from("g1"), None),
+        ("g2", "Dynamic", &Via::Dynamic, None),
+        ("g3", "Synced", &Via::Synced, None),
+        ("g4", "List", &Via::Synced, None), // mastered in Exchange
+        ("g5", "Team", &Via::Direct, None),
+        ("s1", "SPE_E3", &from("g1"), None),
+        ("s9", "s9", &Via::Direct, None), // in no catalogue
+        ("r1", "Reader", &Via::Direct, Some("a1")),
+        (
+            "r1@/administrativeUnits/x",
+            "Reader (/administrativeUnits/x)",
+            &Via::Direct,
+            Some("a2"),
+        ),
+    ];
+    assert_eq!(held, expect);
+    let catalog = graph.target.catalog().await.unwrap();
+    assert_eq!(catalog.domains.iter().collect::<Vec<_>>(), ["x.example"]);
+    assert_eq!(catalog.items.len(), 4);
+}
+
+#[tokio::test]
+async fn people_are_found_in_batches_and_only_their_own() {
+    let graph = graph(|line, _| {
+        if line.starts_with("GET /users?employeeId") && line.contains("'W-1'") {
+            page(json!([{"id": "u1", "employeeId": "w-1"}]))
+        } else if line.starts_with("GET /users?id in") {
+            page(json!([{"id": "u2"}, {"id": "u3", "employeeId": "W-99"}]))
+        } else if line.starts_with("GET /directory") && line.contains("'W-3'") {
+            let name = "8f1c2d3e0000400080000123456789abcy@x.example";
+            page(json!([{"id": "8f1c2d3e-0000-4000-8000-0123456789ab", "userPrincipalName": name, "employeeId": "W-3"}]))
+        } else {
+            page(json!([]))
+        }
+    })
+    .await;
+    let keys: Vec<Keys> = (0..40)
+        .map(|n| Keys {
+            person: PersonKey::new(format!("W-{n}")),
+            account: (n < 4).then(|| format!("u{n}")),
+        })
+        .collect();
+    let found = graph.target.find(&keys).await.unwrap();
+    let ids = |n: usize| {
+        found[n]
+            .active
+            .iter()
+            .map(|account| account.id.as_str())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found.len(), 40);
+    assert_eq!(ids(1), ["u1"]);
+    assert_eq!(ids(2), ["u2"]); // recorded, and nobody else's
+    assert!(ids(3).is_empty()); // recorded, and somebody else's now
+    assert_eq!(
+        (found[3].deleted[0].name.as_str(), found[3].deleted[0].deleted),
+        ("cy@x.example", true)
+    );
+    assert_eq!(graph.sent().await.len(), 7); // 40 worker ids live and deleted, 3 recorded ids
+}
+
+#[tokio::test]
+async fn names_are_taken_by_name_mail_alias_and_the_deleted() {
+    let graph = graph(|line, _| {
+        if line.starts_with("GET /directory") {
+            page(json!([{"id": "8f1c2d3e-0000-4000-8000-0123456789ab", "userPrincipalName": "8f1c2d3e0000400080000123456789abd@x.example"},
+                        {"id": "u9", "userPrincipalName": "not-d@x.example"}]))
+        } else {
+            page(json!([
+                {"id": "u1", "userPrincipalName": "A@x.example"},
+                {"id": "u2", "userPrincipalName": "z@x.example", "mail": "B@x.example"},
+                {"id": "u3", "userPrincipalName": "y@x.example", "proxyAddresses": ["SMTP:c@x.example", "x500:/o=x"]},
+            ]))
+        }
+    })
+    .await;
+    let names = [
+        "a@x.example",
+        "b@x.example",
+        "C@x.example",
+        "d@x.example",
+        "o'e@x.example",
+    ];
+    let taken = graph.target.names_taken(&names.map(str::to_owned)).await.unwrap();
+    let taken: Vec<(&str, &str)> = taken
+        .iter()
+        .map(|(name, id)| (name.as_str(), id.as_str()))
+        .collect();
+    let gone = "8f1c2d3e-0000-4000-8000-0123456789ab";
+    assert_eq!(
+        taken,
+        [
+            ("a@x.example", "u1"),
+            ("b@x.example", "u2"),
+            ("c@x.example", "u3"),
+            ("d@x.example", gone)
+        ]
+    );
+    let sent = graph.sent().await;
+    assert_eq!(sent.len(), 2);
+    let live = sent.iter().find(|line| line.starts_with("GET /users")).unwrap();
+    assert!(
+        live.contains("proxyAddresses/any(p:p eq 'smtp:o''e@x.example')"),
+        "{live}"
+    );
+}
+
+#[tokio::test]
+async fn one_catalogue_serves_many_observations() {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = reads.clone();
+    let graph = graph(move |line, _| match line {
+        "GET /groups" => {
+            counted.fetch_add(1, Ordering::SeqCst);
+            page(json!([]))
+        }
+        line if line.starts_with("GET /users/") && !line.ends_with("memberOf") => (
+            200,
+            json!({"id": "u", "assignedLicenses": [{"skuId": "unknown"}]}),
+        ),
+        _ => page(json!([])),
+    })
+    .await;
+    let who: Vec<PersonRef> = (0..50)
+        .map(|n| PersonRef {
+            person: PersonKey::new(format!("W-{n}")),
+            account: format!("u{n}"),
+        })
+        .collect();
+    assert_eq!(graph.target.observe(&who).await.unwrap().len(), 50);
+    graph.target.observe(&who).await.unwrap();
+    assert_eq!(reads.load(Ordering::SeqCst), 1);
+    graph.clock.advance(Duration::from_secs(31)); // an unknown id is worth another look
+    graph.target.observe(&who).await.unwrap();
+    graph.target.catalog().await.unwrap();
+    assert_eq!(reads.load(Ordering::SeqCst), 3);
+}
