@@ -170,11 +170,9 @@ async fn floor(tenant: &Tenant, token: &str) -> Result<f64, Box<dyn Error>> {
 async fn requests(tenant: &Tenant) -> Result<f64, Box<dyn Error>> {
     let root = tenant.get("SANDBOX_GRAPH").trim_end_matches("/v1.0");
     let log: Value = reqwest::get(format!("{root}/_sandbox/log")).await?.json().await?;
-    let entries = log
-        .as_array()
-        .or_else(|| log["value"].as_array())
-        .ok_or("the log is no list")?;
-    Ok(entries.len() as f64)
+    log["requests"]
+        .as_f64()
+        .ok_or_else(|| "the log does not count requests".into())
 }
 
 const POLICY: &str = r#"
