@@ -2,6 +2,8 @@
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
 //! floor measured in the same run.
 
+#![allow(clippy::cast_precision_loss, reason = "figures are for reading")]
+
 mod csv_intake;
 mod figures;
 mod joiners;

@@ -69,7 +69,6 @@ pub struct World {
     pub sandbox: Sandbox,
     pub clock: ManualClock,
     pub engine: Engine,
-    pub journal: Arc<SqliteJournal>,
     eyes: GraphClient,
     _folder: TempDir,
 }
@@ -138,13 +137,12 @@ impl World {
         let journal = Arc::new(SqliteJournal::open(&path, sandbox.tenant_id()).await.unwrap());
         let clock = ManualClock::at(NOW.parse().unwrap());
         let policy = Document::parse(policy).unwrap();
-        let engine = engine(&sandbox, journal.clone(), policy, &clock);
+        let engine = engine(&sandbox, journal, policy, &clock);
         Self {
             eyes: client(&sandbox),
             sandbox,
             clock,
             engine,
-            journal,
             _folder: folder,
         }
     }
