@@ -60,7 +60,8 @@ pub enum EventKind {
     Rename,
     /// Was terminated, is active again.
     Rejoin,
-    /// Employment ends: after the last day where one is given, at once otherwise.
+    /// Employment ends: after the last day where one is given, at once otherwise. Also when somebody who
+    /// stays active is given a last day, or another one.
     Leave {
         /// Last day of work, inclusive.
         last_day: Option<Date>,
@@ -85,7 +86,7 @@ impl EventKind {
         }
     }
 
-    /// Whether the event only takes access away, and so overtakes whatever else waits for this person.
+    /// Whether the event takes access away, now or once its day has come, and so overtakes whatever else waits for this person.
     pub fn is_leave(&self) -> bool {
         matches!(self, Self::Leave { .. } | Self::Due { timer: Timer::Leave })
     }
@@ -181,6 +182,12 @@ impl Event {
             (Some(previous), _) if previous == record => return None,
             (None, Status::Active) => EventKind::Join,
             (Some(previous), Status::Active) if previous.status == Status::Terminated => EventKind::Rejoin,
+            // A contract's end is a leave, whatever the status says: nothing that waits may hold it up.
+            (Some(previous), Status::Active)
+                if record.last_day.is_some() && record.last_day != previous.last_day =>
+            {
+                leave
+            }
             (Some(previous), Status::Active) if only_the_name_differs(previous, record) => EventKind::Rename,
             (Some(_), Status::Active) => EventKind::Move,
             (_, Status::Terminated) => leave,
@@ -282,6 +289,13 @@ mod tests {
         assert_eq!(kind(Some(&a), &gone), Some("leave"));
         assert_eq!(kind(None, &gone), Some("leave"));
         assert_eq!(kind(Some(&gone), &a), Some("rejoin"));
+        let ending = Person {
+            last_day: "2026-12-31".parse().ok(),
+            ..named.clone()
+        };
+        assert_eq!(kind(Some(&a), &ending), Some("leave"));
+        assert_eq!(kind(Some(&ending), &named), Some("move"));
+        assert_eq!(kind(Some(&gone), &ending), Some("rejoin"));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! One engine serves one tenant. It owns no threads: [`run`](Engine::run) works off everything that is due
 //! and returns, and a program that wants to go on sleeps until [`next_due`](Engine::next_due).
 
+mod brake;
 mod names;
+mod past;
 mod preview;
 mod reading;
 mod report;
@@ -11,12 +13,13 @@ mod report;
 #[cfg(feature = "testing")]
 mod tests;
 mod views;
+mod wake;
 mod work;
 
 pub use reading::Reading;
 pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, Totals};
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,15 +28,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::{SharedClock, SystemClock};
 use crate::entitlement::Catalog;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{self, Event, EventId};
+use crate::event::{Event, EventId};
 use crate::journal::{Appended, Entry, HistoryQuery, Journal, Lifecycle as Stage, PersonState};
 use crate::notify::Notifier;
 use crate::orchestrator::{Lifecycle, Orchestrator};
 use crate::person::{Person, PersonKey};
-use crate::plan::guard::{self, Tally};
+use crate::plan::guard::Tally;
 use crate::policy::Document;
 use crate::target::Target;
 
+use brake::Brake;
 use preview::{Overlay, Shadow, Silence};
 use work::Work;
 
@@ -144,23 +148,22 @@ impl Engine {
     async fn accept_chunk(&self, chunk: &mut Vec<Person>, total: &mut Accepted) -> Result<()> {
         let mut open = std::mem::take(chunk);
         while !open.is_empty() {
+            // One record of each person at a time: should somebody else be quicker, the rest is not accepted
+            // before it.
+            let mut first = BTreeSet::new();
+            let (now_open, later): (Vec<_>, Vec<_>) = open
+                .into_iter()
+                .partition(|record: &Person| first.insert(record.key.clone()));
+            open = now_open;
             let keys: Vec<PersonKey> = open.iter().map(|record| record.key.clone()).collect();
             let latest = self.journal.accepted(&keys).await?;
-            let mut latest: BTreeMap<PersonKey, Option<event::Accepted>> =
-                keys.into_iter().zip(latest).collect();
             let now = self.clock.now();
             let (mut events, mut sources) = (Vec::new(), Vec::new());
-            for record in open.drain(..) {
-                let previous = latest.get(&record.key).and_then(Option::as_ref);
-                let Some(event) = Event::observed(previous, &record, now) else {
+            for (record, previous) in open.drain(..).zip(latest) {
+                let Some(event) = Event::observed(previous.as_ref(), &record, now) else {
                     total.unchanged += 1;
                     continue;
                 };
-                let accepted = event::Accepted {
-                    version: event.version,
-                    record: record.clone(),
-                };
-                latest.insert(record.key.clone(), Some(accepted));
                 events.push(event);
                 sources.push(record);
             }
@@ -179,6 +182,7 @@ impl Engine {
                     }
                 }
             }
+            open.extend(later);
         }
         Ok(())
     }
@@ -190,10 +194,11 @@ impl Engine {
     /// As [`run`](Self::run), but for the guard, which is reported in the preview.
     pub async fn plan(&self) -> Result<Preview> {
         let catalogs = self.catalogs().await?;
-        self.preview(&catalogs).await
+        let (preview, _) = self.preview(&catalogs).await?;
+        Ok(preview)
     }
 
-    async fn preview(&self, catalogs: &[Arc<Catalog>]) -> Result<Preview> {
+    async fn preview(&self, catalogs: &[Arc<Catalog>]) -> Result<(Preview, Brake<'_>)> {
         let now = self.clock.now();
         let shadow = Shadow::of(self.journal.as_ref(), now).await?;
         let targets: Vec<Arc<dyn Target>> = self
@@ -217,20 +222,22 @@ impl Engine {
             people,
             guard: Vec::new(),
         };
-        preview.guard = self.trips(&preview, now).await?;
-        Ok(preview)
+        let mut brake = Brake::of(self, &preview, now).await?;
+        preview.guard = brake.trips_now();
+        Ok((preview, brake))
     }
 
     /// Works off everything that is due. First the whole is planned and shown to the policy's guard: over a
-    /// limit, nothing is done. `progress` is told of every step and every person, from several tasks.
+    /// limit, nothing is done. What is accepted meanwhile is worked off too, as long as the limits allow. `progress` is told of every step and every person, from several tasks.
     ///
     /// # Errors
-    /// [`ErrorKind::Guarded`] when the guard refuses; [`ErrorKind::Invalid`] when the policy names what the
+    /// [`ErrorKind::Guarded`] when the guard refuses the whole, and nothing was done, or what came during the
+    /// run, and the run ends; [`ErrorKind::Invalid`] when the policy names what the
     /// tenant does not have; the target's error when it cannot be read (nothing was done, the work stays
     /// accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report.
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
         let catalogs = self.catalogs().await?;
-        let preview = self.preview(&catalogs).await?;
+        let (preview, brake) = self.preview(&catalogs).await?;
         if !preview.guard.is_empty() {
             return Err(Error::new(
                 ErrorKind::Guarded,
@@ -241,16 +248,16 @@ impl Engine {
             ));
         }
         let notifier = self.notifier.as_deref();
-        self.work(
+        let mut work = self.work(
             self.journal.as_ref(),
             &self.targets,
             &catalogs,
             notifier,
             progress,
             None,
-        )
-        .drain()
-        .await
+        );
+        work.brake = Some(brake);
+        work.drain().await
     }
 
     fn work<'a>(
@@ -274,6 +281,7 @@ impl Engine {
             concurrency: self.concurrency,
             progress,
             decided,
+            brake: None,
         }
     }
 
@@ -297,18 +305,11 @@ impl Engine {
         Ok(catalogs)
     }
 
-    /// The limits that the preview exceeds, counting what was done within the guard's window.
-    async fn trips(&self, preview: &Preview, now: Timestamp) -> Result<Vec<String>> {
-        let limits = self.policy.limits();
-        let mut tally = Tally::default();
-        for person in &preview.people {
-            tally.add(&person.plan);
-        }
-        if tally == Tally::default() {
-            return Ok(Vec::new());
-        }
-        let window = SignedDuration::from_hours(i64::from(limits.window_hours));
+    /// What was done within the guard's window, and who is at work.
+    async fn before(&self, now: Timestamp) -> Result<Tally> {
+        let window = SignedDuration::from_hours(i64::from(self.policy.limits().window_hours));
         let since = now.saturating_sub(window).unwrap_or(Timestamp::MIN);
+        let mut tally = Tally::default();
         let mut after: Option<PersonKey> = None;
         loop {
             let people = self.journal.people(after.as_ref(), CHUNK).await?;
@@ -318,14 +319,7 @@ impl Engine {
                 count(state, since, &mut tally);
             }
         }
-        // Those who are about to be worked on for the first time are at work as well.
-        let newcomers = preview
-            .people
-            .iter()
-            .filter(|person| matches!(person.kind, event::EventKind::Join));
-        tally.at_work += u32::try_from(newcomers.count()).unwrap_or(u32::MAX);
-        tally.at_work = tally.at_work.max(tally.leavers);
-        Ok(guard::check(limits, &tally))
+        Ok(tally)
     }
 
     /// When something becomes due next.
@@ -357,9 +351,11 @@ fn count(state: &PersonState, since: Timestamp, tally: &mut Tally) {
     if matches!(state.lifecycle, Stage::Staged | Stage::Active) {
         tally.at_work += 1;
     }
-    if state.left_at.is_some_and(|left| left > since) && !state.accounts.is_empty() {
+    // Whom somebody else had blocked before lost nothing by leaving.
+    if state.left_at.is_some_and(|left| left > since) && !state.accounts.is_empty() && state.blocked_by_us {
         tally.leavers_before += 1;
-        tally.at_work += 1; // they were, when the window opened
+        // They were at work when the window opened, and still count where the leave is not over.
+        tally.at_work += u32::from(!matches!(state.lifecycle, Stage::Staged | Stage::Active));
     }
     let given = state
         .ledger

@@ -8,15 +8,18 @@ use std::time::Duration;
 use futures::StreamExt;
 use jiff::Timestamp;
 
+use super::brake::Brake;
 use super::names::NameDesk;
+use super::past::{informed, inherit, no_later_than_the_calendar, pending_name, so_far};
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
 use super::views::{self, Surroundings};
+use super::wake::{manager_meanwhile, wake_ups};
 use crate::clock::SharedClock;
 use crate::entitlement::{Catalog, Protected};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Timer};
 use crate::execute::{self, Doors, Report, Verdict};
-use crate::journal::{Claim, Journal, Lane, Outcome, PersonState};
+use crate::journal::{Claim, Journal, Lane, Lifecycle as Stage, Outcome, PersonState};
 use crate::notify::{Addressees, Notifier};
 use crate::orchestrator::{Context, Decision, Orchestrator};
 use crate::plan::{Action, Step};
@@ -45,6 +48,8 @@ pub(super) struct Work<'a> {
     pub(super) progress: &'a (dyn Fn(Progress<'_>) + Sync),
     /// Takes every decision down, for a preview.
     pub(super) decided: Option<&'a Mutex<Vec<PersonPlan>>>,
+    /// Stops what the guard has not seen; a preview has none.
+    pub(super) brake: Option<Brake<'a>>,
 }
 
 impl Work<'_> {
@@ -57,14 +62,7 @@ impl Work<'_> {
             if claims.is_empty() {
                 return Ok(report);
             }
-            let claims: Vec<(Claim, PersonState)> = claims
-                .into_iter()
-                .map(|claim| {
-                    let mut state = claim.state.clone();
-                    execute::fold(&mut state, &claim, execute::earlier(&claim), now);
-                    (claim, state)
-                })
-                .collect();
+            let claims = informed(self.journal, claims, now).await?;
             let around = match views::read(self.journal, self.targets, self.catalogs, &claims).await {
                 Ok(around) => around,
                 Err(error) => return Err(self.give_back(&claims, error).await),
@@ -130,11 +128,13 @@ impl Work<'_> {
                 Ok(decision) => decision,
                 Err(error) => return self.postpone(claim, state, outcomes, &error).await,
             };
-            keep_notices(claim, &mut decision);
-            self.take_down(claim, &decision);
             if let Some((ending, lane)) = set_aside(&decision) {
-                return self.aside(claim, state, &decision, ending, lane).await;
+                self.take_down(claim, &decision);
+                return self.aside(claim, state, decision, ending, lane).await;
             }
+            inherit(claim, &mut decision);
+            self.take_down(claim, &decision);
+            self.brake(claim, state, &decision).await?;
             if !decision.plan.steps.is_empty() {
                 self.journal.plan(claim, &decision.plan).await?;
             }
@@ -159,6 +159,25 @@ impl Work<'_> {
         self.postpone(claim, state, outcomes, &error).await
     }
 
+    /// Refuses what would exceed a limit of the guard; the lane is given back for the next run to show it.
+    async fn brake(&self, claim: &Claim, state: &PersonState, decision: &Decision) -> Result<()> {
+        let Some(brake) = &self.brake else {
+            return Ok(());
+        };
+        let trips = brake.trips(&decision.plan).await?;
+        if trips.is_empty() {
+            return Ok(());
+        }
+        let why = trips.join("; ");
+        self.journal
+            .retry_later(claim, state, self.clock.now(), &why)
+            .await?;
+        Err(Error::new(
+            ErrorKind::Guarded,
+            format!("the guard of the policy refuses what came during the run, and the run ends: {why}"),
+        ))
+    }
+
     async fn execute(
         &self,
         claim: &Claim,
@@ -180,7 +199,8 @@ impl Work<'_> {
             settled: &settled,
         };
         let addressees = self.addressees(around, decision);
-        execute::execute(&doors, claim, &decision.plan, &addressees, now).await
+        let leaving = decision.state.lifecycle == Stage::Disabled && decision.state.left_at.is_some();
+        execute::execute(&doors, claim, &decision.plan, &addressees, leaving, now).await
     }
 
     fn addressees(&self, around: &Surroundings, decision: &Decision) -> Addressees {
@@ -219,15 +239,14 @@ impl Work<'_> {
                 .map(|(step, outcome)| (step, Some(outcome)))
         };
         let mut next = decision.state.clone();
-        execute::fold(&mut next, claim, brought(), now);
+        execute::fold(&mut next, &claim.event.id, brought(), now);
         let mut timers = timers(claim, &decision, now);
-        let wake_ups = self.wake_ups(&claim.state, &next, &claim.event, now).await?;
+        let wake_ups = wake_ups(self.journal, &claim.state, &next, &claim.event, now).await?;
         let ending = match report.verdict {
             Verdict::Retry { at, why } => {
-                // What has been achieved stays; what the person is, is decided anew.
-                let mut kept = state.clone();
-                kept.name.clone_from(&next.name);
-                execute::fold(&mut kept, claim, brought(), now);
+                let at = no_later_than_the_calendar(at, &decision, now);
+                let mut kept = so_far(state, &decision, &report.outcomes);
+                execute::fold(&mut kept, &claim.event.id, brought(), now);
                 // First, so that a crash in between wakes somebody twice rather than never.
                 self.journal.append(&wake_ups).await?;
                 self.journal.retry_later(claim, &kept, at, &why).await?;
@@ -260,7 +279,7 @@ impl Work<'_> {
             }
         };
         if !matches!(ending, Ending::Retry(..)) {
-            self.manager_meanwhile(claim, &next, around).await?;
+            manager_meanwhile(self.journal, claim, &next, around, self.clock.now()).await?;
         }
         outcomes.extend(report.outcomes);
         Ok(PersonRun {
@@ -272,60 +291,11 @@ impl Work<'_> {
         })
     }
 
-    /// Events for those who wait for this person's account, or whose policy looks at this person's record.
-    async fn wake_ups(
-        &self,
-        before: &PersonState,
-        after: &PersonState,
-        event: &Event,
-        now: Timestamp,
-    ) -> Result<Vec<Event>> {
-        let appeared = after
-            .accounts
-            .keys()
-            .any(|target| !before.accounts.contains_key(target));
-        let changed = before.record.is_some() && before.record != after.record;
-        if !appeared && !changed {
-            return Ok(Vec::new());
-        }
-        let reports = self.journal.reports_of(&event.person).await?;
-        let concerned = reports.into_iter().filter(|report| changed || report.waits);
-        Ok(concerned
-            .map(|report| Event::timer(&report.person, Timer::Recheck, now, &event.id, now))
-            .collect())
-    }
-
-    /// The manager's account may have come between looking and completing: then nobody else would wake
-    /// this person up.
-    async fn manager_meanwhile(
-        &self,
-        claim: &Claim,
-        next: &PersonState,
-        around: &Surroundings,
-    ) -> Result<()> {
-        let Some(manager) = &next.waits_for else {
-            return Ok(());
-        };
-        let Some(state) = self.journal.person(manager).await? else {
-            return Ok(());
-        };
-        if around
-            .views
-            .iter()
-            .any(|view| state.accounts.contains_key(&view.target))
-        {
-            let now = self.clock.now();
-            let event = Event::timer(&claim.event.person, Timer::Recheck, now, &claim.event.id, now);
-            self.journal.append(&[event]).await?;
-        }
-        Ok(())
-    }
-
     async fn aside(
         &self,
         claim: &Claim,
         state: &PersonState,
-        decision: &Decision,
+        mut decision: Decision,
         ending: Ending,
         lane: Lane,
     ) -> Result<PersonRun> {
@@ -333,7 +303,12 @@ impl Work<'_> {
             Ending::Held(why) | Ending::Refused(why) => why.clone(),
             _ => String::new(),
         };
-        let timers = timers(claim, decision, self.clock.now());
+        // Retention begins when access has been taken away, and here it has not.
+        let left = state.left_at.is_some();
+        decision
+            .timers
+            .retain(|(timer, _)| *timer != Timer::Delete || left);
+        let timers = timers(claim, &decision, self.clock.now());
         self.journal
             .dead_letter(claim, state, &timers, &why, lane)
             .await?;
@@ -341,7 +316,7 @@ impl Work<'_> {
             person: claim.event.person.clone(),
             event: claim.event.id.clone(),
             outcomes: Vec::new(),
-            notes: decision.plan.notes.clone(),
+            notes: decision.plan.notes,
             ending,
         })
     }
@@ -403,34 +378,4 @@ fn timers(claim: &Claim, decision: &Decision, now: Timestamp) -> Vec<Event> {
     timers
         .map(|(timer, at)| Event::timer(&claim.event.person, *timer, *at, &claim.event.id, now))
         .collect()
-}
-
-/// The name by which an earlier attempt meant to create the account, if nobody knows whether it did.
-fn pending_name(claim: &Claim) -> Option<String> {
-    execute::earlier(claim)
-        .into_iter()
-        .find_map(|(step, outcome)| match (&step.action, outcome) {
-            (Action::CreateAccount { name, .. }, None) => Some(name.clone()),
-            _ => None,
-        })
-}
-
-/// A notice that an earlier attempt planned is still owed, though its cause is done and no longer planned.
-fn keep_notices(claim: &Claim, decision: &mut Decision) {
-    let Some(earlier) = &claim.plan else { return };
-    let notices = earlier
-        .steps
-        .iter()
-        .filter(|step| matches!(step.action, Action::Notify { .. }));
-    let owed = notices.filter(|step| {
-        !claim
-            .steps
-            .iter()
-            .any(|known| known.step == step.id && known.outcome.is_some())
-    });
-    for step in owed {
-        if !decision.plan.steps.iter().any(|known| known.id == step.id) {
-            decision.plan.steps.push(step.clone());
-        }
-    }
 }

@@ -8,12 +8,15 @@
 mod backoff;
 mod step;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::entitlement::TargetId;
 use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::event::EventId;
 use crate::journal::{AccountRef, Claim, Journal, Outcome, PersonState, StepRecord};
 use crate::notify::{Addressees, Notifier};
 use crate::plan::{Action, Owned, Plan, Step, StepId};
@@ -58,45 +61,55 @@ pub(crate) enum Verdict {
     NameTaken,
 }
 
-/// Carries `plan` out. Errors are the journal's: the work is dropped, and whoever claims the lane next
-/// goes on.
+/// Carries `plan` out; `leaving` says that it takes everything from somebody, which is never given up.
+/// Errors are the journal's: the work is dropped, and whoever claims the lane next goes on.
 pub(crate) async fn execute(
     doors: &Doors<'_>,
     claim: &Claim,
     plan: &Plan,
     addressees: &Addressees,
+    leaving: bool,
     now: Timestamp,
 ) -> Result<Report> {
     let mut report = Report::default();
-    let mut created: Option<String> = None;
+    let mut created: BTreeMap<TargetId, String> = BTreeMap::new();
     let mut beat = Instant::now();
     let (mut retry, mut dead, mut waiting) = (None::<(Option<Duration>, String)>, None, None);
+    // Something old is still held; something that a notice would speak of has failed.
+    let (mut kept, mut untold) = (false, false);
     for step in &plan.steps {
         if beat.elapsed() > BEAT {
             doors.journal.heartbeat(claim, doors.lease).await?;
             beat = Instant::now();
         }
-        if matches!(step.action, Action::Notify { .. }) && retry.is_some() {
+        if matches!(step.action, Action::Notify { .. }) && (retry.is_some() || untold) {
             continue; // told when it is true
+        }
+        if step.action == Action::AllowSignIn && kept {
+            continue; // nobody gets in with what should have been taken away before
         }
         let mut step = step.clone();
         if step.account.is_none() {
-            step.account.clone_from(&created);
+            step.account = created.get(&step.target).cloned();
         }
-        let (outcome, error) = step::carry_out(doors, claim, &step, addressees).await?;
+        let (outcome, error) = step::carry_out(doors, claim, plan, &step, addressees).await?;
         if let Some(outcome) = outcome {
             if let Outcome::Done { account: Some(id) } | Outcome::AlreadySo { account: Some(id) } = &outcome {
-                created = Some(id.clone());
+                created.insert(step.target.clone(), id.clone());
             }
             (doors.settled)(&step, &outcome);
             report.outcomes.push((step.clone(), outcome));
         }
         let Some(error) = error else { continue };
         let why = format!("{}: {error}", step.id);
+        untold |= step.action == Action::AllowSignIn || step.action.removes_access();
         match weigh(&step, &error) {
             Weight::Harmless => {}
             Weight::Wait => waiting = waiting.or(Some(why)),
-            Weight::Again(advised) => retry = retry.or(Some((advised, why))),
+            Weight::Again(advised) => {
+                kept |= matches!(step.action, Action::Revoke { .. });
+                retry = retry.or(Some((advised, why)));
+            }
             Weight::Never => dead = dead.or(Some(why)),
             Weight::NameTaken => {
                 report.verdict = Verdict::NameTaken;
@@ -109,11 +122,12 @@ pub(crate) async fn execute(
         }
     }
     report.verdict = match (retry, dead, waiting) {
-        (Some((_, why)), ..) if claim.attempts >= backoff::MOST_ATTEMPTS => {
+        (Some((_, why)), ..) if claim.attempts >= backoff::MOST_ATTEMPTS && !leaving => {
             Verdict::Dead(format!("given up after {} attempts: {why}", claim.attempts + 1))
         }
         (Some((advised, why)), ..) => {
-            let at = backoff::next_attempt(claim.attempts, claim.event.kind.is_leave(), advised, now);
+            let urgent = leaving || claim.event.kind.is_leave();
+            let at = backoff::next_attempt(claim.attempts, urgent, advised, now);
             Verdict::Retry { at, why }
         }
         (None, Some(why), _) => Verdict::Dead(why),
@@ -165,15 +179,17 @@ fn weigh(step: &Step, error: &Error) -> Weight {
 }
 
 /// Writes into `state` what the steps brought: accounts, ledger entries, who blocked sign-in. A step that
-/// was intended and never settled counts: what the platform may have done, it must be able to undo.
+/// was intended and never settled counts, and one that failed without a clear answer: what the platform may
+/// have done, it must be able to undo.
 pub(crate) fn fold<'a>(
     state: &mut PersonState,
-    claim: &Claim,
+    event: &EventId,
     steps: impl IntoIterator<Item = (&'a Step, Option<&'a Outcome>)>,
     now: Timestamp,
 ) {
     for (step, outcome) in steps {
-        let done = matches!(outcome, None | Some(Outcome::Done { .. }));
+        // Already so counts: the plan saw a moment ago that it was not, so an answer was lost.
+        let maybe = !outcome.is_some_and(certainly_failed);
         if let Some(Outcome::Done { account: Some(id) } | Outcome::AlreadySo { account: Some(id) }) = outcome
         {
             let name = match &step.action {
@@ -189,28 +205,24 @@ pub(crate) fn fold<'a>(
         match &step.action {
             // An account comes into being with sign-in blocked; an adopted or restored one is ours to open
             // all the same.
-            Action::CreateAccount { .. } | Action::RestoreAccount
-                if !matches!(outcome, Some(Outcome::Failed { .. })) =>
-            {
+            Action::CreateAccount { .. } | Action::RestoreAccount | Action::BlockSignIn if maybe => {
                 state.blocked_by_us = true;
             }
-            Action::BlockSignIn if done => state.blocked_by_us = true,
             Action::AllowSignIn
                 if matches!(outcome, Some(Outcome::Done { .. } | Outcome::AlreadySo { .. })) =>
             {
                 state.blocked_by_us = false;
             }
-            // Already so counts as given: the plan saw a moment ago that it was not, so an answer was lost.
             Action::Grant {
                 entitlement,
                 rules,
                 grace_days,
-            } if !matches!(outcome, Some(Outcome::Failed { .. } | Outcome::Unknown)) => {
+            } if maybe => {
                 state.ledger.retain(|owned| !owned.covers(entitlement));
                 state.ledger.push(Owned {
                     entitlement: entitlement.clone(),
                     rules: rules.clone(),
-                    event: claim.event.id.clone(),
+                    event: event.clone(),
                     since: now,
                     grace_days: *grace_days,
                     losing_since: None,
@@ -226,10 +238,19 @@ pub(crate) fn fold<'a>(
     }
 }
 
-/// The steps of an earlier attempt's plan with what is known of each.
-pub(crate) fn earlier(claim: &Claim) -> Vec<(&Step, Option<&Outcome>)> {
-    let known = |id: &StepId| claim.steps.iter().find(|record: &&StepRecord| record.step == *id);
-    let steps = claim.plan.iter().flat_map(|plan| &plan.steps);
+/// Whether nothing was done, rather than that nobody heard.
+fn certainly_failed(outcome: &Outcome) -> bool {
+    let unheard = [ErrorKind::Unavailable, ErrorKind::OutcomeUnknown].map(ErrorKind::as_str);
+    matches!(outcome, Outcome::Failed { kind, .. } if !unheard.contains(&kind.as_str()))
+}
+
+/// The steps that earlier attempts at an event began, with what is known of each.
+pub(crate) fn begun<'a>(
+    plan: Option<&'a Plan>,
+    records: &'a [StepRecord],
+) -> Vec<(&'a Step, Option<&'a Outcome>)> {
+    let known = |id: &StepId| records.iter().find(|record| record.step == *id);
+    let steps = plan.into_iter().flat_map(Plan::all);
     steps
         .filter_map(|step| known(&step.id).map(|record| (step, record.outcome.as_ref())))
         .collect()

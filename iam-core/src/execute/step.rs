@@ -4,7 +4,7 @@ use super::Doors;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Claim, Outcome, StepStart};
 use crate::notify::{Addressees, compose};
-use crate::plan::{Action, IdempotencyKey, Step};
+use crate::plan::{Action, IdempotencyKey, Plan, Step};
 use crate::target::{Applied, EffectClass};
 
 /// Carries one step out. The outer error is the journal's; the inner one says why the step did not
@@ -12,6 +12,7 @@ use crate::target::{Applied, EffectClass};
 pub(super) async fn carry_out(
     doors: &Doors<'_>,
     claim: &Claim,
+    plan: &Plan,
     step: &Step,
     addressees: &Addressees,
 ) -> Result<(Option<Outcome>, Option<Error>)> {
@@ -22,13 +23,15 @@ pub(super) async fn carry_out(
         return settle(doors, claim, step, Err(error)).await;
     }
     match doors.journal.intend(claim, &step.id, &key).await? {
-        StepStart::Settled { outcome } => return Ok((Some(outcome), None)),
+        StepStart::Settled { outcome } if !is_undone(doors, plan, step, &outcome) => {
+            return Ok((Some(outcome), None));
+        }
         // Nobody knows whether it was done, and it must not be done twice.
         StepStart::Unknown if class(doors, step) == EffectClass::AtMostOnce => {
             doors.journal.settle(claim, &step.id, &Outcome::Unknown).await?;
             return Ok((Some(Outcome::Unknown), None));
         }
-        StepStart::Unknown | StepStart::First => {}
+        StepStart::Unknown | StepStart::First | StepStart::Settled { .. } => {}
     }
     let result = effect(doors, claim, step, &key, addressees).await;
     settle(doors, claim, step, result).await
@@ -82,6 +85,22 @@ async fn settle(
     };
     doors.journal.settle(claim, &step.id, &outcome).await?;
     Ok((Some(outcome), error))
+}
+
+/// Whether somebody has undone what an earlier attempt did: the plan, made after looking, holds it again. With
+/// sign-in open again, sessions and password are open again too.
+fn is_undone(doors: &Doors<'_>, plan: &Plan, step: &Step, outcome: &Outcome) -> bool {
+    let reopened = || {
+        let mut steps = plan.steps.iter();
+        steps.any(|other| other.target == step.target && other.action == Action::BlockSignIn)
+    };
+    let again = match step.action {
+        Action::RevokeSessions | Action::ResetPassword => reopened(),
+        _ => step.action.is_visible(),
+    };
+    again
+        && matches!(outcome, Outcome::Done { .. } | Outcome::AlreadySo { .. })
+        && class(doors, step) == EffectClass::Repeatable
 }
 
 /// What may be done after an unknown outcome. A target that does not know the action is not trusted.

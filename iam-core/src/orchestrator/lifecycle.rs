@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::phase::{Standing, midnight, standing};
+use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::{Context, Decision, Orchestrator, View};
 use crate::entitlement::{Attributes, Desired};
 use crate::error::{Error, ErrorKind, Result};
@@ -95,7 +95,12 @@ impl Orchestrator for Lifecycle {
         };
         let at = match standing(person, state.left_at, self.document.settings(), cx.now) {
             Ok(at) => at,
-            Err(why) => return Ok(held(decision, why)),
+            Err(why) => {
+                // Not to be forgotten while somebody is held: the last day will be over for certain.
+                let over = over_everywhere(person).filter(|over| *over > cx.now);
+                decision.timers.extend(over.map(|over| (Timer::Leave, over)));
+                return Ok(held(decision, why));
+            }
         };
         decision.timers.clone_from(&at.timers);
 
@@ -160,6 +165,10 @@ impl Lifecycle {
             let present = matches!(at.phase, Phase::Staged | Phase::Active);
             if present && account.is_none() {
                 decision.state.name = self.name(person, state, cx).await?;
+                if decision.state.name.is_none() {
+                    let why = "no free sign-in name was found: add another pattern to the naming ladder";
+                    return Ok(Err(why.to_owned()));
+                }
             }
             let manager = if present { link(view, cx, decision) } else { None };
             let attributes = fitting(view, &desired.attributes, &mut decision.plan.notes);
@@ -170,7 +179,7 @@ impl Lifecycle {
                 .filter(|item| !item.carries.is_empty())
                 .map(|item| (item.entitlement.id.clone(), item.carries.clone()))
                 .collect();
-            let made = plan(&Input {
+            let mut made = plan(&Input {
                 target: &view.target,
                 person: &event.person,
                 event: &event.id,
@@ -189,6 +198,9 @@ impl Lifecycle {
                 carriers: &carriers,
             });
             ledger.clone_from(&made.ledger);
+            if cx.views.first().is_some_and(|first| first.target != view.target) {
+                made.steps.iter_mut().for_each(Step::qualify);
+            }
             decision.plan.steps.extend(made.steps);
             decision.plan.notes.extend(made.notes);
             if let Some(account) = account {
@@ -201,6 +213,10 @@ impl Lifecycle {
         }
         decision.plan.ledger.clone_from(&ledger);
         decision.state.ledger = ledger;
+        if is_open(state, cx) {
+            // Should somebody block it from now on, it was not us.
+            decision.state.blocked_by_us = false;
+        }
         Ok(Ok(()))
     }
 
@@ -225,6 +241,8 @@ impl Lifecycle {
         let settings = self.document.settings();
         let next = &mut decision.state;
         next.lifecycle = match at.phase {
+            // Still somebody who comes back, and starts afresh.
+            Phase::Pending if has_left(before) => before.lifecycle,
             Phase::Pending => Stage::Pending,
             Phase::Staged => Stage::Staged,
             Phase::Active => Stage::Active,
@@ -321,14 +339,23 @@ fn held(mut decision: Decision, why: String) -> Decision {
     decision
 }
 
+fn has_left(state: &PersonState) -> bool {
+    matches!(state.lifecycle, Stage::Disabled | Stage::Deleted)
+}
+
+/// Whether every account was opened by an earlier decision and is seen to be open. What is seen right after
+/// a leave may be older than the leave, and is not believed.
+fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
+    let opened = |plan: &Plan| plan.all().any(|step| step.action == Action::AllowSignIn);
+    let mut accounts = cx.views.iter().filter_map(|view| view.actual.account.as_ref());
+    (state.lifecycle == Stage::Active || cx.earlier.is_some_and(opened))
+        && accounts.all(|account| account.enabled && !account.deleted)
+}
+
 /// Nothing of an earlier employment survives: somebody who had left, or whose account had been deleted.
 fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
-    let restored = |plan: &Plan| {
-        plan.steps
-            .iter()
-            .any(|step| step.action == Action::RestoreAccount)
-    };
-    matches!(state.lifecycle, Stage::Disabled | Stage::Deleted) || cx.earlier.is_some_and(restored)
+    let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
+    has_left(state) || cx.earlier.is_some_and(restored)
 }
 
 /// The attribute values, cut to what the target takes.

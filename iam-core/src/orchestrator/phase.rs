@@ -33,8 +33,21 @@ pub(super) fn standing(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Standing, String> {
+    if let (Status::Active, Some(first), Some(last)) = (person.status, person.hire_date, person.last_day)
+        && last < first
+    {
+        // The last day of an earlier employment, or a start that was called off: nobody can tell.
+        return Err(format!(
+            "HR says active, with the last day {last} before the first day {first}"
+        ));
+    }
     let name = person.time_zone.as_deref().unwrap_or(&settings.time_zone);
-    let zone = TimeZone::get(name).map_err(|_| format!("the time zone {name:?} is unknown"))?;
+    let zone = match TimeZone::get(name) {
+        Ok(zone) => zone,
+        // It matters to the hour only, and not at all to somebody whose last day is over everywhere.
+        Err(_) if over_everywhere(person).is_some_and(|over| over <= now) => west(),
+        Err(_) => return Err(format!("the time zone {name:?} is unknown")),
+    };
     let today = now.to_zoned_datetime(zone.clone()).date();
     let mut standing = Standing {
         phase: Phase::Active,
@@ -85,6 +98,20 @@ pub(super) fn standing(
     }
     standing.timers.push((Timer::Start, start));
     Ok(standing)
+}
+
+/// When the last day is over wherever the person may work; `None` for somebody who has none.
+pub(super) fn over_everywhere(person: &Person) -> Option<Timestamp> {
+    match (person.status, person.last_day) {
+        (_, Some(last)) => midnight(last.tomorrow().ok()?, &west()).ok(),
+        (Status::Terminated, None) => Some(Timestamp::MIN),
+        (Status::Active, None) => None,
+    }
+}
+
+/// Where days end last: UTC-12.
+fn west() -> TimeZone {
+    TimeZone::fixed(jiff::tz::offset(-12))
 }
 
 fn gone(
@@ -206,7 +233,7 @@ mod tests {
         // A contract's end is a leave, whatever the status says; midnight does not exist in Santiago
         // on 2026-09-06, so the day begins at 01:00.
         check(
-            person(Active, "2026-09-06", "2026-09-05", "America/Santiago"),
+            person(Active, "2025-09-06", "2026-09-05", "America/Santiago"),
             "",
             "2026-09-06T04:00:00Z",
             "Gone Delete@2026-10-06T04:00:00Z",
@@ -224,5 +251,25 @@ mod tests {
         let wrong = person(Status::Active, "", "", "Australia/Sidney");
         let error = standing(&wrong, None, &Settings::default(), Timestamp::UNIX_EPOCH).unwrap_err();
         assert!(error.contains("Australia/Sidney"), "{error}");
+        // The last day of somebody who has left is over everywhere some time.
+        let standing = |status, last: &str| {
+            let person = person(status, "", last, "Australia/Sidney");
+            let now = "2026-11-26T12:00:00Z".parse().unwrap();
+            standing(&person, None, &Settings::default(), now).map(|standing| standing.phase)
+        };
+        assert_eq!(standing(Status::Terminated, ""), Ok(Phase::Gone));
+        assert_eq!(standing(Status::Active, "2026-11-25"), Ok(Phase::Gone));
+        assert!(standing(Status::Terminated, "2026-11-26").is_err());
+    }
+
+    #[test]
+    fn dates_of_two_employments_are_an_error_for_somebody_active() {
+        let standing = |status| {
+            let person = person(status, "2026-12-01", "2026-11-25", "");
+            let now = "2027-01-01T00:00:00Z".parse().unwrap();
+            standing(&person, None, &Settings::default(), now)
+        };
+        assert!(standing(Status::Active).unwrap_err().contains("2026-11-25"));
+        assert_eq!(standing(Status::Terminated).unwrap().phase, Phase::Gone);
     }
 }

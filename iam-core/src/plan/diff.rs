@@ -18,7 +18,10 @@ pub fn plan(input: &Input<'_>) -> Plan {
         return plan;
     }
     match input.phase {
-        Phase::Pending => {}
+        Phase::Pending => early(&mut Steps {
+            input,
+            plan: &mut plan,
+        }),
         Phase::Staged | Phase::Active => present(input, &mut plan),
         Phase::Gone => gone(input, &mut plan),
         Phase::Purged => purged(input, &mut plan),
@@ -67,7 +70,14 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
         restore(&mut steps, account);
         return;
     }
+    if input.actual.account.is_none() && input.name.is_none() {
+        steps.note("no free sign-in name was found: no account is created".to_owned());
+        return;
+    }
     let ours = account(&mut steps);
+    if input.phase == Phase::Staged {
+        early(&mut steps);
+    }
     if input.fresh {
         // Nothing of an earlier employment is still held when sign-in is allowed.
         revocations(&mut steps);
@@ -107,6 +117,15 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
     }
 }
 
+/// Before the first day nobody signs in, whoever opened the account.
+fn early(steps: &mut Steps<'_, '_>) {
+    let account = steps.input.actual.account.as_ref();
+    if account.is_some_and(|account| account.enabled && !account.deleted) {
+        steps.add(Action::BlockSignIn, steps.input.because);
+        steps.add(Action::RevokeSessions, steps.input.because);
+    }
+}
+
 /// A deleted account does not tell what it held, and holds it again once it is restored. So it is restored
 /// with sign-in blocked, and planned for afresh once it can be read.
 fn restore(steps: &mut Steps<'_, '_>, account: &Account) {
@@ -135,10 +154,7 @@ fn account(steps: &mut Steps<'_, '_>) -> bool {
             steps.add(action, input.because);
             true
         }
-        (None, None) => {
-            steps.note("no free sign-in name was found: no account is created".to_owned());
-            false
-        }
+        (None, None) => false,
         (Some(account), _) => {
             let changes = changes(input, account);
             if !changes.is_empty() {
@@ -260,7 +276,7 @@ fn revocations(steps: &mut Steps<'_, '_>) {
                 assignment: held.assignment.clone(),
             };
             steps.add(action, why);
-            steps.mark_privileged(owned.entitlement.kind == Kind::Role);
+            steps.mark_privileged(owned.is_privileged());
         }
         steps.plan.ledger.push(owned);
     }
@@ -280,7 +296,7 @@ fn revocations(steps: &mut Steps<'_, '_>) {
             .cloned()
             .collect();
         for held in foreign {
-            let privileged = held.entitlement.kind == Kind::Role;
+            let privileged = matches!(held.entitlement.kind, Kind::Role | Kind::Azure);
             let action = Action::Revoke {
                 entitlement: held.entitlement,
                 assignment: held.assignment,

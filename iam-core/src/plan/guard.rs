@@ -31,6 +31,8 @@ impl Tally {
         // A restored account is blocked as well, until it has been looked at.
         if has(&Action::BlockSignIn) && !has(&Action::RestoreAccount) {
             self.leavers += 1;
+        } else if has(&Action::RevokeSessions) || has(&Action::DeleteAccount) {
+            // The rest of a leave: sign-in has been blocked before.
         } else {
             let privileged = plan.steps.iter().filter(|step: &&Step| step.privileged).count();
             self.privileged += u32::try_from(privileged).unwrap_or(u32::MAX);

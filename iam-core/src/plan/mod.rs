@@ -139,6 +139,10 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Set when the account must not be touched: why. There are no steps then.
     pub refused: Option<String>,
+    /// Steps of plans that earlier attempts at the event made and began, and that are not among `steps` any
+    /// more: what they brought is not forgotten, however often the process dies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begun: Vec<Step>,
 }
 
 impl Plan {
@@ -151,7 +155,13 @@ impl Plan {
             ledger: Vec::new(),
             notes: Vec::new(),
             refused: None,
+            begun: Vec::new(),
         }
+    }
+
+    /// Every step of this plan and of those that it replaced, as far as they were begun; oldest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Step> {
+        self.begun.iter().chain(&self.steps)
     }
 
     /// A stable hash over the steps: what an approval binds to.

@@ -168,6 +168,20 @@ impl Action {
         }
     }
 
+    /// Whether looking at the account tells that it has been done, so that a plan that holds it all the same
+    /// means that somebody has undone it.
+    pub(crate) fn is_visible(&self) -> bool {
+        matches!(
+            self,
+            Self::UpdateAccount { .. }
+                | Self::SetManager { .. }
+                | Self::AllowSignIn
+                | Self::BlockSignIn
+                | Self::Grant { .. }
+                | Self::Revoke { .. }
+        )
+    }
+
     /// Whether it only takes access away.
     pub fn removes_access(&self) -> bool {
         matches!(
@@ -232,5 +246,10 @@ impl Step {
             why: why.into(),
             privileged: false,
         }
+    }
+
+    /// Tells the step from the same one at the first target of the same plan.
+    pub(crate) fn qualify(&mut self) {
+        self.id = StepId(format!("{}/{}", self.target, self.id));
     }
 }

@@ -1,8 +1,19 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
+mod crash;
+mod doors;
+mod early;
+mod guard;
+mod hold;
+mod leave;
+
+mod retry;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+
+use doors::{Moody, Mortal, Notices};
 
 use super::*;
 use crate::entitlement::{Actual, Class, Entitlement, Item, Kind, TargetId};
@@ -53,9 +64,18 @@ struct World {
     target: MemoryTarget,
     journal: MemoryJournal,
     clock: ManualClock,
+    /// The target as the engine reaches it.
+    moody: Moody,
+    /// The journal as the engine reaches it.
+    mortal: Mortal,
+    notices: Notices,
 }
 
 fn world() -> World {
+    world_of(POLICY)
+}
+
+fn world_of(policy: &str) -> World {
     let item = |kind, name: &str| Item {
         entitlement: Entitlement {
             target: TargetId::new("graph"),
@@ -84,9 +104,12 @@ fn world() -> World {
     let target = MemoryTarget::new("graph", catalog);
     let journal = MemoryJournal::new();
     let clock = ManualClock::at("2026-11-24T09:00:00Z".parse().unwrap());
-    let policy = Document::parse(POLICY).unwrap();
-    let engine = Engine::builder(Arc::new(journal.clone()), Arc::new(policy))
-        .target(Arc::new(target.clone()))
+    let (moody, mortal) = (Moody::around(&target), Mortal::around(&journal));
+    let notices = Notices::default();
+    let policy = Document::parse(policy).unwrap();
+    let engine = Engine::builder(Arc::new(mortal.clone()), Arc::new(policy))
+        .target(Arc::new(moody.clone()))
+        .notifier(Arc::new(notices.clone()))
         .clock(Arc::new(clock.clone()))
         .build();
     World {
@@ -94,6 +117,9 @@ fn world() -> World {
         target,
         journal,
         clock,
+        moody,
+        mortal,
+        notices,
     }
 }
 
@@ -136,6 +162,40 @@ impl World {
         self.engine.run(&|_| {}).await.unwrap()
     }
 
+    /// HR says so; nothing is run yet.
+    async fn tell(&self, people: &[&str]) {
+        let records = people.iter().map(|text| person(text));
+        self.engine.accept(records).await.unwrap();
+    }
+
+    async fn run(&self) -> RunReport {
+        self.engine.run(&|_| {}).await.unwrap()
+    }
+
+    /// Lets time pass from one due instant to the next, at most until `instant`, and runs at each.
+    async fn until(&self, instant: &str) {
+        let end: Timestamp = instant.parse().unwrap();
+        for _ in 0..500 {
+            self.run().await;
+            match self.engine.next_due().await.unwrap() {
+                Some(due) if due <= end => self.clock.set(due.max(crate::clock::Clock::now(&self.clock))),
+                _ => break,
+            }
+        }
+        self.clock.set(end);
+        self.run().await;
+    }
+
+    /// Somebody else does something to the account, behind the platform's back.
+    async fn meddle(&self, id: &str, action: crate::plan::Action) {
+        let actual = self.of(id).pop().unwrap();
+        let account = actual.account.map(|account| account.id);
+        let target = TargetId::new("graph");
+        let step = Step::new(&target, &actual.person, account.as_deref(), action, "by hand");
+        let key = crate::plan::IdempotencyKey::of(&EventId::new("hand"), &step);
+        self.target.apply(&step, &key).await.unwrap();
+    }
+
     async fn at(&self, instant: &str) -> RunReport {
         self.clock.set(instant.parse().unwrap());
         self.engine.run(&|_| {}).await.unwrap()
@@ -173,24 +233,11 @@ impl World {
 
     /// Gives something by hand, behind the platform's back.
     async fn give(&self, id: &str, name: &str) {
-        let actual = self.of(id).pop().unwrap();
         let catalog = self.target.catalog().await.unwrap();
-        let item = catalog
-            .items
-            .iter()
-            .find(|item| item.entitlement.name == name)
-            .unwrap();
-        let action = crate::plan::Action::grant(item.entitlement.clone());
-        let account = actual.account.map(|account| account.id);
-        let step = Step::new(
-            &TargetId::new("graph"),
-            &actual.person,
-            account.as_deref(),
-            action,
-            "by hand",
-        );
-        let key = crate::plan::IdempotencyKey::of(&EventId::new("hand"), &step);
-        self.target.apply(&step, &key).await.unwrap();
+        let mut items = catalog.items.iter();
+        let item = items.find(|item| item.entitlement.name == name).unwrap();
+        self.meddle(id, crate::plan::Action::grant(item.entitlement.clone()))
+            .await;
     }
 }
 

@@ -1,0 +1,278 @@
+//! Doors with a will of their own: a target that fails at chosen steps, a journal that dies at a chosen
+//! write, and a notifier that writes down what it was given.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::entitlement::{Actual, Catalog, TargetId};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Accepted, Event, EventId};
+use crate::journal::{
+    Appended, Claim, Entry, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState, Report,
+    Reservation, StepStart,
+};
+use crate::notify::{Message, Notifier};
+use crate::person::PersonKey;
+use crate::plan::{IdempotencyKey, Plan, Step, StepId};
+use crate::target::{Applied, Candidates, Capabilities, Keys, PersonRef, Target};
+use crate::testing::MemoryTarget;
+
+/// How a step goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Mood {
+    /// Nothing is done.
+    Refuses(ErrorKind),
+    /// It is done, and the answer says otherwise.
+    Lies(ErrorKind),
+}
+
+type Temper = Box<dyn FnMut(&Step) -> Option<Mood> + Send>;
+
+/// A target that fails as it is told, and remembers what it did.
+#[derive(Clone)]
+pub(super) struct Moody {
+    inner: MemoryTarget,
+    temper: Arc<Mutex<Option<Temper>>>,
+    /// Every step that reached it: `person step`.
+    pub(super) applied: Arc<Mutex<Vec<String>>>,
+}
+
+impl std::fmt::Debug for Moody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Moody")
+    }
+}
+
+impl Moody {
+    pub(super) fn around(inner: &MemoryTarget) -> Self {
+        Self {
+            inner: inner.clone(),
+            temper: Arc::default(),
+            applied: Arc::default(),
+        }
+    }
+
+    /// From now on `temper` says what goes wrong.
+    pub(super) fn temper(&self, temper: impl FnMut(&Step) -> Option<Mood> + Send + 'static) {
+        *self.temper.lock().unwrap() = Some(Box::new(temper));
+    }
+
+    /// The next `times` steps whose `person step` contains `what` go wrong.
+    pub(super) fn fail(&self, what: &'static str, times: usize, mood: Mood) {
+        let mut left = times;
+        self.temper(move |step| {
+            let hit = left > 0 && format!("{} {}", step.person, step.id).contains(what);
+            left -= usize::from(hit);
+            hit.then_some(mood)
+        });
+    }
+
+    pub(super) fn calm(&self) {
+        *self.temper.lock().unwrap() = None;
+    }
+}
+
+#[async_trait]
+impl Target for Moody {
+    fn id(&self) -> &TargetId {
+        self.inner.id()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn catalog(&self) -> Result<Catalog> {
+        self.inner.catalog().await
+    }
+
+    async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
+        self.inner.find(keys).await
+    }
+
+    async fn names_taken(&self, names: &[String]) -> Result<BTreeMap<String, String>> {
+        self.inner.names_taken(names).await
+    }
+
+    async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
+        self.inner.observe(who).await
+    }
+
+    async fn apply(&self, step: &Step, key: &IdempotencyKey) -> Result<Applied> {
+        let mood = self
+            .temper
+            .lock()
+            .unwrap()
+            .as_mut()
+            .and_then(|temper| temper(step));
+        let called = format!("{} {}", step.person, step.id);
+        self.applied.lock().unwrap().push(called);
+        match mood {
+            None => self.inner.apply(step, key).await,
+            Some(Mood::Refuses(kind)) => Err(Error::new(kind, "not now")),
+            Some(Mood::Lies(kind)) => {
+                self.inner.apply(step, key).await?;
+                Err(Error::new(kind, "no answer"))
+            }
+        }
+    }
+}
+
+type Interruption = Box<dyn FnOnce(&MemoryJournal) + Send>;
+
+/// A journal that dies around its n-th write: that one and all later ones fail. Leases are over at once, so
+/// that the next life need not wait for them.
+#[derive(Clone)]
+pub(super) struct Mortal {
+    inner: MemoryJournal,
+    writes: Arc<AtomicIsize>,
+    interruption: Arc<Mutex<Option<Interruption>>>,
+}
+
+impl std::fmt::Debug for Mortal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mortal")
+    }
+}
+
+impl Mortal {
+    pub(super) fn around(inner: &MemoryJournal) -> Self {
+        Self {
+            inner: inner.clone(),
+            writes: Arc::new(AtomicIsize::new(isize::MAX)),
+            interruption: Arc::default(),
+        }
+    }
+
+    /// Dies after `writes` more writes.
+    pub(super) fn dies_after(&self, writes: isize) {
+        self.writes.store(writes, Ordering::SeqCst);
+    }
+
+    /// A new life.
+    pub(super) fn revive(&self) {
+        self.dies_after(isize::MAX);
+    }
+
+    /// Before the next append, somebody else is quicker.
+    pub(super) fn interrupt(&self, with: impl FnOnce(&MemoryJournal) + Send + 'static) {
+        *self.interruption.lock().unwrap() = Some(Box::new(with));
+    }
+
+    async fn write<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        if self.writes.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return Err(Error::new(ErrorKind::Storage, "the process has died"));
+        }
+        work.await
+    }
+}
+
+#[async_trait]
+impl Journal for Mortal {
+    async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
+        if let Some(interruption) = self.interruption.lock().unwrap().take() {
+            interruption(&self.inner);
+        }
+        self.write(self.inner.append(batch)).await
+    }
+
+    async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
+        self.inner.accepted(keys).await
+    }
+
+    async fn claim(&self, max: usize, now: Timestamp, _: Duration) -> Result<Vec<Claim>> {
+        self.write(self.inner.claim(max, now, Duration::ZERO)).await
+    }
+
+    async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
+        self.write(self.inner.heartbeat(claim, lease)).await
+    }
+
+    async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
+        self.write(self.inner.plan(claim, plan)).await
+    }
+
+    async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
+        self.write(self.inner.intend(claim, step, key)).await
+    }
+
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+        self.write(self.inner.settle(claim, step, outcome)).await
+    }
+
+    async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
+        self.write(self.inner.reserve(name, person)).await
+    }
+
+    async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
+        self.inner.holder(name).await
+    }
+
+    async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
+        self.write(self.inner.complete(claim, state, timers)).await
+    }
+
+    async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
+        self.write(self.inner.retry_later(claim, state, at, why)).await
+    }
+
+    async fn dead_letter(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        timers: &[Event],
+        why: &str,
+        lane: Lane,
+    ) -> Result<()> {
+        self.write(self.inner.dead_letter(claim, state, timers, why, lane))
+            .await
+    }
+
+    async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        self.write(self.inner.requeue(event, by, reason)).await
+    }
+
+    async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
+        self.inner.person(key).await
+    }
+
+    async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>> {
+        self.inner.people(after, limit).await
+    }
+
+    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
+        self.inner.reports_of(manager).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        self.inner.next_due().await
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
+        self.inner.history(query).await
+    }
+}
+
+/// Writes the subjects of notices down.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notices(Arc<Mutex<Vec<String>>>);
+
+impl Notices {
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Notifier for Notices {
+    async fn notify(&self, message: &Message, _: &IdempotencyKey) -> Result<()> {
+        self.0.lock().unwrap().push(message.subject.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! The guard counts what it should, also what comes while it is not looking.
+
+use super::doors::Mood::Refuses;
+use super::*;
+use crate::plan::Action;
+
+#[tokio::test]
+async fn accounts_that_were_closed_long_ago_count_for_nothing() {
+    let world = world();
+    let old = ["W-1 A One Sales", "W-2 B Two Sales", "W-3 C Three Sales"];
+    world.hear(&old).await;
+    for id in ["W-1", "W-2", "W-3"] {
+        world.meddle(id, Action::BlockSignIn).await;
+    }
+    let gone: Vec<String> = old.iter().map(|text| format!("{text} status=gone")).collect();
+    let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
+    world.hear(&gone).await;
+    world.hear(&["W-4 D Four Sales"]).await;
+    world.hear(&["W-4 D Four Sales status=gone"]).await;
+    assert_eq!(world.look("W-4"), "d.four blocked: ");
+}
+
+#[tokio::test]
+async fn the_rest_of_a_leave_is_not_stopped_by_the_limit_on_roles() {
+    let world = world_of(&POLICY.replace("max_leavers = 2", "max_privileged_changes = 1"));
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    world.clock.advance(SignedDuration::from_hours(25));
+    world
+        .moody
+        .fail("revoke:role", 1, Refuses(ErrorKind::Unavailable));
+    world
+        .hear(&["W-1 Mei Tanaka Security status=gone", "W-2 Bo Ek Sales"])
+        .await;
+    world.hear(&["W-3 Cy Om Security"]).await;
+    world.clock.advance(SignedDuration::from_mins(1));
+    world.run().await;
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+}
+
+#[tokio::test]
+async fn leavers_whose_leave_is_not_over_yet_count() {
+    let world = world();
+    world
+        .hear(&["W-1 A One Sales", "W-2 B Two Sales", "W-3 C Three Sales"])
+        .await;
+    world
+        .moody
+        .fail("revoke:group", 100, Refuses(ErrorKind::Unavailable));
+    world.hear(&["W-1 A One Sales status=gone"]).await;
+    world.hear(&["W-2 B Two Sales status=gone"]).await;
+    world.tell(&["W-3 C Three Sales status=gone"]).await;
+    let error = world.engine.run(&|_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Guarded);
+    assert!(world.look("W-3").starts_with("c.three enabled"));
+}
+
+#[tokio::test]
+async fn what_is_accepted_during_a_run_passes_the_guard_too() {
+    let world = world();
+    let hired = ["W-1 A One Sales", "W-2 B Two Sales", "W-3 C Three Sales"];
+    world.hear(&hired).await;
+    world.tell(&["W-4 D Four Sales"]).await;
+    let (journal, now) = (world.journal.clone(), world.clock.clone());
+    let mut told = false;
+    world.moody.temper(move |_| {
+        if !std::mem::replace(&mut told, true) {
+            for text in hired {
+                let gone = person(&format!("{text} status=gone"));
+                let latest = futures::executor::block_on(journal.accepted(std::slice::from_ref(&gone.key)));
+                let event =
+                    Event::observed(latest.unwrap()[0].as_ref(), &gone, crate::clock::Clock::now(&now));
+                futures::executor::block_on(journal.append(&[event.unwrap()])).unwrap();
+            }
+        }
+        None
+    });
+    let error = world.engine.run(&|_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Guarded);
+    let open = ["W-1", "W-2", "W-3"].map(|id| world.look(id).contains("enabled"));
+    assert_eq!(open.iter().filter(|open| !**open).count(), 2, "{open:?}");
+    assert_eq!(world.engine.plan().await.unwrap().guard.len(), 1);
+    assert_eq!(world.look("W-4"), "d.four enabled: All Staff, sg-sales");
+}
