@@ -5,6 +5,7 @@
 
 mod architecture;
 mod crashing;
+mod input;
 mod joining;
 mod moving;
 mod trouble;

@@ -35,6 +35,36 @@ async fn a_token_that_dies_in_the_middle_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_token_that_expires_in_the_middle_is_replaced() {
+    let world = World::new().await;
+    world.engine.accept(TRIO.map(crate::world::person)).await.unwrap();
+    let expired = std::sync::atomic::AtomicBool::new(false);
+    let report = world
+        .engine
+        .run(&|_| {
+            // The tenant's clock runs ahead of ours: what we think good for an hour is over there.
+            if !expired.swap(true, std::sync::atomic::Ordering::SeqCst) {
+                world.sandbox.advance(std::time::Duration::from_hours(2));
+            }
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.totals().failed, report.totals().open),
+        (0, 0),
+        "{report:?}"
+    );
+    assert!(world.look("W-1").await.ends_with(IN_SECURITY));
+    let refused = world
+        .sandbox
+        .log()
+        .iter()
+        .filter(|entry| entry.status == 401)
+        .count();
+    assert!(refused > 0, "nothing was refused");
+}
+
+#[tokio::test]
 async fn a_storm_of_429_delays_and_loses_nothing() {
     let world = World::new().await;
     for (retry_after, share) in [

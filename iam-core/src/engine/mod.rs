@@ -38,6 +38,7 @@ use crate::policy::Document;
 use crate::target::Target;
 
 use brake::Brake;
+use names::NameCheck;
 use preview::{Overlay, Shadow, Silence};
 use work::Work;
 
@@ -194,11 +195,22 @@ impl Engine {
     /// As [`run`](Self::run), but for the guard, which is reported in the preview.
     pub async fn plan(&self) -> Result<Preview> {
         let catalogs = self.catalogs().await?;
-        let (preview, _) = self.preview(&catalogs).await?;
+        let names = NameCheck::new(self.naming()?);
+        let (preview, _) = self.preview(&catalogs, &names).await?;
         Ok(preview)
     }
 
-    async fn preview(&self, catalogs: &[Arc<Catalog>]) -> Result<(Preview, Brake<'_>)> {
+    /// The target at which names are given out.
+    fn naming(&self) -> Result<&dyn Target> {
+        let first = self.targets.first().map(AsRef::as_ref);
+        first.ok_or_else(|| Error::new(ErrorKind::Invalid, "the engine has no target"))
+    }
+
+    async fn preview(
+        &self,
+        catalogs: &[Arc<Catalog>],
+        names: &NameCheck<'_>,
+    ) -> Result<(Preview, Brake<'_>)> {
         let now = self.clock.now();
         let shadow = Shadow::of(self.journal.as_ref(), now).await?;
         let targets: Vec<Arc<dyn Target>> = self
@@ -211,6 +223,7 @@ impl Engine {
             &shadow,
             &targets,
             catalogs,
+            names,
             Some(&Silence),
             &|_| {},
             Some(&decided),
@@ -228,7 +241,8 @@ impl Engine {
     }
 
     /// Works off everything that is due. First the whole is planned and shown to the policy's guard: over a
-    /// limit, nothing is done. What is accepted meanwhile is worked off too, as long as the limits allow. `progress` is told of every step and every person, from several tasks.
+    /// limit, nothing is done. What is accepted meanwhile is worked off too, as long as the limits allow.
+    /// `progress` is told of every step and every person, from several tasks.
     ///
     /// # Errors
     /// [`ErrorKind::Guarded`] when the guard refuses the whole, and nothing was done, or what came during the
@@ -237,7 +251,10 @@ impl Engine {
     /// accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report.
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
         let catalogs = self.catalogs().await?;
-        let (preview, brake) = self.preview(&catalogs).await?;
+        // What the preview has learnt about names is good for the moment that the run takes, and a name that
+        // somebody else is quicker to take is refused by the directory.
+        let names = NameCheck::new(self.naming()?);
+        let (preview, brake) = self.preview(&catalogs, &names).await?;
         if !preview.guard.is_empty() {
             return Err(Error::new(
                 ErrorKind::Guarded,
@@ -252,6 +269,7 @@ impl Engine {
             self.journal.as_ref(),
             &self.targets,
             &catalogs,
+            &names,
             notifier,
             progress,
             None,
@@ -260,11 +278,13 @@ impl Engine {
         work.drain().await
     }
 
+    #[allow(clippy::too_many_arguments)] // what the real work and a preview have of their own
     fn work<'a>(
         &'a self,
         journal: &'a dyn Journal,
         targets: &'a [Arc<dyn Target>],
         catalogs: &'a [Arc<Catalog>],
+        names: &'a NameCheck<'a>,
         notifier: Option<&'a dyn Notifier>,
         progress: &'a (dyn Fn(Progress<'_>) + Sync),
         decided: Option<&'a Mutex<Vec<PersonPlan>>>,
@@ -273,6 +293,7 @@ impl Engine {
             journal,
             targets,
             catalogs,
+            names,
             orchestrator: self.orchestrator.as_ref(),
             notifier,
             protected: self.policy.protected(),

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 
 use super::brake::Brake;
-use super::names::NameDesk;
+use super::names::{NameCheck, NameDesk};
 use super::past::{informed, inherit, no_later_than_the_calendar, pending_name, so_far};
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
 use super::views::{self, Surroundings};
@@ -39,6 +39,7 @@ pub(super) struct Work<'a> {
     pub(super) journal: &'a dyn Journal,
     pub(super) targets: &'a [Arc<dyn Target>],
     pub(super) catalogs: &'a [Arc<Catalog>],
+    pub(super) names: &'a NameCheck<'a>,
     pub(super) orchestrator: &'a dyn Orchestrator,
     pub(super) notifier: Option<&'a dyn Notifier>,
     pub(super) protected: &'a Protected,
@@ -111,7 +112,7 @@ impl Work<'_> {
     async fn one(&self, claim: &Claim, state: &PersonState, around: Surroundings) -> Result<PersonRun> {
         let desk = NameDesk {
             journal: self.journal,
-            target: self.targets.first().map(AsRef::as_ref).ok_or_else(no_target)?,
+            check: self.names,
             pending: pending_name(claim),
             refused: Mutex::new(BTreeSet::new()),
         };
@@ -359,10 +360,6 @@ impl Work<'_> {
 fn next_instant(decision: &Decision) -> Option<(Timer, Timestamp)> {
     let key = |(timer, at): &&(Timer, Timestamp)| (*timer == Timer::Review, *at);
     decision.timers.iter().min_by_key(key).copied()
-}
-
-fn no_target() -> Error {
-    Error::new(ErrorKind::Invalid, "the engine has no target")
 }
 
 fn set_aside(decision: &Decision) -> Option<(Ending, Lane)> {

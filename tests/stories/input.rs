@@ -1,0 +1,127 @@
+//! What is wrong with what comes in: rows, policies, evaluation.
+
+use iam_core::ErrorKind;
+use iam_core::engine::Ending;
+use iam_core::policy::Document;
+
+use crate::world::{POLICY, World};
+
+#[tokio::test]
+async fn bad_rows_are_rejected_with_row_and_reason_while_the_rest_goes_through() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hr.csv");
+    let rows = "Employee ID;First Name;Last Name;Department;Country;Status;Job Title\n\
+                W-1;Mei;Tanaka;Security;AU;Active;Clerk\n\
+                W-2;Bo;Ek;Sales;Sweden;Active;Clerk\n\
+                ;No;Body;Sales;AU;Active;Clerk\n\
+                W-4;Ada;Ng;Sales;AU;On leave;Clerk\n\
+                W-5;Cy;Om;Sales;AU;Active;Clerk\n";
+    std::fs::write(&path, rows).unwrap();
+    let rejects = world.read(&path).await.unwrap();
+    let told: Vec<_> = rejects
+        .iter()
+        .map(|reject| (reject.row, reject.field.as_str(), reject.code))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (3, "Country", "not_a_country"),
+            (4, "Employee ID", "missing_key"),
+            (5, "Status", "unknown_status")
+        ]
+    );
+    world.run().await;
+    assert!(world.look("W-1").await.starts_with("mei.tanaka enabled"));
+    assert!(world.look("W-5").await.starts_with("cy.om enabled"));
+    for refused in ["W-2", "W-4"] {
+        assert_eq!(world.look(refused).await, "nothing");
+    }
+}
+
+#[test]
+fn a_policy_with_a_typo_in_a_field_name_is_refused_at_load() {
+    let typo = POLICY.replace("person.department == \"Sales\"", "person.departmnt == \"Sales\"");
+    let error = Document::parse(&typo).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let text = error.to_string();
+    for word in ["line 21", "column", "departmnt", "did you mean \"department\"?"] {
+        assert!(text.contains(word), "{word:?} is missing in {text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_does_not_fit_the_tenant_does_nothing() {
+    let world = World::with_policy(POLICY).await; // its groups have not been made
+    world
+        .engine
+        .accept([crate::world::person("W-1 Mei Tanaka Security")])
+        .await
+        .unwrap();
+    let error = world.engine.run(&|_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("no group \"st-security\""), "{error}");
+    assert_eq!(world.look("W-1").await, "nothing");
+    for name in ["Everybody", "st-security", "st-sales", "st-heads"] {
+        world.make_group(name).await;
+    }
+    world.run().await;
+    assert!(
+        world.look("W-1").await.starts_with("mei.tanaka enabled"),
+        "what was accepted is not lost"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_evaluated_holds_the_person_and_removes_nothing() {
+    let world = World::new().await;
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    let before = world.look("W-1").await;
+    // Rule titled calls a function of the title, and there is none.
+    let report = world
+        .hear(&["W-1 Mei Tanaka Sales title=none", "W-2 Bo Ek Sales"])
+        .await;
+    let ending = |id: &str| {
+        &report
+            .people
+            .iter()
+            .find(|run| run.person.as_str() == id)
+            .unwrap()
+            .ending
+    };
+    assert!(
+        matches!(ending("W-1"), Ending::Held(why) if why.contains("rule titled")),
+        "{report:?}"
+    );
+    assert_eq!(*ending("W-2"), Ending::Done);
+    assert_eq!(world.look("W-1").await, before);
+    // A leave needs no policy, and passes.
+    world.hear(&["W-1 Mei Tanaka Sales title=none status=gone"]).await;
+    assert_eq!(world.look("W-1").await, "mei.tanaka blocked:  /  / ");
+}
+
+#[tokio::test]
+async fn an_event_that_was_held_goes_on_when_somebody_has_looked() {
+    let world = World::new().await;
+    let report = world.hear(&["W-1 Mei Tanaka Sales title=none"]).await;
+    let held = &report.people[0];
+    assert!(matches!(held.ending, Ending::Held(_)));
+    assert_eq!(world.look("W-1").await, "nothing");
+    // HR mends the record; the held event is brought back, and the mended one follows.
+    world
+        .engine
+        .accept([crate::world::person("W-1 Mei Tanaka Sales")])
+        .await
+        .unwrap();
+    world
+        .engine
+        .requeue(&held.event, "ada", "HR has mended the title")
+        .await
+        .unwrap();
+    world.run().await;
+    assert!(
+        world.look("W-1").await.starts_with("mei.tanaka enabled"),
+        "{}",
+        world.look("W-1").await
+    );
+}
