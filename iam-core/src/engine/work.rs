@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::brake::Brake;
 use super::names::NameDesk;
-use super::past::{informed, inherit, no_later_than_the_calendar, pending_name, so_far};
+use super::past::{attempts_before, informed, inherit, no_later_than_the_calendar, pending_name, so_far};
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
 use super::views::{self, Surroundings};
 use super::wake::{manager_meanwhile, wake_ups};
@@ -254,6 +254,7 @@ impl Work<'_> {
             }
             Verdict::Dead(why) => {
                 timers.extend(wake_ups);
+                set_aside_in(&mut next, claim);
                 self.journal
                     .dead_letter(claim, &next, &timers, &why, Lane::Skip)
                     .await?;
@@ -269,11 +270,13 @@ impl Work<'_> {
                     now,
                 ));
                 timers.extend(wake_ups);
+                next.set_aside.remove(&claim.event.id);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Waiting(why)
             }
             Verdict::Complete | Verdict::NameTaken => {
                 timers.extend(wake_ups);
+                next.set_aside.remove(&claim.event.id);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Done
             }
@@ -309,8 +312,10 @@ impl Work<'_> {
             .timers
             .retain(|(timer, _)| *timer != Timer::Delete || left);
         let timers = timers(claim, &decision, self.clock.now());
+        let mut state = state.clone();
+        set_aside_in(&mut state, claim);
         self.journal
-            .dead_letter(claim, state, &timers, &why, lane)
+            .dead_letter(claim, &state, &timers, &why, lane)
             .await?;
         Ok(PersonRun {
             person: claim.event.person.clone(),
@@ -359,6 +364,12 @@ impl Work<'_> {
 fn next_instant(decision: &Decision) -> Option<(Timer, Timestamp)> {
     let key = |(timer, at): &&(Timer, Timestamp)| (*timer == Timer::Review, *at);
     decision.timers.iter().min_by_key(key).copied()
+}
+
+/// Notes that what the event brought is in `state`.
+fn set_aside_in(state: &mut PersonState, claim: &Claim) {
+    let attempt = claim.attempts + attempts_before(&claim.state, &claim.event.id);
+    state.set_aside.insert(claim.event.id.clone(), attempt);
 }
 
 fn no_target() -> Error {

@@ -6,6 +6,7 @@ mod early;
 mod guard;
 mod hold;
 mod leave;
+mod property;
 
 mod retry;
 
@@ -61,6 +62,7 @@ protected = ["break-glass@contoso.example"]
 
 struct World {
     engine: Engine,
+    policy: Arc<Document>,
     target: MemoryTarget,
     journal: MemoryJournal,
     clock: ManualClock,
@@ -106,14 +108,15 @@ fn world_of(policy: &str) -> World {
     let clock = ManualClock::at("2026-11-24T09:00:00Z".parse().unwrap());
     let (moody, mortal) = (Moody::around(&target), Mortal::around(&journal));
     let notices = Notices::default();
-    let policy = Document::parse(policy).unwrap();
-    let engine = Engine::builder(Arc::new(mortal.clone()), Arc::new(policy))
+    let policy = Arc::new(Document::parse(policy).unwrap());
+    let engine = Engine::builder(Arc::new(mortal.clone()), policy.clone())
         .target(Arc::new(moody.clone()))
         .notifier(Arc::new(notices.clone()))
         .clock(Arc::new(clock.clone()))
         .build();
     World {
         engine,
+        policy,
         target,
         journal,
         clock,
@@ -166,6 +169,15 @@ impl World {
     async fn tell(&self, people: &[&str]) {
         let records = people.iter().map(|text| person(text));
         self.engine.accept(records).await.unwrap();
+    }
+
+    /// A new engine on the same journal and the same tenant.
+    fn restart(&mut self) {
+        self.engine = Engine::builder(Arc::new(self.mortal.clone()), self.policy.clone())
+            .target(Arc::new(self.moody.clone()))
+            .notifier(Arc::new(self.notices.clone()))
+            .clock(Arc::new(self.clock.clone()))
+            .build();
     }
 
     async fn run(&self) -> RunReport {
