@@ -140,6 +140,16 @@ async fn reports_of_a_manager_who_leaves_stay_as_they_are() {
     world.until("2027-02-01T00:00:00Z").await;
     assert_eq!(world.look("W-1"), "ada.ng deleted: ");
     assert!(world.look("W-2").starts_with("ann.ek enabled: All Staff"));
+    let report = world
+        .hear(&["W-2 Ann Ek Security manager=W-1", "W-3 Bo Ek Sales manager=W-1"])
+        .await;
+    assert_eq!(report.people.len(), 2, "nobody is looked at again and again");
+    world
+        .hear(&["W-1 Ada Ng Sales title=Chief hire=2027-03-10"])
+        .await;
+    world.until("2027-03-11T00:00:00Z").await;
+    let manager = |id: &str| world.of(id)[0].account.clone().unwrap().manager;
+    assert!(manager("W-3").is_some());
 }
 
 #[tokio::test]
