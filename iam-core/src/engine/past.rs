@@ -34,8 +34,7 @@ pub(super) async fn informed(
         claim.plan = claim.plan.take().filter(|_| current);
         // Whoever brings an event back gives it as many attempts as a new one has.
         claim.attempts -= attempts_before(&state, &claim.event.id).min(claim.attempts);
-        let begun = execute::begun(claim.plan.as_ref(), &claim.steps);
-        execute::fold(&mut state, &claim.event.id, begun, now);
+        execute::fold(&mut state, &claim, execute::begun(&claim), now);
         informed.push((claim, state));
     }
     Ok(informed)
@@ -56,13 +55,18 @@ async fn overtaken(
         ..HistoryQuery::default()
     };
     let others = journal.history(&pending).await?;
-    let others = others.iter().filter(|other| other.event.id != claim.event.id);
     for other in others {
-        if !is_current(state, &other.event.id, other.plan.as_ref()) {
+        let current = is_current(state, &other.event.id, other.plan.as_ref());
+        if !current || other.event.id == claim.event.id {
             continue;
         }
-        let begun = execute::begun(other.plan.as_ref(), &other.steps);
-        execute::fold(state, &other.event.id, begun, now);
+        let other = Claim {
+            event: other.event,
+            plan: other.plan,
+            steps: other.steps,
+            ..claim.clone()
+        };
+        execute::fold(state, &other, execute::begun(&other), now);
     }
     Ok(())
 }
@@ -79,7 +83,7 @@ pub(super) fn attempts_before(state: &PersonState, event: &EventId) -> u32 {
 
 /// The name by which an earlier attempt meant to create the account, if nobody knows whether it did.
 pub(super) fn pending_name(claim: &Claim) -> Option<String> {
-    execute::begun(claim.plan.as_ref(), &claim.steps)
+    execute::begun(claim)
         .into_iter()
         .find_map(|(step, outcome)| match (&step.action, outcome) {
             (Action::CreateAccount { name, .. }, None) => Some(name.clone()),

@@ -239,14 +239,14 @@ impl Work<'_> {
                 .map(|(step, outcome)| (step, Some(outcome)))
         };
         let mut next = decision.state.clone();
-        execute::fold(&mut next, &claim.event.id, brought(), now);
+        execute::fold(&mut next, claim, brought(), now);
         let mut timers = timers(claim, &decision, now);
         let wake_ups = wake_ups(self.journal, &claim.state, &next, &claim.event, now).await?;
         let ending = match report.verdict {
             Verdict::Retry { at, why } => {
                 let at = no_later_than_the_calendar(at, &decision, now);
                 let mut kept = so_far(state, &decision, &report.outcomes);
-                execute::fold(&mut kept, &claim.event.id, brought(), now);
+                execute::fold(&mut kept, claim, brought(), now);
                 // First, so that a crash in between wakes somebody twice rather than never.
                 self.journal.append(&wake_ups).await?;
                 self.journal.retry_later(claim, &kept, at, &why).await?;

@@ -166,3 +166,17 @@ async fn a_circle_that_closes_later_comes_to_rest() {
     assert_eq!((manager("W-1"), manager("W-2").is_some()), (None, true));
     assert_eq!((manager("W-3"), manager("W-4").is_some()), (None, true));
 }
+
+#[tokio::test]
+async fn a_rule_that_turns_on_a_date_is_looked_at_on_that_date_however_far_it_is() {
+    let dated = "[[rule]]\nid = \"settled\"\nwhen = 'days_since(person.hire_date) >= 100'\ngroups = [\"sg-heads\"]\n[joiner]";
+    let world = world_of(&POLICY.replace("[joiner]", dated));
+    world.hear(&["W-1 Mei Tanaka Sales hire=2026-11-24"]).await;
+    world.until("2027-03-03T23:59:59Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: All Staff, sg-sales");
+    world.until("2027-03-04T00:00:00Z").await;
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, sg-heads, sg-sales"
+    );
+}
