@@ -4,11 +4,11 @@
 use jiff::Timestamp;
 
 use crate::error::Result;
-use crate::event::Timer;
+use crate::event::{EventId, Timer};
 use crate::execute;
 use crate::journal::{Claim, EventState, HistoryQuery, Journal, Lifecycle as Stage, Outcome, PersonState};
 use crate::orchestrator::Decision;
-use crate::plan::{Action, Notice, Step};
+use crate::plan::{Action, Notice, Plan, Step};
 
 /// The claims, each with the person's state as it is by now.
 ///
@@ -30,8 +30,11 @@ pub(super) async fn informed(
         if claim.event.kind.is_leave() {
             overtaken(journal, &claim, &mut state, now).await?;
         }
-        let begun = execute::begun(claim.plan.as_ref(), &claim.steps);
-        execute::fold(&mut state, &claim.event.id, begun, now);
+        let current = is_current(&state, &claim.event.id, claim.plan.as_ref());
+        claim.plan = claim.plan.take().filter(|_| current);
+        // Whoever brings an event back gives it as many attempts as a new one has.
+        claim.attempts -= attempts_before(&state, &claim.event.id).min(claim.attempts);
+        execute::fold(&mut state, &claim, execute::begun(&claim), now);
         informed.push((claim, state));
     }
     Ok(informed)
@@ -52,16 +55,35 @@ async fn overtaken(
         ..HistoryQuery::default()
     };
     let others = journal.history(&pending).await?;
-    for other in others.iter().filter(|other| other.event.id != claim.event.id) {
-        let begun = execute::begun(other.plan.as_ref(), &other.steps);
-        execute::fold(state, &other.event.id, begun, now);
+    for other in others {
+        let current = is_current(state, &other.event.id, other.plan.as_ref());
+        if !current || other.event.id == claim.event.id {
+            continue;
+        }
+        let other = Claim {
+            event: other.event,
+            plan: other.plan,
+            steps: other.steps,
+            ..claim.clone()
+        };
+        execute::fold(state, &other, execute::begun(&other), now);
     }
     Ok(())
 }
 
+/// Whether a stored plan was made since its event was last set aside, if it ever was.
+fn is_current(state: &PersonState, event: &EventId, plan: Option<&Plan>) -> bool {
+    plan.is_some_and(|plan| plan.attempt >= attempts_before(state, event))
+}
+
+/// How many attempts had been made when the event was last set aside; 0 where it never was.
+pub(super) fn attempts_before(state: &PersonState, event: &EventId) -> u32 {
+    state.set_aside.get(event).map_or(0, |attempt| attempt + 1)
+}
+
 /// The name by which an earlier attempt meant to create the account, if nobody knows whether it did.
 pub(super) fn pending_name(claim: &Claim) -> Option<String> {
-    execute::begun(claim.plan.as_ref(), &claim.steps)
+    execute::begun(claim)
         .into_iter()
         .find_map(|(step, outcome)| match (&step.action, outcome) {
             (Action::CreateAccount { name, .. }, None) => Some(name.clone()),
@@ -72,6 +94,7 @@ pub(super) fn pending_name(claim: &Claim) -> Option<String> {
 /// Adds what the plan of an earlier attempt leaves to the one that replaces it: what was begun, so that it is
 /// not forgotten, and notices that are still owed and still true, though their cause is done.
 pub(super) fn inherit(claim: &Claim, decision: &mut Decision) {
+    decision.plan.attempt = claim.attempts + attempts_before(&claim.state, &claim.event.id);
     let Some(earlier) = &claim.plan else { return };
     let record = |step: &Step| claim.steps.iter().find(|record| record.step == step.id);
     let stage = decision.state.lifecycle;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::views::Surroundings;
 use crate::error::Result;
 use crate::event::{Event, Timer};
-use crate::journal::{Claim, Journal, PersonState};
+use crate::journal::{Claim, Journal, Lifecycle as Stage, PersonState};
 
 /// Events for those who wait for this person's account, or whose policy looks at this person's record.
 pub(super) async fn wake_ups(
@@ -42,7 +42,9 @@ pub(super) async fn manager_meanwhile(
     let Some(manager) = &next.waits_for else {
         return Ok(());
     };
-    let Some(state) = journal.person(manager).await? else {
+    let state = journal.person(manager).await?;
+    // The accounts of somebody who was deleted are remembered, and nothing to link to.
+    let Some(state) = state.filter(|state| state.lifecycle != Stage::Deleted) else {
         return Ok(());
     };
     if around

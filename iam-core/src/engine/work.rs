@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::brake::Brake;
 use super::names::{NameCheck, NameDesk};
-use super::past::{informed, inherit, no_later_than_the_calendar, pending_name, so_far};
+use super::past::{attempts_before, informed, inherit, no_later_than_the_calendar, pending_name, so_far};
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
 use super::views::{self, Surroundings};
 use super::wake::{manager_meanwhile, wake_ups};
@@ -240,14 +240,14 @@ impl Work<'_> {
                 .map(|(step, outcome)| (step, Some(outcome)))
         };
         let mut next = decision.state.clone();
-        execute::fold(&mut next, &claim.event.id, brought(), now);
+        execute::fold(&mut next, claim, brought(), now);
         let mut timers = timers(claim, &decision, now);
         let wake_ups = wake_ups(self.journal, &claim.state, &next, &claim.event, now).await?;
         let ending = match report.verdict {
             Verdict::Retry { at, why } => {
                 let at = no_later_than_the_calendar(at, &decision, now);
                 let mut kept = so_far(state, &decision, &report.outcomes);
-                execute::fold(&mut kept, &claim.event.id, brought(), now);
+                execute::fold(&mut kept, claim, brought(), now);
                 // First, so that a crash in between wakes somebody twice rather than never.
                 self.journal.append(&wake_ups).await?;
                 self.journal.retry_later(claim, &kept, at, &why).await?;
@@ -255,6 +255,7 @@ impl Work<'_> {
             }
             Verdict::Dead(why) => {
                 timers.extend(wake_ups);
+                set_aside_in(&mut next, claim);
                 self.journal
                     .dead_letter(claim, &next, &timers, &why, Lane::Skip)
                     .await?;
@@ -270,11 +271,13 @@ impl Work<'_> {
                     now,
                 ));
                 timers.extend(wake_ups);
+                next.set_aside.remove(&claim.event.id);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Waiting(why)
             }
             Verdict::Complete | Verdict::NameTaken => {
                 timers.extend(wake_ups);
+                next.set_aside.remove(&claim.event.id);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Done
             }
@@ -310,8 +313,10 @@ impl Work<'_> {
             .timers
             .retain(|(timer, _)| *timer != Timer::Delete || left);
         let timers = timers(claim, &decision, self.clock.now());
+        let mut state = state.clone();
+        set_aside_in(&mut state, claim);
         self.journal
-            .dead_letter(claim, state, &timers, &why, lane)
+            .dead_letter(claim, &state, &timers, &why, lane)
             .await?;
         Ok(PersonRun {
             person: claim.event.person.clone(),
@@ -360,6 +365,12 @@ impl Work<'_> {
 fn next_instant(decision: &Decision) -> Option<(Timer, Timestamp)> {
     let key = |(timer, at): &&(Timer, Timestamp)| (*timer == Timer::Review, *at);
     decision.timers.iter().min_by_key(key).copied()
+}
+
+/// Notes that what the event brought is in `state`.
+fn set_aside_in(state: &mut PersonState, claim: &Claim) {
+    let attempt = claim.attempts + attempts_before(&claim.state, &claim.event.id);
+    state.set_aside.insert(claim.event.id.clone(), attempt);
 }
 
 fn set_aside(decision: &Decision) -> Option<(Ending, Lane)> {

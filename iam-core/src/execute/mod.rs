@@ -14,9 +14,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::entitlement::TargetId;
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::event::EventId;
 use crate::journal::{AccountRef, Claim, Journal, Outcome, PersonState, StepRecord};
 use crate::notify::{Addressees, Notifier};
 use crate::plan::{Action, Owned, Plan, Step, StepId};
@@ -72,7 +70,7 @@ pub(crate) async fn execute(
     now: Timestamp,
 ) -> Result<Report> {
     let mut report = Report::default();
-    let mut created: BTreeMap<TargetId, String> = BTreeMap::new();
+    let mut created = BTreeMap::new();
     let mut beat = Instant::now();
     let (mut retry, mut dead, mut waiting) = (None::<(Option<Duration>, String)>, None, None);
     // Something old is still held; something that a notice would speak of has failed.
@@ -183,7 +181,7 @@ fn weigh(step: &Step, error: &Error) -> Weight {
 /// have done, it must be able to undo.
 pub(crate) fn fold<'a>(
     state: &mut PersonState,
-    event: &EventId,
+    claim: &Claim,
     steps: impl IntoIterator<Item = (&'a Step, Option<&'a Outcome>)>,
     now: Timestamp,
 ) {
@@ -222,7 +220,7 @@ pub(crate) fn fold<'a>(
                 state.ledger.push(Owned {
                     entitlement: entitlement.clone(),
                     rules: rules.clone(),
-                    event: event.clone(),
+                    event: claim.event.id.clone(),
                     since: now,
                     grace_days: *grace_days,
                     losing_since: None,
@@ -244,13 +242,10 @@ fn certainly_failed(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed { kind, .. } if !unheard.contains(&kind.as_str()))
 }
 
-/// The steps that earlier attempts at an event began, with what is known of each.
-pub(crate) fn begun<'a>(
-    plan: Option<&'a Plan>,
-    records: &'a [StepRecord],
-) -> Vec<(&'a Step, Option<&'a Outcome>)> {
-    let known = |id: &StepId| records.iter().find(|record| record.step == *id);
-    let steps = plan.into_iter().flat_map(Plan::all);
+/// The steps that earlier attempts at the event began, with what is known of each.
+pub(crate) fn begun(claim: &Claim) -> Vec<(&Step, Option<&Outcome>)> {
+    let known = |id: &StepId| claim.steps.iter().find(|record: &&StepRecord| record.step == *id);
+    let steps = claim.plan.iter().flat_map(Plan::all);
     steps
         .filter_map(|step| known(&step.id).map(|record| (step, record.outcome.as_ref())))
         .collect()

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::entitlement::TargetId;
+use crate::event::EventId;
 use crate::person::{Person, PersonKey};
 use crate::plan::Owned;
 
@@ -60,6 +61,10 @@ pub struct PersonState {
     /// Whether the manager is still to be told that the person has joined.
     #[serde(default)]
     pub owes_notice: bool,
+    /// Events that were set aside, and at which attempt: what their steps brought up to then is in this
+    /// state, and must not be read into a later one should they be brought back to work.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set_aside: BTreeMap<EventId, u32>,
 }
 
 impl PersonState {
@@ -76,6 +81,7 @@ impl PersonState {
             left_at: None,
             waits_for: None,
             owes_notice: false,
+            set_aside: BTreeMap::new(),
         }
     }
 }

@@ -139,6 +139,9 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Set when the account must not be touched: why. There are no steps then.
     pub refused: Option<String>,
+    /// The attempt at the event for which it was made, counted from 0.
+    #[serde(default)]
+    pub attempt: u32,
     /// Steps of plans that earlier attempts at the event made and began, and that are not among `steps` any
     /// more: what they brought is not forgotten, however often the process dies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -155,6 +158,7 @@ impl Plan {
             ledger: Vec::new(),
             notes: Vec::new(),
             refused: None,
+            attempt: 0,
             begun: Vec::new(),
         }
     }

@@ -81,3 +81,50 @@ async fn what_is_accepted_during_a_run_passes_the_guard_too() {
     assert_eq!(world.engine.plan().await.unwrap().guard.len(), 1);
     assert_eq!(world.look("W-4"), "d.four enabled: All Staff, sg-sales");
 }
+
+#[tokio::test]
+async fn the_guard_stops_the_whole_plan_before_the_first_write() {
+    let world = world();
+    let hired = ["W-1 A One Sales", "W-2 B Two Sales", "W-3 C Three Sales"];
+    world.hear(&hired).await;
+    let gone: Vec<String> = hired.iter().map(|text| format!("{text} status=gone")).collect();
+    world
+        .engine
+        .accept(gone.iter().map(|text| person(text)))
+        .await
+        .unwrap();
+    assert_eq!(world.engine.plan().await.unwrap().guard.len(), 1);
+    let error = world.engine.run(&|_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Guarded);
+    assert!(error.to_string().contains("max_leavers is 2"), "{error}");
+    assert!(world.look("W-1").contains("enabled") && world.look("W-3").contains("enabled"));
+    let pending = HistoryQuery {
+        state: Some(EventState::Pending),
+        ..HistoryQuery::default()
+    };
+    assert!(world.journal.history(&pending).await.unwrap().len() >= 3);
+}
+
+#[tokio::test]
+async fn a_slow_bleed_is_counted_over_the_window() {
+    let world = world();
+    world
+        .hear(&["W-1 A One Sales", "W-2 B Two Sales", "W-3 C Three Sales"])
+        .await;
+    world.hear(&["W-1 A One Sales status=gone"]).await;
+    world.clock.advance(SignedDuration::from_hours(2));
+    world.hear(&["W-2 B Two Sales status=gone"]).await;
+    world.clock.advance(SignedDuration::from_hours(2));
+    world
+        .engine
+        .accept([person("W-3 C Three Sales status=gone")])
+        .await
+        .unwrap();
+    assert_eq!(
+        world.engine.run(&|_| {}).await.unwrap_err().kind(),
+        ErrorKind::Guarded
+    );
+    world.clock.advance(SignedDuration::from_hours(21));
+    world.engine.run(&|_| {}).await.unwrap();
+    assert_eq!(world.look("W-3"), "c.three blocked: ");
+}

@@ -124,3 +124,41 @@ async fn an_active_record_whose_last_day_lies_before_its_first_is_held() {
     assert!(matches!(report.people[0].ending, Ending::Held(_)), "{report:?}");
     assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
 }
+
+#[tokio::test]
+async fn a_policy_error_holds_the_person_and_removes_nothing() {
+    let world = world();
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    let report = world.hear(&["W-1 Mei Tanaka Sales title=none"]).await;
+    assert!(
+        matches!(&report.people[0].ending, Ending::Held(why) if why.contains("title")),
+        "{report:?}"
+    );
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, Security Reader, sg-security"
+    );
+    // Later events wait; a leave does not.
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, Security Reader, sg-security"
+    );
+    world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+}
+
+#[tokio::test]
+async fn a_protected_account_is_refused() {
+    let world = world();
+    world.hear(&["W-9 Break-Glass  Sales"]).await;
+    let before = world.look("W-9");
+    // The name of the account is what protects it.
+    assert!(before.starts_with("break-glass enabled"), "{before}");
+    let report = world.hear(&["W-9 Break-Glass  Sales status=gone"]).await;
+    assert!(
+        matches!(report.people[0].ending, Ending::Refused(_)),
+        "{report:?}"
+    );
+    assert_eq!(world.look("W-9"), before);
+}

@@ -140,6 +140,16 @@ async fn reports_of_a_manager_who_leaves_stay_as_they_are() {
     world.until("2027-02-01T00:00:00Z").await;
     assert_eq!(world.look("W-1"), "ada.ng deleted: ");
     assert!(world.look("W-2").starts_with("ann.ek enabled: All Staff"));
+    let report = world
+        .hear(&["W-2 Ann Ek Security manager=W-1", "W-3 Bo Ek Sales manager=W-1"])
+        .await;
+    assert_eq!(report.people.len(), 2, "nobody is looked at again and again");
+    world
+        .hear(&["W-1 Ada Ng Sales title=Chief hire=2027-03-10"])
+        .await;
+    world.until("2027-03-11T00:00:00Z").await;
+    let manager = |id: &str| world.of(id)[0].account.clone().unwrap().manager;
+    assert!(manager("W-3").is_some());
 }
 
 #[tokio::test]
@@ -155,4 +165,18 @@ async fn a_circle_that_closes_later_comes_to_rest() {
     let manager = |id: &str| world.of(id)[0].account.clone().unwrap().manager;
     assert_eq!((manager("W-1"), manager("W-2").is_some()), (None, true));
     assert_eq!((manager("W-3"), manager("W-4").is_some()), (None, true));
+}
+
+#[tokio::test]
+async fn a_rule_that_turns_on_a_date_is_looked_at_on_that_date_however_far_it_is() {
+    let dated = "[[rule]]\nid = \"settled\"\nwhen = 'days_since(person.hire_date) >= 100'\ngroups = [\"sg-heads\"]\n[joiner]";
+    let world = world_of(&POLICY.replace("[joiner]", dated));
+    world.hear(&["W-1 Mei Tanaka Sales hire=2026-11-24"]).await;
+    world.until("2027-03-03T23:59:59Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: All Staff, sg-sales");
+    world.until("2027-03-04T00:00:00Z").await;
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, sg-heads, sg-sales"
+    );
 }

@@ -198,3 +198,62 @@ async fn a_notice_that_waited_for_a_retry_is_sent_once() {
     world.until("2026-11-25T09:00:00Z").await;
     assert_eq!(world.notices.take(), ["Mei Tanaka can sign in"]);
 }
+
+#[tokio::test]
+async fn who_waits_for_a_seat_is_at_work_meanwhile_and_gets_it_later() {
+    let world = world();
+    world
+        .moody
+        .fail("sg-sales", 3, Refuses(ErrorKind::LicenseExhausted));
+    let report = world.hear(&["W-1 Mei Tanaka Sales last=2026-11-26"]).await;
+    assert!(
+        matches!(report.people[0].ending, Ending::Waiting(_)),
+        "{report:?}"
+    );
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: All Staff");
+    world.until("2026-11-24T13:00:00Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: All Staff, sg-sales");
+    world.until("2026-11-27T00:00:00Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+}
+
+#[tokio::test]
+async fn an_event_brought_back_to_work_has_as_many_attempts_as_a_new_one_and_replays_nothing() {
+    let world = world();
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    world.moody.fail("revoke:role", 1, Refuses(Denied));
+    world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    let timeline = world.engine.timeline(&PersonKey::new("W-1")).await.unwrap();
+    let dead = timeline
+        .iter()
+        .find(|entry| entry.state == EventState::Dead)
+        .unwrap();
+    world
+        .engine
+        .requeue(&dead.event.id, "ops", "mended")
+        .await
+        .unwrap();
+    world.run().await;
+    let state = world
+        .engine
+        .person(&PersonKey::new("W-1"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(state.ledger.len(), 3, "{:?}", state.ledger);
+
+    world.moody.fail("grant", 17, Refuses(Unavailable));
+    world.hear(&["W-2 Bo Ek Other"]).await;
+    world.until("2026-12-01T00:00:00Z").await;
+    assert_eq!(world.look("W-2"), "bo.ek enabled: ", "given up");
+    world.moody.fail("grant", 3, Refuses(Unavailable));
+    let timeline = world.engine.timeline(&PersonKey::new("W-2")).await.unwrap();
+    world
+        .engine
+        .requeue(&timeline[0].event.id, "ops", "mended")
+        .await
+        .unwrap();
+    world.until("2026-12-02T00:00:00Z").await;
+    assert_eq!(world.look("W-2"), "bo.ek enabled: All Staff");
+}
