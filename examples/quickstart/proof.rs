@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use iam_core::Result;
-use iam_core::entitlement::{Actual, Attribute, Catalog, Class, Kind, Via, same};
+use iam_core::entitlement::{Actual, Attribute, Catalog, Class, Kind, TargetId, Via, same};
 use iam_core::journal::{Journal, Lifecycle, PersonState};
-use iam_core::person::PersonKey;
+use iam_core::person::{Person, PersonKey};
 use iam_core::policy::{AccessPolicy, Document, Subject};
 use iam_core::target::{Keys, PersonRef, Target};
 use iam_graph::GraphTarget;
@@ -59,6 +59,7 @@ pub(crate) async fn read_back(
     now: Timestamp,
 ) -> Result<Proof> {
     let expected = Expected {
+        target: target.id().clone(),
         policy,
         catalog: target.catalog().await?,
         lengths: target.capabilities().lengths,
@@ -141,6 +142,7 @@ fn row(state: &PersonState, actual: &[Actual], catalog: &Catalog) -> Row {
 
 /// What everybody is compared with.
 struct Expected<'a> {
+    target: TargetId,
     policy: &'a Document,
     catalog: Catalog,
     lengths: BTreeMap<Attribute, usize>,
@@ -226,6 +228,7 @@ impl Expected<'_> {
                 differs.push(format!("{} is not what HR says", name.as_str()));
             }
         }
+        self.manager(person, manager, actual, differs);
         for grant in &desired.grants {
             let item = match self.catalog.resolve(&grant.what) {
                 Ok(item) => item,
@@ -242,6 +245,35 @@ impl Expected<'_> {
             if item.class == Class::Assignable && !waits && !held {
                 differs.push(format!("does not hold {}", item.entitlement));
             }
+        }
+    }
+
+    /// Whether the account names the manager that HR names, as far as that one has an account. In a circle of
+    /// two, the smaller key goes without.
+    fn manager(
+        &self,
+        person: &Person,
+        manager: Option<&PersonState>,
+        actual: &Actual,
+        differs: &mut Vec<String>,
+    ) {
+        let Some(manager) = manager.filter(|manager| manager.key != person.key) else {
+            return;
+        };
+        let above = manager
+            .record
+            .as_ref()
+            .and_then(|record| record.manager_id.as_ref());
+        if above == Some(&person.key) && person.key < manager.key {
+            return;
+        }
+        let expected = manager.accounts.get(&self.target).map(|account| &account.id);
+        let linked = actual
+            .account
+            .as_ref()
+            .and_then(|account| account.manager.as_ref());
+        if expected.is_some() && linked != expected {
+            differs.push(format!("the manager is not {}", manager.key));
         }
     }
 }

@@ -242,19 +242,19 @@ impl Work<'_> {
         let mut next = decision.state.clone();
         execute::fold(&mut next, claim, brought(), now);
         let mut timers = timers(claim, &decision, now);
-        let wake_ups = wake_ups(self.journal, &claim.state, &next, &claim.event, now).await?;
+        let woken = wake_ups(self.journal, &claim.state, &next, &claim.event, now).await?;
         let ending = match report.verdict {
             Verdict::Retry { at, why } => {
                 let at = no_later_than_the_calendar(at, &decision, now);
                 let mut kept = so_far(state, &decision, &report.outcomes);
                 execute::fold(&mut kept, claim, brought(), now);
                 // First, so that a crash in between wakes somebody twice rather than never.
-                self.journal.append(&wake_ups).await?;
+                self.journal.append(&woken).await?;
                 self.journal.retry_later(claim, &kept, at, &why).await?;
                 Ending::Retry(at, why)
             }
             Verdict::Dead(why) => {
-                timers.extend(wake_ups);
+                timers.extend(woken);
                 set_aside_in(&mut next, claim);
                 self.journal
                     .dead_letter(claim, &next, &timers, &why, Lane::Skip)
@@ -270,13 +270,13 @@ impl Work<'_> {
                     &claim.event.id,
                     now,
                 ));
-                timers.extend(wake_ups);
+                timers.extend(woken);
                 next.set_aside.remove(&claim.event.id);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Waiting(why)
             }
             Verdict::Complete | Verdict::NameTaken => {
-                timers.extend(wake_ups);
+                timers.extend(woken);
                 next.set_aside.remove(&claim.event.id);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Done
@@ -284,6 +284,11 @@ impl Work<'_> {
         };
         if !matches!(ending, Ending::Retry(..)) {
             manager_meanwhile(self.journal, claim, &next, around, self.clock.now()).await?;
+        }
+        // Somebody who came to wait between the look and the commit saw nothing yet, and was not seen either.
+        let late = wake_ups(self.journal, &claim.state, &next, &claim.event, now).await?;
+        if !late.is_empty() {
+            self.journal.append(&late).await?;
         }
         outcomes.extend(report.outcomes);
         Ok(PersonRun {
