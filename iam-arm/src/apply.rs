@@ -6,6 +6,7 @@ use iam_core::target::Applied;
 use iam_core::{Error, ErrorKind, Result};
 
 use crate::assignments::{Assigned, PrincipalType};
+use crate::error::is_gone;
 use crate::scope::Scope;
 use crate::target::ArmTarget;
 
@@ -95,19 +96,4 @@ fn parts(what: &Entitlement) -> Result<(&str, &str)> {
         let message = format!("Azure Resource Manager gives roles at scopes, not {what}");
         Error::new(ErrorKind::Invalid, message)
     })
-}
-
-/// Whether the scope itself is known to be gone. A subscription that is not found may as well be one that
-/// the application has lost sight of.
-fn is_gone(error: &Error) -> bool {
-    error.kind() == ErrorKind::NotFound
-        && matches!(
-            error.code(),
-            Some(
-                "ResourceGroupNotFound"
-                    | "ResourceNotFound"
-                    | "ParentResourceNotFound"
-                    | "RoleAssignmentNotFound"
-            )
-        )
 }

@@ -6,6 +6,7 @@ use iam_core::Result;
 use iam_core::entitlement::{Catalog, Class, Entitlement, Item, Kind, TargetId};
 
 use crate::client::ArmClient;
+use crate::error::is_gone;
 use crate::scope::Scope;
 use crate::target::parallel;
 
@@ -24,7 +25,13 @@ impl Offer {
         target: &TargetId,
         scopes: &BTreeSet<Scope>,
     ) -> Result<Self> {
-        let roles = parallel(scopes.iter().map(|scope| client.list_roles(scope)).collect()).await?;
+        let read = async |scope| match client.list_roles(scope).await {
+            // Nothing is offered where nothing is any more: who was given something there still has to be
+            // looked at.
+            Err(error) if is_gone(&error) => Ok(Vec::new()),
+            roles => roles,
+        };
+        let roles = parallel(scopes.iter().map(read).collect()).await?;
         let mut offer = Self::default();
         for (scope, roles) in scopes.iter().zip(roles) {
             for role in roles {

@@ -48,6 +48,18 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
     error
 }
 
+/// Whether the scope, or what was asked for there, is known to be gone. A subscription that is not found may
+/// as well be one that the application has lost sight of.
+pub(crate) fn is_gone(error: &Error) -> bool {
+    let gone = [
+        "ResourceGroupNotFound",
+        "ResourceNotFound",
+        "ParentResourceNotFound",
+        "RoleAssignmentNotFound",
+    ];
+    error.kind() == ErrorKind::NotFound && error.code().is_some_and(|code| gone.contains(&code))
+}
+
 /// Reads one value of an answer; the error names the path that did not fit.
 pub(crate) fn read<T: DeserializeOwned>(value: Value, operation: &'static str) -> Result<T, Error> {
     serde_path_to_error::deserialize(value).map_err(|error| {

@@ -74,10 +74,11 @@ impl FromStr for Scope {
             .iter()
             .all(|name| !name.is_empty() && !matches!(*name, "." | "..") && !name.contains(is_foreign));
         let known = match segments.as_slice() {
-            ["subscriptions", _] | ["subscriptions", _, "resourcegroups", _] => true,
+            ["subscriptions", _]
+            | ["subscriptions", _, "resourcegroups", _]
+            | ["providers", "microsoft.management", "managementgroups", _] => true,
             ["subscriptions", _, "providers", rest @ ..]
             | ["subscriptions", _, "resourcegroups", _, "providers", rest @ ..] => rest.len() >= 3,
-            ["providers", "microsoft.management", "managementgroups", _] => true,
             _ => false,
         };
         if scope.written.starts_with('/') && whole && known {

@@ -228,3 +228,25 @@ async fn what_cannot_be_read_is_never_nothing() {
     check(failure(500, "x"), ErrorKind::Unavailable).await;
     check((200, Value::Null), ErrorKind::Protocol).await;
 }
+
+#[tokio::test]
+async fn a_scope_that_is_gone_offers_nothing_and_hides_nobody() {
+    let gone = "/subscriptions/s1/resourceGroups/gone";
+    let azure = azure_at(&[SIEM, gone], move |line, _| {
+        let (status, body) = match line {
+            line if line.contains("/gone/") => failure(404, "ResourceGroupNotFound"),
+            line if line.contains("roleAssignments") => page(json!([assignment("a1", READER, SIEM)])),
+            _ => roles(),
+        };
+        ResponseTemplate::new(status).set_body_json(body)
+    })
+    .await;
+    let catalog = azure.target.catalog().await.unwrap();
+    assert!(catalog.resolve(&reference(&format!("Reader @ {SIEM}"))).is_ok());
+    let problem = catalog
+        .resolve(&reference(&format!("Reader @ {gone}")))
+        .unwrap_err();
+    assert!(problem.contains("gone"), "{problem}");
+    let actual = azure.target.observe(&people(&["u1"])).await.unwrap();
+    assert_eq!(actual[0].held.len(), 1);
+}
