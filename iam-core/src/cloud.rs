@@ -11,17 +11,33 @@ pub struct Cloud {
     authority: String,
     graph: String,
     graph_scope: String,
+    arm: Option<String>,
+    arm_scope: String,
 }
+
+/// The scope of the public cloud's Azure Resource Manager, which emulators take too.
+const ARM_SCOPE: &str = "https://management.azure.com/.default";
 
 impl Cloud {
     /// The public cloud.
     pub fn public() -> Self {
-        Self::known("https://login.microsoftonline.com", "https://graph.microsoft.com")
+        Self::known(
+            "https://login.microsoftonline.com",
+            "https://graph.microsoft.com",
+            "https://management.azure.com",
+            ARM_SCOPE,
+        )
     }
 
     /// Microsoft Cloud for US Government (L4).
     pub fn us_government() -> Self {
-        Self::known("https://login.microsoftonline.us", "https://graph.microsoft.us")
+        // Its tokens are asked for under the name of the classic service management.
+        Self::known(
+            "https://login.microsoftonline.us",
+            "https://graph.microsoft.us",
+            "https://management.usgovcloudapi.net",
+            "https://management.core.usgovcloudapi.net/.default",
+        )
     }
 
     /// The cloud operated by 21Vianet in China.
@@ -29,10 +45,13 @@ impl Cloud {
         Self::known(
             "https://login.partner.microsoftonline.cn",
             "https://microsoftgraph.chinacloudapi.cn",
+            "https://management.chinacloudapi.cn",
+            "https://management.chinacloudapi.cn/.default",
         )
     }
 
     /// Any other pair of endpoints: an emulator, a proxy, a future cloud. `graph` may end in `/v1.0`.
+    /// Azure Resource Manager is unknown until [`with_arm`](Self::with_arm) names it.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when a URL has no `http` or `https` scheme, or is plain `http` to a host
@@ -46,14 +65,28 @@ impl Cloud {
             authority,
             graph,
             graph_scope: "https://graph.microsoft.com/.default".to_owned(),
+            arm: None,
+            arm_scope: ARM_SCOPE.to_owned(),
         })
     }
 
-    fn known(authority: &str, graph: &str) -> Self {
+    /// The same cloud with Azure Resource Manager at that URL. The scope of its tokens stays: an emulator
+    /// issues them for the real audience.
+    ///
+    /// # Errors
+    /// As [`custom`](Self::custom).
+    pub fn with_arm(mut self, url: &str) -> Result<Self> {
+        self.arm = Some(checked("Azure Resource Manager URL", url)?);
+        Ok(self)
+    }
+
+    fn known(authority: &str, graph: &str, arm: &str, arm_scope: &str) -> Self {
         Self {
             authority: authority.to_owned(),
             graph: graph.to_owned(),
             graph_scope: format!("{graph}/.default"),
+            arm: Some(arm.to_owned()),
+            arm_scope: arm_scope.to_owned(),
         }
     }
 
@@ -70,6 +103,22 @@ impl Cloud {
     /// The scope that a client-credentials token for Graph is asked with.
     pub fn graph_scope(&self) -> &str {
         &self.graph_scope
+    }
+
+    /// The Azure Resource Manager root, for example `https://management.azure.com`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], with advice, for a [`custom`](Self::custom) cloud that does not name one.
+    pub fn arm(&self) -> Result<&str> {
+        self.arm.as_deref().ok_or_else(|| {
+            let message = "this cloud names no Azure Resource Manager: add its URL with Cloud::with_arm";
+            Error::new(ErrorKind::Invalid, message)
+        })
+    }
+
+    /// The scope that a client-credentials token for Azure Resource Manager is asked with.
+    pub fn arm_scope(&self) -> &str {
+        &self.arm_scope
     }
 }
 
@@ -150,6 +199,36 @@ mod tests {
         assert_eq!(
             (cloud.authority(), cloud.graph()),
             ("https://a.example", "https://b.example")
+        );
+    }
+
+    #[test]
+    fn resource_manager_is_known_or_asked_for() {
+        let check = |cloud: Cloud, arm: &str, scope: &str| {
+            assert_eq!((cloud.arm().unwrap(), cloud.arm_scope()), (arm, scope));
+        };
+        check(
+            Cloud::public(),
+            "https://management.azure.com",
+            "https://management.azure.com/.default",
+        );
+        check(
+            Cloud::us_government(),
+            "https://management.usgovcloudapi.net",
+            "https://management.core.usgovcloudapi.net/.default",
+        );
+        check(
+            Cloud::china(),
+            "https://management.chinacloudapi.cn",
+            "https://management.chinacloudapi.cn/.default",
+        );
+        let custom = Cloud::custom("http://127.0.0.1:1", "http://127.0.0.1:1").unwrap();
+        assert!(custom.arm().unwrap_err().to_string().contains("with_arm"));
+        assert!(custom.clone().with_arm("http://arm.example").is_err());
+        check(
+            custom.with_arm("http://127.0.0.1:2/").unwrap(),
+            "http://127.0.0.1:2",
+            ARM_SCOPE,
         );
     }
 }

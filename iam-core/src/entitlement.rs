@@ -63,7 +63,8 @@ impl Kind {
     }
 }
 
-/// An entitlement as a policy writes it: by unique name, or `id:<id>`.
+/// An entitlement as a policy writes it: by unique name, or `id:<id>`. An Azure role is named with its scope,
+/// `Reader @ /subscriptions/<id>/resourceGroups/<name>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reference {
     /// The sort of thing.
@@ -316,13 +317,17 @@ impl Catalog {
             .items
             .iter()
             .filter(|item| item.entitlement.kind == reference.kind);
-        let id = reference.name.strip_prefix("id:");
+        // An Azure scope at the end of a name is a path, with or without its last slash.
+        let name = match reference.kind {
+            Kind::Azure => reference.name.trim_end_matches('/'),
+            _ => reference.name.as_str(),
+        };
+        let id = name.strip_prefix("id:");
         let mut found = of_kind.filter(|item| match id {
             Some(id) => item.entitlement.id.eq_ignore_ascii_case(id.trim()),
             None => {
-                item.entitlement.name.eq_ignore_ascii_case(&reference.name)
-                    || (reference.kind == Kind::Role
-                        && item.entitlement.id.eq_ignore_ascii_case(&reference.name))
+                item.entitlement.name.eq_ignore_ascii_case(name)
+                    || (reference.kind == Kind::Role && item.entitlement.id.eq_ignore_ascii_case(name))
             }
         });
         let first = found

@@ -37,6 +37,10 @@ pub struct Capabilities {
     /// The most characters that an attribute takes, where there is a limit. Longer values are cut, and the
     /// plan says so.
     pub lengths: BTreeMap<Attribute, usize>,
+    /// The target whose accounts this one gives things to, when it has none of its own: Azure gives roles to
+    /// the principals of the directory. [`Keys::account`] and [`PersonRef::account`] are then that target's
+    /// account ids, and no account is created, changed or deleted here.
+    pub principals_of: Option<TargetId>,
 }
 
 /// How to find a person's account: by immutable keys only.
@@ -44,7 +48,8 @@ pub struct Capabilities {
 pub struct Keys {
     /// The worker id, which the account carries.
     pub person: PersonKey,
-    /// The account id that an earlier event recorded.
+    /// The account id that an earlier event recorded; where [`Capabilities::principals_of`] names another
+    /// target, the id of the account there.
     pub account: Option<String>,
 }
 

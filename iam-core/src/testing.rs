@@ -113,6 +113,7 @@ impl Target for MemoryTarget {
             actions,
             kinds: [Kind::Group, Kind::License, Kind::Role].into(),
             lengths: [(Attribute::FamilyName, 64)].into(),
+            principals_of: None,
         }
     }
 

@@ -115,6 +115,7 @@ impl Target for GraphTarget {
                 (Attribute::Company, 64),
             ]
             .into(),
+            principals_of: None,
         }
     }
 

@@ -51,6 +51,14 @@ impl Audience {
         }
     }
 
+    /// Azure Resource Manager in that cloud.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the cloud names none: see [`Cloud::with_arm`].
+    pub fn arm(cloud: &Cloud) -> Result<Self> {
+        Self::new(cloud.arm_scope(), &[cloud.arm()?])
+    }
+
     /// The scope, for example `https://graph.microsoft.com/.default`.
     pub fn scope(&self) -> &str {
         &self.scope
@@ -157,6 +165,12 @@ mod tests {
             assert!(!graph.allows(foreign), "{foreign}");
         }
         assert!(Audience::new("scope", &["vault.azure.net"]).is_err());
+        let arm = Audience::arm(&Cloud::us_government()).unwrap();
+        assert!(arm.allows("https://management.usgovcloudapi.net/subscriptions"));
+        assert!(!arm.allows("https://management.core.usgovcloudapi.net/"));
+        assert!(!graph.allows("https://management.azure.com/subscriptions"));
+        let custom = Cloud::custom("http://127.0.0.1:1", "http://127.0.0.1:1").unwrap();
+        assert_eq!(Audience::arm(&custom).unwrap_err().kind(), ErrorKind::Invalid);
     }
 
     #[test]

@@ -49,8 +49,9 @@ struct Body {
     value: Option<Vec<Value>>,
     #[serde(rename = "@odata.nextLink", alias = "nextLink")]
     next: Option<String>,
+    /// A number; Azure Resource Manager also writes `{"type": "Total", "value": 1}`.
     #[serde(rename = "@odata.count", alias = "count")]
-    count: Option<u64>,
+    count: Option<Value>,
     #[serde(rename = "startIndex")]
     start: Option<u64>,
     #[serde(rename = "totalResults")]
@@ -130,9 +131,10 @@ impl Pager {
             }
             Some(link) => State::Link(link),
         };
+        let count = |count: Value| count.as_u64().or_else(|| count.get("value")?.as_u64());
         Ok(Some(Page {
             values,
-            count: body.count.or(body.total),
+            count: body.count.and_then(count).or(body.total),
         }))
     }
 
@@ -254,6 +256,18 @@ mod tests {
         assert!(pager.link().is_some());
         assert_eq!(pager.next_page().await.unwrap_err().kind(), ErrorKind::Protocol);
         assert_eq!(fake.sent()[0].url, "https://graph.example/v1.0/users?p=7");
+    }
+
+    #[tokio::test]
+    async fn a_count_is_read_in_every_form_and_never_in_the_way() {
+        async fn check(body: &'static [&'static str], expect: Option<u64>) {
+            let page = pager(body).0.next_page().await.unwrap().unwrap();
+            assert_eq!((page.values.len(), page.count), (1, expect), "{body:?}");
+        }
+        check(&[r#"{"value":[1],"count":7}"#], Some(7)).await;
+        check(&[r#"{"value":[1],"count":{"type":"Total","value":7}}"#], Some(7)).await;
+        check(&[r#"{"value":[1],"@odata.count":"many"}"#], None).await;
+        check(&[r#"{"value":[1],"count":null}"#], None).await;
     }
 
     #[tokio::test]

@@ -148,7 +148,7 @@ pub(crate) fn segments(path: &str) -> Vec<String> {
 }
 
 /// Percent-decodes one path segment. A plus sign stays a plus sign.
-fn decode(segment: &str) -> String {
+pub(crate) fn decode(segment: &str) -> String {
     let kept = segment
         .replace('+', "%2B")
         .replace('&', "%26")

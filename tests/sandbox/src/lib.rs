@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod arm;
 mod call;
 mod clock;
 mod control;

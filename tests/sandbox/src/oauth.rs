@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::state::State;
-use crate::tokens::{GRAPH, Subject};
+use crate::tokens::{ARM, GRAPH, Subject};
 
 /// A refusal of the token endpoint.
 #[derive(Debug)]
@@ -170,7 +170,11 @@ fn issue(state: &mut State, audience: &str) -> Result<Value, Refusal> {
         object: &state.client.object,
         user: None,
         audience,
-        roles: state.client.roles.clone(),
+        roles: if audience == GRAPH {
+            state.client.roles.clone()
+        } else {
+            Vec::new()
+        },
     };
     let claims = state.tokens.claims(&subject, &state.authority, now);
     let token = state
@@ -197,6 +201,10 @@ fn audience(scope: &str) -> Result<String, Refusal> {
     let resource = only
         .strip_suffix("/.default")
         .ok_or_else(|| invalid_scope(scope))?;
+    // Two slashes in the scope leave one in the audience.
+    if ARM.contains(&resource) {
+        return Ok(resource.to_owned());
+    }
     match resource.trim_end_matches('/') {
         GRAPH | "00000003-0000-0000-c000-000000000000" => Ok(GRAPH.to_owned()),
         other => Err(refuse(

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::arm::{self, ArmCall};
 use crate::call::{Call, segments};
 use crate::errors::Fail;
 use crate::faults::Fault;
@@ -30,6 +31,7 @@ pub struct Sandbox {
     client: String,
     secret: String,
     domain: String,
+    subscription: String,
 }
 
 /// What a sandbox starts with.
@@ -86,6 +88,7 @@ impl Builder {
             .first()
             .cloned()
             .unwrap_or_default();
+        let subscription = state.arm.subscription.clone();
         let shared = Arc::new(Shared::new(state));
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
         let graph = format!("{authority}/v1.0");
@@ -98,6 +101,7 @@ impl Builder {
             client,
             secret,
             domain,
+            subscription,
         })
     }
 }
@@ -135,6 +139,17 @@ impl Sandbox {
         &self.graph
     }
 
+    /// Azure Resource Manager: `http://127.0.0.1:PORT`, for tokens of `https://management.azure.com/.default`.
+    pub fn arm(&self) -> &str {
+        &self.authority
+    }
+
+    /// Id of the one subscription. The application owns it; it has the resource groups `siem`, `clinical-data` and
+    /// `finance`.
+    pub fn subscription(&self) -> &str {
+        &self.subscription
+    }
+
     /// The tenant's id.
     pub fn tenant_id(&self) -> &str {
         &self.tenant
@@ -160,12 +175,15 @@ impl Sandbox {
         let lines = [
             ("SANDBOX_AUTHORITY", &self.authority),
             ("SANDBOX_GRAPH", &self.graph),
+            ("SANDBOX_ARM", &self.authority),
+            ("SANDBOX_SUBSCRIPTION", &self.subscription),
             ("SANDBOX_TENANT", &self.tenant),
             ("SANDBOX_CLIENT_ID", &self.client),
             ("SANDBOX_CLIENT_SECRET", &self.secret),
             ("SANDBOX_DOMAIN", &self.domain),
             ("IAM_AUTHORITY", &self.authority),
             ("IAM_GRAPH_URL", &self.graph),
+            ("IAM_ARM_URL", &self.authority),
             ("IAM_TENANT_ID", &self.tenant),
             ("IAM_CLIENT_ID", &self.client),
             ("IAM_CLIENT_SECRET", &self.secret),
@@ -203,7 +221,8 @@ impl Sandbox {
     }
 
     /// Acts in the tenant as an administrator would: a Graph request without network, token, faults and log. For
-    /// arranging a test: `act("POST", "/users", Some(user))`. Gives the body of the answer, or null.
+    /// arranging a test: `act("POST", "/users", Some(user))`. A path below `/subscriptions` or `/providers` is one of
+    /// Azure Resource Manager, with its api-version. Gives the body of the answer, or null.
     ///
     /// # Errors
     /// The status and body of a refusal, as one line of text.
@@ -214,6 +233,15 @@ impl Sandbox {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let refused =
             |fail: Fail| format!("{method} {path}: {} {}: {}", fail.status, fail.code, fail.message);
+        if server::is_arm(path) {
+            let mut call = ArmCall::new(method, path, query);
+            (call.body, call.now) = (body, now);
+            (call.root, call.caller) = (self.authority.clone(), state.client.object.clone());
+            let answer = arm::answer(&mut state.arm, &state.directory, &call).map_err(|fail| {
+                format!("{method} {path}: {} {}: {}", fail.status, fail.code, fail.message)
+            })?;
+            return Ok(answer.body.unwrap_or_default());
+        }
         let call = Call {
             method: method.to_ascii_uppercase(),
             segments: segments(path),

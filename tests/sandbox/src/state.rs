@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::arm::Account;
 use crate::clock::{Clock, graph_time};
 use crate::directory::{Directory, Object};
 use crate::faults::Faults;
@@ -55,6 +56,7 @@ pub(crate) struct State {
     pub(crate) seed: Seed,
     pub(crate) clock: Clock,
     pub(crate) directory: Directory,
+    pub(crate) arm: Account,
     pub(crate) tokens: Tokens,
     pub(crate) keys: &'static Keys,
     pub(crate) client: Client,
@@ -83,7 +85,9 @@ impl State {
         let clock = Clock::default();
         let (directory, mut client) = seed::plant(&seed, clock.now());
         client.secret = secret;
+        let arm = Account::new(&directory.tenant.id, &client.object, clock.now());
         Ok(Self {
+            arm,
             authority,
             chance: Ids::new(seed.number ^ 0xFA17),
             seed,
@@ -102,6 +106,8 @@ impl State {
     pub(crate) fn reset(&mut self) {
         self.clock = Clock::default();
         self.directory = seed::plant(&self.seed, self.clock.now()).0;
+        let tenant = &self.directory.tenant.id;
+        self.arm = Account::new(tenant, &self.client.object, self.clock.now());
         self.faults = Faults::default();
         self.chance = Ids::new(self.seed.number ^ 0xFA17);
         self.log.clear();
@@ -150,6 +156,7 @@ impl State {
             "roleAssignments": assignments.collect::<Value>(),
             "subscribedSkus": skus.collect::<Value>(),
             "mailbox": directory.sent,
+            "arm": self.arm.snapshot(),
         })
     }
 }

@@ -12,6 +12,41 @@ use uuid::Uuid;
 /// The audience of Microsoft Graph.
 pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
 
+/// The audiences of Azure Resource Manager.
+pub(crate) const ARM: [&str; 4] = [
+    "https://management.azure.com",
+    "https://management.azure.com/",
+    "https://management.core.windows.net",
+    "https://management.core.windows.net/",
+];
+
+/// Why a token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    Missing,
+    Signature,
+    Audience,
+    Tenant,
+    Expired,
+    Early,
+    Revoked,
+}
+
+impl Flaw {
+    /// In the words of Microsoft Graph.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::Missing => "Access token is empty.",
+            Self::Signature => "Access token validation failure. Invalid signature.",
+            Self::Audience => "Access token validation failure. Invalid audience.",
+            Self::Tenant => "Access token validation failure. Invalid tenant.",
+            Self::Expired => "Lifetime validation failed, the token is expired.",
+            Self::Early => "Lifetime validation failed, the token is not valid yet.",
+            Self::Revoked => "Access token has been revoked.",
+        }
+    }
+}
+
 /// What the tenant knows about its tokens.
 #[derive(Debug)]
 pub(crate) struct Tokens {
@@ -86,34 +121,39 @@ impl Tokens {
         claims
     }
 
-    /// Checks the claims of a token for Microsoft Graph whose signature is good. The error is the message of
-    /// the 401.
-    pub(crate) fn check(&self, claims: &Value, tenant: &str, now: Timestamp) -> Result<(), &'static str> {
+    /// Checks the claims of a token whose signature is good.
+    pub(crate) fn check(
+        &self,
+        claims: &Value,
+        audiences: &[&str],
+        tenant: &str,
+        now: Timestamp,
+    ) -> Result<(), Flaw> {
         let number = |name: &str| claims.get(name).and_then(Value::as_i64);
         let is = |name: &str, expect: &str| claims.get(name).and_then(Value::as_str) == Some(expect);
-        if !is("aud", GRAPH) {
-            return Err("Access token validation failure. Invalid audience.");
+        if !audiences.iter().any(|known| is("aud", known)) {
+            return Err(Flaw::Audience);
         }
         if !is("tid", tenant) {
-            return Err("Access token validation failure. Invalid tenant.");
+            return Err(Flaw::Tenant);
         }
         if number("exp").is_none_or(|exp| exp <= now.as_second()) {
-            return Err("Lifetime validation failed, the token is expired.");
+            return Err(Flaw::Expired);
         }
         if number("nbf").is_none_or(|nbf| nbf > now.as_second() + 300) {
-            return Err("Lifetime validation failed, the token is not valid yet.");
+            return Err(Flaw::Early);
         }
         let id = claims
             .get("uti")
             .and_then(Value::as_str)
             .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         let id: Option<[u8; 16]> = id.and_then(|bytes| bytes.try_into().ok());
-        let id = u128::from_be_bytes(id.ok_or("Access token validation failure.")?);
+        let id = u128::from_be_bytes(id.ok_or(Flaw::Signature)?);
         if id >> 64 != u128::from(self.nonce) {
-            return Err("Access token validation failure. Invalid signature.");
+            return Err(Flaw::Signature);
         }
         if id & u128::from(u64::MAX) <= u128::from(self.revoked) {
-            return Err("Access token has been revoked.");
+            return Err(Flaw::Revoked);
         }
         Ok(())
     }

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Extension, State as FromState};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
+use super::bearer;
 use super::observe::{Lag, RequestId};
-use super::reply::{client_request_id, json_answer, stamp, status};
+use super::reply::{client_request_id, host, json_answer, stamp, status};
 use crate::call::{Answer, Call, segments};
 use crate::clock::graph_time;
 use crate::errors::Fail;
 use crate::graph;
 use crate::odata::Options;
 use crate::state::Shared;
+use crate::tokens::GRAPH;
 
 type App = Arc<Shared>;
 
@@ -30,32 +32,20 @@ pub(super) async fn graph_request(
     body: Bytes,
 ) -> Response {
     let client_id = client_request_id(&headers, &request_id);
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    // A signature is checked outside the lock.
-    let known = bearer.and_then(|token| app.lock().tokens.known(token));
-    let keys = app.lock().keys;
-    let claims = bearer.map(|token| known.or_else(|| keys.verify(token).map(Arc::new)));
+    let claims = bearer::claims(&app, &headers);
     let mut state = app.lock();
     let state = &mut *state;
     let now = state.clock.now();
-    let authorized = match (bearer, &claims) {
-        (Some(token), Some(Some(claims))) => {
-            state.tokens.remember(token, claims);
-            state.tokens.check(claims, &state.directory.tenant.id, now)
-        }
-        (Some(_), _) => Err("Access token validation failure. Invalid signature."),
-        (None, _) => Err("Access token is empty."),
-    };
-    let host = text(header::HOST).map_or_else(|| state.authority.clone(), |host| format!("http://{host}"));
+    let authorized = claims.and_then(|claims| {
+        state
+            .tokens
+            .check(&claims, &[GRAPH], &state.directory.tenant.id, now)
+    });
+    let host = host(&headers, &state.authority);
     let outcome = authorized
-        .map_err(|message| Fail::new(401, "InvalidAuthenticationToken", message))
+        .map_err(|flaw| Fail::new(401, "InvalidAuthenticationToken", flaw.message()))
         .and_then(|()| {
-            let seen_until = lag.0.map(|millis| {
-                let behind = SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
-                now.checked_sub(behind).unwrap_or(now)
-            });
-            call(&method, &uri, &headers, &body, &host, now, seen_until)
+            call(&method, &uri, &headers, &body, &host, now, lag.before(now))
                 .and_then(|call| graph::answer(&mut state.directory, &call))
         });
     let mut answer = match outcome {

@@ -1,5 +1,7 @@
 //! The door: connections and routes.
 
+mod arm;
+mod bearer;
 mod graph;
 mod identity;
 mod observe;
@@ -9,9 +11,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::extract::{Extension, Request, State as FromState};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use hyper::service::Service as _;
 use hyper_util::rt::TokioIo;
@@ -19,11 +22,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+pub(crate) use arm::is_arm;
 pub(crate) use reply::json_answer;
 
 use crate::control;
 use crate::state::Shared;
-use observe::Cut;
+use observe::{Cut, Lag, RequestId};
 
 type App = Arc<Shared>;
 
@@ -72,12 +76,24 @@ fn router(shared: App) -> Router {
         .route("/beta/", any(graph::graph_request))
         .route("/beta/{*path}", any(graph::graph_request))
         .merge(control::routes())
-        .fallback(nothing_here)
+        .fallback(elsewhere)
         .layer(from_fn_with_state(Arc::clone(&shared), observe::observe))
         .with_state(shared)
 }
 
-/// Reads the body before it answers: an unread one would close the connection under the next request.
-async fn nothing_here(_: Bytes) -> StatusCode {
-    StatusCode::NOT_FOUND
+/// Paths of Azure Resource Manager have no letter case, so no router finds them. For others the body is read before
+/// the answer: an unread one would close the connection under the next request.
+async fn elsewhere(
+    app: FromState<App>,
+    lag: Extension<Lag>,
+    request_id: Extension<RequestId>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if arm::is_arm(uri.path()) {
+        return arm::arm_request(app, lag, request_id, method, uri, headers, body).await;
+    }
+    StatusCode::NOT_FOUND.into_response()
 }

@@ -8,9 +8,10 @@ use axum::extract::{Request, State as FromState};
 use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::arm;
 use super::reply::{client_request_id, json_answer, stamp};
 use crate::call::segments;
 use crate::clock::graph_time;
@@ -27,7 +28,17 @@ pub(super) struct Cut;
 
 /// How far a request's view lags behind.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lag(pub(super) Option<u64>);
+pub(super) struct Lag(Option<u64>);
+
+impl Lag {
+    /// Objects created after that instant are not there yet.
+    pub(super) fn before(self, now: Timestamp) -> Option<Timestamp> {
+        self.0.map(|millis| {
+            let behind = SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+            now.checked_sub(behind).unwrap_or(now)
+        })
+    }
+}
 
 /// The value of the answer's `request-id` header.
 #[derive(Debug, Clone)]
@@ -172,6 +183,8 @@ async fn refused(
         let mut answer = json_answer(status, &body);
         stamp(&mut answer, request_id, &client_id, now);
         answer
+    } else if arm::is_arm(path) {
+        arm::unavailable(status, &parts.method, &parts.headers, request_id, now)
     } else {
         json_answer(
             status,

@@ -14,6 +14,15 @@ pub(super) fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+/// The address under which a request came, for links: the scheme of the authority, the name of the request.
+pub(super) fn host(headers: &HeaderMap, authority: &str) -> String {
+    let scheme = authority.split_once("://").map_or("http", |(scheme, _)| scheme);
+    headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .map_or_else(|| authority.to_owned(), |host| format!("{scheme}://{host}"))
+}
+
 /// A JSON answer.
 pub(crate) fn json_answer(code: u16, body: &Value) -> Response {
     (status(code), [(header::CONTENT_TYPE, JSON)], body.to_string()).into_response()
