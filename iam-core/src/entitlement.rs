@@ -71,6 +71,9 @@ pub struct Reference {
     pub kind: Kind,
     /// Display name, SKU part number or `id:<id>`.
     pub name: String,
+    /// The target that offers it, where the policy names one (an application).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetId>,
 }
 
 impl Reference {
@@ -79,13 +82,30 @@ impl Reference {
         Self {
             kind,
             name: name.into(),
+            target: None,
         }
+    }
+
+    /// The same reference, at that target and no other.
+    #[must_use]
+    pub fn at(mut self, target: TargetId) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// Whether a target that offers these kinds is meant.
+    pub fn is_for(&self, target: &TargetId, kinds: &BTreeSet<Kind>) -> bool {
+        kinds.contains(&self.kind) && self.target.as_ref().is_none_or(|named| named == target)
     }
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.kind.as_str(), self.name)
+        write!(f, "{} {:?}", self.kind.as_str(), self.name)?;
+        match &self.target {
+            Some(target) => write!(f, " at {target}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! For tests of what is built on this crate: a clock that is moved by hand, a target in memory, and a
 //! journal at which the process dies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,6 +59,8 @@ impl Clock for ManualClock {
 #[derive(Debug, Clone)]
 pub struct MemoryTarget {
     id: TargetId,
+    kinds: BTreeSet<Kind>,
+    principals_of: Option<TargetId>,
     directory: Arc<Mutex<Directory>>,
 }
 
@@ -67,6 +69,16 @@ struct Directory {
     catalog: Catalog,
     accounts: BTreeMap<String, Actual>,
     next: u64,
+    down: bool,
+}
+
+impl Directory {
+    fn answer(&self) -> Result<&Self> {
+        if self.down {
+            return Err(Error::new(ErrorKind::Unavailable, "the service does not answer"));
+        }
+        Ok(self)
+    }
 }
 
 impl MemoryTarget {
@@ -78,8 +90,29 @@ impl MemoryTarget {
         };
         Self {
             id: TargetId::new(id),
+            kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+            principals_of: None,
             directory: Arc::new(Mutex::new(directory)),
         }
+    }
+
+    /// The same, offering these kinds of entitlement (groups, licences and roles).
+    #[must_use]
+    pub fn offering(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        self.kinds = kinds.into_iter().collect();
+        self
+    }
+
+    /// The same, without accounts of its own: those of another target are used.
+    #[must_use]
+    pub fn principals_of(mut self, target: &str) -> Self {
+        self.principals_of = Some(TargetId::new(target));
+        self
+    }
+
+    /// Whether it answers at all from now on.
+    pub fn set_down(&self, down: bool) {
+        lock(&self.directory).down = down;
     }
 
     /// Every account with what it holds, by id.
@@ -111,19 +144,27 @@ impl Target for MemoryTarget {
         actions.insert("create_account", EffectClass::UniqueKey);
         Capabilities {
             actions,
-            kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+            kinds: self.kinds.clone(),
             lengths: [(Attribute::FamilyName, 64)].into(),
-            principals_of: None,
+            principals_of: self.principals_of.clone(),
         }
     }
 
     async fn catalog(&self) -> Result<Catalog> {
-        Ok(lock(&self.directory).catalog.clone())
+        Ok(lock(&self.directory).answer()?.catalog.clone())
     }
 
     async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
         let directory = lock(&self.directory);
+        let directory = directory.answer()?;
         let find = |key: &Keys| {
+            if self.principals_of.is_some() {
+                let account = key.account.as_deref().map(principal);
+                return Candidates {
+                    active: account.into_iter().collect(),
+                    deleted: Vec::new(),
+                };
+            }
             let all = directory
                 .accounts
                 .values()
@@ -147,15 +188,26 @@ impl Target for MemoryTarget {
 
     async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
         let directory = lock(&self.directory);
+        let directory = directory.answer()?;
         let observe = |who: &PersonRef| {
             let known = directory.accounts.get(&who.account).cloned();
-            known.unwrap_or_else(|| Actual::none(who.person.clone()))
+            known.unwrap_or_else(|| Actual {
+                account: self.principals_of.as_ref().map(|_| principal(&who.account)),
+                ..Actual::none(who.person.clone())
+            })
         };
         Ok(who.iter().map(observe).collect())
     }
 
     async fn apply(&self, step: &Step, _: &IdempotencyKey) -> Result<Applied> {
         let mut directory = lock(&self.directory);
+        directory.answer()?;
+        if let (Some(_), Some(id)) = (&self.principals_of, &step.account) {
+            directory.accounts.entry(id.clone()).or_insert_with(|| Actual {
+                account: Some(principal(id)),
+                ..Actual::none(step.person.clone())
+            });
+        }
         if let Action::CreateAccount { name, .. } = &step.action {
             let same = |actual: &&Actual| {
                 actual
@@ -195,6 +247,19 @@ impl Target for MemoryTarget {
         } else {
             Applied::Done { account: None }
         })
+    }
+}
+
+/// An account of another target, as one that borrows it sees it.
+fn principal(id: &str) -> Account {
+    Account {
+        id: id.to_owned(),
+        name: String::new(),
+        enabled: true,
+        deleted: false,
+        synced: false,
+        attributes: BTreeMap::new(),
+        manager: None,
     }
 }
 

@@ -26,7 +26,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::{SharedClock, SystemClock};
-use crate::entitlement::Catalog;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId};
 use crate::journal::{Appended, Entry, HistoryQuery, Journal, Lifecycle as Stage, PersonState};
@@ -40,6 +39,7 @@ use crate::target::Target;
 use brake::Brake;
 use names::NameCheck;
 use preview::{Overlay, Shadow, Silence};
+use views::Offer;
 use work::Work;
 
 /// How many records are accepted in one commit.
@@ -206,11 +206,7 @@ impl Engine {
         first.ok_or_else(|| Error::new(ErrorKind::Invalid, "the engine has no target"))
     }
 
-    async fn preview(
-        &self,
-        catalogs: &[Arc<Catalog>],
-        names: &NameCheck<'_>,
-    ) -> Result<(Preview, Brake<'_>)> {
+    async fn preview(&self, catalogs: &[Offer], names: &NameCheck<'_>) -> Result<(Preview, Brake<'_>)> {
         let now = self.clock.now();
         let shadow = Shadow::of(self.journal.as_ref(), now).await?;
         let targets: Vec<Arc<dyn Target>> = self
@@ -283,7 +279,7 @@ impl Engine {
         &'a self,
         journal: &'a dyn Journal,
         targets: &'a [Arc<dyn Target>],
-        catalogs: &'a [Arc<Catalog>],
+        catalogs: &'a [Offer],
         names: &'a NameCheck<'a>,
         notifier: Option<&'a dyn Notifier>,
         progress: &'a (dyn Fn(Progress<'_>) + Sync),
@@ -306,24 +302,38 @@ impl Engine {
         }
     }
 
-    /// What the targets offer, with everything that the policy names found in it.
-    async fn catalogs(&self) -> Result<Vec<Arc<Catalog>>> {
-        let mut catalogs = Vec::with_capacity(self.targets.len());
+    /// What the targets offer, with everything that the policy names found in it. The directory must answer;
+    /// an application that does not keeps nobody else waiting.
+    async fn catalogs(&self) -> Result<Vec<Offer>> {
+        let mut offers = Vec::with_capacity(self.targets.len());
+        let mut problems = Vec::new();
         for target in &self.targets {
-            let catalog = target.catalog().await?;
-            let problems = self.policy.check(&catalog);
-            if !problems.is_empty() {
-                return Err(Error::new(
-                    ErrorKind::Invalid,
-                    format!(
-                        "the policy does not fit the tenant, and nothing was done:\n{}",
-                        problems.join("\n")
-                    ),
-                ));
+            let kinds = target.capabilities().kinds;
+            match target.catalog().await {
+                Ok(catalog) => {
+                    problems.extend(self.policy.check_at(target.id(), &kinds, &catalog));
+                    offers.push(Offer::Catalog(Arc::new(catalog)));
+                }
+                Err(error) if offers.is_empty() => return Err(error),
+                Err(error) => offers.push(Offer::Down(error.to_string())),
             }
-            catalogs.push(Arc::new(catalog));
         }
-        Ok(catalogs)
+        let offered: Vec<_> = self
+            .targets
+            .iter()
+            .map(|target| (target.id().clone(), target.capabilities().kinds))
+            .collect();
+        problems.extend(self.policy.unserved(&offered));
+        if problems.is_empty() {
+            return Ok(offers);
+        }
+        Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "the policy does not fit the tenant, and nothing was done:\n{}",
+                problems.join("\n")
+            ),
+        ))
     }
 
     /// What was done within the guard's window, and who is at work.
@@ -373,7 +383,10 @@ fn count(state: &PersonState, since: Timestamp, tally: &mut Tally) {
         tally.at_work += 1;
     }
     // Whom somebody else had blocked before lost nothing by leaving.
-    if state.left_at.is_some_and(|left| left > since) && !state.accounts.is_empty() && state.blocked_by_us {
+    if state.left_at.is_some_and(|left| left > since)
+        && !state.accounts.is_empty()
+        && !state.blocked_by_us.is_empty()
+    {
         tally.leavers_before += 1;
         // They were at work when the window opened, and still count where the leave is not over.
         tally.at_work += u32::from(!matches!(state.lifecycle, Stage::Staged | Stage::Active));

@@ -150,7 +150,7 @@ pub(super) fn so_far(state: &PersonState, decision: &Decision, outcomes: &[(Step
     PersonState {
         name: next.name.clone(),
         ledger: next.ledger.clone(),
-        blocked_by_us: next.blocked_by_us,
+        blocked_by_us: next.blocked_by_us.clone(),
         left_at,
         ..state.clone()
     }

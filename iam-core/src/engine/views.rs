@@ -6,51 +6,57 @@ use std::sync::Arc;
 use crate::entitlement::{Actual, Catalog, TargetId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{AccountRef, Claim, Journal, Lifecycle, PersonState};
-use crate::orchestrator::{Manager, View};
+use crate::orchestrator::{Down, Manager, View};
 use crate::person::{Person, PersonKey};
 use crate::target::{Candidates, Keys, PersonRef, Target};
 
 /// How many links of a chain of managers are followed.
 const LONGEST_CHAIN: usize = 64;
 
+/// What a target said when it was asked what it offers.
+#[derive(Debug, Clone)]
+pub(super) enum Offer {
+    /// This.
+    Catalog(Arc<Catalog>),
+    /// Nothing: why it could not be read.
+    Down(String),
+}
+
 /// One person of the batch with the surroundings.
 #[derive(Debug)]
 pub(super) struct Surroundings {
     pub(super) views: Vec<View>,
+    pub(super) down: Vec<Down>,
     pub(super) manager: Option<Manager>,
 }
 
-/// Reads the surroundings of all claims, many people in one call.
+/// Reads the surroundings of all claims, many people in one call. Only the directory, which is the first
+/// target, must answer: without it nobody knows who is protected.
 pub(super) async fn read(
     journal: &dyn Journal,
     targets: &[Arc<dyn Target>],
-    catalogs: &[Arc<Catalog>],
+    offers: &[Offer],
     claims: &[(Claim, PersonState)],
 ) -> Result<Vec<Surroundings>> {
     let mut managers = managers(journal, claims).await?;
     let mut views: Vec<Vec<View>> = claims.iter().map(|_| Vec::with_capacity(targets.len())).collect();
-    for (target, catalog) in targets.iter().zip(catalogs) {
-        let keys = keys(target.id(), claims, &managers);
-        let found = target.find(&keys).await?;
-        if found.len() != keys.len() {
-            return Err(Error::new(
-                ErrorKind::Protocol,
-                format!("{} gave an answer too few or too many", target.id()),
-            ));
-        }
-        let (found, found_managers) = found.split_at(claims.len());
-        adopt(target.id(), &keys[claims.len()..], found_managers, &mut managers);
-        let actuals = actuals(target.as_ref(), claims, found).await?;
-        let capabilities = target.capabilities();
-        for ((views, candidates), actual) in views.iter_mut().zip(found).zip(actuals) {
-            views.push(View {
+    let mut down: Vec<Down> = Vec::new();
+    for (at, (target, offer)) in targets.iter().zip(offers).enumerate() {
+        let read = match offer {
+            Offer::Catalog(catalog) => look(target.as_ref(), catalog, claims, &mut managers, &views).await,
+            Offer::Down(why) => Err(Error::new(ErrorKind::Unavailable, why.clone())),
+        };
+        match read {
+            Ok(read) => views
+                .iter_mut()
+                .zip(read)
+                .for_each(|(views, view)| views.push(view)),
+            Err(error) if at == 0 => return Err(error),
+            Err(error) => down.push(Down {
                 target: target.id().clone(),
-                kinds: capabilities.kinds.clone(),
-                lengths: capabilities.lengths.clone(),
-                catalog: catalog.clone(),
-                candidates: candidates.clone(),
-                actual,
-            });
+                kinds: target.capabilities().kinds,
+                why: error.to_string(),
+            }),
         }
     }
     let surroundings = views.into_iter().zip(claims).map(|(views, (claim, state))| {
@@ -59,9 +65,64 @@ pub(super) async fn read(
             closes_circle: record(claim, state).is_some_and(|own| known.circle(&own.key)),
             ..known.manager.clone()
         });
-        Surroundings { views, manager }
+        Surroundings {
+            views,
+            down: down.clone(),
+            manager,
+        }
     });
     Ok(surroundings.collect())
+}
+
+/// One target's view of everybody; `views` are those of the targets before it.
+async fn look(
+    target: &dyn Target,
+    catalog: &Arc<Catalog>,
+    claims: &[(Claim, PersonState)],
+    managers: &mut BTreeMap<PersonKey, Known>,
+    views: &[Vec<View>],
+) -> Result<Vec<View>> {
+    let capabilities = target.capabilities();
+    let keys = match &capabilities.principals_of {
+        None => keys(target.id(), claims, managers),
+        Some(home) => borrowed(home, claims, views),
+    };
+    let found = target.find(&keys).await?;
+    if found.len() != keys.len() {
+        return Err(Error::new(
+            ErrorKind::Protocol,
+            format!("{} gave an answer too few or too many", target.id()),
+        ));
+    }
+    let (found, found_managers) = found.split_at(claims.len());
+    adopt(target.id(), &keys[claims.len()..], found_managers, managers);
+    let actuals = actuals(target, claims, found).await?;
+    let views = found.iter().zip(actuals).map(|(candidates, actual)| View {
+        target: target.id().clone(),
+        kinds: capabilities.kinds.clone(),
+        principals_of: capabilities.principals_of.clone(),
+        lengths: capabilities.lengths.clone(),
+        catalog: catalog.clone(),
+        candidates: candidates.clone(),
+        actual,
+    });
+    Ok(views.collect())
+}
+
+/// The people's keys at a target that uses another one's accounts.
+fn borrowed(home: &TargetId, claims: &[(Claim, PersonState)], views: &[Vec<View>]) -> Vec<Keys> {
+    let people = claims.iter().zip(views).map(|((claim, state), views)| {
+        let seen = views.iter().find(|view| view.target == *home);
+        let seen = seen
+            .and_then(|view| view.actual.account.as_ref())
+            .map(|account| account.id.clone());
+        let known = || state.accounts.get(home).map(|account| account.id.clone());
+        Keys {
+            person: claim.event.person.clone(),
+            account: seen.or_else(known),
+        }
+    });
+    people.collect()
 }
 
 fn record<'a>(claim: &'a Claim, state: &'a PersonState) -> Option<&'a Person> {

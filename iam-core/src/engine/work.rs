@@ -12,10 +12,10 @@ use super::brake::Brake;
 use super::names::{NameCheck, NameDesk};
 use super::past::{attempts_before, informed, inherit, no_later_than_the_calendar, pending_name, so_far};
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
-use super::views::{self, Surroundings};
+use super::views::{self, Offer, Surroundings};
 use super::wake::{manager_meanwhile, wake_ups};
 use crate::clock::SharedClock;
-use crate::entitlement::{Catalog, Protected};
+use crate::entitlement::Protected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Timer};
 use crate::execute::{self, Doors, Report, Verdict};
@@ -38,7 +38,7 @@ const SEAT_PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 pub(super) struct Work<'a> {
     pub(super) journal: &'a dyn Journal,
     pub(super) targets: &'a [Arc<dyn Target>],
-    pub(super) catalogs: &'a [Arc<Catalog>],
+    pub(super) catalogs: &'a [Offer],
     pub(super) names: &'a NameCheck<'a>,
     pub(super) orchestrator: &'a dyn Orchestrator,
     pub(super) notifier: Option<&'a dyn Notifier>,
@@ -118,6 +118,12 @@ impl Work<'_> {
         };
         let cx = Context {
             now: self.clock.now(),
+            directory: self
+                .targets
+                .first()
+                .map(|first| first.id().clone())
+                .ok_or_else(no_target)?,
+            down: &around.down,
             views: &around.views,
             manager: around.manager.as_ref(),
             earlier: claim.plan.as_ref(),
@@ -242,8 +248,17 @@ impl Work<'_> {
         let mut next = decision.state.clone();
         execute::fold(&mut next, claim, brought(), now);
         let mut timers = timers(claim, &decision, now);
+        let verdict = match report.verdict {
+            Verdict::Complete | Verdict::Waiting(_) if !decision.waiting.is_empty() => {
+                let why = decision.waiting.join("; ");
+                let error = Error::new(ErrorKind::Unavailable, why.clone());
+                let at = execute::postponed(claim, &error, now);
+                Verdict::Retry { at, why }
+            }
+            verdict => verdict,
+        };
         let woken = wake_ups(self.journal, &claim.state, &next, &claim.event, now).await?;
-        let ending = match report.verdict {
+        let ending = match verdict {
             Verdict::Retry { at, why } => {
                 let at = no_later_than_the_calendar(at, &decision, now);
                 let mut kept = so_far(state, &decision, &report.outcomes);
@@ -376,6 +391,10 @@ fn next_instant(decision: &Decision) -> Option<(Timer, Timestamp)> {
 fn set_aside_in(state: &mut PersonState, claim: &Claim) {
     let attempt = claim.attempts + attempts_before(&claim.state, &claim.event.id);
     state.set_aside.insert(claim.event.id.clone(), attempt);
+}
+
+fn no_target() -> Error {
+    Error::new(ErrorKind::Invalid, "the engine has no target")
 }
 
 fn set_aside(decision: &Decision) -> Option<(Ending, Lane)> {

@@ -35,6 +35,16 @@ pub(crate) struct Doors<'a> {
     pub(crate) settled: &'a (dyn Fn(&Step, &Outcome) + Sync),
 }
 
+impl Doors<'_> {
+    /// The target whose accounts a step's target uses: mostly its own.
+    fn home<'a>(&'a self, step: &'a Step) -> &'a str {
+        let of = self.targets.iter().find(|target| *target.id() == step.target);
+        let home = of.and_then(|target| target.capabilities().principals_of);
+        let home = home.and_then(|home| self.targets.iter().find(|target| *target.id() == home));
+        home.map_or(step.target.as_str(), |home| home.id().as_str())
+    }
+}
+
 /// What became of the steps of a plan that were tried.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -70,7 +80,9 @@ pub(crate) async fn execute(
     now: Timestamp,
 ) -> Result<Report> {
     let mut report = Report::default();
-    let mut created = BTreeMap::new();
+    let mut created: BTreeMap<&str, String> = BTreeMap::new();
+    // Targets at which there is no account to do anything with.
+    let mut lost: Vec<&str> = Vec::new();
     let mut beat = Instant::now();
     let (mut retry, mut dead, mut waiting) = (None::<(Option<Duration>, String)>, None, None);
     // Something old is still held; something that a notice would speak of has failed.
@@ -86,14 +98,18 @@ pub(crate) async fn execute(
         if step.action == Action::AllowSignIn && kept {
             continue; // nobody gets in with what should have been taken away before
         }
+        let (place, home) = (step.target.as_str(), doors.home(step));
+        if lost.contains(&place) || lost.contains(&home) {
+            continue; // nothing can be given to an account that is not there
+        }
         let mut step = step.clone();
         if step.account.is_none() {
-            step.account = created.get(&step.target).cloned();
+            step.account = created.get(place).or_else(|| created.get(home)).cloned();
         }
         let (outcome, error) = step::carry_out(doors, claim, plan, &step, addressees).await?;
         if let Some(outcome) = outcome {
             if let Outcome::Done { account: Some(id) } | Outcome::AlreadySo { account: Some(id) } = &outcome {
-                created.insert(step.target.clone(), id.clone());
+                created.insert(place, id.clone());
             }
             (doors.settled)(&step, &outcome);
             report.outcomes.push((step.clone(), outcome));
@@ -101,6 +117,10 @@ pub(crate) async fn execute(
         let Some(error) = error else { continue };
         let why = format!("{}: {error}", step.id);
         untold |= step.action == Action::AllowSignIn || step.action.removes_access();
+        let first = doors
+            .targets
+            .first()
+            .is_some_and(|first| *first.id() == step.target);
         match weigh(&step, &error) {
             Weight::Harmless => {}
             Weight::Wait => waiting = waiting.or(Some(why)),
@@ -109,14 +129,15 @@ pub(crate) async fn execute(
                 retry = retry.or(Some((advised, why)));
             }
             Weight::Never => dead = dead.or(Some(why)),
+            // The name is given out for the first target; at another one, somebody has to look.
+            Weight::NameTaken if !first => dead = dead.or(Some(why)),
             Weight::NameTaken => {
                 report.verdict = Verdict::NameTaken;
                 return Ok(report);
             }
         }
-        // Nothing can be given to an account that is not there.
         if matches!(step.action, Action::CreateAccount { .. } | Action::RestoreAccount) {
-            break;
+            lost.push(place);
         }
     }
     report.verdict = match (retry, dead, waiting) {
@@ -204,12 +225,12 @@ pub(crate) fn fold<'a>(
             // An account comes into being with sign-in blocked; an adopted or restored one is ours to open
             // all the same.
             Action::CreateAccount { .. } | Action::RestoreAccount | Action::BlockSignIn if maybe => {
-                state.blocked_by_us = true;
+                state.blocked_by_us.insert(step.target.clone());
             }
             Action::AllowSignIn
                 if matches!(outcome, Some(Outcome::Done { .. } | Outcome::AlreadySo { .. })) =>
             {
-                state.blocked_by_us = false;
+                state.blocked_by_us.remove(&step.target);
             }
             Action::Grant {
                 entitlement,

@@ -1,6 +1,6 @@
 //! [`PersonState`]: what the platform knows of one person between two events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,8 +52,9 @@ pub struct PersonState {
     pub name: Option<String>,
     /// What the platform granted, by which rule, since when.
     pub ledger: Vec<Owned>,
-    /// Whether the platform itself blocked sign-in, and so may allow it again.
-    pub blocked_by_us: bool,
+    /// Where the platform itself blocked sign-in, and so may allow it again.
+    #[serde(default)]
+    pub blocked_by_us: BTreeSet<TargetId>,
     /// When access was taken away.
     pub left_at: Option<Timestamp>,
     /// The manager whose account does not exist yet.
@@ -77,7 +78,7 @@ impl PersonState {
             accounts: BTreeMap::new(),
             name: None,
             ledger: Vec::new(),
-            blocked_by_us: false,
+            blocked_by_us: BTreeSet::new(),
             left_at: None,
             waits_for: None,
             owes_notice: false,

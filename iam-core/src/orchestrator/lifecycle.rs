@@ -11,13 +11,14 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::phase::{Standing, midnight, over_everywhere, standing};
+use super::place::{accounts, at_application, is_directory, matters, sort};
 use super::{Context, Decision, Orchestrator, View};
 use crate::entitlement::{Attributes, Desired};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
 use crate::person::{Person, Recipient};
-use crate::plan::{Action, Input, Notice, Phase, Plan, Step, Wanted, plan};
+use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, Wanted, plan};
 use crate::policy::{AccessPolicy, Document, Subject};
 
 /// How far ahead is looked for a day on which a date condition turns.
@@ -91,6 +92,7 @@ impl Orchestrator for Lifecycle {
             plan: Plan::empty(&event.person),
             timers: Vec::new(),
             state: next,
+            waiting: Vec::new(),
             hold: None,
         };
         let at = match standing(person, state.left_at, self.document.settings(), cx.now) {
@@ -156,22 +158,46 @@ impl Lifecycle {
     ) -> Result<Result<(), String>> {
         let mut ledger = state.ledger.clone();
         decision.state.waits_for = None;
+        let down = cx
+            .down
+            .iter()
+            .filter(|down| matters(down, at.phase, desired, state));
+        decision.waiting = down
+            .map(|down| format!("{} cannot be read: {}", down.target, down.why))
+            .collect();
+        let waits = decision.waiting.iter().map(|why| format!("waits: {why}"));
+        decision.plan.notes.extend(waits);
         for view in cx.views {
             let wanted = match resolve(view, desired) {
                 Ok(wanted) => wanted,
                 Err(why) => return Ok(Err(why)),
             };
+            let accounts = accounts(view, cx);
+            let here = match accounts {
+                Accounts::Application => at_application(view, at.phase, &at.because, &wanted, state, cx),
+                _ => Some((at.phase, at.because.clone())),
+            };
+            let Some((phase, because)) = here else { continue };
             let account = view.actual.account.as_ref();
-            let present = matches!(at.phase, Phase::Staged | Phase::Active);
-            if present && account.is_none() {
+            let present = matches!(phase, Phase::Staged | Phase::Active);
+            if present && account.is_none() && accounts == Accounts::Directory {
                 decision.state.name = self.name(person, state, cx).await?;
                 if decision.state.name.is_none() {
                     let why = "no free sign-in name was found: add another pattern to the naming ladder";
                     return Ok(Err(why.to_owned()));
                 }
             }
-            let manager = if present { link(view, cx, decision) } else { None };
+            let manager = if present && accounts != Accounts::Borrowed {
+                link(view, accounts, cx, decision)
+            } else {
+                None
+            };
             let attributes = fitting(view, &desired.attributes, &mut decision.plan.notes);
+            let name = match accounts {
+                Accounts::Directory => decision.state.name.clone(),
+                // People have one name everywhere.
+                _ => sign_in_name(state, cx).or_else(|| decision.state.name.clone()),
+            };
             let carriers: BTreeMap<String, Vec<String>> = view
                 .catalog
                 .items
@@ -182,28 +208,29 @@ impl Lifecycle {
             let mut made = plan(&Input {
                 target: &view.target,
                 person: &event.person,
+                accounts,
                 event: &event.id,
-                phase: at.phase,
-                because: &at.because,
-                name: decision.state.name.as_deref(),
+                phase,
+                because: &because,
+                name: name.as_deref(),
                 attributes: &attributes,
                 wanted: &wanted,
                 manager: manager.as_ref().map(|(key, account)| (key, account.as_str())),
                 actual: &view.actual,
                 ledger: &ledger,
-                blocked_by_us: state.blocked_by_us,
+                blocked_by_us: accounts != Accounts::Directory || state.blocked_by_us.contains(&view.target),
                 fresh: present && starts_afresh(state, cx),
                 reset_password: self.document.settings().reset_password,
                 now: cx.now,
                 carriers: &carriers,
             });
             ledger.clone_from(&made.ledger);
-            if cx.views.first().is_some_and(|first| first.target != view.target) {
+            if !is_directory(&view.target, cx) {
                 made.steps.iter_mut().for_each(Step::qualify);
             }
             decision.plan.steps.extend(made.steps);
             decision.plan.notes.extend(made.notes);
-            if let Some(account) = account {
+            if let Some(account) = account.filter(|_| accounts != Accounts::Borrowed) {
                 let known = AccountRef {
                     id: account.id.clone(),
                     name: account.name.clone(),
@@ -213,9 +240,10 @@ impl Lifecycle {
         }
         decision.plan.ledger.clone_from(&ledger);
         decision.state.ledger = ledger;
+        sort(&mut decision.plan.steps, at.phase, cx);
         if is_open(state, cx) {
             // Should somebody block it from now on, it was not us.
-            decision.state.blocked_by_us = false;
+            decision.state.blocked_by_us.remove(&cx.directory);
         }
         Ok(Ok(()))
     }
@@ -284,9 +312,13 @@ impl Lifecycle {
         }
 
         let steps = &decision.plan.steps;
-        let (notice, to) = if steps.iter().any(|step| step.action == Action::AllowSignIn) {
+        let opens = |step: &Step| step.action == Action::AllowSignIn && is_directory(&step.target, cx);
+        let (notice, to) = if steps.iter().any(opens) {
             (Notice::Joined, settings.joiner_notify.as_slice())
         } else if at.phase == Phase::Gone && steps.iter().any(|step| step.action.removes_access()) {
+            if !decision.waiting.is_empty() {
+                return; // told when it is true everywhere
+            }
             (Notice::Left, settings.leaver_notify.as_slice())
         } else if before.owes_notice && at.phase == Phase::Active {
             (Notice::Joined, &[Recipient::Manager][..])
@@ -306,7 +338,8 @@ impl Lifecycle {
         to: &[Recipient],
         decision: &mut Decision,
     ) {
-        let (Some(view), Some(_)) = (cx.views.first(), &self.document.settings().notify_from) else {
+        let directory = cx.views.iter().find(|view| is_directory(&view.target, cx));
+        let (Some(view), Some(_)) = (directory, &self.document.settings().notify_from) else {
             return;
         };
         let manager = cx
@@ -347,7 +380,8 @@ fn has_left(state: &PersonState) -> bool {
 /// a leave may be older than the leave, and is not believed.
 fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
     let opened = |plan: &Plan| plan.all().any(|step| step.action == Action::AllowSignIn);
-    let mut accounts = cx.views.iter().filter_map(|view| view.actual.account.as_ref());
+    let directory = cx.views.iter().filter(|view| is_directory(&view.target, cx));
+    let mut accounts = directory.filter_map(|view| view.actual.account.as_ref());
     (state.lifecycle == Stage::Active || cx.earlier.is_some_and(opened))
         && accounts.all(|account| account.enabled && !account.deleted)
 }
@@ -382,10 +416,19 @@ fn fitting(view: &View, attributes: &Attributes, notes: &mut Vec<String>) -> Att
 /// The manager's key and account at this target, if the link can be made now.
 fn link(
     view: &View,
+    accounts: Accounts,
     cx: &Context<'_>,
     decision: &mut Decision,
 ) -> Option<(crate::person::PersonKey, String)> {
     let manager = cx.manager?;
+    if accounts == Accounts::Application {
+        // Worth a link where both are, and neither a note nor a wait where they are not.
+        let account = manager
+            .accounts
+            .get(&view.target)
+            .filter(|_| !manager.closes_circle)?;
+        return (manager.key != decision.plan.person).then(|| (manager.key.clone(), account.id.clone()));
+    }
     let notes = &mut decision.plan.notes;
     if manager.key == decision.plan.person {
         notes.push("HR names the person as their own manager: the link is left out".to_owned());
@@ -409,13 +452,28 @@ fn link(
     None
 }
 
+/// The sign-in name that the person has in the directory already.
+fn sign_in_name(state: &PersonState, cx: &Context<'_>) -> Option<String> {
+    let seen = cx.views.iter().find(|view| is_directory(&view.target, cx));
+    let seen = seen
+        .and_then(|view| view.actual.account.as_ref())
+        .map(|account| account.name.clone());
+    let known = || {
+        state
+            .accounts
+            .get(&cx.directory)
+            .map(|account| account.name.clone())
+    };
+    seen.or_else(known).filter(|name| !name.is_empty())
+}
+
 /// What policy asks for at this target, found in its catalogue.
 fn resolve<'a>(view: &'a View, desired: &Desired) -> Result<Vec<Wanted<'a>>, String> {
     let mut wanted: Vec<Wanted<'a>> = Vec::new();
     for grant in desired
         .grants
         .iter()
-        .filter(|grant| view.kinds.contains(&grant.what.kind))
+        .filter(|grant| grant.what.is_for(&view.target, &view.kinds))
     {
         let item = view
             .catalog

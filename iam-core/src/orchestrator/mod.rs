@@ -6,6 +6,7 @@
 
 mod lifecycle;
 mod phase;
+mod place;
 
 pub use lifecycle::Lifecycle;
 
@@ -31,6 +32,8 @@ pub struct View {
     pub target: TargetId,
     /// The kinds of entitlement it offers.
     pub kinds: BTreeSet<Kind>,
+    /// The target whose accounts it uses, if it has none of its own.
+    pub principals_of: Option<TargetId>,
     /// The most characters that an attribute takes there, where there is a limit.
     pub lengths: BTreeMap<Attribute, usize>,
     /// What it offers.
@@ -39,6 +42,17 @@ pub struct View {
     pub candidates: Candidates,
     /// What the one account holds, or nothing.
     pub actual: Actual,
+}
+
+/// A target that cannot be read just now.
+#[derive(Debug, Clone)]
+pub struct Down {
+    /// Which.
+    pub target: TargetId,
+    /// The kinds of entitlement it offers.
+    pub kinds: BTreeSet<Kind>,
+    /// Why, in one clause.
+    pub why: String,
 }
 
 /// The manager that HR names for the person.
@@ -75,6 +89,10 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// One view per target, in the order in which the engine was given the targets.
     pub views: &'a [View],
+    /// The directory in which people sign in: the engine's first target.
+    pub directory: TargetId,
+    /// The targets that cannot be read just now, and why.
+    pub down: &'a [Down],
     /// The manager, if HR names one.
     pub manager: Option<&'a Manager>,
     /// The plan that an earlier attempt at the same event stored, if there was one.
@@ -93,6 +111,9 @@ pub struct Decision {
     /// The person's state once the plan has been carried out, but for what the carrying out itself brings
     /// (accounts, ledger entries, who blocked sign-in).
     pub state: PersonState,
+    /// Targets that are down and matter to this person, with the reason: the event is tried again when the
+    /// rest is done.
+    pub waiting: Vec<String>,
     /// Set when nothing may be done until somebody has looked: why. The plan is empty then.
     pub hold: Option<String>,
 }

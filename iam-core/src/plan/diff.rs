@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::entitlement::{Account, Class, Kind, Via, same};
 
-use super::{Action, Change, Input, Owned, Phase, Plan, Step};
+use super::{Accounts, Action, Change, Input, Owned, Phase, Plan, Step};
 
 /// Computes what is to be done. See the [module](super) for what it promises.
 pub fn plan(input: &Input<'_>) -> Plan {
@@ -66,6 +66,13 @@ impl Steps<'_, '_> {
 /// Joiner and mover: account, attributes, manager, groups, licences, roles, sign-in.
 fn present(input: &Input<'_>, plan: &mut Plan) {
     let mut steps = Steps { input, plan };
+    if input.accounts == Accounts::Borrowed {
+        for kind in [Kind::Group, Kind::License, Kind::Role, Kind::App, Kind::Azure] {
+            grants(&mut steps, kind);
+        }
+        revocations(&mut steps);
+        return;
+    }
     if let Some(account) = input.actual.account.as_ref().filter(|account| account.deleted) {
         restore(&mut steps, account);
         return;
@@ -321,10 +328,10 @@ fn gone(input: &Input<'_>, plan: &mut Plan) {
         .iter()
         .filter(|held| held.via == Via::Direct)
         .collect();
-    if account.enabled {
+    if account.enabled && input.accounts != Accounts::Borrowed {
         steps.add(Action::BlockSignIn, input.because);
     }
-    if account.enabled || !direct.is_empty() {
+    if input.accounts == Accounts::Directory && (account.enabled || !direct.is_empty()) {
         steps.add(Action::RevokeSessions, input.because);
         if input.reset_password {
             steps.add(Action::ResetPassword, input.because);
@@ -378,7 +385,9 @@ fn purged(input: &Input<'_>, plan: &mut Plan) {
     {
         // Whatever came back in the meantime goes first, in the leaver's order.
         gone(input, plan);
-        Steps { input, plan }.add(Action::DeleteAccount, input.because);
+        if input.accounts != Accounts::Borrowed {
+            Steps { input, plan }.add(Action::DeleteAccount, input.because);
+        }
     }
     plan.ledger
         .retain(|owned| owned.entitlement.target != *input.target);

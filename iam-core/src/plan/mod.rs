@@ -87,6 +87,18 @@ pub struct Wanted<'a> {
     pub grace_days: u32,
 }
 
+/// Whose accounts a target's entitlements hang on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Accounts {
+    /// Its own: the directory in which people sign in.
+    Directory,
+    /// Its own, but people sign in elsewhere: an application. Sessions and passwords are not its business.
+    Application,
+    /// Another target's: nothing is created, blocked or deleted here.
+    Borrowed,
+}
+
 /// Everything the difference is computed from, for one person at one target.
 #[derive(Debug)]
 pub struct Input<'a> {
@@ -94,6 +106,8 @@ pub struct Input<'a> {
     pub target: &'a TargetId,
     /// Whose.
     pub person: &'a PersonKey,
+    /// Whose accounts they are.
+    pub accounts: Accounts,
     /// The event that is planned for.
     pub event: &'a EventId,
     /// What the person should be.

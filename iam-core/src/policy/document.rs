@@ -1,11 +1,14 @@
 //! [`Document`]: the standard [`AccessPolicy`], one TOML document.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-use crate::entitlement::{Attribute, Attributes, Catalog, Desired, Limits, Protected, Reference};
+use crate::entitlement::{
+    Attribute, Attributes, Catalog, Desired, Kind, Limits, Protected, Reference, TargetId,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::person::{Person, hex};
 
@@ -127,11 +130,18 @@ impl Document {
         &self.fingerprint
     }
 
-    /// Compares what the policy names with what a tenant has: every group, licence and role that it has not
+    /// Compares what the policy names with what a directory has: every group, licence and role that it has not
     /// got (or has twice), protected roles included, and a domain that is not verified. Empty means all is well.
     pub fn check(&self, catalog: &Catalog) -> Vec<String> {
+        let directory = [Kind::Group, Kind::License, Kind::Role].into();
+        self.check_at(&TargetId::new(""), &directory, catalog)
+    }
+
+    /// The same for any target that offers these kinds; domains and protected roles matter where there are
+    /// roles.
+    pub fn check_at(&self, target: &TargetId, kinds: &BTreeSet<Kind>, catalog: &Catalog) -> Vec<String> {
         let mut problems = Vec::new();
-        if !catalog.domains.contains(&self.domain) {
+        if kinds.contains(&Kind::Role) && !catalog.domains.contains(&self.domain) {
             let verified: Vec<&str> = catalog.domains.iter().map(String::as_str).collect();
             problems.push(format!(
                 "domain, {}: the tenant has no verified domain {:?} (it has {})",
@@ -141,16 +151,47 @@ impl Document {
             ));
         }
         for (rule, position, reference) in self.rules.mentions() {
+            if !reference.is_for(target, kinds) {
+                continue;
+            }
             if let Err(problem) = catalog.resolve(reference) {
                 problems.push(format!("rule {rule}, {position}: {problem}"));
             }
         }
         for (reference, position) in &self.protected_roles {
+            if !kinds.contains(&Kind::Role) {
+                continue;
+            }
             if let Err(problem) = catalog.resolve(reference) {
                 problems.push(format!("protected, {position}: {problem}"));
             }
         }
         problems
+    }
+
+    /// What the policy names and none of these targets offers.
+    pub fn unserved(&self, targets: &[(TargetId, BTreeSet<Kind>)]) -> Vec<String> {
+        let served = |reference: &Reference| {
+            targets
+                .iter()
+                .any(|(target, kinds)| reference.is_for(target, kinds))
+        };
+        let mentions = self.rules.mentions().filter(|(.., reference)| !served(reference));
+        mentions
+            .map(|(rule, position, reference)| {
+                format!("rule {rule}, {position}: no target is connected for {reference}")
+            })
+            .collect()
+    }
+
+    /// The Azure scopes that the policy names, each once.
+    pub fn azure_scopes(&self) -> Vec<String> {
+        let azure = self
+            .rules
+            .mentions()
+            .filter(|(.., reference)| reference.kind == Kind::Azure);
+        let scopes = azure.filter_map(|(.., reference)| Some(reference.name.split_once(" @ ")?.1.to_owned()));
+        scopes.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Runs the document's own `[[test]]` cases.

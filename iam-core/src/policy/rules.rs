@@ -142,7 +142,7 @@ impl Rules {
 
 /// Whether two references name the same thing: names compare without case.
 pub(super) fn alike(a: &Reference, b: &Reference) -> bool {
-    a.kind == b.kind && a.name.to_lowercase() == b.name.to_lowercase()
+    a.kind == b.kind && a.target == b.target && a.name.to_lowercase() == b.name.to_lowercase()
 }
 
 /// The kinds that a policy grants, with the key of each.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::entitlement::{Limits, Protected, Reference};
+use crate::entitlement::{Kind, Limits, Protected, Reference, TargetId};
 use crate::person::Recipient;
 
 use super::Settings;
@@ -123,8 +123,16 @@ pub(super) fn rules(
     time_zone: &mut String,
     source: &mut Source<'_>,
 ) {
-    let known = ["usage_location", "time_zone", "groups", "licenses", "roles"];
-    if let Some(defaults) = top.child("defaults", "[defaults]", &known, &["azure", "apps"], source) {
+    let known = [
+        "usage_location",
+        "time_zone",
+        "groups",
+        "licenses",
+        "roles",
+        "azure",
+        "apps",
+    ];
+    if let Some(defaults) = top.child("defaults", "[defaults]", &known, &[], source) {
         if let Some(written) = defaults.text("usage_location", source) {
             rules.usage_location = Expression::compile(&written, Gives::Text, &mut rules.language, source);
         }
@@ -138,9 +146,11 @@ pub(super) fn rules(
         let references = references(&defaults, source);
         rules.push(DEFAULTS, None, 0, references);
     }
-    let known = ["id", "when", "groups", "licenses", "roles", "grace"];
+    let known = [
+        "id", "when", "groups", "licenses", "roles", "azure", "apps", "grace",
+    ];
     let mut ids = BTreeSet::from([DEFAULTS.to_owned()]);
-    for section in top.children("rule", "[[rule]]", &known, &["azure", "apps"], source) {
+    for section in top.children("rule", "[[rule]]", &known, &[], source) {
         let id = section.required("id", source);
         let name = id.as_ref().map_or("(no id)", |id| id.value);
         if let Some(id) = &id
@@ -154,10 +164,10 @@ pub(super) fn rules(
         let when = section.required("when", source);
         let when = when.and_then(|when| Expression::compile(&when, Gives::Bool, &mut rules.language, source));
         let references = references(&section, source);
-        if references.is_empty() && !["azure", "apps"].iter().any(|later| section.has(later)) {
+        if references.is_empty() && !["azure", "apps"].iter().any(|key| section.has(key)) {
             source.refuse(
                 section.at,
-                format!("rule {name:?} gives nothing: name groups, licenses or roles"),
+                format!("rule {name:?} gives nothing: name groups, licenses, roles, azure or apps"),
             );
         }
         let grace = section.days("grace", source).unwrap_or(0);
@@ -177,6 +187,35 @@ fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<(Refere
                 section.refuse(key, written.span.start, "an id behind \"id:\"", source);
             }
             references.push((Reference::new(kind, name), source.position(written.span.start)));
+        }
+    }
+    for azure in section.children("azure", "an entry of azure", &["role", "scope"], &[], source) {
+        let (role, scope) = (azure.required("role", source), azure.required("scope", source));
+        let (Some(role), Some(scope)) = (role, scope) else {
+            continue;
+        };
+        let path = scope.value.trim().trim_end_matches('/');
+        if !(path.starts_with("/subscriptions/") || path.starts_with("/providers/Microsoft.Management/")) {
+            let expected = "a scope, such as \"/subscriptions/<id>/resourceGroups/<name>\"";
+            azure.refuse("scope", scope.span.start, expected, source);
+        }
+        let name = format!("{} @ {path}", role.value.trim());
+        references.push((
+            Reference::new(Kind::Azure, name),
+            source.position(role.span.start),
+        ));
+    }
+    for app in section.children("apps", "an entry of apps", &["scim", "roles"], &[], source) {
+        let Some(scim) = app.required("scim", source) else {
+            continue;
+        };
+        let roles = app.texts("roles", source);
+        if roles.is_empty() {
+            app.refuse("roles", app.at, "at least one role of the application", source);
+        }
+        for role in roles {
+            let reference = Reference::new(Kind::App, role.value.trim()).at(TargetId::new(scim.value.trim()));
+            references.push((reference, source.position(role.span.start)));
         }
     }
     references

@@ -7,8 +7,8 @@ mod guard;
 mod hold;
 mod leave;
 mod property;
-
 mod retry;
+mod targets;
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use doors::{Moody, Mortal, Notices};
 
 use super::*;
-use crate::entitlement::{Actual, Class, Entitlement, Item, Kind, TargetId};
+use crate::entitlement::{Actual, Catalog, Class, Entitlement, Item, Kind, TargetId};
 use crate::journal::{EventState, MemoryJournal};
 use crate::person::Status;
 use crate::testing::{ManualClock, MemoryTarget};
