@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use super::brake::Brake;
 use super::names::NameDesk;
-use super::past::{attempts_before, informed, inherit, no_later_than_the_calendar, pending_name, so_far};
+use super::past::{
+    informed, inherit, no_later_than_the_calendar, pending_name, so_far, strike_out, write_down,
+};
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
 use super::views::{self, Surroundings};
 use super::wake::{manager_meanwhile, wake_ups};
@@ -99,7 +101,7 @@ impl Work<'_> {
             let at = execute::postponed(claim, &error, self.clock.now());
             if let Err(second) = self
                 .journal
-                .retry_later(claim, state, at, &error.to_string())
+                .retry_later(claim, &written(state, claim), at, &error.to_string())
                 .await
             {
                 tracing::warn!(person = %claim.event.person, "a lane could not be given back: {second}");
@@ -170,7 +172,7 @@ impl Work<'_> {
         }
         let why = trips.join("; ");
         self.journal
-            .retry_later(claim, state, self.clock.now(), &why)
+            .retry_later(claim, &written(state, claim), self.clock.now(), &why)
             .await?;
         Err(Error::new(
             ErrorKind::Guarded,
@@ -237,6 +239,7 @@ impl Work<'_> {
                 .outcomes
                 .iter()
                 .map(|(step, outcome)| (step, Some(outcome)))
+                .chain(report.unknown.iter().map(|step| (step, None)))
         };
         let mut next = decision.state.clone();
         execute::fold(&mut next, claim, brought(), now);
@@ -247,6 +250,7 @@ impl Work<'_> {
                 let at = no_later_than_the_calendar(at, &decision, now);
                 let mut kept = so_far(state, &decision, &report.outcomes);
                 execute::fold(&mut kept, claim, brought(), now);
+                write_down(&mut kept, claim, false);
                 // First, so that a crash in between wakes somebody twice rather than never.
                 self.journal.append(&wake_ups).await?;
                 self.journal.retry_later(claim, &kept, at, &why).await?;
@@ -254,7 +258,7 @@ impl Work<'_> {
             }
             Verdict::Dead(why) => {
                 timers.extend(wake_ups);
-                set_aside_in(&mut next, claim);
+                write_down(&mut next, claim, true);
                 self.journal
                     .dead_letter(claim, &next, &timers, &why, Lane::Skip)
                     .await?;
@@ -270,13 +274,13 @@ impl Work<'_> {
                     now,
                 ));
                 timers.extend(wake_ups);
-                next.set_aside.remove(&claim.event.id);
+                strike_out(&mut next, claim);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Waiting(why)
             }
             Verdict::Complete | Verdict::NameTaken => {
                 timers.extend(wake_ups);
-                next.set_aside.remove(&claim.event.id);
+                strike_out(&mut next, claim);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Done
             }
@@ -313,7 +317,7 @@ impl Work<'_> {
             .retain(|(timer, _)| *timer != Timer::Delete || left);
         let timers = timers(claim, &decision, self.clock.now());
         let mut state = state.clone();
-        set_aside_in(&mut state, claim);
+        write_down(&mut state, claim, true);
         self.journal
             .dead_letter(claim, &state, &timers, &why, lane)
             .await?;
@@ -335,7 +339,8 @@ impl Work<'_> {
     ) -> Result<PersonRun> {
         let at = execute::postponed(claim, error, self.clock.now());
         let why = error.to_string();
-        self.journal.retry_later(claim, state, at, &why).await?;
+        let state = written(state, claim);
+        self.journal.retry_later(claim, &state, at, &why).await?;
         Ok(PersonRun {
             person: claim.event.person.clone(),
             event: claim.event.id.clone(),
@@ -366,10 +371,11 @@ fn next_instant(decision: &Decision) -> Option<(Timer, Timestamp)> {
     decision.timers.iter().min_by_key(key).copied()
 }
 
-/// Notes that what the event brought is in `state`.
-fn set_aside_in(state: &mut PersonState, claim: &Claim) {
-    let attempt = claim.attempts + attempts_before(&claim.state, &claim.event.id);
-    state.set_aside.insert(claim.event.id.clone(), attempt);
+/// The state, with a note that it tells of all attempts so far.
+fn written(state: &PersonState, claim: &Claim) -> PersonState {
+    let mut state = state.clone();
+    write_down(&mut state, claim, false);
+    state
 }
 
 fn no_target() -> Error {
