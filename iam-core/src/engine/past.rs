@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use crate::error::Result;
 use crate::event::{EventId, Timer};
 use crate::execute;
-use crate::journal::{Claim, EventState, HistoryQuery, Journal, Lifecycle as Stage, Outcome, PersonState};
+use crate::journal::{
+    Claim, EventState, HistoryQuery, Journal, Lifecycle as Stage, Outcome, PersonState, Tried,
+};
 use crate::orchestrator::Decision;
-use crate::plan::{Action, Notice, Plan, Step};
+use crate::plan::{Action, Notice, Step};
 
 /// The claims, each with the person's state as it is by now.
 ///
@@ -30,11 +32,13 @@ pub(super) async fn informed(
         if claim.event.kind.is_leave() {
             overtaken(journal, &claim, &mut state, now).await?;
         }
-        let current = is_current(&state, &claim.event.id, claim.plan.as_ref());
-        claim.plan = claim.plan.take().filter(|_| current);
-        // Whoever brings an event back gives it as many attempts as a new one has.
-        claim.attempts -= attempts_before(&state, &claim.event.id).min(claim.attempts);
-        execute::fold(&mut state, &claim, execute::begun(&claim), now);
+        let tried = tried(&state, &claim.event.id);
+        claim.attempts -= tried.set_aside.min(claim.attempts);
+        // What was planned before an event was set aside is over: it comes back as a new one.
+        claim.plan = claim.plan.take().filter(|plan| plan.attempt >= tried.set_aside);
+        if is_unwritten(&state, &claim) {
+            execute::fold(&mut state, &claim, execute::begun(&claim), now);
+        }
         informed.push((claim, state));
     }
     Ok(informed)
@@ -56,29 +60,50 @@ async fn overtaken(
     };
     let others = journal.history(&pending).await?;
     for other in others {
-        let current = is_current(state, &other.event.id, other.plan.as_ref());
-        if !current || other.event.id == claim.event.id {
-            continue;
-        }
         let other = Claim {
             event: other.event,
             plan: other.plan,
             steps: other.steps,
+            attempts: other.attempts,
             ..claim.clone()
         };
-        execute::fold(state, &other, execute::begun(&other), now);
+        if other.event.id != claim.event.id && is_unwritten(state, &other) {
+            execute::fold(state, &other, execute::begun(&other), now);
+            let tried = Tried {
+                written: other.attempts,
+                ..tried(state, &other.event.id)
+            };
+            state.tried.insert(other.event.id.clone(), tried);
+        }
     }
     Ok(())
 }
 
-/// Whether a stored plan was made since its event was last set aside, if it ever was.
-fn is_current(state: &PersonState, event: &EventId, plan: Option<&Plan>) -> bool {
-    plan.is_some_and(|plan| plan.attempt >= attempts_before(state, event))
+fn tried(state: &PersonState, event: &EventId) -> Tried {
+    state.tried.get(event).copied().unwrap_or_default()
 }
 
-/// How many attempts had been made when the event was last set aside; 0 where it never was.
-pub(super) fn attempts_before(state: &PersonState, event: &EventId) -> u32 {
-    state.set_aside.get(event).map_or(0, |attempt| attempt + 1)
+/// Whether the process died after the event's plan was stored, so that the state does not tell what it brought.
+fn is_unwritten(state: &PersonState, claim: &Claim) -> bool {
+    let written = tried(state, &claim.event.id).written;
+    claim.plan.as_ref().is_some_and(|plan| plan.attempt >= written)
+}
+
+/// Notes in `state` that it tells what this attempt at the event brought, and whether the event is set aside.
+pub(super) fn write_down(state: &mut PersonState, claim: &Claim, set_aside: bool) {
+    let before = tried(&claim.state, &claim.event.id);
+    let written = claim.attempts + before.set_aside + 1;
+    let set_aside = if set_aside { written } else { before.set_aside };
+    let tried = Tried { written, set_aside };
+    state.tried.insert(claim.event.id.clone(), tried);
+}
+
+/// Notes in `state` that the event is over, and whatever a leave has overtaken.
+pub(super) fn strike_out(state: &mut PersonState, claim: &Claim) {
+    state.tried.remove(&claim.event.id);
+    if claim.event.kind.is_leave() {
+        state.tried.retain(|_, tried| tried.set_aside > 0);
+    }
 }
 
 /// The name by which an earlier attempt meant to create the account, if nobody knows whether it did.
@@ -94,7 +119,7 @@ pub(super) fn pending_name(claim: &Claim) -> Option<String> {
 /// Adds what the plan of an earlier attempt leaves to the one that replaces it: what was begun, so that it is
 /// not forgotten, and notices that are still owed and still true, though their cause is done.
 pub(super) fn inherit(claim: &Claim, decision: &mut Decision) {
-    decision.plan.attempt = claim.attempts + attempts_before(&claim.state, &claim.event.id);
+    decision.plan.attempt = claim.attempts + tried(&claim.state, &claim.event.id).set_aside;
     let Some(earlier) = &claim.plan else { return };
     let record = |step: &Step| claim.steps.iter().find(|record| record.step == step.id);
     let stage = decision.state.lifecycle;
@@ -110,7 +135,14 @@ pub(super) fn inherit(claim: &Claim, decision: &mut Decision) {
         }
     }
     let kept = |step: &&Step| record(step).is_some() && !plan.steps.iter().any(|known| known.id == step.id);
-    plan.begun = earlier.all().filter(kept).cloned().collect();
+    let written = if is_unwritten(&claim.state, claim) {
+        earlier.written
+    } else {
+        earlier.all().count()
+    };
+    let begun: Vec<Step> = earlier.all().filter(kept).cloned().collect();
+    plan.written = earlier.all().take(written).filter(kept).count();
+    plan.begun = begun;
 }
 
 fn is_true(notice: Notice, stage: Stage) -> bool {

@@ -19,7 +19,8 @@ pub(super) async fn wake_ups(
         .accounts
         .keys()
         .any(|target| !before.accounts.contains_key(target));
-    let changed = before.record.is_some() && before.record != after.record;
+    // Also the first record: of a manager whose account is older than what HR said of them.
+    let changed = before.record != after.record;
     if !appeared && !changed {
         return Ok(Vec::new());
     }

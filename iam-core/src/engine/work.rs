@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use super::brake::Brake;
 use super::names::{NameCheck, NameDesk};
-use super::past::{attempts_before, informed, inherit, no_later_than_the_calendar, pending_name, so_far};
+use super::past::{
+    informed, inherit, no_later_than_the_calendar, pending_name, so_far, strike_out, write_down,
+};
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
 use super::views::{self, Offer, Surroundings};
 use super::wake::{manager_meanwhile, wake_ups};
@@ -100,7 +102,7 @@ impl Work<'_> {
             let at = execute::postponed(claim, &error, self.clock.now());
             if let Err(second) = self
                 .journal
-                .retry_later(claim, state, at, &error.to_string())
+                .retry_later(claim, &written(state, claim), at, &error.to_string())
                 .await
             {
                 tracing::warn!(person = %claim.event.person, "a lane could not be given back: {second}");
@@ -177,7 +179,7 @@ impl Work<'_> {
         }
         let why = trips.join("; ");
         self.journal
-            .retry_later(claim, state, self.clock.now(), &why)
+            .retry_later(claim, &written(state, claim), self.clock.now(), &why)
             .await?;
         Err(Error::new(
             ErrorKind::Guarded,
@@ -244,6 +246,7 @@ impl Work<'_> {
                 .outcomes
                 .iter()
                 .map(|(step, outcome)| (step, Some(outcome)))
+                .chain(report.unknown.iter().map(|step| (step, None)))
         };
         let mut next = decision.state.clone();
         execute::fold(&mut next, claim, brought(), now);
@@ -263,6 +266,7 @@ impl Work<'_> {
                 let at = no_later_than_the_calendar(at, &decision, now);
                 let mut kept = so_far(state, &decision, &report.outcomes);
                 execute::fold(&mut kept, claim, brought(), now);
+                write_down(&mut kept, claim, false);
                 // First, so that a crash in between wakes somebody twice rather than never.
                 self.journal.append(&woken).await?;
                 self.journal.retry_later(claim, &kept, at, &why).await?;
@@ -270,7 +274,7 @@ impl Work<'_> {
             }
             Verdict::Dead(why) => {
                 timers.extend(woken);
-                set_aside_in(&mut next, claim);
+                write_down(&mut next, claim, true);
                 self.journal
                     .dead_letter(claim, &next, &timers, &why, Lane::Skip)
                     .await?;
@@ -286,13 +290,13 @@ impl Work<'_> {
                     now,
                 ));
                 timers.extend(woken);
-                next.set_aside.remove(&claim.event.id);
+                strike_out(&mut next, claim);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Waiting(why)
             }
             Verdict::Complete | Verdict::NameTaken => {
                 timers.extend(woken);
-                next.set_aside.remove(&claim.event.id);
+                strike_out(&mut next, claim);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Done
             }
@@ -334,7 +338,7 @@ impl Work<'_> {
             .retain(|(timer, _)| *timer != Timer::Delete || left);
         let timers = timers(claim, &decision, self.clock.now());
         let mut state = state.clone();
-        set_aside_in(&mut state, claim);
+        write_down(&mut state, claim, true);
         self.journal
             .dead_letter(claim, &state, &timers, &why, lane)
             .await?;
@@ -356,7 +360,8 @@ impl Work<'_> {
     ) -> Result<PersonRun> {
         let at = execute::postponed(claim, error, self.clock.now());
         let why = error.to_string();
-        self.journal.retry_later(claim, state, at, &why).await?;
+        let state = written(state, claim);
+        self.journal.retry_later(claim, &state, at, &why).await?;
         Ok(PersonRun {
             person: claim.event.person.clone(),
             event: claim.event.id.clone(),
@@ -387,10 +392,11 @@ fn next_instant(decision: &Decision) -> Option<(Timer, Timestamp)> {
     decision.timers.iter().min_by_key(key).copied()
 }
 
-/// Notes that what the event brought is in `state`.
-fn set_aside_in(state: &mut PersonState, claim: &Claim) {
-    let attempt = claim.attempts + attempts_before(&claim.state, &claim.event.id);
-    state.set_aside.insert(claim.event.id.clone(), attempt);
+/// The state, with a note that it tells of all attempts so far.
+fn written(state: &PersonState, claim: &Claim) -> PersonState {
+    let mut state = state.clone();
+    write_down(&mut state, claim, false);
+    state
 }
 
 fn no_target() -> Error {

@@ -50,6 +50,8 @@ impl Doors<'_> {
 pub(crate) struct Report {
     /// In the order of execution. Steps behind one that failed and that they need are missing.
     pub(crate) outcomes: Vec<(Step, Outcome)>,
+    /// Steps that were tried, and nobody knows yet whether they were done.
+    pub(crate) unknown: Vec<Step>,
     pub(crate) verdict: Verdict,
 }
 
@@ -113,6 +115,8 @@ pub(crate) async fn execute(
             }
             (doors.settled)(&step, &outcome);
             report.outcomes.push((step.clone(), outcome));
+        } else {
+            report.unknown.push(step.clone());
         }
         let Some(error) = error else { continue };
         let why = format!("{}: {error}", step.id);
@@ -263,10 +267,11 @@ fn certainly_failed(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed { kind, .. } if !unheard.contains(&kind.as_str()))
 }
 
-/// The steps that earlier attempts at the event began, with what is known of each.
+/// The steps that earlier attempts at the event began and that the person's state does not tell of, with what
+/// is known of each.
 pub(crate) fn begun(claim: &Claim) -> Vec<(&Step, Option<&Outcome>)> {
     let known = |id: &StepId| claim.steps.iter().find(|record: &&StepRecord| record.step == *id);
-    let steps = claim.plan.iter().flat_map(Plan::all);
+    let steps = claim.plan.iter().flat_map(Plan::unwritten);
     steps
         .filter_map(|step| known(&step.id).map(|record| (step, record.outcome.as_ref())))
         .collect()

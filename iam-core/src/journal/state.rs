@@ -37,6 +37,16 @@ pub struct AccountRef {
     pub name: String,
 }
 
+/// How often an event that is not over was attempted, by the two counts that matter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// What these attempts brought is in the person's state, and is not read into a later one again.
+    pub written: u32,
+    /// So many had been made when the event was last set aside: whoever brings it back gives it as many
+    /// attempts as a new one has.
+    pub set_aside: u32,
+}
+
 /// What is known of one person. Written only by completing (or giving back) a claimed event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonState {
@@ -62,10 +72,10 @@ pub struct PersonState {
     /// Whether the manager is still to be told that the person has joined.
     #[serde(default)]
     pub owes_notice: bool,
-    /// Events that were set aside, and at which attempt: what their steps brought up to then is in this
-    /// state, and must not be read into a later one should they be brought back to work.
+    /// Events that were tried and are not over. Kept because more than one may be half done: one that is
+    /// brought back to work comes before those that wait for their next attempt.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub set_aside: BTreeMap<EventId, u32>,
+    pub tried: BTreeMap<EventId, Tried>,
 }
 
 impl PersonState {
@@ -82,7 +92,7 @@ impl PersonState {
             left_at: None,
             waits_for: None,
             owes_notice: false,
-            set_aside: BTreeMap::new(),
+            tried: BTreeMap::new(),
         }
     }
 }

@@ -160,6 +160,9 @@ pub struct Plan {
     /// more: what they brought is not forgotten, however often the process dies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub begun: Vec<Step>,
+    /// How many of them, from the first on, the person's state tells of already.
+    #[serde(default)]
+    pub written: usize,
 }
 
 impl Plan {
@@ -174,12 +177,18 @@ impl Plan {
             refused: None,
             attempt: 0,
             begun: Vec::new(),
+            written: 0,
         }
     }
 
     /// Every step of this plan and of those that it replaced, as far as they were begun; oldest first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Step> {
         self.begun.iter().chain(&self.steps)
+    }
+
+    /// Those of them that the person's state does not tell of yet.
+    pub(crate) fn unwritten(&self) -> impl Iterator<Item = &Step> {
+        self.begun.iter().skip(self.written).chain(&self.steps)
     }
 
     /// A stable hash over the steps: what an approval binds to.

@@ -113,6 +113,7 @@ impl Target for Moody {
             .and_then(|temper| temper(step));
         let called = format!("{} {}", step.person, step.id);
         self.applied.lock().unwrap().push(called);
+        tokio::task::yield_now().await; // the others of the batch go on meanwhile
         match mood {
             None => self.inner.apply(step, key).await,
             Some(Mood::Refuses(kind)) => Err(Error::new(kind, "not now")),
@@ -126,13 +127,15 @@ impl Target for Moody {
 
 type Interruption = Box<dyn FnOnce(&MemoryJournal) + Send>;
 
-/// A journal that dies around its n-th write: that one and all later ones fail. Leases are over at once, so
-/// that the next life need not wait for them.
+/// A journal that dies around its n-th write: that one and all later ones fail. Leases are over at once unless
+/// told otherwise, so that the next life need not wait for them.
 #[derive(Clone)]
 pub(super) struct Mortal {
     inner: MemoryJournal,
     writes: Arc<AtomicIsize>,
     interruption: Arc<Mutex<Option<Interruption>>>,
+    /// How long a lane is held.
+    pub(super) lease: Arc<Mutex<Duration>>,
 }
 
 impl std::fmt::Debug for Mortal {
@@ -147,6 +150,7 @@ impl Mortal {
             inner: inner.clone(),
             writes: Arc::new(AtomicIsize::new(isize::MAX)),
             interruption: Arc::default(),
+            lease: Arc::default(),
         }
     }
 
@@ -187,7 +191,8 @@ impl Journal for Mortal {
     }
 
     async fn claim(&self, max: usize, now: Timestamp, _: Duration) -> Result<Vec<Claim>> {
-        self.write(self.inner.claim(max, now, Duration::ZERO)).await
+        let lease = *self.lease.lock().unwrap();
+        self.write(self.inner.claim(max, now, lease)).await
     }
 
     async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {

@@ -153,6 +153,29 @@ async fn reports_of_a_manager_who_leaves_stay_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_manager_whose_account_is_older_than_the_record_counts_once_hr_names_the_job() {
+    let world = world();
+    world.hear(&["W-1 Ada Ng Sales"]).await;
+    let account = world.of("W-1")[0].account.clone().unwrap();
+    // Another engine, which has never heard of W-1, on the same tenant.
+    let other = World {
+        journal: MemoryJournal::new(),
+        ..world
+    };
+    let mortal = Mortal::around(&other.journal);
+    let mut other = World { mortal, ..other };
+    other.engine = other.engine_again();
+    other.hear(&["W-2 Ann Ek Sales manager=W-1"]).await;
+    assert_eq!(
+        other.of("W-2")[0].account.clone().unwrap().manager,
+        Some(account.id)
+    );
+    assert_eq!(other.look("W-2"), "ann.ek enabled: All Staff, sg-sales");
+    other.hear(&["W-1 Ada Ng Sales title=Chief"]).await;
+    assert_eq!(other.look("W-2"), "ann.ek enabled: All Staff, sg-chief, sg-sales");
+}
+
+#[tokio::test]
 async fn a_circle_that_closes_later_comes_to_rest() {
     let world = world();
     world.hear(&["W-1 Ada Ng Sales manager=W-2"]).await;

@@ -171,13 +171,13 @@ impl World {
         self.engine.accept(records).await.unwrap();
     }
 
-    /// A new engine on the same journal and the same tenant.
-    fn restart(&mut self) {
-        self.engine = Engine::builder(Arc::new(self.mortal.clone()), self.policy.clone())
+    /// Another engine on the same journal and the same tenant.
+    fn engine_again(&self) -> Engine {
+        Engine::builder(Arc::new(self.mortal.clone()), self.policy.clone())
             .target(Arc::new(self.moody.clone()))
             .notifier(Arc::new(self.notices.clone()))
             .clock(Arc::new(self.clock.clone()))
-            .build();
+            .build()
     }
 
     async fn run(&self) -> RunReport {

@@ -2,6 +2,7 @@
 //! stop and time passes, everybody is as a fresh look at the latest records says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -44,6 +45,8 @@ enum Turn {
     /// The process dies after so many writes.
     Dies(isize),
     Restarts,
+    /// Two engines at once.
+    Both,
 }
 
 const KINDS: [&str; 8] = [
@@ -94,6 +97,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         5 => Just(Turn::Runs),
         3 => (0..40isize).prop_map(Turn::Dies),
         1 => Just(Turn::Restarts),
+        2 => Just(Turn::Both),
     ]
 }
 
@@ -180,7 +184,14 @@ impl Story {
                 let _ = self.world.engine.run(&|_| {}).await;
                 self.world.mortal.revive();
             }
-            Turn::Restarts => self.world.restart(),
+            Turn::Restarts => self.world.engine = self.world.engine_again(),
+            Turn::Both => {
+                *self.world.mortal.lease.lock().unwrap() = Duration::from_mins(5);
+                let (one, two) = (&self.world.engine, self.world.engine_again());
+                let (one, two) = futures::future::join(one.run(&|_| {}), two.run(&|_| {})).await;
+                *self.world.mortal.lease.lock().unwrap() = Duration::ZERO;
+                one.and(two).unwrap();
+            }
         }
     }
 

@@ -62,8 +62,8 @@ fn every_section_refuses_what_it_does_not_know() {
             "line 5, column 26: unknown field person.land",
         ),
         (
-            "[defaults]\nazure = []",
-            "line 5, column 1: \"azure\" in [defaults] is not supported by this version",
+            "[defaults]\nazure = [{ role = 'Reader', scope = 'siem' }]",
+            "line 5, column 37: scope",
         ),
         (
             "[[rule]]\nwhen = 'true'\ngroups = ['g']",
@@ -82,8 +82,8 @@ fn every_section_refuses_what_it_does_not_know() {
             "line 5, column 6: rule id \"defaults\" is taken",
         ),
         (
-            "[[rule]]\nid = 'r'\nwhen = 'true'\napps = []",
-            "line 7, column 1: \"apps\" in [[rule]] is not supported",
+            "[[rule]]\nid = 'r'\nwhen = 'true'\napps = [{ scim = 'desk' }]",
+            "line 7, column 9: roles",
         ),
         (
             "[[rule]]\nid = 'r'\nwhen = 'true'\nroles = ['id: ']",
