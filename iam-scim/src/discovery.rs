@@ -228,6 +228,11 @@ impl ScimClient {
         Ok(abilities)
     }
 
+    /// Replaces what is known of the server, for one whose discovery says the wrong thing.
+    pub async fn assume(&self, abilities: Abilities) {
+        *self.known.lock().await = Some(Arc::new(abilities));
+    }
+
     /// Remembers what the server turned out to refuse.
     pub(crate) async fn learn(&self, change: impl FnOnce(&mut Abilities)) {
         if let Some(known) = self.known.lock().await.as_mut() {

@@ -1,6 +1,6 @@
 //! Correlation: accounts by immutable keys, and who uses a sign-in name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use iam_core::target::{Candidates, Keys};
 use iam_core::{ErrorKind, Result};
@@ -75,16 +75,20 @@ impl ScimTarget {
     }
 
     pub(crate) async fn names_in_use(&self, names: &[String]) -> Result<BTreeMap<String, String>> {
-        let Some((first, rest)) = names.split_first() else {
+        // As given and in lower case: some servers compare exactly, though names are not case-exact.
+        let lower = names.iter().map(|name| name.to_lowercase());
+        let spellings: BTreeSet<String> = names.iter().cloned().chain(lower).collect();
+        let mut spellings = spellings.into_iter();
+        let Some(first) = spellings.next() else {
             return Ok(BTreeMap::new());
         };
-        let ask = |name: &String| {
-            let filter = Filter::eq("userName", name.as_str());
-            async move { self.client.list_users(Some(&filter)).await }
+        let ask = |name: String| async move {
+            let filter = Filter::eq("userName", name);
+            self.client.list_users(Some(&filter)).await
         };
         let mut users = ask(first).await?;
         if self.filters("username").await? {
-            let found = parallel(rest.iter().map(ask).collect()).await?;
+            let found = parallel(spellings.map(ask).collect()).await?;
             users.extend(found.into_iter().flatten());
         } else {
             users = self.client.list_users(None).await?;
