@@ -98,9 +98,9 @@ impl ScimTarget {
         if now.as_deref() == Some(manager) {
             return Ok(ALREADY);
         }
-        let path = Path::new("manager").within(ENTERPRISE);
-        let patch = Patch::new().set(path, json!({ "value": manager }));
-        self.client.patch_user(account, &patch).await?;
+        let link = Path::new("manager").within(ENTERPRISE);
+        let changes = Patch::new().set(link, json!({ "value": manager }));
+        self.client.patch_user(account, &changes).await?;
         Ok(DONE)
     }
 }

@@ -84,8 +84,8 @@ pub(crate) fn fill(user: &mut User, attributes: &Attributes) -> Enterprise {
     let (given_name, family_name) = (value(Attribute::GivenName), value(Attribute::FamilyName));
     if given_name.is_some() || family_name.is_some() {
         user.name = Some(Name {
-            given_name,
             family_name,
+            given_name,
             ..Name::default()
         });
     }
@@ -119,7 +119,7 @@ pub(crate) fn patch<'a>(now: &User, values: impl IntoIterator<Item = (Attribute,
             continue;
         }
         let text = Some(value.to_owned()).filter(|text| !text.is_empty());
-        let path = match attribute {
+        let place = match attribute {
             Attribute::Location => {
                 address.locality = text;
                 continue;
@@ -139,8 +139,8 @@ pub(crate) fn patch<'a>(now: &User, values: impl IntoIterator<Item = (Attribute,
             _ => continue, // no place in SCIM
         };
         patch = match text {
-            Some(text) => patch.set(path, text),
-            None => patch.clear(path),
+            Some(text) => patch.set(place, text),
+            None => patch.clear(place),
         };
     }
     if address != before {

@@ -28,7 +28,7 @@ const WAITS: [Duration; 3] = [
 
 /// Who has a name or a worker id.
 enum Holder {
-    Ours(User),
+    Ours(Box<User>),
     SomebodyElse,
     Nobody,
 }
@@ -52,7 +52,7 @@ impl ScimTarget {
                 Ok(user) => return self.created(user).await,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     return match self.holder(person, name).await? {
-                        Holder::Ours(user) => self.created(user).await,
+                        Holder::Ours(user) => self.created(*user).await,
                         _ => Err(error),
                     };
                 }
@@ -65,7 +65,7 @@ impl ScimTarget {
             tracing::warn!(%person, "the answer to creating an account was lost, looking for it");
             self.client.clock().sleep(wait).await;
             if let Holder::Ours(user) = self.holder(person, name).await? {
-                return self.created(user).await;
+                return self.created(*user).await;
             }
         }
         let unknown = || Error::new(ErrorKind::OutcomeUnknown, "no answer").with_operation(OPERATION);
@@ -101,7 +101,6 @@ impl ScimTarget {
             self.client.list_users(None).await?
         };
         let mut ours: Vec<&User> = users.iter().filter(|user| belongs(user, &key)).collect();
-        ours.dedup_by_key(|user| user.id());
         ours.sort_by_key(|user| user.id());
         ours.dedup_by_key(|user| user.id());
         let named = |user: &User| {
@@ -110,7 +109,7 @@ impl ScimTarget {
                 .is_some_and(|text| text.to_lowercase() == name.to_lowercase())
         };
         match ours.as_slice() {
-            [one] => Ok(Holder::Ours((*one).clone())),
+            [one] => Ok(Holder::Ours(Box::new((*one).clone()))),
             [] if users.iter().any(named) => Ok(Holder::SomebodyElse),
             [] => Ok(Holder::Nobody),
             _ => {

@@ -105,6 +105,7 @@ pub struct Definition {
 /// What the client may use at this server.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools)] // independent features, as SCIM has them
 pub struct Abilities {
     /// PATCH; without it, changes are made by GET and PUT of the whole.
     pub patch: bool,
@@ -205,22 +206,19 @@ impl ScimClient {
         if let Some(config) = optional(self.service_provider_config().await)? {
             abilities.take(&config);
         }
-        match optional(self.resource_types().await)? {
-            Some(types) => {
-                let path = |name: &str| {
-                    let found = types.iter().find(|kind| kind.name.eq_ignore_ascii_case(name));
-                    found.map(|kind| endpoint(&kind.endpoint))
-                };
-                if let Some(Some(users)) = path("User") {
-                    abilities.users = users;
-                }
-                abilities.groups = path("Group").map(|path| path.unwrap_or_else(|| "/Groups".to_owned()));
+        if let Some(types) = optional(self.resource_types().await)? {
+            let path = |name: &str| {
+                let found = types.iter().find(|kind| kind.name.eq_ignore_ascii_case(name));
+                found.map(|kind| endpoint(&kind.endpoint))
+            };
+            if let Some(Some(users)) = path("User") {
+                abilities.users = users;
             }
-            None => {
-                let probe = self.root.get("/Groups?startIndex=1&count=1", "list groups");
-                if optional(self.send(probe).await)?.is_none() {
-                    abilities.groups = None;
-                }
+            abilities.groups = path("Group").map(|path| path.unwrap_or_else(|| "/Groups".to_owned()));
+        } else {
+            let probe = self.root.get("/Groups?startIndex=1&count=1", "list groups");
+            if optional(self.send(probe).await)?.is_none() {
+                abilities.groups = None;
             }
         }
         let abilities = Arc::new(abilities);

@@ -199,26 +199,26 @@ impl Node {
 /// Everything that stands at a path: lists are looked through, and a list element that is an object without
 /// a sub-attribute in the path stands for its `value`.
 fn values<'a>(resource: &'a Map<String, Value>, path: &str) -> Vec<&'a Value> {
-    let (mut here, names): (Vec<&Value>, Vec<&str>) = match path.rsplit_once(':') {
-        Some((urn, rest)) => match attribute(resource, urn) {
-            Some(extension) => (vec![extension], rest.split('.').collect()),
-            // Core attributes may be qualified by their schema's URN too.
-            None if urn.to_lowercase().contains(":schemas:core:") => return values(resource, rest),
-            None => return Vec::new(),
-        },
-        None => {
-            let mut names = path.split('.');
-            let first = names.next().and_then(|name| attribute(resource, name));
-            (first.into_iter().collect(), names.collect())
-        }
+    let (urn, names) = path
+        .rsplit_once(':')
+        .map_or((None, path), |(urn, names)| (Some(urn), names));
+    let holder = match urn.map(|urn| (urn, attribute(resource, urn))) {
+        None => Some(resource),
+        Some((_, Some(extension))) => extension.as_object(),
+        // Core attributes may be qualified by their schema's URN too.
+        Some((urn, None)) if urn.to_lowercase().contains(":schemas:core:") => Some(resource),
+        Some(_) => None,
     };
-    here = flat(here);
+    let mut names = names.split('.');
+    let first = holder
+        .zip(names.next())
+        .and_then(|(holder, name)| attribute(holder, name));
+    let mut here = flat(first.into_iter().collect());
     for name in names {
-        here = here
+        let below = here
             .into_iter()
-            .filter_map(|value| attribute(value.as_object()?, name))
-            .collect();
-        here = flat(here);
+            .filter_map(|value| attribute(value.as_object()?, name));
+        here = flat(below.collect());
     }
     let leaf = |value: &'a Value| match value {
         Value::Object(fields) => attribute(fields, "value").unwrap_or(value),
@@ -257,18 +257,17 @@ fn compare(found: &Value, operator: Operator, expected: &Value, exact: bool) -> 
     let order = match (found, expected) {
         (_, Value::Bool(yes)) => return operator == Operator::Eq && truth(found) == Some(*yes),
         (Value::Number(a), Value::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()),
-        (Value::String(a), Value::String(b)) => match (a.parse::<Timestamp>(), b.parse::<Timestamp>()) {
-            (Ok(a), Ok(b)) => Some(a.cmp(&b)),
-            _ => {
-                let (a, b) = (fold(a), fold(b));
-                match operator {
-                    Operator::Co => return a.contains(&b),
-                    Operator::Sw => return a.starts_with(&b),
-                    Operator::Ew => return a.ends_with(&b),
-                    _ => Some(a.cmp(&b)),
-                }
+        (Value::String(a), Value::String(b)) => {
+            let (folded, part) = (fold(a), fold(b));
+            match operator {
+                Operator::Co => return folded.contains(&part),
+                Operator::Sw => return folded.starts_with(&part),
+                Operator::Ew => return folded.ends_with(&part),
+                _ => {}
             }
-        },
+            let instants = a.parse::<Timestamp>().ok().zip(b.parse::<Timestamp>().ok());
+            Some(instants.map_or_else(|| folded.cmp(&part), |(a, b)| a.cmp(&b)))
+        }
         // Ids that a server writes as numbers.
         (Value::Number(a), Value::String(b)) => return operator == Operator::Eq && a.to_string() == *b,
         _ => None,

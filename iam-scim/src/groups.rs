@@ -141,19 +141,19 @@ impl ScimClient {
         }
         let name = group.display_name.clone().unwrap_or_default();
         let mut found = self.list_groups(Some(&Filter::eq("displayName", name))).await?;
-        match (found.len(), found.pop()) {
-            (1, Some(group)) => Ok(group),
-            _ => {
-                let message = "the server answered without an id, and the group cannot be found";
-                Err(Error::new(ErrorKind::OutcomeUnknown, message).with_operation("create group"))
-            }
+        if found.len() == 1
+            && let Some(group) = found.pop()
+        {
+            return Ok(group);
         }
+        let message = "the server answered without an id, and the group cannot be found";
+        Err(Error::new(ErrorKind::OutcomeUnknown, message).with_operation("create group"))
     }
 
     /// Changes a group, by PATCH or, where the server has none, by GET and PUT.
     pub async fn patch_group(&self, id: &str, patch: &Patch) -> Result<()> {
-        let path = member(&self.groups_at().await?, id)?;
-        self.modify(&path, patch, "update group").await.map(drop)
+        let at = member(&self.groups_at().await?, id)?;
+        self.modify(&at, patch, "update group").await.map(drop)
     }
 
     /// Replaces a group by PUT: members that are not in it are removed.

@@ -6,7 +6,9 @@
 //! a leaver whose account is overlooked keeps access.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
+use iam_core::error::Retry;
 use iam_core::http::Method;
 use iam_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
@@ -18,6 +20,13 @@ use crate::values::{attribute, encoded};
 
 /// How many resources are asked for at once; servers may give fewer.
 const PAGE: usize = 100;
+/// How long is waited before a collection that changed is read again; as often it is read.
+const WAITS: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 /// A resource as the server sent it.
 pub(crate) type Resource = Map<String, Value>;
@@ -85,7 +94,22 @@ impl ScimClient {
         }
     }
 
+    /// All pages. A collection that loses resources while it is read shifts the others past the reader: it is
+    /// read again then.
     async fn listed(&self, of: Collection<'_>, filter: Option<&Filter>) -> Result<Vec<Resource>> {
+        for wait in WAITS {
+            match self.walked(of, filter).await? {
+                Some(resources) => return Ok(resources),
+                None => self.clock().sleep(wait).await,
+            }
+        }
+        let message = "the pages hold fewer resources than they should: the server ignores startIndex, or they changed while they were read";
+        let error = Error::new(ErrorKind::Protocol, message).with_operation(of.operation);
+        Err(error.with_retry(Retry::Exhausted))
+    }
+
+    /// All pages, or `None` when some resources may be missing.
+    async fn walked(&self, of: Collection<'_>, filter: Option<&Filter>) -> Result<Option<Vec<Resource>>> {
         let mut pager = self.pages(self.root.get(&of.url(filter), of.operation));
         let (mut resources, mut seen, mut total) = (Vec::new(), HashSet::new(), None);
         loop {
@@ -93,10 +117,15 @@ impl ScimClient {
                 Ok(Some(page)) => page,
                 Ok(None) => break,
                 Err(error) if error.status() == Some(404) && resources.is_empty() && filter.is_some() => {
-                    return self.nothing(of, error).await;
+                    return self.nothing(of, error).await.map(Some);
                 }
                 Err(error) => return Err(error),
             };
+            if let (Some(before), Some(now)) = (total, page.count)
+                && now < before
+            {
+                return Ok(None);
+            }
             total = page.count.or(total);
             for value in page.values {
                 let resource: Resource = error::read(value, of.operation)?;
@@ -106,16 +135,8 @@ impl ScimClient {
                 }
             }
         }
-        match total {
-            Some(total) if (resources.len() as u64) < total => {
-                let message = format!(
-                    "the pages hold {} resources and should hold {total}: the server may ignore startIndex, or they changed meanwhile",
-                    resources.len()
-                );
-                Err(Error::new(ErrorKind::Protocol, message).with_operation(of.operation))
-            }
-            _ => Ok(resources),
-        }
+        let complete = total.is_none_or(|total| resources.len() as u64 >= total);
+        Ok(complete.then_some(resources))
     }
 
     /// Whether a 404 for a filter means that nothing matches: if the whole collection is there.

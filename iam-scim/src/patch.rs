@@ -56,7 +56,7 @@ impl Path {
 
     /// A sub-attribute.
     #[must_use]
-    pub fn sub(mut self, name: &str) -> Self {
+    pub fn part(mut self, name: &str) -> Self {
         self.sub = Some(name.to_owned());
         self
     }
@@ -66,7 +66,7 @@ impl Path {
 impl From<&str> for Path {
     fn from(path: &str) -> Self {
         match path.split_once('.') {
-            Some((attribute, sub)) => Self::new(attribute).sub(sub),
+            Some((attribute, sub)) => Self::new(attribute).part(sub),
             None => Self::new(path),
         }
     }
@@ -288,8 +288,8 @@ fn announce(resource: &mut Map<String, Value>, urn: &str) {
 }
 
 impl Root {
-    pub(crate) fn patch(&self, path: &str, patch: &Patch, operation: &'static str) -> Result<Request> {
-        with_body(self.request(Method::Patch, path, operation), &patch.body())
+    pub(crate) fn patch(&self, at: &str, patch: &Patch, operation: &'static str) -> Result<Request> {
+        with_body(self.request(Method::Patch, at, operation), &patch.body())
     }
 }
 
@@ -298,7 +298,7 @@ impl ScimClient {
     /// The resource as it is then, where the server sent it.
     pub(crate) async fn modify(
         &self,
-        path: &str,
+        at: &str,
         patch: &Patch,
         operation: &'static str,
     ) -> Result<Option<Map<String, Value>>> {
@@ -306,7 +306,7 @@ impl ScimClient {
             return Ok(None);
         }
         if self.abilities().await?.patch {
-            match self.send(self.root.patch(path, patch, operation)?).await {
+            match self.send(self.root.patch(at, patch, operation)?).await {
                 Ok(answer) => return Ok(answer.json().ok()),
                 Err(error) if matches!(error.status(), Some(405 | 501)) => {
                     self.learn(|abilities| abilities.patch = false).await;
@@ -316,7 +316,7 @@ impl ScimClient {
         }
         let mut tries = 1;
         loop {
-            match self.rewrite(path, patch, operation).await {
+            match self.rewrite(at, patch, operation).await {
                 Err(error) if error.kind() == ErrorKind::Conflict && tries < TRIES => tries += 1,
                 outcome => return outcome,
             }
@@ -326,11 +326,11 @@ impl ScimClient {
     /// Reads the whole, makes the changes, and puts it back; under `If-Match` where the server has versions.
     async fn rewrite(
         &self,
-        path: &str,
+        at: &str,
         patch: &Patch,
         operation: &'static str,
     ) -> Result<Option<Map<String, Value>>> {
-        let answer = self.send(self.root.get(path, operation)).await?;
+        let answer = self.send(self.root.get(at, operation)).await?;
         let mut resource: Map<String, Value> =
             answer.json().map_err(|error| error.with_operation(operation))?;
         let before = resource.clone();
@@ -347,10 +347,10 @@ impl ScimClient {
         // The server's own: to be ignored by PUT (RFC 7644 section 3.5.1), and refused by some.
         let is_user = resource.keys().any(|key| key.eq_ignore_ascii_case("userName"));
         resource.retain(|name, _| {
-            !name.eq_ignore_ascii_case("meta") && !(is_user && name.eq_ignore_ascii_case("groups"))
+            !(name.eq_ignore_ascii_case("meta") || is_user && name.eq_ignore_ascii_case("groups"))
         });
         let mut request = with_body(
-            self.root.request(Method::Put, path, operation),
+            self.root.request(Method::Put, at, operation),
             &Value::Object(resource),
         )?;
         if let Some(version) = version.filter(|_| answer.status == 200)
@@ -430,7 +430,7 @@ mod tests {
             json!({ "a": 1 }),
         );
         check(
-            Patch::new().set(one("1").sub("display"), "x"),
+            Patch::new().set(one("1").part("display"), "x"),
             json!({ "members": [{ "value": "1" }] }),
             json!({ "members": [{ "value": "1", "display": "x" }] }),
         );

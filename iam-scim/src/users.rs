@@ -323,8 +323,8 @@ impl ScimClient {
     /// Changes a user, by PATCH or, where the server has none, by GET and PUT. The user as it is then, where
     /// the server sent it.
     pub async fn patch_user(&self, id: &str, patch: &Patch) -> Result<Option<User>> {
-        let path = member(&self.users_at().await?, id)?;
-        let resource = self.modify(&path, patch, "update user").await?;
+        let at = member(&self.users_at().await?, id)?;
+        let resource = self.modify(&at, patch, "update user").await?;
         Ok(resource.and_then(|resource| read(Value::Object(resource), "update user").ok()))
     }
 

@@ -1,6 +1,8 @@
 //! The same behaviours at two servers that nobody here wrote: scim2-server (Python) and scimmy-routers
 //! (Node.js). They are installed on the first run; without Python or Node.js these tests fail.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // all of it is tests
+
 mod behaviours;
 mod process;
 

@@ -1,5 +1,7 @@
 //! Single requests, and servers that do not keep to the protocol: what is sent for which answer.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // all of it is tests
+
 mod answers;
 mod clock;
 mod creating;
