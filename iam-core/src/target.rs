@@ -35,7 +35,7 @@ pub struct Capabilities {
     /// The kinds of entitlement it offers.
     pub kinds: BTreeSet<Kind>,
     /// The most characters that an attribute takes, where there is a limit. Longer values are cut, and the
-    /// plan says so.
+    /// plan says so. Zero says that the target has no place for the attribute: it is left out of plans.
     pub lengths: BTreeMap<Attribute, usize>,
     /// The target whose accounts this one gives things to, when it has none of its own: Azure gives roles to
     /// the principals of the directory. [`Keys::account`] and [`PersonRef::account`] are then that target's

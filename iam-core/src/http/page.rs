@@ -155,11 +155,12 @@ impl Pager {
 
 /// The URL of the SCIM page after this one. The server may give fewer items than asked for, never none.
 fn following(url: &str, start: Option<u64>, total: u64, got: u64) -> Option<String> {
-    let next = start.unwrap_or(1).saturating_add(got);
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let asked = || query.split('&').find_map(|pair| pair.strip_prefix("startIndex=")?.parse().ok());
+    let next = start.or_else(asked).unwrap_or(1).saturating_add(got);
     if got == 0 || next > total {
         return None;
     }
-    let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let kept = query
         .split('&')
         .filter(|pair| !pair.is_empty() && !pair.starts_with("startIndex="));
@@ -287,5 +288,10 @@ mod tests {
             "https://graph.example/Users?count=2&startIndex=3"
         );
         assert_eq!(following("https://h/Users", None, 0, 0), None);
+        // A server that does not say where its page starts is taken by its word: where it was asked to.
+        assert_eq!(
+            following("https://h/Users?startIndex=3", None, 9, 2).as_deref(),
+            Some("https://h/Users?startIndex=5")
+        );
     }
 }

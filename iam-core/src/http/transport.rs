@@ -25,6 +25,7 @@ pub trait Transport: Debug + Send + Sync {
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
     client: reqwest::Client,
+    longest_body: usize,
 }
 
 impl HttpTransport {
@@ -48,6 +49,7 @@ pub struct HttpTransportBuilder {
     ca_bundles: Vec<Vec<u8>>,
     timeout: Duration,
     connect_timeout: Duration,
+    longest_body: usize,
 }
 
 impl Default for HttpTransportBuilder {
@@ -56,6 +58,7 @@ impl Default for HttpTransportBuilder {
             ca_bundles: Vec::new(),
             timeout: Duration::from_secs(100),
             connect_timeout: Duration::from_secs(20),
+            longest_body: 64 << 20,
         }
     }
 }
@@ -79,6 +82,13 @@ impl HttpTransportBuilder {
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// The most bytes of one answer that are read (64 MiB); a longer one is [`ErrorKind::Protocol`].
+    #[must_use]
+    pub fn longest_body(mut self, bytes: usize) -> Self {
+        self.longest_body = bytes;
         self
     }
 
@@ -113,7 +123,10 @@ impl HttpTransportBuilder {
             )
             .with_source(source)
         })?;
-        Ok(HttpTransport { client })
+        Ok(HttpTransport {
+            client,
+            longest_body: self.longest_body,
+        })
     }
 }
 
@@ -139,7 +152,7 @@ impl Transport for HttpTransport {
             None if method == Method::Post => out = out.header("content-length", "0"),
             None => {}
         }
-        let answer = out.send().await.map_err(explain)?;
+        let mut answer = out.send().await.map_err(explain)?;
         let status = answer.status().as_u16();
         let headers = answer
             .headers()
@@ -151,7 +164,17 @@ impl Transport for HttpTransport {
                 )
             })
             .collect();
-        let body = answer.bytes().await.map_err(explain)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(explain)? {
+            if body.len() + chunk.len() > self.longest_body {
+                let message = format!("the answer is longer than {} bytes, and was not read", self.longest_body);
+                return Err(Error::new(ErrorKind::Protocol, message)
+                    .with_operation(operation)
+                    .with_status(status)
+                    .with_code("too_long"));
+            }
+            body.extend_from_slice(&chunk);
+        }
         Ok(Response::new(status, headers, body))
     }
 }
@@ -334,6 +357,21 @@ mod tests {
             (ErrorKind::OutcomeUnknown, Some("broken"))
         );
         hang_up.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_up_to_a_length() {
+        let server = MockServer::start().await;
+        let long = ResponseTemplate::new(200).set_body_string("x".repeat(1001));
+        Mock::given(method("GET")).respond_with(long).mount(&server).await;
+        for (longest, fits) in [(1000, false), (1001, true)] {
+            let transport = HttpTransport::builder().longest_body(longest).build().unwrap();
+            let answer = transport.send(Request::new(Method::Get, server.uri(), "probe")).await;
+            match answer {
+                Ok(answer) => assert!(fits && answer.body.len() == 1001),
+                Err(error) => assert!(!fits && error.kind() == ErrorKind::Protocol, "{error}"),
+            }
+        }
     }
 
     #[test]

@@ -392,9 +392,10 @@ fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
     has_left(state) || cx.earlier.is_some_and(restored)
 }
 
-/// The attribute values, cut to what the target takes.
+/// The attribute values that the target keeps, cut to what it takes.
 fn fitting(view: &View, attributes: &Attributes, notes: &mut Vec<String>) -> Attributes {
     let mut fitting = attributes.clone();
+    fitting.retain(|attribute, _| view.lengths.get(attribute) != Some(&0));
     for (attribute, value) in &mut fitting {
         let Some(most) = view.lengths.get(attribute) else {
             continue;
