@@ -98,6 +98,16 @@ impl Key {
 }
 
 impl Record {
+    /// A record as a store read it.
+    pub fn from_parts(kind: Kind, id: impl Into<String>, version: u64, body: Map<String, Value>) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            version,
+            body,
+        }
+    }
+
     /// Every key of the record, each once.
     pub fn keys(&self) -> Vec<Key> {
         let text = |name: &str| self.body.get(name).and_then(Value::as_str);
