@@ -60,7 +60,7 @@ async fn serve(options: Options) -> Result<(), String> {
     })?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     println!("SCIM 2.0 at http://{address}/scim/v2 (Ctrl-C stops)");
-    let app = Router::new().nest("/scim/v2", router(engine, auth));
+    let app = Router::new().nest_service("/scim/v2", router(engine, auth));
     let stopped = async {
         // Without a signal to wait for, it serves until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {

@@ -80,7 +80,8 @@ fn hash(token: &str) -> [u8; 32] {
     out
 }
 
-/// The engine as an axum router; `Router::new().nest("/scim/v2", router(engine, auth))` mounts it.
+/// The engine as an axum router; `Router::new().nest_service("/scim/v2", router(engine, auth))` mounts it
+/// (`nest` would leave `/scim/v2/` out).
 pub fn router(engine: Engine, auth: Auth) -> Router {
     let state = Arc::new((engine, auth));
     Router::new().fallback(serve).with_state(state)

@@ -17,6 +17,7 @@
 //! - `userName` and a group's `displayName` are unique whatever their case; `externalId` is its client's own.
 
 mod body;
+pub mod conformance;
 mod discovery;
 mod element;
 mod engine;
