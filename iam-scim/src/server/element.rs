@@ -176,7 +176,7 @@ fn selected(
         list.push(Value::Object(element));
     }
     match (change.sub, whole) {
-        (Some(sub), _) => write(change.attribute, list, &places, sub, sub_value(sub)?)?,
+        (Some(sub), _) => write(change.attribute, list, &places, sub, sub_value(sub)?.as_ref())?,
         (None, None) => {
             let mut place = 0..;
             list.retain(|_| !place.next().is_some_and(|place| places.contains(&place)));
@@ -263,9 +263,9 @@ fn write(
     list: &mut [Value],
     places: &HashSet<usize>,
     sub: &'static Attribute,
-    value: Option<Value>,
+    value: Option<&Value>,
 ) -> Result<(), Problem> {
-    let given = Map::from_iter([(sub.name.to_owned(), value.clone().unwrap_or_default())]);
+    let given = Map::from_iter([(sub.name.to_owned(), value.cloned().unwrap_or_default())]);
     for place in places {
         let Some(element) = list.get_mut(*place) else {
             continue;
@@ -274,7 +274,7 @@ fn write(
         let Some(object) = element.as_object_mut() else {
             continue;
         };
-        match &value {
+        match value {
             Some(value) => {
                 object.insert(sub.name.into(), value.clone());
             }

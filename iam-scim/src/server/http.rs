@@ -144,19 +144,18 @@ async fn read(
     let decode = |segment: &str| {
         let decoded = percent_decode_str(segment).decode_utf8();
         decoded
-            .map(|text| text.into_owned())
+            .map(std::borrow::Cow::into_owned)
             .map_err(|_| Problem::new(404, "the path is no UTF-8"))
     };
     let segments = uri.path().split('/').filter(|segment| !segment.is_empty());
     let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|_| Problem::value("the query cannot be read"))?;
-    let base = match &engine.settings.base_url {
-        Some(base) => base.trim_end_matches('/').to_owned(),
-        None => {
-            let host = text(header::HOST).or_else(|| whole.authority().map(ToString::to_string));
-            let prefix = whole.path().strip_suffix(uri.path()).unwrap_or_default();
-            format!("http://{}{prefix}", host.unwrap_or_default())
-        }
+    let base = if let Some(base) = &engine.settings.base_url {
+        base.trim_end_matches('/').to_owned()
+    } else {
+        let host = text(header::HOST).or_else(|| whole.authority().map(ToString::to_string));
+        let prefix = whole.path().strip_suffix(uri.path()).unwrap_or_default();
+        format!("http://{}{prefix}", host.unwrap_or_default())
     };
     Ok(Request {
         method,

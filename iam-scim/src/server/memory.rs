@@ -91,8 +91,8 @@ impl Store for MemoryStore {
 
     async fn put(&self, record: Record, expected: Option<u64>) -> Result<(), StoreError> {
         let mut shelves = self.write();
-        let shelf = shelves.of_mut(record.kind);
-        let current = shelf.current(&record.id);
+        let own = shelves.of_mut(record.kind);
+        let current = own.current(&record.id);
         if current.as_ref().map(|(_, record)| record.version) != expected {
             return Err(StoreError::Stale);
         }
@@ -101,39 +101,39 @@ impl Store for MemoryStore {
             .map(|(_, record)| record.keys())
             .unwrap_or_default();
         let new = record.keys();
-        let row = current.map_or(shelf.last + 1, |(row, _)| row);
+        let row = current.map_or(own.last + 1, |(row, _)| row);
         for key in new.iter().filter(|key| key.index.unique()) {
-            let mut holders = shelf.keys.get(key).into_iter().flatten();
+            let mut holders = own.keys.get(key).into_iter().flatten();
             if holders.any(|holder| *holder != row) {
                 return Err(StoreError::Taken(key.index));
             }
         }
         let kept: HashSet<&Key> = new.iter().collect();
         for key in old.iter().filter(|key| !kept.contains(key)) {
-            shelf.forget(key, row);
+            own.forget(key, row);
         }
         let had: HashSet<&Key> = old.iter().collect();
         for key in new.iter().filter(|key| !had.contains(key)) {
-            shelf.keys.entry(key.clone()).or_default().insert(row);
+            own.keys.entry(key.clone()).or_default().insert(row);
         }
-        shelf.last = shelf.last.max(row);
-        shelf.ids.insert(record.id.clone(), row);
-        shelf.rows.insert(row, Arc::new(record));
+        own.last = own.last.max(row);
+        own.ids.insert(record.id.clone(), row);
+        own.rows.insert(row, Arc::new(record));
         Ok(())
     }
 
     async fn delete(&self, kind: Kind, id: &str, expected: u64) -> Result<(), StoreError> {
         let mut shelves = self.write();
-        let shelf = shelves.of_mut(kind);
-        let (row, record) = shelf.current(id).ok_or(StoreError::Stale)?;
+        let own = shelves.of_mut(kind);
+        let (row, record) = own.current(id).ok_or(StoreError::Stale)?;
         if record.version != expected {
             return Err(StoreError::Stale);
         }
         for key in record.keys() {
-            shelf.forget(&key, row);
+            own.forget(&key, row);
         }
-        shelf.ids.remove(id);
-        shelf.rows.remove(&row);
+        own.ids.remove(id);
+        own.rows.remove(&row);
         Ok(())
     }
 

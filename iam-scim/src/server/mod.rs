@@ -17,6 +17,7 @@
 //! - `userName` and a group's `displayName` are unique whatever their case; `externalId` is its client's own.
 
 mod body;
+mod change;
 pub mod conformance;
 mod discovery;
 mod element;
@@ -35,6 +36,7 @@ mod query;
 mod record;
 mod schema;
 mod schemas;
+mod single;
 #[cfg(feature = "server-sqlite")]
 mod sqlite;
 mod store;

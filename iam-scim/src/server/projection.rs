@@ -205,8 +205,9 @@ pub(crate) fn show(record: &Record, mut body: Map<String, Value>, base: &str, sh
         Kind::Group => "members",
     };
     if let Some(list) = body.get_mut(listed).and_then(Value::as_array_mut) {
-        list.iter_mut()
-            .for_each(|element| link(element, base, record.kind));
+        for element in list {
+            link(element, base, record.kind);
+        }
     }
     Value::Object(shape.apply(record.kind, body))
 }

@@ -40,6 +40,8 @@ pub(crate) enum Returned {
     Never,
 }
 
+// The characteristics of RFC 7643 section 7, which are four yes-or-no questions among others.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug)]
 pub(crate) struct Attribute {
     pub(crate) name: &'static str,

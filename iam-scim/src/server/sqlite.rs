@@ -198,7 +198,9 @@ impl Store for SqliteStore {
                 Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
                     return Err(StoreError::Taken(key.index));
                 }
-                other => drop(other.map_err(failed)?),
+                other => {
+                    other.map_err(failed)?;
+                }
             }
         }
         change.commit().await.map_err(failed)
