@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+<<<<<<< HEAD
 mod apply;
 mod attributes;
 mod catalog;
@@ -20,3 +21,7 @@ mod values;
 
 pub use client::{Auth, ScimClient, ScimClientBuilder};
 pub use target::ScimTarget;
+=======
+#[cfg(feature = "server")]
+pub mod server;
+>>>>>>> scimserver
