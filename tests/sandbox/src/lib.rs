@@ -22,6 +22,7 @@ mod oauth;
 mod odata;
 mod organization;
 mod password;
+mod recording;
 mod role_definitions;
 mod roles;
 mod sandbox;
@@ -31,6 +32,7 @@ mod seed;
 mod server;
 mod staff;
 mod state;
+mod tls;
 mod tokens;
 mod users;
 

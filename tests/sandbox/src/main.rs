@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use iam_sandbox::Sandbox;
 
-/// A stateful Microsoft Entra tenant on a loopback port: token endpoint and Microsoft Graph.
+/// A stateful Microsoft Entra tenant on a loopback port: token endpoint, Microsoft Graph, Azure Resource Manager.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {
@@ -21,6 +21,12 @@ struct Arguments {
     /// Start without groups and staff
     #[arg(long)]
     empty: bool,
+    /// Serve https, with a certificate authority made for this run
+    #[arg(long)]
+    tls: bool,
+    /// Write every request and answer to this file as JSON lines, without secrets
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Write addresses and credentials to this file (mode 0600) once it listens
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
@@ -42,12 +48,13 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     if arguments.empty {
         builder = builder.empty();
     }
-    let sandbox = builder.start().await.map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on port {}: {error}", arguments.port),
-        )
-    })?;
+    if arguments.tls {
+        builder = builder.tls();
+    }
+    if let Some(file) = &arguments.record {
+        builder = builder.record(file);
+    }
+    let sandbox = builder.start().await?;
     if let Some(file) = &arguments.env_file {
         write_private(file, &sandbox.env()).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot write {}: {error}", file.display()))

@@ -1,6 +1,7 @@
 //! [`Sandbox`]: a tenant that runs while the value lives.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,15 +17,18 @@ use crate::errors::Fail;
 use crate::faults::Fault;
 use crate::graph;
 use crate::odata::Options;
+use crate::recording::Recording;
 use crate::seed::Seed;
 use crate::server;
 use crate::state::{LogEntry, Shared, State};
+use crate::tls::Certificates;
 
 /// An Entra tenant on a loopback port. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
+    tls: Option<Certificates>,
     authority: String,
     graph: String,
     tenant: String,
@@ -39,6 +43,8 @@ pub struct Sandbox {
 pub struct Builder {
     port: u16,
     seed: Seed,
+    tls: bool,
+    record: Option<PathBuf>,
 }
 
 impl Builder {
@@ -64,6 +70,23 @@ impl Builder {
         self
     }
 
+    /// Serves https with a certificate of its own throw-away authority, made at the start: see
+    /// [`ca_pem`](Sandbox::ca_pem). Microsoft's clients send no bearer token over http.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// Writes every request with its answer to a file, one JSON object a line: `method path query request_headers
+    /// request_body status response_headers response_body`. Secrets, passwords and tokens are replaced by
+    /// `REDACTED`; what else is personal is not. Control requests are left out. The file is made anew.
+    #[must_use]
+    pub fn record(mut self, file: impl Into<PathBuf>) -> Self {
+        self.record = Some(file.into());
+        self
+    }
+
     /// How many seats of a SKU (by part number) the tenant has.
     #[must_use]
     pub fn seats(mut self, part_number: &str, seats: usize) -> Self {
@@ -74,10 +97,22 @@ impl Builder {
     /// Starts listening on 127.0.0.1. Needs a tokio runtime.
     ///
     /// # Errors
-    /// The port is taken, or the signing key cannot be made.
+    /// The port is taken, the keys cannot be made, or the recording or the authority's certificate not written.
     pub async fn start(self) -> io::Result<Sandbox> {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
-        let authority = format!("http://{}", listener.local_addr()?);
+        let listener = TcpListener::bind(("127.0.0.1", self.port))
+            .await
+            .map_err(|error| {
+                let message = format!("cannot listen on port {}: {error}", self.port);
+                io::Error::new(error.kind(), message)
+            })?;
+        let tls = if self.tls {
+            Some(Certificates::make()?)
+        } else {
+            None
+        };
+        let scheme = if self.tls { "https" } else { "http" };
+        let authority = format!("{scheme}://{}", listener.local_addr()?);
+        let recording = self.record.as_deref().map(Recording::create).transpose()?;
         let secret = format!("{}~{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let state = State::new(authority.clone(), self.seed, secret.clone())?;
         let (tenant, client) = (state.directory.tenant.id.clone(), state.client.id.clone());
@@ -89,12 +124,17 @@ impl Builder {
             .cloned()
             .unwrap_or_default();
         let subscription = state.arm.subscription.clone();
-        let shared = Arc::new(Shared::new(state));
-        let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
+        let shared = Arc::new(Shared::new(state, recording));
+        let task = tokio::spawn(server::serve(
+            listener,
+            tls.as_ref().map(Certificates::acceptor),
+            Arc::clone(&shared),
+        ));
         let graph = format!("{authority}/v1.0");
         Ok(Sandbox {
             shared,
             task,
+            tls,
             authority,
             graph,
             tenant,
@@ -126,10 +166,22 @@ impl Sandbox {
         Builder {
             port: 0,
             seed: Seed::default(),
+            tls: false,
+            record: None,
         }
     }
 
-    /// The identity platform: `http://127.0.0.1:PORT`.
+    /// The certificate of the throw-away authority as PEM, when it serves https.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.tls.as_ref().map(Certificates::pem)
+    }
+
+    /// A file that holds [`ca_pem`](Self::ca_pem) while the sandbox runs.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.tls.as_ref().map(Certificates::file)
+    }
+
+    /// The identity platform: `http://127.0.0.1:PORT`, or `https`.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -188,9 +240,15 @@ impl Sandbox {
             ("IAM_CLIENT_ID", &self.client),
             ("IAM_CLIENT_SECRET", &self.secret),
         ];
+        let file = self.ca_file().map(|file| file.display().to_string());
+        let authority = file
+            .iter()
+            .flat_map(|file| [("SANDBOX_CA", file), ("IAM_CA_BUNDLE", file)]);
         lines
+            .into_iter()
+            .chain(authority)
             .map(|(name, value)| [name, "=", value, "\n"].concat())
-            .concat()
+            .collect()
     }
 
     /// Adds a fault rule.

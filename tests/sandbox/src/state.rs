@@ -12,6 +12,7 @@ use crate::directory::{Directory, Object};
 use crate::faults::Faults;
 use crate::ids::Ids;
 use crate::keys::Keys;
+use crate::recording::Recording;
 use crate::schema::Kind;
 use crate::seed::{self, Seed};
 use crate::tokens::Tokens;
@@ -68,15 +69,21 @@ pub(crate) struct State {
 
 /// The state, shared by the connections and the handle.
 #[derive(Debug)]
-pub(crate) struct Shared(Mutex<State>);
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) recording: Option<Recording>,
+}
 
 impl Shared {
-    pub(crate) fn new(state: State) -> Self {
-        Self(Mutex::new(state))
+    pub(crate) fn new(state: State, recording: Option<Recording>) -> Self {
+        Self {
+            state: Mutex::new(state),
+            recording,
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
