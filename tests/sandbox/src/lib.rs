@@ -27,6 +27,7 @@ mod role_definitions;
 mod roles;
 mod sandbox;
 mod schema;
+mod scim;
 mod seats;
 mod seed;
 mod server;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use iam_sandbox::Sandbox;
 
-/// A stateful Microsoft Entra tenant on a loopback port: token endpoint, Microsoft Graph, Azure Resource Manager.
+/// A stateful Microsoft Entra tenant on a loopback port: token endpoint, Microsoft Graph, Azure Resource Manager, SCIM.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {

@@ -18,6 +18,7 @@ use crate::faults::Fault;
 use crate::graph;
 use crate::odata::Options;
 use crate::recording::Recording;
+use crate::scim::{self, ScimCall};
 use crate::seed::Seed;
 use crate::server;
 use crate::state::{LogEntry, Shared, State};
@@ -36,6 +37,8 @@ pub struct Sandbox {
     secret: String,
     domain: String,
     subscription: String,
+    scim: String,
+    scim_token: String,
 }
 
 /// What a sandbox starts with.
@@ -124,6 +127,8 @@ impl Builder {
             .cloned()
             .unwrap_or_default();
         let subscription = state.arm.subscription.clone();
+        let scim_token = state.scim_token.clone();
+        let scim = format!("{authority}/scim/v2");
         let shared = Arc::new(Shared::new(state, recording));
         let task = tokio::spawn(server::serve(
             listener,
@@ -142,6 +147,8 @@ impl Builder {
             secret,
             domain,
             subscription,
+            scim,
+            scim_token,
         })
     }
 }
@@ -202,6 +209,16 @@ impl Sandbox {
         &self.subscription
     }
 
+    /// The SCIM application: `http://127.0.0.1:PORT/scim/v2`. It starts with the groups `agent` and `supervisor`.
+    pub fn scim(&self) -> &str {
+        &self.scim
+    }
+
+    /// What it takes as bearer token, new at each start.
+    pub fn scim_token(&self) -> &str {
+        &self.scim_token
+    }
+
     /// The tenant's id.
     pub fn tenant_id(&self) -> &str {
         &self.tenant
@@ -229,6 +246,8 @@ impl Sandbox {
             ("SANDBOX_GRAPH", &self.graph),
             ("SANDBOX_ARM", &self.authority),
             ("SANDBOX_SUBSCRIPTION", &self.subscription),
+            ("SANDBOX_SCIM", &self.scim),
+            ("SANDBOX_SCIM_TOKEN", &self.scim_token),
             ("SANDBOX_TENANT", &self.tenant),
             ("SANDBOX_CLIENT_ID", &self.client),
             ("SANDBOX_CLIENT_SECRET", &self.secret),
@@ -236,6 +255,8 @@ impl Sandbox {
             ("IAM_AUTHORITY", &self.authority),
             ("IAM_GRAPH_URL", &self.graph),
             ("IAM_ARM_URL", &self.authority),
+            ("IAM_SCIM_URL", &self.scim),
+            ("IAM_SCIM_TOKEN", &self.scim_token),
             ("IAM_TENANT_ID", &self.tenant),
             ("IAM_CLIENT_ID", &self.client),
             ("IAM_CLIENT_SECRET", &self.secret),
@@ -280,7 +301,7 @@ impl Sandbox {
 
     /// Acts in the tenant as an administrator would: a Graph request without network, token, faults and log. For
     /// arranging a test: `act("POST", "/users", Some(user))`. A path below `/subscriptions` or `/providers` is one of
-    /// Azure Resource Manager, with its api-version. Gives the body of the answer, or null.
+    /// Azure Resource Manager, with its api-version, and one below `/scim/v2` the SCIM application's. Gives the body of the answer, or null.
     ///
     /// # Errors
     /// The status and body of a refusal, as one line of text.
@@ -298,6 +319,13 @@ impl Sandbox {
             let answer = arm::answer(&mut state.arm, &state.directory, &call).map_err(|fail| {
                 format!("{method} {path}: {} {}: {}", fail.status, fail.code, fail.message)
             })?;
+            return Ok(answer.body.unwrap_or_default());
+        }
+        if server::is_scim(path) {
+            let mut call = ScimCall::new(method, path, query);
+            (call.body, call.now, call.root) = (body, now, self.scim.clone());
+            let answer = scim::answer(&mut state.scim, &call)
+                .map_err(|fail| format!("{method} {path}: {}: {}", fail.status, fail.detail))?;
             return Ok(answer.body.unwrap_or_default());
         }
         let call = Call {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::arm::Account;
 use crate::clock::{Clock, graph_time};
@@ -14,6 +15,7 @@ use crate::ids::Ids;
 use crate::keys::Keys;
 use crate::recording::Recording;
 use crate::schema::Kind;
+use crate::scim::ScimApp;
 use crate::seed::{self, Seed};
 use crate::tokens::Tokens;
 
@@ -58,6 +60,9 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) directory: Directory,
     pub(crate) arm: Account,
+    pub(crate) scim: ScimApp,
+    /// What the SCIM application takes as bearer token.
+    pub(crate) scim_token: String,
     pub(crate) tokens: Tokens,
     pub(crate) keys: &'static Keys,
     pub(crate) client: Client,
@@ -95,6 +100,8 @@ impl State {
         let arm = Account::new(&directory.tenant.id, &client.object, clock.now());
         Ok(Self {
             arm,
+            scim: ScimApp::new(seed.number, clock.now()),
+            scim_token: Uuid::new_v4().simple().to_string(),
             authority,
             chance: Ids::new(seed.number ^ 0xFA17),
             seed,
@@ -115,6 +122,7 @@ impl State {
         self.directory = seed::plant(&self.seed, self.clock.now()).0;
         let tenant = &self.directory.tenant.id;
         self.arm = Account::new(tenant, &self.client.object, self.clock.now());
+        self.scim = ScimApp::new(self.seed.number, self.clock.now());
         self.faults = Faults::default();
         self.chance = Ids::new(self.seed.number ^ 0xFA17);
         self.log.clear();
@@ -164,6 +172,7 @@ impl State {
             "subscribedSkus": skus.collect::<Value>(),
             "mailbox": directory.sent,
             "arm": self.arm.snapshot(),
+            "scim": self.scim.snapshot(&format!("{}/scim/v2", self.authority)),
         })
     }
 }

@@ -6,6 +6,7 @@ mod graph;
 mod identity;
 mod observe;
 mod reply;
+mod scim;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) use arm::is_arm;
 pub(crate) use reply::json_answer;
+pub(crate) use scim::is_scim;
 
 use crate::control;
 use crate::state::Shared;
@@ -85,6 +87,8 @@ fn router(shared: App) -> Router {
         .route("/v1.0/{*path}", any(graph::graph_request))
         .route("/beta/", any(graph::graph_request))
         .route("/beta/{*path}", any(graph::graph_request))
+        .route("/scim/v2", any(scim::scim_request))
+        .route("/scim/v2/{*path}", any(scim::scim_request))
         .merge(control::routes())
         .fallback(elsewhere)
         .layer(from_fn_with_state(Arc::clone(&shared), observe::observe))

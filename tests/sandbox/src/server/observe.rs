@@ -13,12 +13,14 @@ use uuid::Uuid;
 
 use super::arm;
 use super::reply::{client_request_id, json_answer, stamp};
+use super::scim;
 use crate::call::segments;
 use crate::clock::graph_time;
 use crate::errors::Fail;
 use crate::faults::{Effect, Met, RetryAfter};
 use crate::oauth::Refusal;
 use crate::recording;
+use crate::scim::ScimFail;
 use crate::state::{LogEntry, Shared};
 
 type App = Arc<Shared>;
@@ -183,6 +185,8 @@ async fn refused(
         answer
     } else if arm::is_arm(path) {
         arm::unavailable(status, &parts.method, &parts.headers, request_id, now)
+    } else if scim::is_scim(path) {
+        scim::refusal(&ScimFail::unavailable(status))
     } else {
         json_answer(
             status,

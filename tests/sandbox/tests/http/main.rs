@@ -13,6 +13,7 @@ mod oauth;
 mod program;
 mod queries;
 mod roles;
+mod scim;
 mod users;
 mod wire;
 
