@@ -22,6 +22,7 @@ mod oauth;
 mod odata;
 mod organization;
 mod password;
+mod people;
 mod recording;
 mod role_definitions;
 mod roles;

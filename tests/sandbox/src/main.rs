@@ -21,6 +21,9 @@ struct Arguments {
     /// Start without groups and staff
     #[arg(long)]
     empty: bool,
+    /// Employ that many generated people besides the known ones
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    people: usize,
     /// Serve https, with a certificate authority made for this run
     #[arg(long)]
     tls: bool,
@@ -44,7 +47,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> io::Result<()> {
-    let mut builder = Sandbox::builder().port(arguments.port).seed(arguments.seed);
+    let mut builder = Sandbox::builder()
+        .port(arguments.port)
+        .seed(arguments.seed)
+        .people(arguments.people);
     if arguments.empty {
         builder = builder.empty();
     }

@@ -51,7 +51,11 @@ pub(super) fn apply(
                     .skip(1)
                     .any(|(urn, ..)| urn.eq_ignore_ascii_case(text))
                 {
-                    each(kind, resource, action, &format!("{text}:"), value)?;
+                    if action == Action::Remove && value.is_null() {
+                        remove_extension(resource, text);
+                    } else {
+                        each(kind, resource, action, &format!("{text}:"), value)?;
+                    }
                     continue;
                 }
                 let place = path::path(kind, text)?;
@@ -65,6 +69,10 @@ pub(super) fn apply(
         }
     }
     Ok(())
+}
+
+fn remove_extension(resource: &mut Map<String, Value>, urn: &str) {
+    resource.retain(|name, _| !name.eq_ignore_ascii_case(urn));
 }
 
 /// A value without a path: each of its keys is one. Read-only and unknown ones are passed over.

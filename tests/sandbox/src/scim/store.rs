@@ -193,7 +193,10 @@ impl ScimApp {
     }
 
     pub(super) fn create(&mut self, call: &ScimCall, kind: Kind) -> ScimOutcome {
-        let held = self.checked(kind, body::resource(kind, call.object()?)?, None)?;
+        let mut held = self.checked(kind, body::resource(kind, call.object()?)?, None)?;
+        if kind == Kind::User {
+            held.entry("active").or_insert(Value::Bool(true));
+        }
         let place = self.insert(kind, held, call.now);
         self.answer(201, call, kind, place)
     }
@@ -273,9 +276,6 @@ impl ScimApp {
             return Err(ScimFail::uniqueness(key));
         }
         held.shift_remove("password");
-        if kind == Kind::User {
-            held.entry("active").or_insert(Value::Bool(true));
-        }
         if let Some(Value::Array(members)) = held.get_mut("members") {
             for member in members {
                 let id = member.get("value").and_then(Value::as_str).unwrap_or_default();
