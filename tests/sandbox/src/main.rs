@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use iam_sandbox::Sandbox;
 
-/// A stateful Microsoft Entra tenant on a loopback port: token endpoint and Microsoft Graph.
+/// A stateful Microsoft Entra tenant on a loopback port: token endpoint, Microsoft Graph, Azure Resource Manager, SCIM.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {
@@ -21,6 +21,15 @@ struct Arguments {
     /// Start without groups and staff
     #[arg(long)]
     empty: bool,
+    /// Employ that many generated people besides the known ones
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    people: usize,
+    /// Serve https, with a certificate authority made for this run
+    #[arg(long)]
+    tls: bool,
+    /// Write every request and answer to this file as JSON lines, without secrets
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Write addresses and credentials to this file (mode 0600) once it listens
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
@@ -38,16 +47,20 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> io::Result<()> {
-    let mut builder = Sandbox::builder().port(arguments.port).seed(arguments.seed);
+    let mut builder = Sandbox::builder()
+        .port(arguments.port)
+        .seed(arguments.seed)
+        .people(arguments.people);
     if arguments.empty {
         builder = builder.empty();
     }
-    let sandbox = builder.start().await.map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on port {}: {error}", arguments.port),
-        )
-    })?;
+    if arguments.tls {
+        builder = builder.tls();
+    }
+    if let Some(file) = &arguments.record {
+        builder = builder.record(file);
+    }
+    let sandbox = builder.start().await?;
     if let Some(file) = &arguments.env_file {
         write_private(file, &sandbox.env()).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot write {}: {error}", file.display()))

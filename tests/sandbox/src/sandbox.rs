@@ -1,6 +1,7 @@
 //! [`Sandbox`]: a tenant that runs while the value lives.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,15 +17,19 @@ use crate::errors::Fail;
 use crate::faults::Fault;
 use crate::graph;
 use crate::odata::Options;
+use crate::recording::Recording;
+use crate::scim::{self, ScimCall};
 use crate::seed::Seed;
 use crate::server;
 use crate::state::{LogEntry, Shared, State};
+use crate::tls::Certificates;
 
 /// An Entra tenant on a loopback port. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
+    tls: Option<Certificates>,
     authority: String,
     graph: String,
     tenant: String,
@@ -32,6 +37,8 @@ pub struct Sandbox {
     secret: String,
     domain: String,
     subscription: String,
+    scim: String,
+    scim_token: String,
 }
 
 /// What a sandbox starts with.
@@ -39,6 +46,8 @@ pub struct Sandbox {
 pub struct Builder {
     port: u16,
     seed: Seed,
+    tls: bool,
+    record: Option<PathBuf>,
 }
 
 impl Builder {
@@ -57,10 +66,36 @@ impl Builder {
         self
     }
 
+    /// That many generated employees besides the known ones: employee ids from `G-00001` on, names of ten languages,
+    /// in All Staff, licensed until nine tenths of the seats are taken. The same for the same seed. A hundred thousand
+    /// take a few seconds and some hundred megabytes.
+    #[must_use]
+    pub fn people(mut self, count: usize) -> Self {
+        self.seed.people = count;
+        self
+    }
+
     /// The port; by default the machine chooses a free one.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// Serves https with a certificate of its own throw-away authority, made at the start: see
+    /// [`ca_pem`](Sandbox::ca_pem). Microsoft's clients send no bearer token over http.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// Writes every request with its answer to a file, one JSON object a line: `method path query request_headers
+    /// request_body status response_headers response_body`. Secrets, passwords and tokens are replaced by
+    /// `REDACTED`; what else is personal is not. Control requests are left out. The file is made anew.
+    #[must_use]
+    pub fn record(mut self, file: impl Into<PathBuf>) -> Self {
+        self.record = Some(file.into());
         self
     }
 
@@ -74,10 +109,22 @@ impl Builder {
     /// Starts listening on 127.0.0.1. Needs a tokio runtime.
     ///
     /// # Errors
-    /// The port is taken, or the signing key cannot be made.
+    /// The port is taken, the keys cannot be made, or the recording or the authority's certificate not written.
     pub async fn start(self) -> io::Result<Sandbox> {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
-        let authority = format!("http://{}", listener.local_addr()?);
+        let listener = TcpListener::bind(("127.0.0.1", self.port))
+            .await
+            .map_err(|error| {
+                let message = format!("cannot listen on port {}: {error}", self.port);
+                io::Error::new(error.kind(), message)
+            })?;
+        let tls = if self.tls {
+            Some(Certificates::make()?)
+        } else {
+            None
+        };
+        let scheme = if self.tls { "https" } else { "http" };
+        let authority = format!("{scheme}://{}", listener.local_addr()?);
+        let recording = self.record.as_deref().map(Recording::create).transpose()?;
         let secret = format!("{}~{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let state = State::new(authority.clone(), self.seed, secret.clone())?;
         let (tenant, client) = (state.directory.tenant.id.clone(), state.client.id.clone());
@@ -89,12 +136,19 @@ impl Builder {
             .cloned()
             .unwrap_or_default();
         let subscription = state.arm.subscription.clone();
-        let shared = Arc::new(Shared::new(state));
-        let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
+        let scim_token = state.scim_token.clone();
+        let scim = format!("{authority}/scim/v2");
+        let shared = Arc::new(Shared::new(state, recording));
+        let task = tokio::spawn(server::serve(
+            listener,
+            tls.as_ref().map(Certificates::acceptor),
+            Arc::clone(&shared),
+        ));
         let graph = format!("{authority}/v1.0");
         Ok(Sandbox {
             shared,
             task,
+            tls,
             authority,
             graph,
             tenant,
@@ -102,6 +156,8 @@ impl Builder {
             secret,
             domain,
             subscription,
+            scim,
+            scim_token,
         })
     }
 }
@@ -126,10 +182,22 @@ impl Sandbox {
         Builder {
             port: 0,
             seed: Seed::default(),
+            tls: false,
+            record: None,
         }
     }
 
-    /// The identity platform: `http://127.0.0.1:PORT`.
+    /// The certificate of the throw-away authority as PEM, when it serves https.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.tls.as_ref().map(Certificates::pem)
+    }
+
+    /// A file that holds [`ca_pem`](Self::ca_pem) while the sandbox runs.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.tls.as_ref().map(Certificates::file)
+    }
+
+    /// The identity platform: `http://127.0.0.1:PORT`, or `https`.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -148,6 +216,16 @@ impl Sandbox {
     /// `finance`.
     pub fn subscription(&self) -> &str {
         &self.subscription
+    }
+
+    /// The SCIM application: `http://127.0.0.1:PORT/scim/v2`. It starts with the groups `agent` and `supervisor`.
+    pub fn scim(&self) -> &str {
+        &self.scim
+    }
+
+    /// What it takes as bearer token, new at each start.
+    pub fn scim_token(&self) -> &str {
+        &self.scim_token
     }
 
     /// The tenant's id.
@@ -177,6 +255,8 @@ impl Sandbox {
             ("SANDBOX_GRAPH", &self.graph),
             ("SANDBOX_ARM", &self.authority),
             ("SANDBOX_SUBSCRIPTION", &self.subscription),
+            ("SANDBOX_SCIM", &self.scim),
+            ("SANDBOX_SCIM_TOKEN", &self.scim_token),
             ("SANDBOX_TENANT", &self.tenant),
             ("SANDBOX_CLIENT_ID", &self.client),
             ("SANDBOX_CLIENT_SECRET", &self.secret),
@@ -184,13 +264,21 @@ impl Sandbox {
             ("IAM_AUTHORITY", &self.authority),
             ("IAM_GRAPH_URL", &self.graph),
             ("IAM_ARM_URL", &self.authority),
+            ("IAM_SCIM_URL", &self.scim),
+            ("IAM_SCIM_TOKEN", &self.scim_token),
             ("IAM_TENANT_ID", &self.tenant),
             ("IAM_CLIENT_ID", &self.client),
             ("IAM_CLIENT_SECRET", &self.secret),
         ];
+        let file = self.ca_file().map(|file| file.display().to_string());
+        let authority = file
+            .iter()
+            .flat_map(|file| [("SANDBOX_CA", file), ("IAM_CA_BUNDLE", file)]);
         lines
+            .into_iter()
+            .chain(authority)
             .map(|(name, value)| [name, "=", value, "\n"].concat())
-            .concat()
+            .collect()
     }
 
     /// Adds a fault rule.
@@ -222,7 +310,7 @@ impl Sandbox {
 
     /// Acts in the tenant as an administrator would: a Graph request without network, token, faults and log. For
     /// arranging a test: `act("POST", "/users", Some(user))`. A path below `/subscriptions` or `/providers` is one of
-    /// Azure Resource Manager, with its api-version. Gives the body of the answer, or null.
+    /// Azure Resource Manager, with its api-version, and one below `/scim/v2` the SCIM application's. Gives the body of the answer, or null.
     ///
     /// # Errors
     /// The status and body of a refusal, as one line of text.
@@ -240,6 +328,13 @@ impl Sandbox {
             let answer = arm::answer(&mut state.arm, &state.directory, &call).map_err(|fail| {
                 format!("{method} {path}: {} {}: {}", fail.status, fail.code, fail.message)
             })?;
+            return Ok(answer.body.unwrap_or_default());
+        }
+        if server::is_scim(path) {
+            let mut call = ScimCall::new(method, path, query);
+            (call.body, call.now, call.root) = (body, now, self.scim.clone());
+            let answer = scim::answer(&mut state.scim, &call)
+                .map_err(|fail| format!("{method} {path}: {}: {}", fail.status, fail.detail))?;
             return Ok(answer.body.unwrap_or_default());
         }
         let call = Call {

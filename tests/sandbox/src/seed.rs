@@ -9,6 +9,7 @@ use crate::directory::{Directory, Holding, Tenant};
 use crate::ids::Ids;
 use crate::licenses::Sku;
 use crate::membership;
+use crate::people;
 use crate::roles;
 use crate::schema::Kind;
 use crate::seats;
@@ -23,6 +24,8 @@ const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
 pub(crate) struct Seed {
     pub(crate) number: u64,
     pub(crate) empty: bool,
+    /// Generated employees beyond the known ones.
+    pub(crate) people: usize,
     pub(crate) seats: Vec<(String, usize)>,
 }
 
@@ -31,6 +34,7 @@ impl Default for Seed {
         Self {
             number: 1,
             empty: false,
+            people: 0,
             seats: Vec::new(),
         }
     }
@@ -173,6 +177,9 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
             let id = hire(&mut directory, employee);
             deleted::delete(&mut directory, &id, left);
         }
+    }
+    if seed.people > 0 {
+        people::hire(&mut directory, seed.people, seed.number, DOMAIN, now);
     }
     (directory, client)
 }

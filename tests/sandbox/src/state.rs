@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::arm::Account;
 use crate::clock::{Clock, graph_time};
@@ -12,7 +13,9 @@ use crate::directory::{Directory, Object};
 use crate::faults::Faults;
 use crate::ids::Ids;
 use crate::keys::Keys;
+use crate::recording::Recording;
 use crate::schema::Kind;
+use crate::scim::ScimApp;
 use crate::seed::{self, Seed};
 use crate::tokens::Tokens;
 
@@ -57,6 +60,9 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) directory: Directory,
     pub(crate) arm: Account,
+    pub(crate) scim: ScimApp,
+    /// What the SCIM application takes as bearer token.
+    pub(crate) scim_token: String,
     pub(crate) tokens: Tokens,
     pub(crate) keys: &'static Keys,
     pub(crate) client: Client,
@@ -68,15 +74,21 @@ pub(crate) struct State {
 
 /// The state, shared by the connections and the handle.
 #[derive(Debug)]
-pub(crate) struct Shared(Mutex<State>);
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) recording: Option<Recording>,
+}
 
 impl Shared {
-    pub(crate) fn new(state: State) -> Self {
-        Self(Mutex::new(state))
+    pub(crate) fn new(state: State, recording: Option<Recording>) -> Self {
+        Self {
+            state: Mutex::new(state),
+            recording,
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,6 +100,8 @@ impl State {
         let arm = Account::new(&directory.tenant.id, &client.object, clock.now());
         Ok(Self {
             arm,
+            scim: ScimApp::new(seed.number, clock.now()),
+            scim_token: Uuid::new_v4().simple().to_string(),
             authority,
             chance: Ids::new(seed.number ^ 0xFA17),
             seed,
@@ -108,6 +122,7 @@ impl State {
         self.directory = seed::plant(&self.seed, self.clock.now()).0;
         let tenant = &self.directory.tenant.id;
         self.arm = Account::new(tenant, &self.client.object, self.clock.now());
+        self.scim = ScimApp::new(self.seed.number, self.clock.now());
         self.faults = Faults::default();
         self.chance = Ids::new(self.seed.number ^ 0xFA17);
         self.log.clear();
@@ -157,6 +172,7 @@ impl State {
             "subscribedSkus": skus.collect::<Value>(),
             "mailbox": directory.sent,
             "arm": self.arm.snapshot(),
+            "scim": self.scim.snapshot(&format!("{}/scim/v2", self.authority)),
         })
     }
 }

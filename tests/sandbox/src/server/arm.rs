@@ -27,7 +27,7 @@ pub(crate) fn is_arm(path: &str) -> bool {
     })
 }
 
-pub(super) async fn arm_request(
+pub(super) fn arm_request(
     FromState(app): FromState<Arc<Shared>>,
     Extension(lag): Extension<Lag>,
     Extension(RequestId(request_id)): Extension<RequestId>,
@@ -61,8 +61,8 @@ pub(super) async fn arm_request(
         call.caller = claims
             .get("oid")
             .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+            .map(str::to_owned)
+            .unwrap_or_default();
         arm::answer(&mut state.arm, &state.directory, &call)
     });
     let mut answer = match outcome {

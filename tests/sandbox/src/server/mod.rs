@@ -6,6 +6,7 @@ mod graph;
 mod identity;
 mod observe;
 mod reply;
+mod scim;
 
 use std::sync::Arc;
 
@@ -19,11 +20,14 @@ use axum::routing::{any, get, post};
 use hyper::service::Service as _;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 pub(crate) use arm::is_arm;
 pub(crate) use reply::json_answer;
+pub(crate) use scim::is_scim;
 
 use crate::control;
 use crate::state::Shared;
@@ -32,20 +36,28 @@ use observe::{Cut, Lag, RequestId};
 type App = Arc<Shared>;
 
 /// Accepts connections until it is dropped; its connections end with it.
-pub(crate) async fn serve(listener: TcpListener, shared: App) {
+pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: App) {
     let router = router(shared);
     let mut connections = JoinSet::new();
     loop {
         if let Ok((stream, _)) = listener.accept().await {
-            connections.spawn(connection(stream, router.clone()));
+            // Small answers must not wait for more.
+            let _ = stream.set_nodelay(true);
+            let router = router.clone();
+            match tls.clone() {
+                None => connections.spawn(connection(stream, router)),
+                Some(tls) => connections.spawn(async move {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection(stream, router).await;
+                    }
+                }),
+            };
         }
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn connection(stream: TcpStream, router: Router) {
-    // Small answers must not wait for more.
-    let _ = stream.set_nodelay(true);
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
     let inner = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let inner = inner.clone();
@@ -75,6 +87,8 @@ fn router(shared: App) -> Router {
         .route("/v1.0/{*path}", any(graph::graph_request))
         .route("/beta/", any(graph::graph_request))
         .route("/beta/{*path}", any(graph::graph_request))
+        .route("/scim/v2", any(scim::scim_request))
+        .route("/scim/v2/{*path}", any(scim::scim_request))
         .merge(control::routes())
         .fallback(elsewhere)
         .layer(from_fn_with_state(Arc::clone(&shared), observe::observe))
@@ -93,7 +107,7 @@ async fn elsewhere(
     body: Bytes,
 ) -> Response {
     if arm::is_arm(uri.path()) {
-        return arm::arm_request(app, lag, request_id, method, uri, headers, body).await;
+        return arm::arm_request(app, lag, request_id, method, uri, headers, body);
     }
     StatusCode::NOT_FOUND.into_response()
 }

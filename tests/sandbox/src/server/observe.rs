@@ -13,11 +13,14 @@ use uuid::Uuid;
 
 use super::arm;
 use super::reply::{client_request_id, json_answer, stamp};
+use super::scim;
 use crate::call::segments;
 use crate::clock::graph_time;
 use crate::errors::Fail;
 use crate::faults::{Effect, Met, RetryAfter};
 use crate::oauth::Refusal;
+use crate::recording;
+use crate::scim::ScimFail;
 use crate::state::{LogEntry, Shared};
 
 type App = Arc<Shared>;
@@ -45,21 +48,34 @@ impl Lag {
 pub(super) struct RequestId(pub(super) String);
 
 /// Counts, logs, and lets faults happen.
-pub(super) async fn observe(FromState(app): FromState<App>, mut request: Request, next: Next) -> Response {
-    let (method, uri) = (request.method().to_string(), request.uri().clone());
-    if uri.path().starts_with("/_sandbox/") {
+pub(super) async fn observe(FromState(app): FromState<App>, request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/_sandbox/") {
         return next.run(request).await;
     }
+    let Some(recording) = &app.recording else {
+        return met(&app, request, next).await;
+    };
+    let (asked, request) = recording::read_request(request).await;
+    let answer = met(&app, request, next).await;
+    let cut = answer.extensions().get::<Cut>().is_some();
+    let (answered, answer) = recording::read_answer(answer, cut).await;
+    recording.write(&asked, &answered);
+    answer
+}
+
+/// Lets a request through, or what befalls it.
+async fn met(app: &App, mut request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().to_string(), request.uri().clone());
     let request_id = Uuid::new_v4().to_string();
-    let (met, place, now) = arrived(&app, &method, &uri, &request_id);
+    let (met, place, now) = arrived(app, &method, &uri, &request_id);
     request.extensions_mut().insert(Lag(met.lag_millis));
     request.extensions_mut().insert(RequestId(request_id.clone()));
     let answer = match met.effect {
         Some(Effect::Throttle { retry_after }) => {
-            refused(&app, request, &request_id, 429, retry_after, now).await
+            refused(app, request, &request_id, 429, retry_after, now).await
         }
         Some(Effect::Status { status, retry_after }) => {
-            refused(&app, request, &request_id, status, retry_after, now).await
+            refused(app, request, &request_id, status, retry_after, now).await
         }
         Some(Effect::CutBefore) => cut(),
         Some(Effect::CutAfter) => {
@@ -107,7 +123,7 @@ fn arrived(app: &App, method: &str, uri: &Uri, request_id: &str) -> (Met, u64, T
         at: now,
         method: method.to_owned(),
         path: uri.path().to_owned(),
-        query: redacted(uri.query().unwrap_or_default()),
+        query: recording::redacted_form(uri.query().unwrap_or_default()),
         status: 0,
         request_id: request_id.to_owned(),
         fault: fault.map(str::to_owned),
@@ -125,22 +141,6 @@ fn name_of(effect: &Effect) -> &'static str {
         Effect::Lag { .. } => "lag",
         Effect::RevokeTokens => "revoke_tokens",
     }
-}
-
-fn redacted(query: &str) -> String {
-    let secret = [
-        "client_secret",
-        "code",
-        "password",
-        "access_token",
-        "refresh_token",
-        "sig",
-    ];
-    let part = |part: &str| match part.split_once('=') {
-        Some((name, _)) if secret.contains(&name.to_ascii_lowercase().as_str()) => format!("{name}=REDACTED"),
-        _ => part.to_owned(),
-    };
-    query.split('&').map(part).collect::<Vec<_>>().join("&")
 }
 
 fn cut() -> Response {
@@ -185,6 +185,8 @@ async fn refused(
         answer
     } else if arm::is_arm(path) {
         arm::unavailable(status, &parts.method, &parts.headers, request_id, now)
+    } else if scim::is_scim(path) {
+        scim::refusal(&ScimFail::unavailable(status))
     } else {
         json_answer(
             status,

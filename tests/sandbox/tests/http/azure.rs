@@ -67,7 +67,7 @@ impl Azure {
 
 async fn token(tenant: &Tenant, scope: &str) -> String {
     let mut form = tenant.form();
-    form[3].1 = scope.to_owned();
+    scope.clone_into(&mut form[3].1);
     let reply = tenant.token_request(&form).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     reply.body["access_token"].as_str().unwrap().to_owned()

@@ -244,3 +244,43 @@ async fn a_test_arranges_without_requests() {
     );
     assert_eq!(sandbox.requests(), 0);
 }
+
+#[tokio::test]
+async fn a_generated_company_is_the_same_for_the_same_seed() {
+    let start = async || Tenant::with(Sandbox::builder().people(1500).start().await.unwrap()).await;
+    let tenant = start().await;
+    let found = tenant
+        .get("/users?$filter=startsWith(employeeId,'G-')&$top=999&$select=employeeId,displayName,userPrincipalName,mail")
+        .await;
+    let rows = found.values();
+    assert_eq!(rows.len(), 999);
+    assert_eq!(rows[0]["employeeId"], "G-00001");
+    assert!(
+        rows.iter()
+            .any(|row| !row["displayName"].as_str().unwrap().is_ascii())
+    );
+    assert!(
+        rows.iter()
+            .all(|row| row["userPrincipalName"].as_str().unwrap().is_ascii())
+    );
+    let last = tenant.sandbox.user("G-01500").unwrap();
+    assert_eq!(last["groups"][0], "All Staff");
+    // 1000 seats, of which a tenth stays free.
+    assert_eq!(last["licenses"], json!([]));
+    let skus = tenant.get("/subscribedSkus").await;
+    assert_eq!(skus.values()[0]["consumedUnits"], 900);
+    assert_eq!(
+        tenant.sandbox.user("G-00001").unwrap()["licenses"],
+        json!(["SPE_E3"])
+    );
+    let group = tenant.group_id("Sydney Everyone").await;
+    let sydney = tenant
+        .eventual(&format!("/groups/{group}/members?$count=true&$top=1&$select=id"))
+        .await;
+    assert!(
+        sydney.body["@odata.count"].as_u64().unwrap() > 150,
+        "{}",
+        sydney.text
+    );
+    assert_eq!(start().await.sandbox.user("G-01500").unwrap(), last);
+}

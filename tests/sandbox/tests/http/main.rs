@@ -13,7 +13,9 @@ mod oauth;
 mod program;
 mod queries;
 mod roles;
+mod scim;
 mod users;
+mod wire;
 
 use iam_sandbox::Sandbox;
 use reqwest::Method;
@@ -82,7 +84,14 @@ impl Tenant {
     }
 
     pub(crate) async fn with(sandbox: Sandbox) -> Self {
-        let http = reqwest::Client::new();
+        let http = match sandbox.ca_pem() {
+            None => reqwest::Client::new(),
+            Some(pem) => {
+                let authority = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
+                let builder = reqwest::Client::builder().tls_certs_only([authority]);
+                builder.build().unwrap()
+            }
+        };
         let mut tenant = Self {
             sandbox,
             http,
