@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-<<<<<<< HEAD
 mod apply;
 mod attributes;
 mod catalog;
@@ -15,13 +14,11 @@ mod list;
 mod membership;
 mod observe;
 pub mod patch;
+#[cfg(feature = "server")]
+pub mod server;
 mod target;
 pub mod users;
 mod values;
 
 pub use client::{Auth, ScimClient, ScimClientBuilder};
 pub use target::ScimTarget;
-=======
-#[cfg(feature = "server")]
-pub mod server;
->>>>>>> scimserver

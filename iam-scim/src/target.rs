@@ -88,6 +88,7 @@ impl Target for ScimTarget {
                 ("delete_account", Repeatable),
             ]),
             kinds: [Kind::App].into(),
+            principals_of: None,
             lengths: NOWHERE.map(|attribute| (attribute, 0)).into(),
         }
     }
