@@ -87,7 +87,10 @@ impl ScimClient {
                     ?filter,
                     "the server does not take the filter"
                 );
-                self.learn(|abilities| abilities.unfilterable.extend(names)).await;
+                // A refused value says nothing about the next one.
+                if matches!(error.code(), None | Some("invalidFilter" | "invalidPath")) {
+                    self.learn(|abilities| abilities.unfilterable.extend(names)).await;
+                }
                 Ok(None)
             }
             Err(error) => Err(error),

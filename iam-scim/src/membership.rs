@@ -16,6 +16,7 @@ use crate::users::{Entry, User};
 impl ScimTarget {
     /// What a user holds. `groups` are all groups with their members.
     pub(crate) async fn held(&self, user: &User, groups: &[Group]) -> Result<Vec<Held>> {
+        let mut inherited = Vec::new();
         let entitlements: Vec<Entitlement> = if self.has_groups().await? {
             let shown = |group: &&Group| {
                 let named = |entry: &Entry| entry.value.as_deref() == Some(group.id());
@@ -28,6 +29,20 @@ impl ScimTarget {
                 Vec::new()
             };
             mine.extend(&asked);
+            // Through a group inside the group (RFC 7643 section 4.1.2): cannot be taken away here.
+            let indirect = |entry: &&Entry| {
+                entry
+                    .kind
+                    .as_deref()
+                    .is_some_and(|kind| kind.eq_ignore_ascii_case("indirect"))
+            };
+            inherited.extend(
+                user.groups
+                    .iter()
+                    .filter(indirect)
+                    .filter_map(|entry| entry.value.clone()),
+            );
+            inherited.retain(|id| !mine.iter().any(|group| group.id() == id && group.has(user.id())));
             mine.into_iter()
                 .map(|group| membership(&self.id, group))
                 .collect()
@@ -38,9 +53,15 @@ impl ScimTarget {
                 .map(|name| role(&self.id, name))
                 .collect()
         };
-        let held = |entitlement| Held {
+        let held = |entitlement: Entitlement| Held {
+            via: if inherited.contains(&entitlement.id) {
+                Via::Inherited {
+                    from: entitlement.id.clone(),
+                }
+            } else {
+                Via::Direct
+            },
             entitlement,
-            via: Via::Direct,
             assignment: None,
         };
         Ok(entitlements.into_iter().map(held).collect())

@@ -156,7 +156,11 @@ impl Pager {
 /// The URL of the SCIM page after this one. The server may give fewer items than asked for, never none.
 fn following(url: &str, start: Option<u64>, total: u64, got: u64) -> Option<String> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let asked = || query.split('&').find_map(|pair| pair.strip_prefix("startIndex=")?.parse().ok());
+    let asked = || {
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("startIndex=")?.parse().ok())
+    };
     let next = start.or_else(asked).unwrap_or(1).saturating_add(got);
     if got == 0 || next > total {
         return None;

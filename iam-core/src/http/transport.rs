@@ -167,7 +167,10 @@ impl Transport for HttpTransport {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(explain)? {
             if body.len() + chunk.len() > self.longest_body {
-                let message = format!("the answer is longer than {} bytes, and was not read", self.longest_body);
+                let message = format!(
+                    "the answer is longer than {} bytes, and was not read",
+                    self.longest_body
+                );
                 return Err(Error::new(ErrorKind::Protocol, message)
                     .with_operation(operation)
                     .with_status(status)
@@ -366,7 +369,9 @@ mod tests {
         Mock::given(method("GET")).respond_with(long).mount(&server).await;
         for (longest, fits) in [(1000, false), (1001, true)] {
             let transport = HttpTransport::builder().longest_body(longest).build().unwrap();
-            let answer = transport.send(Request::new(Method::Get, server.uri(), "probe")).await;
+            let answer = transport
+                .send(Request::new(Method::Get, server.uri(), "probe"))
+                .await;
             match answer {
                 Ok(answer) => assert!(fits && answer.body.len() == 1001),
                 Err(error) => assert!(!fits && error.kind() == ErrorKind::Protocol, "{error}"),

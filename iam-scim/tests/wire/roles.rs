@@ -1,7 +1,7 @@
 //! Roles of the application where groups are missing, or hide their members.
 
 use iam_core::ErrorKind;
-use iam_core::entitlement::{Entitlement, Kind, TargetId};
+use iam_core::entitlement::{Entitlement, Kind, TargetId, Via};
 use iam_core::person::PersonKey;
 use iam_core::plan::Action;
 use iam_core::target::{PersonRef, Target};
@@ -106,6 +106,33 @@ async fn hidden_members_are_asked_for_where_the_server_really_looks() {
         let expect: &[&str] = if honest { &["g1"] } else { &[] };
         assert_eq!(held(&app).await, expect);
     }
+}
+
+#[tokio::test]
+async fn membership_through_another_group_is_told_apart() {
+    let app = app(|line, _| match line {
+        "GET /Users/7" => {
+            let mut user = ada(true);
+            user["groups"] = json!([{ "value": "g1", "type": "direct" }, { "value": "g2", "type": "indirect" }]);
+            Some(ok(&user))
+        }
+        "GET /Groups" => {
+            let group = |id: &str, member: &str| json!({ "id": id, "displayName": id, "members": [{ "value": member }] });
+            Some(ok(&list(&[group("g1", "7"), group("g2", "g1"), group("g3", "8")])))
+        }
+        _ => None,
+    })
+    .await;
+    let who = PersonRef {
+        person: PersonKey::new("W-1"),
+        account: "7".to_owned(),
+    };
+    let held = app.target.observe(&[who]).await.unwrap().remove(0).held;
+    let seen: Vec<(&str, bool)> = held
+        .iter()
+        .map(|held| (held.entitlement.id.as_str(), held.via == Via::Direct))
+        .collect();
+    assert_eq!(seen, [("g1", true), ("g2", false)]);
 }
 
 #[tokio::test]

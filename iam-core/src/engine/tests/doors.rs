@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::entitlement::{Actual, Catalog, TargetId};
+use crate::entitlement::{Actual, Attribute, Catalog, TargetId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::{
@@ -41,6 +41,8 @@ pub(super) struct Moody {
     temper: Arc<Mutex<Option<Temper>>>,
     /// Every step that reached it: `person step`.
     pub(super) applied: Arc<Mutex<Vec<String>>>,
+    /// Attributes that it has no place for.
+    pub(super) without: Arc<Mutex<Vec<Attribute>>>,
 }
 
 impl std::fmt::Debug for Moody {
@@ -55,6 +57,7 @@ impl Moody {
             inner: inner.clone(),
             temper: Arc::default(),
             applied: Arc::default(),
+            without: Arc::default(),
         }
     }
 
@@ -85,7 +88,12 @@ impl Target for Moody {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+        let mut capabilities = self.inner.capabilities();
+        let without = self.without.lock().unwrap().clone();
+        capabilities
+            .lengths
+            .extend(without.into_iter().map(|attribute| (attribute, 0)));
+        capabilities
     }
 
     async fn catalog(&self) -> Result<Catalog> {

@@ -270,6 +270,21 @@ async fn a_joiner_gets_what_policy_says_and_the_second_run_does_nothing() {
 }
 
 #[tokio::test]
+async fn an_attribute_that_the_target_has_no_place_for_is_left_out() {
+    use crate::entitlement::Attribute::{Department, JobTitle};
+    let world = world();
+    world.moody.without.lock().unwrap().push(JobTitle);
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    let account = world.of("W-1").remove(0).account.unwrap();
+    assert_eq!(account.attributes.get(&JobTitle), None);
+    assert_eq!(
+        account.attributes.get(&Department).map(String::as_str),
+        Some("Security")
+    );
+    assert_eq!(world.engine.plan().await.unwrap().steps(), 0);
+}
+
+#[tokio::test]
 async fn a_preview_shows_every_step_and_changes_nothing() {
     let world = world();
     let people = [
