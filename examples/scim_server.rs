@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use axum::Router;
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use iam_core::secret::Secret;
 use iam_scim::server::{Auth, Engine, MemoryStore, SqliteStore, router};
 use tokio::net::TcpListener;
@@ -24,7 +25,7 @@ struct Options {
     #[arg(long, default_value_t = 8480)]
     port: u16,
     /// The bearer token that callers present. Without it, everybody on this machine may call.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     token: Option<String>,
     /// The SQLite file. Without it, everything is forgotten at the end.
     #[arg(long, value_name = "FILE")]

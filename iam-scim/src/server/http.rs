@@ -35,7 +35,7 @@ impl fmt::Debug for Auth {
 }
 
 impl Auth {
-    /// Callers present the bearer token (RFC 6750).
+    /// Callers present the bearer token (RFC 6750). An empty token admits nobody.
     pub fn bearer(token: &Secret) -> Self {
         Self {
             tokens: Some(vec![hash(token.expose())]),
@@ -68,7 +68,7 @@ impl Auth {
         let given = hash(token.trim());
         let equal = |known: &[u8; 32]| verify_slices_are_equal(known, &given).is_ok();
         let known = tokens.iter().fold(false, |known, token| known | equal(token));
-        known && scheme.eq_ignore_ascii_case("Bearer")
+        known && !token.trim().is_empty() && scheme.eq_ignore_ascii_case("Bearer")
     }
 }
 

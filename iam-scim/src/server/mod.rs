@@ -6,6 +6,22 @@
 //!  (HTTP)   (SCIM)     (text → tree)    (tree × JSON)       (keys, versions)
 //! ```
 //!
+//! ```
+//! use iam_core::secret::Secret;
+//! use iam_scim::server::{Auth, Engine, MemoryStore, Method, Request, router};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let engine = Engine::new(MemoryStore::new());
+//! let mut request = Request::new(Method::Post, &["Users"], "https://app.example/scim/v2");
+//! request.body = br#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ann"}"#.to_vec();
+//! assert_eq!(engine.handle(&request).await.status, 201);
+//!
+//! let routes = router(engine, Auth::bearer(&Secret::new("token")));
+//! let app: axum::Router = axum::Router::new().nest_service("/scim/v2", routes);
+//! # }
+//! ```
+//!
 //! Where the RFC leaves room, or clients need more than it gives:
 //! - `null`, `""`, `[]` and `{}` mean unassigned; unknown attributes are ignored, but an unknown PATCH path is
 //!   `invalidPath` and an unknown name in a filter `invalidFilter`, so that no typing error selects everybody.

@@ -39,6 +39,8 @@ pub(crate) struct Scanner<'a> {
     at: usize,
     depth: usize,
     terms: usize,
+    /// A position in bytes and what it is in characters, so that each is counted once.
+    counted: (usize, usize),
 }
 
 impl<'a> Scanner<'a> {
@@ -53,18 +55,23 @@ impl<'a> Scanner<'a> {
             at: 0,
             depth: 0,
             terms: 0,
+            counted: (0, 0),
         })
     }
 
     /// The position in characters from 1.
-    pub(crate) fn position(&self) -> usize {
-        self.text
-            .get(..self.at)
-            .map_or(0, |before| before.chars().count())
-            + 1
+    pub(crate) fn position(&mut self) -> usize {
+        let (from, before) = if self.counted.0 <= self.at {
+            self.counted
+        } else {
+            (0, 0)
+        };
+        let between = self.text.get(from..self.at).unwrap_or_default();
+        self.counted = (self.at, before + between.chars().count());
+        self.counted.1 + 1
     }
 
-    pub(crate) fn expected(&self, what: &str) -> Problem {
+    pub(crate) fn expected(&mut self, what: &str) -> Problem {
         Problem::filter(format!("expected {what} at character {}", self.position()))
     }
 

@@ -1,7 +1,7 @@
 //! Who may call, and what the log must not show.
 
 use iam_core::secret::Secret;
-use iam_scim::server::{Auth, Method, Request};
+use iam_scim::server::{Auth, Engine, MemoryStore, Method, Request, router};
 
 use crate::Provider;
 
@@ -33,6 +33,18 @@ async fn only_known_tokens_pass() {
     }
     let discovery = provider.client.get(format!("{}/Schemas", provider.base));
     provider.send(discovery).await.refuses(401, "");
+}
+
+#[tokio::test]
+async fn an_empty_token_admits_nobody() {
+    let app = router(Engine::new(MemoryStore::new()), Auth::bearer(&Secret::new("")));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/Users", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    for header in ["Bearer ", "Bearer", "Bearer x"] {
+        let request = reqwest::Client::new().get(&url).header("authorization", header);
+        assert_eq!(request.send().await.unwrap().status().as_u16(), 401, "{header}");
+    }
 }
 
 #[test]

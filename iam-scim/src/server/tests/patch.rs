@@ -257,6 +257,10 @@ fn entra_dialects() {
         &json!({"title": null}),
     );
     check_of(Kind::User, &json!([]), &json!({"title": "Ärztin"}));
+    check(
+        &json!({"op": "replace", "value": {r#"emails[type eq "work"].value"#: "n@x"}}),
+        &json!({"emails/0/value": "n@x"}),
+    );
     // Okta sends the id along.
     check(
         &json!({"op": "replace", "value": {"id": "u1", "title": "Chief"}}),

@@ -95,8 +95,17 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// `PROPTEST_CASES` asks for more.
+fn more() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.max(600),
+        ..config
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(more())]
 
     #[test]
     fn any_text(text in any::<String>()) {
