@@ -13,6 +13,7 @@ mod graph;
 mod groups;
 mod ids;
 mod keys;
+mod lexer;
 mod licenses;
 mod mail;
 mod members;

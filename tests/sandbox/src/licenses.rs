@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Outcome};
@@ -141,6 +142,25 @@ impl Request {
         }
         Ok(request)
     }
+
+    /// Changes what a user holds, or a group hands on.
+    fn apply(self, directory: &mut Directory, id: &str, now: Timestamp) {
+        directory.change(id, |object| {
+            for sku in &self.remove {
+                object.licenses.remove(sku);
+            }
+            for (sku, disabled_plans) in self.add {
+                object.licenses.insert(
+                    sku,
+                    Holding {
+                        disabled_plans,
+                        since: now,
+                        error: "None",
+                    },
+                );
+            }
+        });
+    }
 }
 
 fn known<'a>(directory: &'a Directory, id: Option<&Value>) -> Result<&'a Sku, Fail> {
@@ -182,21 +202,7 @@ pub(crate) fn assign_to_user(directory: &mut Directory, call: &Call, id: &str) -
             )));
         }
     }
-    directory.change(id, |user| {
-        for sku in &request.remove {
-            user.licenses.remove(sku);
-        }
-        for (sku, disabled_plans) in request.add {
-            user.licenses.insert(
-                sku,
-                Holding {
-                    disabled_plans,
-                    since: call.now,
-                    error: "None",
-                },
-            );
-        }
-    });
+    request.apply(directory, id, call.now);
     seats::inherit(directory, id, call.now);
     membership::follow_rules(directory, id, call.now);
     let user = directory.get(id).ok_or_else(|| Fail::not_found(id))?;
@@ -215,21 +221,7 @@ pub(crate) fn assign_to_group(directory: &mut Directory, call: &Call, id: &str) 
     if request.remove.iter().any(|sku| !group.licenses.contains_key(sku)) {
         return Err(Fail::bad("Group does not have a corresponding license."));
     }
-    directory.change(id, |group| {
-        for sku in &request.remove {
-            group.licenses.remove(sku);
-        }
-        for (sku, disabled_plans) in request.add {
-            group.licenses.insert(
-                sku,
-                Holding {
-                    disabled_plans,
-                    since: call.now,
-                    error: "None",
-                },
-            );
-        }
-    });
+    request.apply(directory, id, call.now);
     let members: Vec<String> = directory.members.targets(id).cloned().collect();
     for member in members {
         seats::inherit(directory, &member, call.now);

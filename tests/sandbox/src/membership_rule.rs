@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::directory::Object;
+use crate::lexer::{Language, Token, Tokens};
 use crate::schema::{Edm, Kind};
 
 /// A parsed rule.
@@ -23,11 +24,10 @@ impl Rule {
     /// What is wrong with it, in a few words.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parser = Parser {
-            tokens: tokens(text)?,
-            at: 0,
+            tokens: Tokens::read(text, &LANGUAGE)?,
         };
         let rule = parser.either()?;
-        match parser.tokens.get(parser.at) {
+        match parser.tokens.peek() {
             None => Ok(rule),
             Some(left) => Err(format!("unexpected {left:?}")),
         }
@@ -71,69 +71,19 @@ fn part(held: &Value, value: &Value, test: impl Fn(&str, &str) -> bool) -> bool 
     }
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Mark(char),
-    Text(String),
-    Word(String),
-}
-
-fn tokens(text: &str) -> Result<Vec<Token>, String> {
-    let mut out = Vec::new();
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            blank if blank.is_whitespace() => {}
-            '(' | ')' | '[' | ']' | ',' => out.push(Token::Mark(letter)),
-            quote @ ('"' | '\'') => {
-                let mut word = String::new();
-                loop {
-                    match letters.next() {
-                        None => return Err("a quoted text does not end".to_owned()),
-                        Some('`') => word.extend(letters.next()),
-                        Some(end) if end == quote => break,
-                        Some(other) => word.push(other),
-                    }
-                }
-                out.push(Token::Text(word));
-            }
-            first => {
-                let mut word = String::from(first);
-                while let Some(&next) = letters.peek() {
-                    if next.is_whitespace() || "()[],\"'".contains(next) {
-                        break;
-                    }
-                    word.push(next);
-                    letters.next();
-                }
-                out.push(Token::Word(word));
-            }
-        }
-    }
-    Ok(out)
-}
+const LANGUAGE: Language = Language {
+    marks: "()[],",
+    quotes: "\"'",
+    escape: Some('`'),
+};
 
 struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
+    tokens: Tokens,
 }
 
 impl Parser {
-    fn next(&mut self) -> Result<Token, String> {
-        let token = self.tokens.get(self.at).cloned().ok_or("it ends too early")?;
-        self.at += 1;
-        Ok(token)
-    }
-
-    fn word(&mut self, names: [&str; 2]) -> bool {
-        let found = matches!(self.tokens.get(self.at), Some(Token::Word(word))
-            if names.iter().any(|name| word.eq_ignore_ascii_case(name)));
-        self.at += usize::from(found);
-        found
-    }
-
     fn mark(&mut self, mark: char) -> Result<(), String> {
-        match self.next()? {
+        match self.tokens.take()? {
             Token::Mark(found) if found == mark => Ok(()),
             other => Err(format!("'{mark}' is expected, not {other:?}")),
         }
@@ -141,7 +91,7 @@ impl Parser {
 
     fn either(&mut self) -> Result<Rule, String> {
         let mut left = self.both()?;
-        while self.word(["-or", "or"]) {
+        while self.tokens.keyword(&["-or", "or"]) {
             left = Rule::Or(Box::new(left), Box::new(self.both()?));
         }
         Ok(left)
@@ -149,23 +99,22 @@ impl Parser {
 
     fn both(&mut self) -> Result<Rule, String> {
         let mut left = self.one()?;
-        while self.word(["-and", "and"]) {
+        while self.tokens.keyword(&["-and", "and"]) {
             left = Rule::And(Box::new(left), Box::new(self.one()?));
         }
         Ok(left)
     }
 
     fn one(&mut self) -> Result<Rule, String> {
-        if self.word(["-not", "not"]) {
+        if self.tokens.keyword(&["-not", "not"]) {
             return Ok(Rule::Not(Box::new(self.one()?)));
         }
-        if self.tokens.get(self.at) == Some(&Token::Mark('(')) {
-            self.at += 1;
+        if self.tokens.mark('(') {
             let inner = self.either()?;
             self.mark(')')?;
             return Ok(inner);
         }
-        let Token::Word(subject) = self.next()? else {
+        let Token::Word(subject) = self.tokens.take()? else {
             return Err("a property is expected".to_owned());
         };
         let name = subject
@@ -174,7 +123,7 @@ impl Parser {
         let property = Kind::User
             .property(name)
             .ok_or_else(|| format!("unknown property '{name}'"))?;
-        let Token::Word(operator) = self.next()? else {
+        let Token::Word(operator) = self.tokens.take()? else {
             return Err("an operator is expected".to_owned());
         };
         let operator = format!("-{}", operator.trim_start_matches('-').to_ascii_lowercase());
@@ -196,7 +145,7 @@ impl Parser {
         self.mark('[')?;
         let mut values = vec![self.value()?];
         loop {
-            match self.next()? {
+            match self.tokens.take()? {
                 Token::Mark(',') => values.push(self.value()?),
                 Token::Mark(']') => return Ok(values),
                 other => return Err(format!("']' is expected, not {other:?}")),
@@ -205,7 +154,7 @@ impl Parser {
     }
 
     fn value(&mut self) -> Result<Value, String> {
-        match self.next()? {
+        match self.tokens.take()? {
             Token::Text(text) => Ok(Value::String(text)),
             Token::Word(word) if word.eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
             Token::Word(word) if word.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),

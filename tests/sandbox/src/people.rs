@@ -12,178 +12,46 @@ use crate::membership;
 use crate::schema::Kind;
 
 /// Given and family names that go together, by language.
-const NAMES: [(&[&str], &[&str]); 10] = [
+const NAMES: [(&str, &str); 10] = [
     (
-        &[
-            "Oliver",
-            "Charlotte",
-            "Jack",
-            "Amelia",
-            "Noah",
-            "Isla",
-            "William",
-            "Grace",
-        ],
-        &[
-            "Smith", "Nguyen", "Williams", "O'Brien", "Taylor", "McDonald", "Clarke", "Hughes",
-        ],
+        "Oliver, Charlotte, Jack, Amelia, Noah, Isla, William, Grace",
+        "Smith, Nguyen, Williams, O'Brien, Taylor, McDonald, Clarke, Hughes",
     ),
     (
-        &[
-            "Lukas",
-            "Jürgen",
-            "Anna",
-            "Björn",
-            "Käthe",
-            "Sophie",
-            "Maximilian",
-            "Lena",
-        ],
-        &[
-            "Müller",
-            "Schröder",
-            "Weiß",
-            "Fischer",
-            "Groß",
-            "Schäfer",
-            "Becker",
-            "von Braun",
-        ],
+        "Lukas, Jürgen, Anna, Björn, Käthe, Sophie, Maximilian, Lena",
+        "Müller, Schröder, Weiß, Fischer, Groß, Schäfer, Becker, von Braun",
     ),
     (
-        &[
-            "João",
-            "Conceição",
-            "Camila",
-            "Antônio",
-            "Inês",
-            "Luís",
-            "Beatriz",
-            "Caetano",
-        ],
-        &[
-            "Silva",
-            "Gonçalves",
-            "Rocha",
-            "Araújo",
-            "da Costa",
-            "Simões",
-            "Pereira",
-            "Magalhães",
-        ],
+        "João, Conceição, Camila, Antônio, Inês, Luís, Beatriz, Caetano",
+        "Silva, Gonçalves, Rocha, Araújo, da Costa, Simões, Pereira, Magalhães",
     ),
     (
-        &[
-            "María", "José", "Íñigo", "Lucía", "Diego", "Sofía", "Andrés", "Begoña",
-        ],
-        &[
-            "Fernández",
-            "Núñez",
-            "García López",
-            "Ibáñez",
-            "Peña",
-            "Martínez",
-            "Ruiz",
-            "de la Cruz",
-        ],
+        "María, José, Íñigo, Lucía, Diego, Sofía, Andrés, Begoña",
+        "Fernández, Núñez, García López, Ibáñez, Peña, Martínez, Ruiz, de la Cruz",
     ),
     (
-        &[
-            "Chloé",
-            "François",
-            "Zoé",
-            "Jérôme",
-            "Éloïse",
-            "Benoît",
-            "Maëlle",
-            "Guy",
-        ],
-        &[
-            "Lefèvre",
-            "Dubois",
-            "d'Artois",
-            "Garçon",
-            "Moreau",
-            "Girard",
-            "Le Goff",
-            "Bérénger",
-        ],
+        "Chloé, François, Zoé, Jérôme, Éloïse, Benoît, Maëlle, Guy",
+        "Lefèvre, Dubois, d'Artois, Garçon, Moreau, Girard, Le Goff, Bérénger",
     ),
     (
-        &[
-            "Zofia",
-            "Łukasz",
-            "Agnieszka",
-            "Paweł",
-            "Małgorzata",
-            "Wojciech",
-            "Żaneta",
-            "Jan",
-        ],
-        &[
-            "Kowalski",
-            "Wójcik",
-            "Dąbrowska",
-            "Łoś",
-            "Zieliński",
-            "Święty",
-            "Nowak",
-            "Kaźmierczak",
-        ],
+        "Zofia, Łukasz, Agnieszka, Paweł, Małgorzata, Wojciech, Żaneta, Jan",
+        "Kowalski, Wójcik, Dąbrowska, Łoś, Zieliński, Święty, Nowak, Kaźmierczak",
     ),
     (
-        &["Yuki", "Haruto", "Sakura", "Ren", "陽葵", "健太", "Aoi", "Takumi"],
-        &[
-            "Mori",
-            "Tanaka",
-            "佐藤",
-            "Suzuki",
-            "高橋",
-            "Itō",
-            "Watanabe",
-            "Kobayashi",
-        ],
+        "Yuki, Haruto, Sakura, Ren, 陽葵, 健太, Aoi, Takumi",
+        "Mori, Tanaka, 佐藤, Suzuki, 高橋, Itō, Watanabe, Kobayashi",
     ),
     (
-        &[
-            "Elena",
-            "Дмитрий",
-            "Olga",
-            "Сергей",
-            "Наталья",
-            "Ivan",
-            "Anastasia",
-            "Юрий",
-        ],
-        &[
-            "Petrov",
-            "Иванов",
-            "Smirnov",
-            "Щербаков",
-            "Volkov",
-            "Кузнецов",
-            "Orlov",
-            "Цветков",
-        ],
+        "Elena, Дмитрий, Olga, Сергей, Наталья, Ivan, Anastasia, Юрий",
+        "Petrov, Иванов, Smirnov, Щербаков, Volkov, Кузнецов, Orlov, Цветков",
     ),
     (
-        &["Wei", "Mei", "李娜", "Jun", "小明", "Xia", "Hao", "Ling"],
-        &["Zhang", "王", "Li", "陈", "Zhao", "Ouyang", "Huang", "Wu"],
+        "Wei, Mei, 李娜, Jun, 小明, Xia, Hao, Ling",
+        "Zhang, 王, Li, 陈, Zhao, Ouyang, Huang, Wu",
     ),
     (
-        &[
-            "Tariq", "Fatima", "Omar", "Layla", "Yusuf", "Aisha", "Khalid", "Nour",
-        ],
-        &[
-            "Aziz",
-            "al-Farsi",
-            "Haddad",
-            "Mansour",
-            "ibn Said",
-            "Khan",
-            "Rahman",
-            "El Amrani",
-        ],
+        "Tariq, Fatima, Omar, Layla, Yusuf, Aisha, Khalid, Nour",
+        "Aziz, al-Farsi, Haddad, Mansour, ibn Said, Khan, Rahman, El Amrani",
     ),
 ];
 
@@ -312,17 +180,23 @@ fn pick<'a, T>(chance: &mut Ids, from: &'a [T]) -> &'a T {
     &from[index]
 }
 
+/// One of the names in a list with commas.
+fn name(chance: &mut Ids, names: &'static str) -> &'static str {
+    let names: Vec<&str> = names.split(", ").collect();
+    *pick::<&'static str>(chance, &names)
+}
+
 /// Somebody's properties without the sign-in name, and the name to begin it with.
 fn person(chance: &mut Ids, number: usize) -> (Map<String, Value>, String) {
     let (given, family) = *pick(chance, &NAMES);
-    let (given, family) = (*pick(chance, given), *pick(chance, family));
+    let (given, family) = (name(chance, given), name(chance, family));
     let (department, cost_center, titles) = pick(chance, &DEPARTMENTS);
     let (office, country, company) = *pick(chance, &PLACES);
     let title = *pick(chance, titles);
     let days = i64::try_from(chance.number() % 5400).unwrap_or_default();
     let day = date(2011, 1, 3).saturating_add(jiff::Span::new().days(days));
     let hired = format!("{day}T00:00:00Z");
-    let kind = if chance.number() % 12 == 0 {
+    let kind = if chance.number().is_multiple_of(12) {
         "Contractor"
     } else {
         "Employee"

@@ -5,17 +5,13 @@ use jiff::civil::Date;
 
 use super::filter::{Expr, Function, Literal, Operator, Path};
 use crate::errors::Fail;
+use crate::lexer::{Language, Token, Tokens};
 
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Open,
-    Close,
-    Comma,
-    Colon,
-    Text(String),
-    /// A name, a path, a number, a date, a GUID: told apart by what is expected.
-    Word(String),
-}
+const LANGUAGE: Language = Language {
+    marks: "(),:",
+    quotes: "'",
+    escape: None,
+};
 
 /// Parses a filter.
 ///
@@ -23,11 +19,10 @@ enum Token {
 /// 400 `BadRequest` for what is not a filter, 400 `Request_UnsupportedQuery` for what the directory lacks.
 pub(crate) fn parse(text: &str) -> Result<Expr, Fail> {
     let mut parser = Parser {
-        tokens: tokens(text)?,
-        at: 0,
+        tokens: Tokens::read(text, &LANGUAGE).map_err(syntax)?,
     };
     let filter = parser.either(None)?;
-    if parser.at < parser.tokens.len() {
+    if parser.tokens.peek().is_some() {
         return Err(syntax("there is text after the end"));
     }
     Ok(filter)
@@ -37,82 +32,26 @@ fn syntax(what: &str) -> Fail {
     Fail::syntax(format!("Invalid filter clause: {what}."))
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, Fail> {
-    let mut out = Vec::new();
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            ' ' | '\t' | '\n' | '\r' => {}
-            '(' => out.push(Token::Open),
-            ')' => out.push(Token::Close),
-            ',' => out.push(Token::Comma),
-            ':' => out.push(Token::Colon),
-            '\'' => {
-                let mut word = String::new();
-                loop {
-                    match letters.next() {
-                        None => return Err(syntax("a quoted text does not end")),
-                        Some('\'') if letters.peek() == Some(&'\'') => {
-                            letters.next();
-                            word.push('\'');
-                        }
-                        Some('\'') => break,
-                        Some(other) => word.push(other),
-                    }
-                }
-                out.push(Token::Text(word));
-            }
-            first => {
-                let mut word = String::from(first);
-                while let Some(&next) = letters.peek() {
-                    // A colon belongs to a time (`T10:00:00Z`), else it ends a lambda's variable.
-                    let in_time = next == ':' && word.as_bytes().first().is_some_and(u8::is_ascii_digit);
-                    if !in_time && (next.is_whitespace() || "(),:'".contains(next)) {
-                        break;
-                    }
-                    word.push(next);
-                    letters.next();
-                }
-                out.push(Token::Word(word));
-            }
-        }
-    }
-    Ok(out)
-}
-
 struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
+    tokens: Tokens,
 }
 
 impl Parser {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at)
-    }
-
     fn next(&mut self) -> Result<Token, Fail> {
-        let token = self.peek().cloned().ok_or_else(|| syntax("it ends too early"))?;
-        self.at += 1;
-        Ok(token)
+        self.tokens.take().map_err(syntax)
     }
 
-    fn take(&mut self, token: &Token, what: &str) -> Result<(), Fail> {
-        if self.next()? == *token {
+    fn take(&mut self, mark: char, what: &str) -> Result<(), Fail> {
+        if self.next()? == Token::Mark(mark) {
             Ok(())
         } else {
             Err(syntax(&format!("{what} is expected")))
         }
     }
 
-    fn keyword(&mut self, word: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Word(text)) if text.eq_ignore_ascii_case(word));
-        self.at += usize::from(found);
-        found
-    }
-
     fn either(&mut self, variable: Option<&str>) -> Result<Expr, Fail> {
         let mut left = self.both(variable)?;
-        while self.keyword("or") {
+        while self.tokens.keyword(&["or"]) {
             left = Expr::Or(Box::new(left), Box::new(self.both(variable)?));
         }
         Ok(left)
@@ -120,30 +59,29 @@ impl Parser {
 
     fn both(&mut self, variable: Option<&str>) -> Result<Expr, Fail> {
         let mut left = self.one(variable)?;
-        while self.keyword("and") {
+        while self.tokens.keyword(&["and"]) {
             left = Expr::And(Box::new(left), Box::new(self.one(variable)?));
         }
         Ok(left)
     }
 
     fn one(&mut self, variable: Option<&str>) -> Result<Expr, Fail> {
-        if self.keyword("not") {
+        if self.tokens.keyword(&["not"]) {
             return Ok(Expr::Not(Box::new(self.one(variable)?)));
         }
-        if self.peek() == Some(&Token::Open) {
-            self.at += 1;
+        if self.tokens.mark('(') {
             let inner = self.either(variable)?;
-            self.take(&Token::Close, "a closing parenthesis")?;
+            self.take(')', "a closing parenthesis")?;
             return Ok(inner);
         }
         let Token::Word(word) = self.next()? else {
             return Err(syntax("a property is expected"));
         };
-        if self.peek() == Some(&Token::Open) {
+        if self.tokens.peek() == Some(&Token::Mark('(')) {
             return self.applied(&word, variable);
         }
         let path = path(&word, variable)?;
-        if self.keyword("in") {
+        if self.tokens.keyword(&["in"]) {
             return self.list(path);
         }
         let Token::Word(operator) = self.next()? else {
@@ -162,19 +100,18 @@ impl Parser {
     }
 
     fn list(&mut self, path: Path) -> Result<Expr, Fail> {
-        self.take(&Token::Open, "an opening parenthesis")?;
+        self.take('(', "an opening parenthesis")?;
         let mut literals = vec![self.literal()?];
-        while self.peek() == Some(&Token::Comma) {
-            self.at += 1;
+        while self.tokens.mark(',') {
             literals.push(self.literal()?);
         }
-        self.take(&Token::Close, "a closing parenthesis")?;
+        self.take(')', "a closing parenthesis")?;
         Ok(Expr::In(path, literals))
     }
 
     /// A function or a lambda: the word is already read.
     fn applied(&mut self, word: &str, variable: Option<&str>) -> Result<Expr, Fail> {
-        self.take(&Token::Open, "an opening parenthesis")?;
+        self.take('(', "an opening parenthesis")?;
         if let Some(collection) = word.strip_suffix("/any") {
             return self.lambda(path(collection, variable)?);
         }
@@ -190,25 +127,24 @@ impl Parser {
         let Token::Word(subject) = self.next()? else {
             return Err(syntax("a property is expected"));
         };
-        self.take(&Token::Comma, "a comma")?;
+        self.take(',', "a comma")?;
         let Token::Text(text) = self.next()? else {
             return Err(syntax("a quoted text is expected"));
         };
-        self.take(&Token::Close, "a closing parenthesis")?;
+        self.take(')', "a closing parenthesis")?;
         Ok(Expr::Call(function, path(&subject, variable)?, text))
     }
 
     fn lambda(&mut self, collection: Path) -> Result<Expr, Fail> {
-        if self.peek() == Some(&Token::Close) {
-            self.at += 1;
+        if self.tokens.mark(')') {
             return Ok(Expr::Any(collection, None));
         }
         let Token::Word(variable) = self.next()? else {
             return Err(syntax("a variable is expected"));
         };
-        self.take(&Token::Colon, "a colon")?;
+        self.take(':', "a colon")?;
         let inner = self.either(Some(&variable))?;
-        self.take(&Token::Close, "a closing parenthesis")?;
+        self.take(')', "a closing parenthesis")?;
         Ok(Expr::Any(collection, Some(Box::new(inner))))
     }
 
@@ -216,7 +152,7 @@ impl Parser {
         let word = match self.next()? {
             Token::Text(text) => return Ok(Literal::Text(text)),
             Token::Word(word) => word,
-            _ => return Err(syntax("a value is expected")),
+            Token::Mark(_) => return Err(syntax("a value is expected")),
         };
         if let Ok(instant) = word.parse::<Timestamp>() {
             return Ok(Literal::Instant(instant));

@@ -6,9 +6,9 @@ use super::failure::ScimFail;
 use super::schema::{self, Kind};
 use super::{MOST, ScimAnswer, ScimCall, ScimOutcome, list_response};
 
-pub(super) fn configuration(call: &ScimCall) -> ScimOutcome {
+pub(super) fn configuration(call: &ScimCall) -> ScimAnswer {
     let no = json!({ "supported": false });
-    Ok(ScimAnswer::with(
+    ScimAnswer::with(
         200,
         json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
@@ -24,7 +24,7 @@ pub(super) fn configuration(call: &ScimCall) -> ScimOutcome {
                 "resourceType": "ServiceProviderConfig", "location": format!("{}/ServiceProviderConfig", call.root),
             },
         }),
-    ))
+    )
 }
 
 pub(super) fn resource_types(call: &ScimCall, rest: &[&str]) -> ScimOutcome {
@@ -49,7 +49,7 @@ pub(super) fn schemas(call: &ScimCall, rest: &[&str]) -> ScimOutcome {
 
 fn one_or_all(all: Vec<Value>, rest: &[&str]) -> ScimOutcome {
     match rest {
-        [] => Ok(ScimAnswer::with(200, list_response(all.len(), 1, all))),
+        [] => Ok(ScimAnswer::with(200, list_response(all.len(), 1, &all))),
         [id] => {
             let mut all = all.into_iter();
             let found = all.find(|one| {

@@ -94,7 +94,7 @@ impl ScimCall {
     }
 }
 
-fn list_response(total: usize, start: usize, resources: Vec<Value>) -> Value {
+fn list_response(total: usize, start: usize, resources: &[Value]) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"], "totalResults": total,
         "startIndex": start, "itemsPerPage": resources.len(), "Resources": resources,
@@ -111,7 +111,7 @@ pub(crate) fn answer(app: &mut ScimApp, call: &ScimCall) -> ScimOutcome {
         Some("serviceproviderconfig" | "resourcetypes" | "schemas") if call.method != "GET" => {
             return Err(ScimFail::new(405, "Discovery is read-only."));
         }
-        Some("serviceproviderconfig") => return discovery::configuration(call),
+        Some("serviceproviderconfig") => return Ok(discovery::configuration(call)),
         Some("resourcetypes") => return discovery::resource_types(call, &rest),
         Some("schemas") => return discovery::schemas(call, &rest),
         other => return Err(ScimFail::not_found(other.unwrap_or("/"))),

@@ -339,7 +339,7 @@ mod tests {
             r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber eq "7""#,
             Some(true),
         );
-        check(r#"title eq null"#, Some(true));
+        check("title eq null", Some(true));
         for broken in [
             "",
             "userName",

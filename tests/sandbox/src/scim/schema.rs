@@ -21,15 +21,15 @@ pub(super) enum Form {
 }
 
 /// One attribute.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Attribute {
     pub(super) name: &'static str,
     pub(super) form: Form,
     pub(super) many: bool,
-    pub(super) required: bool,
     pub(super) exact: bool,
     pub(super) mutability: &'static str,
-    pub(super) unique: bool,
+    /// Required, and no two resources have the same.
+    pub(super) key: bool,
     pub(super) parts: &'static [Attribute],
 }
 
@@ -38,10 +38,9 @@ const fn one(name: &'static str, form: Form) -> Attribute {
         name,
         form,
         many: false,
-        required: false,
         exact: false,
         mutability: "readWrite",
-        unique: false,
+        key: false,
         parts: &[],
     }
 }
@@ -69,8 +68,7 @@ const fn exact(attribute: Attribute) -> Attribute {
 
 const fn named(name: &'static str) -> Attribute {
     Attribute {
-        required: true,
-        unique: true,
+        key: true,
         ..one(name, Text)
     }
 }
@@ -238,9 +236,9 @@ impl Attribute {
         };
         let mut out = json!({
             "name": self.name, "type": form, "multiValued": self.many, "description": self.name,
-            "required": self.required, "caseExact": self.exact, "mutability": self.mutability,
+            "required": self.key, "caseExact": self.exact, "mutability": self.mutability,
             "returned": if self.mutability == "writeOnly" { "never" } else { "default" },
-            "uniqueness": if self.unique { "server" } else { "none" },
+            "uniqueness": if self.key { "server" } else { "none" },
         });
         if !self.parts.is_empty() {
             out["subAttributes"] = self.parts.iter().map(Attribute::describe).collect();

@@ -188,8 +188,8 @@ impl ScimApp {
         }
         let total = found.len();
         let page = found.into_iter().skip(start - 1).take(count);
-        let page = page.map(|resource| projected(resource, call)).collect();
-        Ok(ScimAnswer::with(200, list_response(total, start, page)))
+        let page: Vec<Value> = page.map(|resource| projected(resource, call)).collect();
+        Ok(ScimAnswer::with(200, list_response(total, start, &page)))
     }
 
     pub(super) fn create(&mut self, call: &ScimCall, kind: Kind) -> ScimOutcome {

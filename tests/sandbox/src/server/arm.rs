@@ -1,9 +1,5 @@
 //! Azure Resource Manager's routes: authorization, headers, the way from HTTP to an [`ArmCall`] and back.
 
-use std::sync::Arc;
-
-use axum::body::Bytes;
-use axum::extract::{Extension, State as FromState};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -11,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::bearer;
-use super::observe::{Lag, RequestId};
+use super::observe::Lag;
 use super::reply::{host, status};
 use crate::arm::{self, ArmCall, ArmFail};
 use crate::state::Shared;
@@ -27,16 +23,17 @@ pub(crate) fn is_arm(path: &str) -> bool {
     })
 }
 
-pub(super) fn arm_request(
-    FromState(app): FromState<Arc<Shared>>,
-    Extension(lag): Extension<Lag>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
+/// Answers a request.
+pub(super) fn answer(
+    app: &Shared,
+    lag: Lag,
+    request_id: &str,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &[u8],
 ) -> Response {
-    let claims = bearer::claims(&app, &headers);
+    let claims = bearer::claims(app, headers);
     let mut state = app.lock();
     let state = &mut *state;
     let now = state.clock.now();
@@ -48,14 +45,14 @@ pub(super) fn arm_request(
     let outcome = authorized.map_err(unauthorized).and_then(|claims| {
         let mut call = ArmCall::new(method.as_str(), uri.path(), uri.query().unwrap_or_default());
         if !body.is_empty() {
-            let read = serde_json::from_slice::<Value>(&body).map_err(|error| {
+            let read = serde_json::from_slice::<Value>(body).map_err(|error| {
                 ArmFail::content(format!(
                     "The request content was invalid and could not be deserialized: '{error}'."
                 ))
             })?;
             call.body = Some(read);
         }
-        call.root = host(&headers, &state.authority);
+        call.root = host(headers, &state.authority);
         call.now = now;
         call.seen_until = lag.before(now);
         call.caller = claims
@@ -97,7 +94,7 @@ pub(super) fn arm_request(
             out
         }
     };
-    stamp(&mut answer, &method, &headers, &request_id, now);
+    stamp(&mut answer, method, headers, request_id, now);
     answer
 }
 

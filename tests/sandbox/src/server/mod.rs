@@ -98,16 +98,16 @@ fn router(shared: App) -> Router {
 /// Paths of Azure Resource Manager have no letter case, so no router finds them. For others the body is read before
 /// the answer: an unread one would close the connection under the next request.
 async fn elsewhere(
-    app: FromState<App>,
-    lag: Extension<Lag>,
-    request_id: Extension<RequestId>,
+    FromState(app): FromState<App>,
+    Extension(lag): Extension<Lag>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     if arm::is_arm(uri.path()) {
-        return arm::arm_request(app, lag, request_id, method, uri, headers, body);
+        return arm::answer(&app, lag, &request_id, &method, &uri, &headers, &body);
     }
     StatusCode::NOT_FOUND.into_response()
 }
