@@ -8,5 +8,6 @@ mod crashing;
 mod input;
 mod joining;
 mod moving;
+mod three_targets;
 mod trouble;
 mod world;

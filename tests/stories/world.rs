@@ -12,6 +12,7 @@ use iam_core::intake::{FlatIntake, Reject};
 use iam_core::journal::{Journal, SqliteJournal};
 use iam_core::person::{Person, PersonKey, Status};
 use iam_core::policy::Document;
+use iam_core::target::Target;
 use iam_core::testing::ManualClock;
 use iam_core::{Cloud, Result};
 use iam_graph::{GraphClient, GraphMail, GraphTarget};
@@ -110,10 +111,24 @@ pub fn engine_of(
     policy: Document,
     clock: &ManualClock,
 ) -> Engine {
+    engine_with(client, Vec::new(), journal, policy, clock)
+}
+
+/// The same with more targets behind the directory.
+pub fn engine_with(
+    client: GraphClient,
+    targets: Vec<Arc<dyn Target>>,
+    journal: Arc<dyn Journal>,
+    policy: Document,
+    clock: &ManualClock,
+) -> Engine {
     let from = policy.settings().notify_from.clone();
     let mut engine = Engine::builder(journal, Arc::new(policy))
         .target(Arc::new(GraphTarget::new(client.clone())))
         .clock(Arc::new(clock.clone()));
+    for target in targets {
+        engine = engine.target(target);
+    }
     if let Some(from) = from {
         engine = engine.notifier(Arc::new(GraphMail::new(client, &from)));
     }
