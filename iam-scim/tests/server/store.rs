@@ -30,7 +30,11 @@ async fn a_file_that_is_no_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text");
     std::fs::write(&path, "this is no database, and long enough to tell").unwrap();
-    assert!(SqliteStore::open(&path).await.is_err());
+    let refused = SqliteStore::open(&path).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("text") && refused.contains("not a database"),
+        "{refused}"
+    );
     let missing = SqliteStore::open(folder.path().join("no/such/folder")).await;
     assert!(missing.unwrap_err().to_string().contains("no/such/folder"));
 }
