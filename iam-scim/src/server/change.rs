@@ -22,6 +22,7 @@ impl Engine {
     /// PUT and PATCH: what does not change anything keeps version and time.
     pub(crate) async fn change(&self, request: &Request, kind: Kind, id: &str) -> Answer {
         let body = request.json()?;
+        let _turn = self.turns.turn(id).await;
         for _ in 0..ATTEMPTS {
             let record = self.matching(request, kind, id).await?;
             let attributes = if request.method == Method::Put {
@@ -76,6 +77,7 @@ impl Engine {
 
     /// The memberships go first: cut short, the user has lost access, and the client asks again.
     pub(crate) async fn delete(&self, request: &Request, kind: Kind, id: &str) -> Answer {
+        let _turn = self.turns.turn(id).await;
         for _ in 0..ATTEMPTS {
             let record = self.matching(request, kind, id).await?;
             self.leave_groups(id).await?;

@@ -17,6 +17,7 @@ use super::query::Query;
 use super::record::Record;
 use super::schema::Kind;
 use super::store::{Membership, Store, StoreError};
+use super::turns::Turns;
 
 /// What can be set.
 #[derive(Debug, Clone)]
@@ -50,6 +51,7 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: SharedClock,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) turns: Arc<Turns>,
 }
 
 pub(crate) type Answer = Result<Response, Problem>;
@@ -61,6 +63,7 @@ impl Engine {
             store: Arc::new(store),
             clock: Arc::new(SystemClock),
             settings: Arc::default(),
+            turns: Arc::default(),
         }
     }
 

@@ -59,6 +59,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod text;
+mod turns;
 
 pub use engine::{Engine, Settings};
 pub use exchange::{Method, Request, Response};

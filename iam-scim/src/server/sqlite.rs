@@ -50,32 +50,8 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .disable_statement_logging();
-        let mut writer = options.connect().await.map_err(failed)?;
-        let layout: i64 = sqlx::query_scalar("PRAGMA user_version")
-            .fetch_one(&mut writer)
-            .await
-            .map_err(failed)?;
-        match layout {
-            0 => {
-                let mut change = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-                sqlx::raw_sql(include_str!("sqlite.sql"))
-                    .execute(&mut *change)
-                    .await
-                    .map_err(failed)?;
-                sqlx::raw_sql("PRAGMA user_version = 1")
-                    .execute(&mut *change)
-                    .await
-                    .map_err(failed)?;
-                change.commit().await.map_err(failed)?;
-            }
-            LAYOUT => {}
-            other => {
-                return Err(failed(format!(
-                    "{} has layout {other}, and this version knows {LAYOUT}",
-                    path.display()
-                )));
-            }
-        }
+        let writer = prepare(&options).await;
+        let writer = writer.map_err(|reason| failed(format!("cannot use {}: {reason}", path.display())))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_lazy_with(options.pragma("query_only", "ON"));
@@ -83,6 +59,33 @@ impl SqliteStore {
             writer: Mutex::new(writer),
             readers,
         })
+    }
+}
+
+/// Connects, and lays out a new file; the error is for the reader of the log.
+async fn prepare(options: &SqliteConnectOptions) -> Result<SqliteConnection, String> {
+    let sql = |error: sqlx::Error| error.to_string();
+    let mut writer = options.connect().await.map_err(sql)?;
+    let layout: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut writer)
+        .await
+        .map_err(sql)?;
+    match layout {
+        0 => {
+            let mut change = writer.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
+            sqlx::raw_sql(include_str!("sqlite.sql"))
+                .execute(&mut *change)
+                .await
+                .map_err(sql)?;
+            sqlx::raw_sql("PRAGMA user_version = 1")
+                .execute(&mut *change)
+                .await
+                .map_err(sql)?;
+            change.commit().await.map_err(sql)?;
+            Ok(writer)
+        }
+        LAYOUT => Ok(writer),
+        other => Err(format!("it has layout {other}, and this version knows {LAYOUT}")),
     }
 }
 
