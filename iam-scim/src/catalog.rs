@@ -28,7 +28,7 @@ impl ScimTarget {
         };
         Ok(Catalog {
             items: entitlements.into_iter().map(item).collect(),
-            ..Catalog::default()
+            domains: self.domains.iter().cloned().collect(),
         })
     }
 

@@ -34,6 +34,7 @@ pub struct ScimTarget {
     pub(crate) client: ScimClient,
     pub(crate) id: TargetId,
     pub(crate) roles: Arc<[String]>,
+    pub(crate) domains: Arc<[String]>,
 }
 
 impl ScimTarget {
@@ -43,6 +44,7 @@ impl ScimTarget {
             client,
             id: TargetId::new(id),
             roles: Arc::new([]),
+            domains: Arc::new([]),
         }
     }
 
@@ -50,6 +52,17 @@ impl ScimTarget {
     #[must_use]
     pub fn with_roles<S: Into<String>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
         self.roles = roles.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Names the domains that sign-in names may end in: SCIM does not tell, and an engine without a directory
+    /// beside this application compares the policy's domain with them.
+    #[must_use]
+    pub fn with_domains<S: AsRef<str>>(mut self, domains: impl IntoIterator<Item = S>) -> Self {
+        self.domains = domains
+            .into_iter()
+            .map(|domain| domain.as_ref().to_lowercase())
+            .collect();
         self
     }
 

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use iam_core::engine::Engine;
 use iam_core::entitlement::{Attribute, Attributes, Entitlement, Kind};
 use iam_core::event::EventId;
 use iam_core::http::HttpTransport;
-use iam_core::person::PersonKey;
+use iam_core::journal::MemoryJournal;
+use iam_core::person::{Person, PersonKey, Status};
 use iam_core::plan::{Action, Change, IdempotencyKey, Step};
+use iam_core::policy::Document;
 use iam_core::target::{Applied, Keys, PersonRef, Target};
+use iam_core::testing::ManualClock;
 use iam_core::{ErrorKind, Result};
 use iam_scim::filter::Filter;
 use iam_scim::groups::Group;
@@ -462,4 +466,57 @@ pub(crate) async fn without_patch_and_filter_the_end_is_the_same(at: Place) {
         at.join("ada", &[]).await.unwrap(),
         Applied::AlreadySo { account: Some(ada) }
     );
+}
+
+/// The whole lifecycle, decided by the engine.
+pub(crate) async fn a_person_joins_moves_and_leaves(at: Place) {
+    let policy = r#"
+        version = 1
+        [tenant]
+        domain = "contoso.example"
+        [naming]
+        upn = ["{given}.{family}"]
+        display_name = "{given} {family}"
+        [defaults]
+        usage_location = "person.country"
+    "#;
+    let engine = Engine::builder(
+        Arc::new(MemoryJournal::new()),
+        Arc::new(Document::parse(policy).unwrap()),
+    )
+    .target(Arc::new(at.target.clone().with_domains(["contoso.example"])))
+    .clock(Arc::new(ManualClock::at("2026-11-24T09:00:00Z".parse().unwrap())))
+    .build();
+    let hear = async |change: fn(&mut Person)| {
+        let mut person = Person::new(at.worker("mei"));
+        (person.given_name, person.family_name) = (Some("Mei".into()), Some("Tanaka".into()));
+        (person.department, person.country) = (Some("Sales".into()), Some("AU".into()));
+        person.hire_date = "2026-11-01".parse().ok();
+        change(&mut person);
+        engine.accept([person]).await.unwrap();
+        let report = engine.run(&|_| {}).await.unwrap();
+        assert_eq!(report.totals().open, 0, "{report:?}");
+        let mut found = at.target.find(&[at.keys("mei")]).await.unwrap();
+        found.remove(0).active.remove(0)
+    };
+    let department =
+        |account: &iam_core::entitlement::Account| account.attributes[&Attribute::Department].clone();
+
+    let joined = hear(|_| {}).await;
+    assert!(joined.enabled);
+    assert_eq!(
+        (joined.name.as_str(), department(&joined).as_str()),
+        ("mei.tanaka@contoso.example", "Sales")
+    );
+    // Nothing is left to do: what SCIM has no place for is not asked for again.
+    assert_eq!(engine.plan().await.unwrap().steps(), 0);
+
+    let moved = hear(|person| person.department = Some("Security".into())).await;
+    assert_eq!(
+        (moved.id.as_str(), department(&moved).as_str()),
+        (joined.id.as_str(), "Security")
+    );
+
+    let left = hear(|person| person.status = Status::Terminated).await;
+    assert_eq!((left.id, left.enabled), (joined.id, false));
 }

@@ -40,4 +40,5 @@ at_both_peers!(
     roles_are_groups_given_and_taken_once,
     a_deleted_account_is_gone_and_stays_so,
     without_patch_and_filter_the_end_is_the_same,
+    a_person_joins_moves_and_leaves,
 );
