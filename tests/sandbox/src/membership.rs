@@ -35,12 +35,13 @@ pub(crate) fn apply_rule(directory: &mut Directory, group: &str, now: Timestamp)
     let Some(Ok(rule)) = found.text("membershipRule").map(Rule::parse) else {
         return;
     };
+    let licensed = !found.licenses.is_empty();
     let users: Vec<(String, bool)> = directory
         .all(Kind::User)
         .map(|user| (user.id.clone(), rule.holds(user)))
         .collect();
     for (user, wanted) in users {
-        if put(directory, group, &user, wanted) {
+        if put(directory, group, &user, wanted) && licensed {
             seats::inherit(directory, &user, now);
         }
     }

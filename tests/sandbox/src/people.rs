@@ -183,7 +183,8 @@ fn pick<'a, T>(chance: &mut Ids, from: &'a [T]) -> &'a T {
 /// One of the names in a list with commas.
 fn name(chance: &mut Ids, names: &'static str) -> &'static str {
     let names: Vec<&str> = names.split(", ").collect();
-    *pick::<&'static str>(chance, &names)
+    let found: &&str = pick(chance, &names);
+    found
 }
 
 /// Somebody's properties without the sign-in name, and the name to begin it with.

@@ -8,6 +8,7 @@ mod failure;
 mod groups;
 mod page;
 mod scope;
+mod wish;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // helpers of tests, outside the test functions
 
 mod azure;
+mod azure_roles;
 mod colleagues;
 mod control;
 mod deleted;

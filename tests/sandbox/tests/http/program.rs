@@ -48,6 +48,16 @@ async fn it_writes_a_private_env_file_and_stops_when_told() {
     let reply =
         crate::read(reqwest::Client::new().get(format!("{authority}/{tenant}/discovery/v2.0/keys"))).await;
     assert_eq!(reply.status, 200);
+    for name in [
+        "SANDBOX_ARM",
+        "IAM_ARM_URL",
+        "SANDBOX_SUBSCRIPTION",
+        "SANDBOX_SCIM",
+        "IAM_SCIM_URL",
+        "SANDBOX_SCIM_TOKEN",
+    ] {
+        assert!(!value(name).is_empty(), "{name}");
+    }
     // The port is taken: a second one says so.
     let port = authority.rsplit(':').next().unwrap();
     let second = start(&["--port", port]).wait_with_output().unwrap();
@@ -61,4 +71,55 @@ async fn it_writes_a_private_env_file_and_stops_when_told() {
     assert!(told.success());
     assert!(first.wait().unwrap().success());
     std::fs::remove_file(&file).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn it_serves_https_records_and_leaves_nothing_behind() {
+    let place = std::env::temp_dir();
+    let file = place.join(format!("iam-sandbox-tls-{}.env", std::process::id()));
+    let record = place.join(format!("iam-sandbox-tls-{}.jsonl", std::process::id()));
+    let _ = std::fs::remove_file(&file);
+    let mut program = start(&[
+        "--tls",
+        "--people",
+        "3",
+        "--record",
+        record.to_str().unwrap(),
+        "--env-file",
+        file.to_str().unwrap(),
+    ]);
+    let text = wait_for(&file);
+    let value = |name: &str| {
+        let mut lines = text.lines();
+        lines
+            .find_map(|line| line.strip_prefix(&format!("{name}=")))
+            .unwrap()
+            .to_owned()
+    };
+    let authority = std::fs::read(value("IAM_CA_BUNDLE")).unwrap();
+    let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+    let http = reqwest::Client::builder()
+        .tls_certs_only([authority])
+        .build()
+        .unwrap();
+    let groups = http
+        .get(format!("{}/Groups", value("SANDBOX_SCIM")))
+        .bearer_auth(value("SANDBOX_SCIM_TOKEN"));
+    let reply = crate::read(groups).await;
+    assert!(reply.text.contains("supervisor"), "{}", reply.text);
+    let recorded = std::fs::read_to_string(&record).unwrap();
+    assert!(
+        recorded.contains("/scim/v2/Groups") && !recorded.contains(&value("SANDBOX_SCIM_TOKEN")),
+        "{recorded}"
+    );
+    let told = Command::new("kill")
+        .args(["-TERM", &program.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(told.success());
+    assert!(program.wait().unwrap().success());
+    assert!(!Path::new(&value("SANDBOX_CA")).exists());
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(&record).unwrap();
 }
