@@ -7,12 +7,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iam_core::auth::ClientSecret;
+use iam_arm::{ArmClient, ArmTarget};
+use iam_core::auth::{ClientSecret, TokenSource};
 use iam_core::clock::{Clock, SystemClock};
 use iam_core::http::HttpTransport;
+use iam_core::policy::Document;
+use iam_core::target::Target;
 use iam_core::{Cloud, Error, ErrorKind, Result, Secret};
 use iam_graph::GraphClient;
 use iam_sandbox::Sandbox;
+use iam_scim::{ScimClient, ScimTarget};
 use jiff::{SignedDuration, Timestamp};
 
 /// Where to sign in, and as whom.
@@ -22,6 +26,10 @@ pub(crate) struct Tenant {
     authority: String,
     client_id: String,
     secret: Secret,
+    /// Azure Resource Manager, if the tenant has it.
+    arm: Option<String>,
+    /// The SCIM application and its token, if there is one.
+    scim: Option<(String, Secret)>,
     /// Stops the embedded tenant when dropped.
     _embedded: Option<Sandbox>,
 }
@@ -48,6 +56,8 @@ impl Tenant {
             authority: sandbox.authority().to_owned(),
             client_id: sandbox.client_id().to_owned(),
             secret: sandbox.client_secret().into(),
+            arm: Some(sandbox.arm().to_owned()),
+            scim: Some((sandbox.scim().to_owned(), sandbox.scim_token().into())),
             _embedded: Some(sandbox),
         })
     }
@@ -82,23 +92,49 @@ impl Tenant {
             authority: value("SANDBOX_AUTHORITY")?,
             client_id: value("SANDBOX_CLIENT_ID")?,
             secret: value("SANDBOX_CLIENT_SECRET")?.into(),
+            arm: value("SANDBOX_ARM").ok(),
+            scim: value("SANDBOX_SCIM")
+                .ok()
+                .zip(value("SANDBOX_SCIM_TOKEN").ok().map(Secret::new)),
             _embedded: None,
         })
     }
 
     /// A new client, with connections and tokens of its own.
     pub(crate) fn client(&self) -> Result<GraphClient> {
+        let (cloud, secret, transport) = self.sign_in()?;
+        Ok(GraphClient::new(cloud, secret, transport))
+    }
+
+    /// What the policy names behind the directory: Azure, and SCIM applications. New clients, too.
+    pub(crate) fn targets(&self, policy: &Document) -> Result<Vec<Arc<dyn Target>>> {
+        let mut targets: Vec<Arc<dyn Target>> = Vec::new();
+        let scopes = policy.azure_scopes();
+        if let (Some(arm), false) = (&self.arm, scopes.is_empty()) {
+            let (cloud, secret, transport) = self.sign_in()?;
+            let client = ArmClient::new(cloud.with_arm(arm)?, secret, transport)?;
+            targets.push(Arc::new(ArmTarget::new(client, scopes)?));
+        }
+        if let (Some((url, token)), [app]) = (&self.scim, policy.apps().as_slice()) {
+            let client = ScimClient::new(url, token.clone(), Arc::new(HttpTransport::new()?))?;
+            targets.push(Arc::new(ScimTarget::new(app.as_str(), client)));
+        }
+        Ok(targets)
+    }
+
+    fn sign_in(&self) -> Result<(Cloud, Arc<dyn TokenSource>, Arc<HttpTransport>)> {
         let cloud = Cloud::custom(&self.authority, &self.graph)?;
         let transport = Arc::new(HttpTransport::new()?);
+        let (id, secret) = (&self.client_id, self.secret.clone());
         let secret = ClientSecret::new(
             &cloud,
             &self.id,
-            &self.client_id,
-            self.secret.clone(),
+            id,
+            secret,
             transport.clone(),
             Arc::new(SystemClock),
         )?;
-        Ok(GraphClient::new(cloud, Arc::new(secret), transport))
+        Ok((cloud, Arc::new(secret), transport))
     }
 }
 

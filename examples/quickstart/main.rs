@@ -20,6 +20,7 @@ use iam_core::engine::{Engine, Progress};
 use iam_core::intake::{FlatIntake, Reject};
 use iam_core::journal::SqliteJournal;
 use iam_core::policy::Document;
+use iam_core::target::Target;
 use iam_core::{Error, ErrorKind, Result};
 use iam_graph::{GraphMail, GraphTarget};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -109,6 +110,9 @@ async fn run(options: &Options) -> Result<Story> {
     let mut engine = Engine::builder(journal.clone(), policy.clone())
         .target(Arc::new(GraphTarget::new(client.clone())))
         .clock(clock.clone());
+    for target in tenant.targets(&policy)? {
+        engine = engine.target(target);
+    }
     if let Some(from) = &policy.settings().notify_from {
         engine = engine.notifier(Arc::new(GraphMail::new(client, from)));
     }
@@ -144,8 +148,9 @@ async fn run(options: &Options) -> Result<Story> {
     screen.summary(&story);
 
     // A client of its own, so that nothing which the run remembers can prove the run.
-    let reader = GraphTarget::new(tenant.client()?);
-    story.proof = Some(proof::read_back(&reader, journal.as_ref(), &policy, clock.now()).await?);
+    let mut readers: Vec<Arc<dyn Target>> = vec![Arc::new(GraphTarget::new(tenant.client()?))];
+    readers.extend(tenant.targets(&policy)?);
+    story.proof = Some(proof::read_back(&readers, journal.as_ref(), &policy, clock.now()).await?);
     screen.proof(&story);
     story.second_plan = Some(engine.plan().await?.steps());
     screen.finish(&story);

@@ -1,14 +1,14 @@
 //! The end state, read back from the tenant and compared with what HR and policy say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use iam_core::Result;
-use iam_core::entitlement::{Actual, Attribute, Catalog, Class, Kind, TargetId, Via, same};
+use iam_core::entitlement::{Actual, Attribute, Catalog, Class, Desired, Kind, TargetId, Via, same};
 use iam_core::journal::{Journal, Lifecycle, PersonState};
 use iam_core::person::{Person, PersonKey};
 use iam_core::policy::{AccessPolicy, Document, Subject};
 use iam_core::target::{Keys, PersonRef, Target};
-use iam_graph::GraphTarget;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ pub(crate) struct Proof {
 pub(crate) struct Row {
     pub(crate) person: String,
     pub(crate) name: String,
+    /// The account's id in the directory.
+    id: Option<String>,
     pub(crate) state: &'static str,
     pub(crate) held: Vec<(Kind, String)>,
     /// What is not as HR and policy say.
@@ -51,15 +53,19 @@ impl Proof {
     }
 }
 
-/// Reads everybody back.
+/// Reads everybody back, at the directory and then at every other target.
 pub(crate) async fn read_back(
-    target: &GraphTarget,
+    targets: &[Arc<dyn Target>],
     journal: &dyn Journal,
     policy: &Document,
     now: Timestamp,
 ) -> Result<Proof> {
+    let Some((target, others)) = targets.split_first() else {
+        return Ok(Proof { rows: Vec::new() });
+    };
     let expected = Expected {
         target: target.id().clone(),
+        kinds: target.capabilities().kinds,
         policy,
         catalog: target.catalog().await?,
         lengths: target.capabilities().lengths,
@@ -106,7 +112,87 @@ pub(crate) async fn read_back(
         }
         row
     });
-    Ok(Proof { rows: rows.collect() })
+    let mut proof = Proof { rows: rows.collect() };
+    for other in others {
+        beyond(other.as_ref(), &people, &by_key, &expected, &mut proof).await?;
+    }
+    Ok(proof)
+}
+
+/// Everybody at a target behind the directory.
+async fn beyond(
+    target: &dyn Target,
+    people: &[PersonState],
+    by_key: &BTreeMap<&PersonKey, &PersonState>,
+    expected: &Expected<'_>,
+    proof: &mut Proof,
+) -> Result<()> {
+    let (kinds, borrows) = (
+        target.capabilities().kinds,
+        target.capabilities().principals_of.is_some(),
+    );
+    let catalog = target.catalog().await?;
+    let keys = people.iter().zip(&proof.rows).map(|(state, row)| Keys {
+        person: state.key.clone(),
+        account: row.id.clone().filter(|_| borrows),
+    });
+    let found = target.find(&keys.collect::<Vec<_>>()).await?;
+    for ((state, found), row) in people.iter().zip(&found).zip(&mut proof.rows) {
+        let who: Vec<PersonRef> = found
+            .active
+            .iter()
+            .map(|account| PersonRef {
+                person: state.key.clone(),
+                account: account.id.clone(),
+            })
+            .collect();
+        let actual = target.observe(&who).await?.pop();
+        let held = actual
+            .as_ref()
+            .map(|actual| actual.held.as_slice())
+            .unwrap_or_default();
+        row.held.extend(
+            held.iter()
+                .map(|held| (held.entitlement.kind, held.entitlement.name.clone())),
+        );
+        let place = target.id();
+        if state.lifecycle == Lifecycle::Disabled {
+            row.differs.extend(
+                held.iter()
+                    .map(|held| format!("still holds {} at {place}", held.entitlement)),
+            );
+            let open = actual
+                .as_ref()
+                .and_then(|actual| actual.account.as_ref())
+                .is_some_and(|account| account.enabled);
+            if open && !borrows {
+                row.differs.push(format!("sign-in is not blocked at {place}"));
+            }
+        }
+        if state.lifecycle != Lifecycle::Active {
+            continue;
+        }
+        let manager = state
+            .record
+            .as_ref()
+            .and_then(|record| record.manager_id.as_ref());
+        let manager = manager.and_then(|key| by_key.get(key).copied());
+        let desired = expected.desired(state, manager).unwrap_or_default();
+        for grant in desired
+            .grants
+            .iter()
+            .filter(|grant| grant.what.is_for(place, &kinds))
+        {
+            match catalog.resolve(&grant.what) {
+                Ok(item) if held.iter().any(|held| same(&held.entitlement, &item.entitlement)) => {}
+                Ok(item) => row
+                    .differs
+                    .push(format!("does not hold {} at {place}", item.entitlement)),
+                Err(why) => row.differs.push(why),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn row(state: &PersonState, actual: &[Actual], catalog: &Catalog) -> Row {
@@ -130,6 +216,7 @@ fn row(state: &PersonState, actual: &[Actual], catalog: &Catalog) -> Row {
     Row {
         person: state.key.to_string(),
         name: account.map_or_else(String::new, |account| account.name.clone()),
+        id: account.map(|account| account.id.clone()),
         state: match account {
             None => "no account",
             Some(account) if account.enabled => "enabled",
@@ -143,6 +230,7 @@ fn row(state: &PersonState, actual: &[Actual], catalog: &Catalog) -> Row {
 /// What everybody is compared with.
 struct Expected<'a> {
     target: TargetId,
+    kinds: BTreeSet<Kind>,
     policy: &'a Document,
     catalog: Catalog,
     lengths: BTreeMap<Attribute, usize>,
@@ -189,15 +277,11 @@ impl Expected<'_> {
         differs
     }
 
-    /// What somebody at work should have and has not.
-    fn missing(
-        &self,
-        state: &PersonState,
-        manager: Option<&PersonState>,
-        actual: &Actual,
-        differs: &mut Vec<String>,
-    ) {
-        let Some(person) = &state.record else { return };
+    /// What policy says, today where the person works.
+    fn desired(&self, state: &PersonState, manager: Option<&PersonState>) -> Result<Desired, String> {
+        let Some(person) = &state.record else {
+            return Ok(Desired::default());
+        };
         let zone = person
             .time_zone
             .as_deref()
@@ -207,13 +291,25 @@ impl Expected<'_> {
             person,
             manager: manager.and_then(|manager| manager.record.as_ref()),
         };
-        let desired = match self
-            .policy
-            .desired(&subject, self.now.to_zoned_datetime(zone).date())
-        {
+        let today = self.now.to_zoned_datetime(zone).date();
+        self.policy
+            .desired(&subject, today)
+            .map_err(|problems| problems.to_string())
+    }
+
+    /// What somebody at work should have and has not.
+    fn missing(
+        &self,
+        state: &PersonState,
+        manager: Option<&PersonState>,
+        actual: &Actual,
+        differs: &mut Vec<String>,
+    ) {
+        let Some(person) = &state.record else { return };
+        let desired = match self.desired(state, manager) {
             Ok(desired) => desired,
             Err(problems) => {
-                differs.push(problems.to_string());
+                differs.push(problems);
                 return;
             }
         };
@@ -229,7 +325,11 @@ impl Expected<'_> {
             }
         }
         self.manager(person, manager, actual, differs);
-        for grant in &desired.grants {
+        for grant in desired
+            .grants
+            .iter()
+            .filter(|grant| grant.what.is_for(&self.target, &self.kinds))
+        {
             let item = match self.catalog.resolve(&grant.what) {
                 Ok(item) => item,
                 Err(why) => {

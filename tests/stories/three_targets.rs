@@ -2,17 +2,11 @@
 
 use std::sync::Arc;
 
-use iam_arm::{ArmClient, ArmTarget};
-use iam_core::Cloud;
-use iam_core::auth::ClientSecret;
-use iam_core::clock::SystemClock;
 use iam_core::engine::{Ending, Engine, RunReport};
-use iam_core::http::HttpTransport;
 use iam_core::journal::SqliteJournal;
 use iam_core::policy::Document;
 use iam_core::testing::ManualClock;
 use iam_sandbox::{Effect, Fault, RetryAfter, Sandbox};
-use iam_scim::{ScimClient, ScimTarget};
 use serde_json::Value;
 
 use crate::world::{self, NOW, person};
@@ -49,43 +43,13 @@ struct Three {
 async fn three() -> Three {
     let sandbox = Sandbox::start().await.unwrap();
     let policy = Document::parse(&POLICY.replace("SUB", sandbox.subscription())).unwrap();
-    let cloud = Cloud::custom(sandbox.authority(), sandbox.graph())
-        .unwrap()
-        .with_arm(sandbox.arm())
-        .unwrap();
-    let transport = Arc::new(HttpTransport::new().unwrap());
-    let (id, secret) = (sandbox.client_id(), sandbox.client_secret().into());
-    let tenant = sandbox.tenant_id();
-    let secret = ClientSecret::new(
-        &cloud,
-        tenant,
-        id,
-        secret,
-        transport.clone(),
-        Arc::new(SystemClock),
-    )
-    .unwrap();
-    let arm = ArmClient::new(cloud, Arc::new(secret), transport.clone()).unwrap();
-    let arm = ArmTarget::new(arm, policy.azure_scopes()).unwrap();
-    let token: iam_core::Secret = sandbox.scim_token().into();
-    let app = ScimTarget::new(
-        "ticketing",
-        ScimClient::new(sandbox.scim(), token, transport).unwrap(),
-    );
-
     let folder = tempfile::tempdir().unwrap();
     let journal = SqliteJournal::open(folder.path().join("journal.sqlite"), tenant)
         .await
         .unwrap();
     let clock = ManualClock::at(NOW.parse().unwrap());
-    let client = world::client(&sandbox);
-    let engine = world::engine_with(
-        client,
-        vec![Arc::new(arm), Arc::new(app)],
-        Arc::new(journal),
-        policy,
-        &clock,
-    );
+    let behind = world::targets(&sandbox, &policy);
+    let engine = world::engine_with(world::client(&sandbox), behind, Arc::new(journal), policy, &clock);
     Three {
         sandbox,
         engine,

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use iam_arm::{ArmClient, ArmTarget};
 use iam_core::auth::ClientSecret;
 use iam_core::clock::SystemClock;
 use iam_core::engine::{Engine, RunReport};
@@ -17,6 +18,7 @@ use iam_core::testing::ManualClock;
 use iam_core::{Cloud, Result};
 use iam_graph::{GraphClient, GraphMail, GraphTarget};
 use iam_sandbox::Sandbox;
+use iam_scim::{ScimClient, ScimTarget};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -114,6 +116,29 @@ pub fn engine_of(
     engine_with(client, Vec::new(), journal, policy, clock)
 }
 
+/// The targets that the policy names behind the directory.
+pub fn targets(sandbox: &Sandbox, policy: &Document) -> Vec<Arc<dyn Target>> {
+    let mut targets: Vec<Arc<dyn Target>> = Vec::new();
+    let transport = Arc::new(HttpTransport::new().unwrap());
+    let scopes = policy.azure_scopes();
+    if !scopes.is_empty() {
+        let cloud = Cloud::custom(sandbox.authority(), sandbox.graph()).unwrap();
+        let cloud = cloud.with_arm(sandbox.arm()).unwrap();
+        let (id, secret) = (sandbox.client_id(), sandbox.client_secret().into());
+        let clock = Arc::new(SystemClock);
+        let secret =
+            ClientSecret::new(&cloud, sandbox.tenant_id(), id, secret, transport.clone(), clock).unwrap();
+        let client = ArmClient::new(cloud, Arc::new(secret), transport.clone()).unwrap();
+        targets.push(Arc::new(ArmTarget::new(client, scopes).unwrap()));
+    }
+    for app in policy.apps() {
+        let token: iam_core::Secret = sandbox.scim_token().into();
+        let client = ScimClient::new(sandbox.scim(), token, transport.clone()).unwrap();
+        targets.push(Arc::new(ScimTarget::new(app.as_str(), client)));
+    }
+    targets
+}
+
 /// The same with more targets behind the directory.
 pub fn engine_with(
     client: GraphClient,
@@ -145,6 +170,7 @@ impl World {
         world
     }
 
+    /// The seeded tenant, with Azure and the application connected where the policy names them.
     pub async fn with_policy(policy: &str) -> Self {
         let sandbox = Sandbox::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -152,7 +178,8 @@ impl World {
         let journal = Arc::new(SqliteJournal::open(&path, sandbox.tenant_id()).await.unwrap());
         let clock = ManualClock::at(NOW.parse().unwrap());
         let policy = Document::parse(policy).unwrap();
-        let engine = engine(&sandbox, journal, policy, &clock);
+        let behind = targets(&sandbox, &policy);
+        let engine = engine_with(client(&sandbox), behind, journal, policy, &clock);
         Self {
             eyes: client(&sandbox),
             sandbox,

@@ -184,6 +184,15 @@ impl Document {
             .collect()
     }
 
+    /// The SCIM applications that the policy names, each once.
+    pub fn apps(&self) -> Vec<TargetId> {
+        let named = self
+            .rules
+            .mentions()
+            .filter_map(|(.., reference)| reference.target.clone());
+        named.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The Azure scopes that the policy names, each once.
     pub fn azure_scopes(&self) -> Vec<String> {
         let azure = self
