@@ -166,7 +166,7 @@ impl Screen {
         }
         let (style, sign, what, which) = match &step.action {
             Action::CreateAccount { name, attributes } => {
-                self.row(&add, "+", "account", name, &why, &step.why);
+                self.row(&add, "+", "account", &at(step, name), &why, &step.why);
                 let values: Vec<&str> = attributes.values().map(String::as_str).collect();
                 self.row(&add, "+", "attributes", &values.join(" · "), &why, "");
                 return;
@@ -195,7 +195,7 @@ impl Screen {
             }
             other => (&change, "~", other.kind(), String::new()),
         };
-        self.row(style, sign, what, &which, &why, &step.why);
+        self.row(style, sign, what, &at(step, &which), &why, &step.why);
     }
 
     fn row(&self, style: &Style, sign: &str, what: &str, which: &str, dim: &Style, why: &str) {
@@ -277,6 +277,14 @@ impl Screen {
             self.title("Planned again");
             self.line(format!("{steps} steps"));
         }
+    }
+}
+
+/// What a step is about, and where, if it is not the directory.
+fn at(step: &Step, which: &str) -> String {
+    match step.target.as_str() {
+        "graph" | "arm" => which.to_owned(),
+        other => format!("{which} at {other}"),
     }
 }
 
