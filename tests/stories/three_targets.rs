@@ -44,7 +44,7 @@ async fn three() -> Three {
     let sandbox = Sandbox::start().await.unwrap();
     let policy = Document::parse(&POLICY.replace("SUB", sandbox.subscription())).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let journal = SqliteJournal::open(folder.path().join("journal.sqlite"), tenant)
+    let journal = SqliteJournal::open(folder.path().join("journal.sqlite"), sandbox.tenant_id())
         .await
         .unwrap();
     let clock = ManualClock::at(NOW.parse().unwrap());
