@@ -201,7 +201,7 @@ impl Columns {
         for (at, name) in header.iter().enumerate() {
             let field = match vocabulary.meaning(name) {
                 Meaning::Known(field) => Some(field),
-                Meaning::Ignored => None,
+                Meaning::Ignored | Meaning::Aside(_) => None,
                 Meaning::Unknown => {
                     let name = name.trim();
                     unknown.push(if name.is_empty() {

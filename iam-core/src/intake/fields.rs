@@ -171,18 +171,71 @@ impl Spelling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     Known(Field),
+    /// Only of a [report](Vocabulary::of_reports).
+    Aside(Aside),
     Ignored,
     Unknown,
 }
+
+/// What a report's field says that is no [`Field`] as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Aside {
+    /// A worker id. Reports may have several; lower ranks first.
+    WorkerId(usize),
+    /// First and last name in one text. Lower ranks first.
+    FullName(usize),
+    /// The same of the preferred name.
+    PreferredFullName,
+}
+
+/// Worker ids of a report, the one that Workday itself keys employees by first; any other name of
+/// [`Field::EmployeeId`] ranks after them.
+const WORKER_IDS: [&str; 3] = ["employeeid", "workerid", "employeenumber"];
+
+/// Full names in a report.
+const FULL_NAMES: [&str; 4] = ["legalname", "fullname", "displayname", "workername"];
+
+/// What reports have besides and nothing here follows from. `Supervisory_Organization` ends with the manager's name,
+/// which is no key; managers are linked by their worker id only.
+const OF_NO_USE: [&str; 19] = [
+    "supervisoryorganization",
+    "supervisoryorg",
+    "supervisor",
+    "manager",
+    "managername",
+    "manageremail",
+    "jobprofile",
+    "jobfamily",
+    "jobcode",
+    "position",
+    "positionid",
+    "division",
+    "wid",
+    "workdayid",
+    "username",
+    "fte",
+    "onleave",
+    "workertypeid",
+    "gender",
+];
 
 /// Which names are ignored besides those that are known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Vocabulary {
     ignored: BTreeSet<String>,
     pub(super) ignore_unknown: bool,
+    of_reports: bool,
 }
 
 impl Vocabulary {
+    /// The vocabulary of Workday reports: full names, several worker ids, and usual fields of no use.
+    pub(super) fn of_reports() -> Self {
+        Self {
+            of_reports: true,
+            ..Self::default()
+        }
+    }
+
     /// Ignores these names, known or not.
     pub(super) fn ignore<S: AsRef<str>>(&mut self, names: impl IntoIterator<Item = S>) {
         self.ignored
@@ -194,12 +247,38 @@ impl Vocabulary {
         if !self.ignored.is_empty() && self.ignored.contains(&plain(name)) {
             return Meaning::Ignored;
         }
+        if self.of_reports
+            && let Some(meaning) = in_report(name)
+        {
+            return meaning;
+        }
         match Field::named(name) {
             Some(field) => Meaning::Known(field),
             None if self.ignore_unknown => Meaning::Ignored,
             None => Meaning::Unknown,
         }
     }
+}
+
+/// What a name means in a report and not elsewhere. `CF_` is how Workday names calculated fields.
+fn in_report(name: &str) -> Option<Meaning> {
+    let plain = plain(name);
+    let rank = |names: &[&str]| names.iter().position(|known| *known == plain);
+    if BY_NAME.get(&plain) == Some(&Field::EmployeeId) {
+        let rank = rank(&WORKER_IDS).unwrap_or(WORKER_IDS.len());
+        return Some(Meaning::Aside(Aside::WorkerId(rank)));
+    }
+    if let Some(rank) = rank(&FULL_NAMES) {
+        return Some(Meaning::Aside(Aside::FullName(rank)));
+    }
+    if plain == "preferredname" {
+        return Some(Meaning::Aside(Aside::PreferredFullName));
+    }
+    let calculated = name
+        .trim()
+        .get(..3)
+        .is_some_and(|start| start.eq_ignore_ascii_case("CF_"));
+    (calculated || rank(&OF_NO_USE).is_some()).then_some(Meaning::Ignored)
 }
 
 /// A name without what does not count.

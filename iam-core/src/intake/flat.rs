@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use super::encoding::Opened;
-use super::{CsvIntake, Intake, Item, Summary, WorkdayJsonIntake};
+use super::{CsvIntake, Intake, Item, RaasIntake, Summary, WorkdayJsonIntake};
 use crate::error::Result;
 
 /// A format of the flat shape.
@@ -13,33 +13,38 @@ use crate::error::Result;
 pub enum Format {
     /// An array of flat objects: [`WorkdayJsonIntake`].
     Json,
+    /// An object around an array `Report_Entry`: [`RaasIntake`].
+    Raas,
     /// A table: [`CsvIntake`].
     Csv,
 }
 
-/// The format by content: JSON where the first character that is not blank is `[` or `{`, else CSV; `None` where there
-/// is none. A byte order mark is passed over.
+/// The format by content: JSON where the first character that is not blank is `[` or `{`, and a report where it is `{`
+/// and the name `Report_Entry` follows; else CSV; `None` where there is none. A byte order mark is passed over.
 ///
 /// ```
 /// use iam_core::intake::{Format, detect};
 /// assert_eq!(detect(b"\n [{\"employeeId\": "), Some(Format::Json));
+/// assert_eq!(detect(b"{ \"Report_Entry\": [{"), Some(Format::Raas));
 /// assert_eq!(detect("\u{feff}Employee ID,First Name".as_bytes()), Some(Format::Csv));
 /// assert_eq!(detect(b" \r\n"), None);
 /// ```
 pub fn detect(first_bytes: &[u8]) -> Option<Format> {
     let text = first_bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first_bytes);
     match text.trim_ascii_start().first()? {
+        b'{' if memchr::memmem::find(text, b"\"Report_Entry\"").is_some() => Some(Format::Raas),
         b'[' | b'{' => Some(Format::Json),
         _ => Some(Format::Csv),
     }
 }
 
-/// Reads the flat shape as JSON or CSV, whichever it [is](detect). What is said of [`CsvIntake`] and
-/// [`WorkdayJsonIntake`] holds.
+/// Reads the flat shape as JSON, report or CSV, whichever it [is](detect). What is said of [`CsvIntake`],
+/// [`WorkdayJsonIntake`] and [`RaasIntake`] holds.
 #[derive(Debug, Clone, Default)]
 pub struct FlatIntake {
     csv: CsvIntake,
     json: WorkdayJsonIntake,
+    report: RaasIntake,
 }
 
 impl FlatIntake {
@@ -53,6 +58,7 @@ impl FlatIntake {
     pub fn ignore<S: AsRef<str>>(mut self, fields: impl IntoIterator<Item = S>) -> Self {
         let names: Vec<S> = fields.into_iter().collect();
         self.csv = self.csv.ignore(names.iter().map(AsRef::as_ref));
+        self.report = self.report.ignore(names.iter().map(AsRef::as_ref));
         self.json = self.json.ignore(names);
         self
     }
@@ -62,6 +68,7 @@ impl FlatIntake {
     pub fn ignore_unknown(mut self, yes: bool) -> Self {
         self.csv = self.csv.ignore_unknown_columns(yes);
         self.json = self.json.ignore_unknown_fields(yes);
+        self.report = self.report.ignore_unknown_fields(yes);
         self
     }
 }
@@ -75,6 +82,7 @@ impl Intake for FlatIntake {
         let input = Opened::new(input)?;
         match detect(&input.head) {
             Some(Format::Json) => self.json.read_opened(input, sink),
+            Some(Format::Raas) => self.report.read_opened(input, sink),
             _ => self.csv.read_opened(input, sink),
         }
     }

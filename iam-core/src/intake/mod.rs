@@ -4,9 +4,11 @@
 //! input, and no row's personal data stands in a message.
 
 mod csv;
+mod element;
 mod encoding;
 mod fields;
 mod flat;
+mod raas;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ mod workday_json;
 
 pub use csv::CsvIntake;
 pub use flat::{FlatIntake, Format, detect};
+pub use raas::RaasIntake;
 pub use workday_json::WorkdayJsonIntake;
 
 use std::fmt;

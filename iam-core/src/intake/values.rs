@@ -232,6 +232,21 @@ pub(super) fn country(text: &str) -> Checked<String> {
     ))
 }
 
+/// The code of a country by its English name, as ISO 3166-1 has it or as people write it; `None` where the text is a
+/// code, or no name that is known. Blanks, marks and letter case do not count.
+pub(super) fn country_named(name: &str) -> Option<String> {
+    let plain: String = name.nfd().filter(|c| c.is_alphanumeric()).collect();
+    if plain.chars().count() < 4 {
+        return None;
+    }
+    // Before aliases, since the alias "Samoa" means American Samoa.
+    Country::from_name(&plain)
+        .or_else(|_| Country::from_name(format!("the{plain}")))
+        .or_else(|_| Country::from_alias(&plain))
+        .ok()
+        .map(|country| country.alpha2.to_owned())
+}
+
 /// Files that some systems keep beside the time zones of their database, and the zone that means "not set".
 const NO_PLACE: [&str; 5] = ["posix", "right/", "localtime", "Factory", "leap"];
 

@@ -79,3 +79,25 @@ fn the_example_feed() {
     );
     check_ids(&found[..16], 1001..=1016);
 }
+
+#[test]
+fn the_example_report() {
+    let report = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/data/raas_report.json"
+    ));
+    let (found, end) = words(&FlatIntake::new(), report);
+    assert_eq!(
+        end.unwrap(),
+        Summary {
+            rows: 15,
+            records: 13,
+            rejects: 2
+        }
+    );
+    assert_eq!(
+        found[13..],
+        ["14 \"Legal_Name\" unsplit_name", "15 \"Country\" not_a_country"]
+    );
+    check_ids(&found[..13], 3001..=3013);
+}

@@ -58,7 +58,7 @@ fn broken_json_says_where_and_what_was_read() {
         &["line 1", "not JSON"],
     );
     check_error(
-        r#"{"Report_Entry": []}"#,
+        r#"{"workers": []}"#,
         &[],
         &["an array of objects at the top level"],
     );

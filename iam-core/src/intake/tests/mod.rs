@@ -2,6 +2,7 @@
 
 mod examples;
 mod json;
+mod raas;
 mod random;
 mod stream;
 mod table;

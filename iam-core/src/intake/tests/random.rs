@@ -42,6 +42,11 @@ fn inputs() -> impl Strategy<Value = Vec<u8>> {
         "{\"employeeId\":\"W-3\",\"status\":\"A\",\"surname\":\"L\"},",
         "employeeId,surname,status\n",
         "W-4,L,A\n",
+        "{\"Worker_ID\":\"W-5\",\"Legal_Name\":\"L M\"},",
+        "\"Preferred_Name\":\"L\"",
+        "\"Country\":\"India\"",
+        "\"Report_Entry\":",
+        "\"Paging\":",
     ]);
     let text = prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat().into_bytes());
     let table = text
@@ -50,17 +55,58 @@ fn inputs() -> impl Strategy<Value = Vec<u8>> {
     let feed = text
         .clone()
         .prop_map(|text| [b"[", text.as_slice(), b"]"].concat());
-    prop_oneof![prop::collection::vec(any::<u8>(), 0..200), text, table, feed]
+    let report = feed
+        .clone()
+        .prop_map(|feed| [b"{\"Report_Entry\":", feed.as_slice(), b"}"].concat());
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..200),
+        text,
+        table,
+        feed,
+        report
+    ]
+}
+
+/// One record of a report, well written, with any texts in it.
+fn entries() -> impl Strategy<Value = serde_json::Value> {
+    let name = prop::sample::select(vec![
+        "Employee_ID",
+        "Worker_ID",
+        "First_Name",
+        "Last_Name",
+        "Legal_Name",
+        "Preferred_Name",
+        "Country",
+        "Worker_Status",
+        "CF_Any",
+        "Shoe_Size",
+    ]);
+    let text = prop_oneof![
+        "\\PC{0,12}",
+        Just("Ada Lovelace".to_owned()),
+        Just("Ada".to_owned()),
+        Just("Active".to_owned())
+    ];
+    prop::collection::btree_map(name, text, 0..8).prop_map(|fields| serde_json::json!(fields))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
+    fn well_written_reports_lose_no_record(records in prop::collection::vec(entries(), 0..6)) {
+        let report = serde_json::json!({ "Report_Entry": records }).to_string();
+        let (found, end) = words(&FlatIntake::new(), report.as_bytes());
+        prop_assert_eq!(found.len(), records.len());
+        prop_assert_eq!(end.map(|end| end.rows).ok(), Some(records.len() as u64));
+    }
+
+    #[test]
     fn any_bytes_are_records_and_rejects_or_an_error(input in inputs()) {
-        let intakes: [&dyn Intake; 4] = [
+        let intakes: [&dyn Intake; 5] = [
             &CsvIntake::new(),
             &CsvIntake::new().ignore_unknown_columns(true),
             &WorkdayJsonIntake::new(),
+            &RaasIntake::new(),
             &FlatIntake::new().ignore_unknown(true),
         ];
         for intake in intakes {
