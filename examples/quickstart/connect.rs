@@ -1,4 +1,4 @@
-//! The tenant: embedded, or a running sandbox by its env file.
+//! The tenant: embedded, a running sandbox by its env file, or a real one by the environment.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -30,6 +30,8 @@ pub(crate) struct Tenant {
     arm: Option<String>,
     /// The SCIM application and its token, if there is one.
     scim: Option<(String, Secret)>,
+    /// Certificates to trust besides the machine's (PEM).
+    ca: Option<Vec<u8>>,
     /// Stops the embedded tenant when dropped.
     _embedded: Option<Sandbox>,
 }
@@ -58,6 +60,7 @@ impl Tenant {
             secret: sandbox.client_secret().into(),
             arm: Some(sandbox.arm().to_owned()),
             scim: Some((sandbox.scim().to_owned(), sandbox.scim_token().into())),
+            ca: None,
             _embedded: Some(sandbox),
         })
     }
@@ -96,8 +99,44 @@ impl Tenant {
             scim: value("SANDBOX_SCIM")
                 .ok()
                 .zip(value("SANDBOX_SCIM_TOKEN").ok().map(Secret::new)),
+            ca: value("SANDBOX_CA").ok().map(|path| read_ca(&path)).transpose()?,
             _embedded: None,
         })
+    }
+
+    /// The tenant that the environment names: `IAM_TENANT_ID IAM_CLIENT_ID IAM_CLIENT_SECRET` (or `AZURE_…`), and
+    /// where they differ from the public cloud `IAM_AUTHORITY IAM_GRAPH_URL IAM_ARM_URL`, `IAM_SCIM_URL` with
+    /// `IAM_SCIM_TOKEN`, and `IAM_CA_BUNDLE`.
+    pub(crate) fn real() -> Result<Self> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let named = |name: &str| {
+            let value = variable(&format!("IAM_{name}")).or_else(|| variable(&format!("AZURE_{name}")));
+            let missing =
+                || format!("set IAM_{name} or AZURE_{name}: the tenant to work on, and as which application");
+            value.ok_or_else(|| Error::new(ErrorKind::Invalid, missing()))
+        };
+        let public = Cloud::public();
+        let or_public = |name: &str, public: &str| variable(name).unwrap_or_else(|| public.to_owned());
+        Ok(Self {
+            id: named("TENANT_ID")?,
+            client_id: named("CLIENT_ID")?,
+            secret: named("CLIENT_SECRET")?.into(),
+            authority: or_public("IAM_AUTHORITY", public.authority()),
+            graph: or_public("IAM_GRAPH_URL", public.graph()),
+            arm: Some(or_public("IAM_ARM_URL", public.arm()?)),
+            scim: variable("IAM_SCIM_URL").zip(variable("IAM_SCIM_TOKEN").map(Secret::new)),
+            ca: variable("IAM_CA_BUNDLE").map(|path| read_ca(&path)).transpose()?,
+            _embedded: None,
+        })
+    }
+
+    fn transport(&self) -> Result<Arc<HttpTransport>> {
+        let transport = HttpTransport::builder();
+        let transport = match &self.ca {
+            Some(ca) => transport.ca_bundle_pem(ca.clone()),
+            None => transport,
+        };
+        Ok(Arc::new(transport.build()?))
     }
 
     /// A new client, with connections and tokens of its own.
@@ -116,7 +155,7 @@ impl Tenant {
             targets.push(Arc::new(ArmTarget::new(client, scopes)?));
         }
         if let (Some((url, token)), [app]) = (&self.scim, policy.apps().as_slice()) {
-            let client = ScimClient::new(url, token.clone(), Arc::new(HttpTransport::new()?))?;
+            let client = ScimClient::new(url, token.clone(), self.transport()?)?;
             targets.push(Arc::new(ScimTarget::new(app.as_str(), client)));
         }
         Ok(targets)
@@ -124,7 +163,7 @@ impl Tenant {
 
     fn sign_in(&self) -> Result<(Cloud, Arc<dyn TokenSource>, Arc<HttpTransport>)> {
         let cloud = Cloud::custom(&self.authority, &self.graph)?;
-        let transport = Arc::new(HttpTransport::new()?);
+        let transport = self.transport()?;
         let (id, secret) = (&self.client_id, self.secret.clone());
         let secret = ClientSecret::new(
             &cloud,
@@ -136,6 +175,12 @@ impl Tenant {
         )?;
         Ok((cloud, Arc::new(secret), transport))
     }
+}
+
+fn read_ca(path: &str) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| {
+        Error::new(ErrorKind::Invalid, format!("the CA bundle {path} cannot be read")).with_source(source)
+    })
 }
 
 /// A clock that runs from a given instant on, or the machine's.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use iam_core::clock::Clock;
 use iam_core::engine::{Engine, Progress};
 use iam_core::intake::{FlatIntake, Reject};
@@ -56,12 +56,33 @@ struct Options {
     /// Use a running iam-sandbox, by the file it wrote with --env-file [default: an embedded one]
     #[arg(long, value_name = "ENVFILE")]
     sandbox: Option<PathBuf>,
+    /// The tenant to work on: the sandbox, or the real one that IAM_TENANT_ID, IAM_CLIENT_ID and
+    /// IAM_CLIENT_SECRET (or AZURE_…) name; the real one is only looked at unless --apply is given
+    #[arg(long, value_enum, default_value = "sandbox")]
+    tenant: Which,
+    /// Change the real tenant; needs --journal, for what is granted must be remembered
+    #[arg(long)]
+    apply: bool,
     /// The instant to plan for [default: now; for the example data 2026-11-24T09:00:00Z]
     #[arg(long, value_name = "INSTANT")]
     as_of: Option<Timestamp>,
     /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
+}
+
+/// Which tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    Sandbox,
+    Real,
+}
+
+impl Options {
+    /// Whether nothing may be changed.
+    fn only_look(&self) -> bool {
+        self.dry_run || (self.tenant == Which::Real && !self.apply)
+    }
 }
 
 #[tokio::main]
@@ -98,7 +119,18 @@ async fn run(options: &Options) -> Result<Story> {
     let policy = Arc::new(read_policy(&policy)?);
 
     let screen = Screen::new(options.json);
-    let tenant = Tenant::open(options.sandbox.as_deref()).await?;
+    let tenant = match options.tenant {
+        Which::Sandbox => Tenant::open(options.sandbox.as_deref()).await?,
+        Which::Real if options.feed.is_empty() || options.policy.is_none() => {
+            let advice = "give --feed FILE and --policy FILE: the example company is not for a real tenant";
+            return Err(Error::new(ErrorKind::Invalid, advice));
+        }
+        Which::Real if options.apply && options.journal.is_none() => {
+            let advice = "give --journal FILE: what is granted to real people must be remembered";
+            return Err(Error::new(ErrorKind::Invalid, advice));
+        }
+        Which::Real => Tenant::real()?,
+    };
     let temporary =
         tempfile::tempdir().map_err(|source| io_error("a temporary folder cannot be made", source))?;
     let journal = options
@@ -128,7 +160,7 @@ async fn run(options: &Options) -> Result<Story> {
     let preview = engine.plan().await?;
     screen.plan(&preview);
     story.planned(&preview);
-    if options.dry_run {
+    if options.only_look() {
         screen.dry_run(&story);
         screen.finish(&story);
         return Ok(story);

@@ -258,6 +258,60 @@ fn what_cannot_be_used_is_refused_with_advice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_real_tenant_is_only_looked_at_unless_asked() {
+    let sandbox = Sandbox::builder().tls().start().await.unwrap();
+    let files = Files::new();
+    let journal = files.path("journal.sqlite");
+    let environment = sandbox.env();
+    let environment = environment.lines().filter_map(|line| line.split_once('='));
+    let environment: Vec<(&str, &str)> = environment.filter(|(name, _)| name.starts_with("IAM_")).collect();
+    let run = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = Command::new(program());
+        command
+            .args(["--tenant", "real", "--as-of", "2026-11-24T09:00:00Z"])
+            .args(arguments);
+        command.env_clear().envs(environment.iter().copied());
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command.output().unwrap();
+        (
+            status.code(),
+            String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned(),
+        )
+    };
+    let writes = || {
+        let log = sandbox.log();
+        let writes = log
+            .iter()
+            .filter(|entry| entry.method != "GET" && !entry.path.ends_with("/token"));
+        writes.count()
+    };
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
+    let (feed, policy) = (format!("{data}/workday_feed.json"), format!("{data}/policy.toml"));
+    let given = ["--feed", &feed, "--policy", &policy];
+    let refused = |arguments: &[&str], environment: &[(&str, &str)], word: &str| {
+        let (code, text) = run(arguments, environment);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(word), "{text}");
+    };
+    refused(&[], &environment, "--feed");
+    refused(&[&given[..], &["--apply"]].concat(), &environment, "--journal");
+    refused(&given, &[], "IAM_TENANT_ID");
+    let (code, text) = run(&given, &environment);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("nothing was changed"), "{text}");
+    assert_eq!(writes(), 0);
+    let (code, text) = run(
+        &[&given[..], &["--apply", "--journal", &journal]].concat(),
+        &environment,
+    );
+    assert_eq!(code, Some(0), "{text}");
+    assert!(writes() > 50, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_and_a_tenant_that_is_not_there_say_what_to_check() {
     let sandbox = Sandbox::start().await.unwrap();
     let files = Files::new();
