@@ -75,8 +75,8 @@ fn without_options_it_plans_applies_proves_and_plans_nothing_more() {
         "new_hires.csv (W-2092) row 22, field Hire Date: expected a day of the calendar, found 2026-02-30 [impossible_date]",
         "W-1003 Mei Tanaka · join",
         "rules security, security-analysts",
-        "15 rejected rows",
-        "66 people read back, 0 differences from HR and policy",
+        "23 rejected rows",
+        "195 people read back, 0 differences from HR and policy",
     ] {
         assert!(out.contains(line), "{line:?} is missing in:\n{out}");
     }

@@ -25,7 +25,7 @@ async fn the_whole_csv_and_the_feed_end_as_policy_says() {
     let policy = std::fs::read_to_string(data("policy.toml")).unwrap();
     let world = World::with_policy(&policy).await;
     assert_eq!(world.read(&data("workday_feed.json")).await.unwrap().len(), 2);
-    assert_eq!(world.read(&data("new_hires.csv")).await.unwrap().len(), 13);
+    assert_eq!(world.read(&data("new_hires.csv")).await.unwrap().len(), 21);
     let report = world.run().await;
     let open: Vec<_> = report
         .people
