@@ -36,10 +36,17 @@ pub(crate) struct Doors<'a> {
 }
 
 impl Doors<'_> {
+    /// The target that carries a step out.
+    fn target(&self, step: &Step) -> Option<&dyn Target> {
+        let mut targets = self.targets.iter().map(AsRef::as_ref);
+        targets.find(|target| *target.id() == step.target)
+    }
+
     /// The target whose accounts a step's target uses: mostly its own.
     fn home<'a>(&'a self, step: &'a Step) -> &'a str {
-        let of = self.targets.iter().find(|target| *target.id() == step.target);
-        let home = of.and_then(|target| target.capabilities().principals_of);
+        let home = self
+            .target(step)
+            .and_then(|target| target.capabilities().principals_of);
         let home = home.and_then(|home| self.targets.iter().find(|target| *target.id() == home));
         home.map_or(step.target.as_str(), |home| home.id().as_str())
     }
@@ -162,11 +169,15 @@ pub(crate) async fn execute(
 
 /// What an error that is not about one step (the tenant cannot be reached, …) means for the event.
 pub(crate) fn postponed(claim: &Claim, error: &Error, now: Timestamp) -> Timestamp {
-    let advised = match error.retry() {
+    backoff::next_attempt(claim.attempts, claim.event.kind.is_leave(), advised(error), now)
+}
+
+/// How long the service asks to be left alone.
+fn advised(error: &Error) -> Option<Duration> {
+    match error.retry() {
         Retry::After(advised) => advised,
-        _ => None,
-    };
-    backoff::next_attempt(claim.attempts, claim.event.kind.is_leave(), advised, now)
+        Retry::Never | Retry::Exhausted => None,
+    }
 }
 
 enum Weight {
@@ -178,10 +189,6 @@ enum Weight {
 }
 
 fn weigh(step: &Step, error: &Error) -> Weight {
-    let advised = match error.retry() {
-        Retry::After(advised) => advised,
-        Retry::Never | Retry::Exhausted => None,
-    };
     match (&step.action, error.kind()) {
         // A notice that could not be sent is reported; the access it speaks of is as planned.
         (Action::Notify { .. }, _) => Weight::Harmless,
@@ -196,7 +203,7 @@ fn weigh(step: &Step, error: &Error) -> Weight {
             | ErrorKind::Conflict
             | ErrorKind::NotFound
             | ErrorKind::Unauthenticated,
-        ) => Weight::Again(advised),
+        ) => Weight::Again(advised(error)),
         _ => Weight::Never,
     }
 }

@@ -55,9 +55,7 @@ async fn effect(
         return Ok(Applied::Done { account: None });
     }
     let target = doors
-        .targets
-        .iter()
-        .find(|target| *target.id() == step.target)
+        .target(step)
         .ok_or_else(|| Error::new(ErrorKind::Invalid, format!("no target is called {}", step.target)))?;
     target.apply(step, key).await
 }
@@ -108,7 +106,8 @@ fn class(doors: &Doors<'_>, step: &Step) -> EffectClass {
     if matches!(step.action, Action::Notify { .. }) {
         return EffectClass::AtMostOnce;
     }
-    let target = doors.targets.iter().find(|target| *target.id() == step.target);
-    let class = target.and_then(|target| target.capabilities().actions.get(step.action.kind()).copied());
+    let class = doors
+        .target(step)
+        .and_then(|target| target.capabilities().actions.get(step.action.kind()).copied());
     class.unwrap_or(EffectClass::AtMostOnce)
 }
