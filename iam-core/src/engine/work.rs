@@ -194,10 +194,12 @@ impl Work<'_> {
         decision: &Decision,
         now: Timestamp,
     ) -> Result<Report> {
-        let protected = |step: &Step| {
-            let view = around.views.iter().find(|view| view.target == step.target)?;
-            self.protected.reason(&view.actual)
-        };
+        // Who is protected anywhere is touched nowhere: the directory knows, and an application does not.
+        let reason = around
+            .views
+            .iter()
+            .find_map(|view| self.protected.reason(&view.actual));
+        let protected = |_: &Step| reason.clone();
         let settled = |step: &Step, outcome: &Outcome| (self.progress)(Progress::Step(step, outcome));
         let doors = Doors {
             journal: self.journal,

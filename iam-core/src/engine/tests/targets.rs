@@ -50,6 +50,11 @@ fn item(target: &str, kind: Kind, name: &str, privileged: bool) -> Item {
 }
 
 fn three() -> Three {
+    three_of(THREE)
+}
+
+/// The engine's policy may protect somebody; what is planned never knows.
+fn three_of(policy: &str) -> Three {
     let catalog = |items: Vec<Item>| Catalog {
         items,
         domains: ["contoso.example".to_owned()].into(),
@@ -73,11 +78,13 @@ fn three() -> Three {
         .offering([Kind::Azure])
         .principals_of("graph");
     let clock = ManualClock::at("2026-11-24T09:00:00Z".parse().unwrap());
-    let policy = Arc::new(Document::parse(THREE).unwrap());
+    let careless = Lifecycle::new(Arc::new(Document::parse(THREE).unwrap()));
+    let policy = Arc::new(Document::parse(policy).unwrap());
     let engine = Engine::builder(Arc::new(MemoryJournal::new()), policy)
         .target(Arc::new(graph.clone()))
         .target(Arc::new(azure.clone()))
         .target(Arc::new(app.clone()))
+        .orchestrator(Arc::new(careless))
         .clock(Arc::new(clock.clone()))
         .build();
     Three {
@@ -249,6 +256,18 @@ async fn an_application_that_is_down_stops_nobody_and_is_seen_to_later() {
     assert_eq!(three.look("W-1"), IN_SECURITY);
     assert_eq!(three.look("W-9"), "blocked:  | enabled:  | blocked: ");
     assert_eq!(three.engine.plan().await.unwrap().steps(), 0);
+}
+
+#[tokio::test]
+async fn whatever_is_planned_a_protected_account_is_touched_nowhere() {
+    let three = three_of(&format!(
+        "{THREE}[guard]\nprotected = [\"mei.tanaka@contoso.example\"]\n"
+    ));
+    three.hear(&["W-1 Mei Tanaka Security"]).await;
+    assert_eq!(three.look("W-1"), IN_SECURITY);
+    let report = three.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
+    assert!(matches!(report.people[0].ending, Ending::Dead(_)), "{report:?}");
+    assert_eq!(three.look("W-1"), IN_SECURITY);
 }
 
 #[tokio::test]
