@@ -9,11 +9,13 @@ pub mod redact;
 pub mod retry;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod throttle;
 pub mod transport;
 
 pub use page::{Page, Pager};
 pub use pipeline::{Next, Pipeline, PipelineBuilder, Policy};
 pub use retry::RetryPolicy;
+pub use throttle::{Priority, Throttle};
 pub use transport::{HttpTransport, HttpTransportBuilder, Transport};
 
 use serde::Serialize;
@@ -69,6 +71,8 @@ pub struct Request {
     pub operation: &'static str,
     /// Whether repeating the request is harmless; starts as the method says.
     pub idempotent: bool,
+    /// Whose turn it is where a rate budget makes requests wait (normal).
+    pub priority: Priority,
 }
 
 impl Request {
@@ -81,6 +85,7 @@ impl Request {
             body: None,
             operation,
             idempotent: method.is_idempotent(),
+            priority: Priority::Normal,
         }
     }
 

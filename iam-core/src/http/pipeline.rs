@@ -63,6 +63,7 @@ impl Pipeline {
             clock: Arc::new(SystemClock),
             user: Vec::new(),
             retry: RetryPolicy::default(),
+            throttle: None,
             bearer: None,
         }
     }
@@ -85,6 +86,7 @@ pub struct PipelineBuilder {
     clock: SharedClock,
     user: Vec<Arc<dyn Policy>>,
     retry: RetryPolicy,
+    throttle: Option<Arc<dyn Policy>>,
     bearer: Option<Arc<dyn Policy>>,
 }
 
@@ -110,6 +112,13 @@ impl PipelineBuilder {
         self
     }
 
+    /// The policy that keeps a rate budget, usually a [`Throttle`](super::Throttle) (none).
+    #[must_use]
+    pub fn throttle(mut self, throttle: Arc<dyn Policy>) -> Self {
+        self.throttle = Some(throttle);
+        self
+    }
+
     /// The policy that attaches a bearer token (none).
     #[must_use]
     pub fn bearer(mut self, bearer: Arc<dyn Policy>) -> Self {
@@ -122,9 +131,10 @@ impl PipelineBuilder {
     /// 1. the user's policies, in the order added: they see one logical request and its final answer;
     /// 2. telemetry: one `client-request-id` and one span for the logical request;
     /// 3. retry: everything below happens once per attempt;
-    /// 4. bearer: a token as fresh as the attempt, and one re-authentication on 401;
-    /// 5. the redacting log: every attempt as it leaves, without secrets and personal data;
-    /// 6. the transport.
+    /// 4. the throttle budget: every attempt is paid for, and waits until it can be;
+    /// 5. bearer: a token as fresh as the attempt, and one re-authentication on 401;
+    /// 6. the redacting log: every attempt as it leaves, without secrets and personal data;
+    /// 7. the transport.
     ///
     /// A wrong order: *bearer, then retry*. The header would be attached once, so that an attempt which
     /// waited for its `Retry-After` goes out with a token that has expired meanwhile, and a 401 in the
@@ -133,6 +143,7 @@ impl PipelineBuilder {
         let mut policies = self.user;
         policies.push(Arc::new(Telemetry(self.clock.clone())));
         policies.push(Arc::new(self.retry.with_clock(self.clock)));
+        policies.extend(self.throttle);
         policies.extend(self.bearer);
         policies.push(Arc::new(Log));
         Pipeline {

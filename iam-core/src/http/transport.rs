@@ -140,6 +140,7 @@ impl Transport for HttpTransport {
             body,
             operation,
             idempotent,
+            priority: _,
         } = request;
         let explain = |error| explain(error, &url, operation, idempotent);
         let mut out = self.client.request(wire(method), &url);

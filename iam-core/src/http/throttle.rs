@@ -1,0 +1,454 @@
+//! The rate budget: requests are let out no faster than a service allows, so that it need not refuse them.
+//!
+//! A budget is two token buckets on the [`Clock`](crate::clock::Clock): *units* (what the service charges a
+//! request with) and *writes*. A [`Meter`] says what a request will cost and what an answer tells about the
+//! budget. Everything that shares one [`Throttle`] shares its buckets and its pauses: when one task is told to
+//! wait, all do. Who waits is let out by [`Priority`], then in the order of arrival; a request that is dropped
+//! while it waits leaves the queue and costs nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+
+use super::{Next, Policy, Request, Response};
+use crate::clock::SharedClock;
+use crate::error::Result;
+
+/// Whose turn it is when there is not enough for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub enum Priority {
+    /// Whoever loses access: overtakes everything.
+    High,
+    /// Everything else.
+    #[default]
+    Normal,
+    /// Reports and exports, which can wait.
+    Low,
+}
+
+/// What a request takes from a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cost {
+    /// Units of the service's own measure.
+    pub units: f64,
+    /// Write operations.
+    pub writes: f64,
+}
+
+/// What an answer tells of a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Reading {
+    /// The units that the service charged, where it says so.
+    pub units: Option<f64>,
+    /// Which share of the budget is used up, 0 to 1 and above, where the service says so.
+    pub used: Option<f64>,
+    /// How long nothing more is to be sent.
+    pub pause: Option<Duration>,
+    /// Whether the pause and the share are about writes alone.
+    pub writes_only: bool,
+}
+
+/// Knows a service's prices.
+pub trait Meter: Debug + Send + Sync {
+    /// What the request will be charged with.
+    fn cost(&self, request: &Request) -> Cost;
+
+    /// What the answer tells.
+    fn read(&self, request: &Request, answer: &Response, now: Timestamp) -> Reading;
+}
+
+/// So much in so long a time: a bucket of that capacity, which fills evenly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quota {
+    /// How much may be spent at once after a rest.
+    pub capacity: f64,
+    /// The time in which an empty bucket fills.
+    pub window: Duration,
+}
+
+/// The policy that keeps a budget. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Throttle {
+    meter: Arc<dyn Meter>,
+    clock: SharedClock,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    units: Bucket,
+    writes: Bucket,
+    waiting: BTreeMap<(Priority, u64), Arc<Notify>>,
+    arrivals: u64,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    quota: Quota,
+    level: f64,
+    filled: Timestamp,
+    paused_until: Option<Timestamp>,
+}
+
+impl Throttle {
+    /// A full budget.
+    pub fn new(meter: Arc<dyn Meter>, units: Quota, writes: Quota, clock: SharedClock) -> Self {
+        let now = clock.now();
+        let bucket = |quota: Quota| Bucket {
+            quota,
+            level: quota.capacity,
+            filled: now,
+            paused_until: None,
+        };
+        Self {
+            meter,
+            clock,
+            state: Arc::new(Mutex::new(State {
+                units: bucket(units),
+                writes: bucket(writes),
+                waiting: BTreeMap::new(),
+                arrivals: 0,
+            })),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take(&self, cost: Cost, priority: Priority) {
+        let wake = Arc::new(Notify::new());
+        let place = {
+            let mut state = self.state();
+            state.arrivals += 1;
+            let place = (priority, state.arrivals);
+            state.waiting.insert(place, Arc::clone(&wake));
+            place
+        };
+        let _turn = Turn {
+            throttle: self,
+            place,
+        };
+        loop {
+            let woken = wake.notified();
+            let wait = {
+                let mut state = self.state();
+                let first = state.waiting.keys().next() == Some(&place);
+                first.then(|| state.spend(cost, self.clock.now()))
+            };
+            match wait {
+                Some(None) => return,
+                Some(Some(wait)) => {
+                    tokio::select! {
+                        () = self.clock.sleep(wait) => {}
+                        () = woken => {}
+                    }
+                }
+                None => woken.await,
+            }
+        }
+    }
+}
+
+/// A place in the queue, left whether the request went out or was dropped.
+struct Turn<'a> {
+    throttle: &'a Throttle,
+    place: (Priority, u64),
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.throttle.state();
+        state.waiting.remove(&self.place);
+        if let Some(next) = state.waiting.values().next() {
+            next.notify_one();
+        }
+    }
+}
+
+impl State {
+    /// Takes what the request costs, or says how long to wait for it.
+    fn spend(&mut self, cost: Cost, now: Timestamp) -> Option<Duration> {
+        let units = self.units.wait(cost.units, now);
+        let writes = if cost.writes > 0.0 {
+            self.writes.wait(cost.writes, now)
+        } else {
+            None
+        };
+        let wait = units.max(writes);
+        if wait.is_none() {
+            self.units.level -= cost.units;
+            self.writes.level -= cost.writes;
+        }
+        wait
+    }
+
+    fn learn(&mut self, expected: Cost, reading: Reading, now: Timestamp) {
+        if let Some(charged) = reading.units {
+            self.units.level = (self.units.level + expected.units - charged).min(self.units.quota.capacity);
+        }
+        let bucket = if reading.writes_only {
+            &mut self.writes
+        } else {
+            &mut self.units
+        };
+        bucket.fill(now);
+        if let Some(used) = reading.used {
+            // Others may spend the same budget: the service knows better than this process.
+            let left = bucket.quota.capacity * (1.0 - used).max(0.0);
+            bucket.level = bucket.level.min(left);
+        }
+        if let Some(pause) = reading.pause {
+            let until = later(now, pause);
+            bucket.paused_until = bucket.paused_until.max(Some(until));
+        }
+    }
+}
+
+impl Bucket {
+    fn fill(&mut self, now: Timestamp) {
+        let passed = now.duration_since(self.filled).as_secs_f64();
+        if passed > 0.0 {
+            let grown = passed * self.quota.capacity / self.quota.window.as_secs_f64().max(f64::EPSILON);
+            self.level = (self.level + grown).min(self.quota.capacity);
+            self.filled = now;
+        }
+    }
+
+    /// How long until that much can be taken. What is more than the bucket holds goes out when it is full.
+    fn wait(&mut self, amount: f64, now: Timestamp) -> Option<Duration> {
+        self.fill(now);
+        if let Some(until) = self.paused_until {
+            if until > now {
+                return Some(Duration::try_from(until.duration_since(now)).unwrap_or_default());
+            }
+            self.paused_until = None;
+        }
+        let missing = amount.min(self.quota.capacity) - self.level;
+        if missing <= 1e-9 {
+            return None;
+        }
+        let seconds = missing * self.quota.window.as_secs_f64() / self.quota.capacity.max(f64::EPSILON);
+        // Not below a millisecond: a rounding error must not spin.
+        let wait = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        Some(wait.max(Duration::from_millis(1)))
+    }
+}
+
+fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+#[async_trait]
+impl Policy for Throttle {
+    async fn send(&self, request: Request, next: Next<'_>) -> Result<Response> {
+        let cost = self.meter.cost(&request);
+        self.take(cost, request.priority).await;
+        let asked = request.clone();
+        let answer = next.run(request).await?;
+        let now = self.clock.now();
+        let reading = self.meter.read(&asked, &answer, now);
+        self.state().learn(cost, reading, now);
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::http::tests::{Fake, FakeClock, answer};
+    use crate::http::{Method, Pipeline, RetryPolicy};
+
+    /// One unit a request and a write for each POST; the answer's headers are numbers.
+    #[derive(Debug)]
+    struct Plain;
+
+    impl Meter for Plain {
+        fn cost(&self, request: &Request) -> Cost {
+            let writes = if request.method == Method::Post { 1.0 } else { 0.0 };
+            Cost { units: 1.0, writes }
+        }
+
+        fn read(&self, _: &Request, answer: &Response, now: Timestamp) -> Reading {
+            let number = |name| answer.header(name).and_then(|text| text.parse().ok());
+            Reading {
+                units: number("units"),
+                used: number("used"),
+                pause: (answer.status == 429)
+                    .then(|| super::super::retry::retry_after(answer, now))
+                    .flatten(),
+                writes_only: false,
+            }
+        }
+    }
+
+    fn budget(clock: &Arc<FakeClock>, units: f64, writes: f64) -> Throttle {
+        let quota = |capacity| Quota {
+            capacity,
+            window: Duration::from_secs(10),
+        };
+        Throttle::new(Arc::new(Plain), quota(units), quota(writes), clock.clone())
+    }
+
+    fn pipeline(fake: &Arc<Fake>, clock: &Arc<FakeClock>, throttle: Throttle) -> Pipeline {
+        Pipeline::builder(fake.clone())
+            .clock(clock.clone())
+            .retry(RetryPolicy::none())
+            .throttle(Arc::new(throttle))
+            .build()
+    }
+
+    async fn ask(pipeline: &Pipeline, method: Method) -> u16 {
+        let request = Request::new(method, "https://h.example/", "probe");
+        pipeline.send(request).await.unwrap().status
+    }
+
+    #[tokio::test]
+    async fn a_burst_is_free_and_then_the_rate_holds() {
+        let (clock, fake) = (FakeClock::new(), Fake::new(|_, _| Ok(answer(200, &[], ""))));
+        let pipeline = pipeline(&fake, &clock, budget(&clock, 10.0, 2.0));
+        let start = clock.now();
+        for _ in 0..10 {
+            ask(&pipeline, Method::Get).await;
+        }
+        assert_eq!(clock.now(), start);
+        for _ in 0..5 {
+            ask(&pipeline, Method::Get).await;
+        }
+        let passed = clock.now().duration_since(start).as_secs_f64();
+        assert!((4.99..5.02).contains(&passed), "{passed}");
+    }
+
+    #[tokio::test]
+    async fn writes_run_out_while_reads_go_on() {
+        let (clock, fake) = (FakeClock::new(), Fake::new(|_, _| Ok(answer(200, &[], ""))));
+        let pipeline = pipeline(&fake, &clock, budget(&clock, 100.0, 2.0));
+        let start = clock.now();
+        ask(&pipeline, Method::Post).await;
+        ask(&pipeline, Method::Post).await;
+        ask(&pipeline, Method::Get).await;
+        assert_eq!(clock.now(), start);
+        ask(&pipeline, Method::Post).await;
+        let passed = clock.now().duration_since(start).as_secs_f64();
+        assert!((4.99..5.02).contains(&passed), "{passed}");
+    }
+
+    #[tokio::test]
+    async fn one_refusal_pauses_everybody() {
+        let (clock, fake) = (
+            FakeClock::new(),
+            Fake::new(|_, n| {
+                Ok(answer(
+                    if n == 0 { 429 } else { 200 },
+                    &[("retry-after", "7")],
+                    "",
+                ))
+            }),
+        );
+        let shared = budget(&clock, 100.0, 100.0);
+        let (one, other) = (
+            pipeline(&fake, &clock, shared.clone()),
+            pipeline(&fake, &clock, shared),
+        );
+        let start = clock.now();
+        assert_eq!(ask(&one, Method::Get).await, 429);
+        assert_eq!(ask(&other, Method::Get).await, 200);
+        assert_eq!(clock.now().duration_since(start), SignedDuration::from_secs(7));
+    }
+
+    #[tokio::test]
+    async fn what_the_service_says_replaces_what_was_guessed() {
+        let (clock, fake) = (
+            FakeClock::new(),
+            Fake::new(|_, n| {
+                let said: &[(&str, &str)] = if n == 0 {
+                    &[("units", "4")]
+                } else {
+                    &[("used", "1.2")]
+                };
+                Ok(answer(200, said, ""))
+            }),
+        );
+        let throttle = budget(&clock, 10.0, 10.0);
+        let pipeline = pipeline(&fake, &clock, throttle.clone());
+        ask(&pipeline, Method::Get).await;
+        assert!((throttle.state().units.level - 6.0).abs() < 1e-9);
+        ask(&pipeline, Method::Get).await;
+        assert!(throttle.state().units.level.abs() < 1e-9);
+    }
+
+    /// A clock that stands until it is told to go.
+    #[derive(Debug)]
+    struct Still(Mutex<Timestamp>, Notify);
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+
+        fn sleep(&self, wait: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            let until = later(self.now(), wait);
+            Box::pin(async move {
+                while self.now() < until {
+                    self.1.notified().await;
+                }
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn leavers_overtake_and_who_gives_up_costs_nothing() {
+        let clock = Arc::new(Still(
+            Mutex::new("2026-01-01T00:00:00Z".parse().unwrap()),
+            Notify::new(),
+        ));
+        let quota = Quota {
+            capacity: 1.0,
+            window: Duration::from_secs(1),
+        };
+        let throttle = Throttle::new(Arc::new(Plain), quota, quota, clock.clone());
+        let cost = Cost {
+            units: 1.0,
+            writes: 0.0,
+        };
+        throttle.take(cost, Priority::Normal).await;
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for (name, priority) in [
+            ("gives up", Priority::Normal),
+            ("report", Priority::Low),
+            ("joiner", Priority::Normal),
+            ("leaver", Priority::High),
+        ] {
+            let (throttle, order) = (throttle.clone(), Arc::clone(&order));
+            tasks.push(tokio::spawn(async move {
+                throttle.take(cost, priority).await;
+                order.lock().unwrap().push(name);
+            }));
+            tokio::task::yield_now().await;
+        }
+        tasks.remove(0).abort();
+        while order.lock().unwrap().len() < 3 {
+            tokio::task::yield_now().await;
+            let mut now = clock.0.lock().unwrap();
+            *now = later(*now, Duration::from_millis(250));
+            drop(now);
+            clock.1.notify_waiters();
+        }
+        assert_eq!(*order.lock().unwrap(), ["leaver", "joiner", "report"]);
+        let passed = clock
+            .now()
+            .duration_since("2026-01-01T00:00:00Z".parse().unwrap());
+        assert!(passed < SignedDuration::from_millis(3800), "{passed}");
+    }
+}
