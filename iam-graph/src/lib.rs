@@ -4,6 +4,7 @@ mod account;
 mod apply;
 mod catalog;
 mod client;
+pub mod cost;
 mod create;
 mod deleted;
 pub mod domains;

@@ -137,6 +137,13 @@ impl Target for GraphTarget {
     }
 
     async fn apply(&self, step: &Step, _key: &IdempotencyKey) -> Result<Applied> {
-        self.carry_out(step).await
+        if !step.action.removes_access() {
+            return self.carry_out(step).await;
+        }
+        let urgent = Self {
+            client: self.client.urgent(),
+            ..self.clone()
+        };
+        urgent.carry_out(step).await
     }
 }

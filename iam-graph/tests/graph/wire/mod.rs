@@ -1,6 +1,7 @@
 //! Single requests, and sequences that a sandbox does not play: what is sent for which answer.
 
 mod answers;
+mod budget;
 mod creating;
 mod mail;
 mod observing;
