@@ -10,4 +10,5 @@ mod joining;
 mod moving;
 mod three_targets;
 mod trouble;
+mod unlike_app;
 mod world;
