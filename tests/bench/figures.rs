@@ -57,7 +57,12 @@ impl Figures {
 
 /// What the process has used so far: CPU seconds and the peak of its memory in MiB (Linux).
 pub(crate) fn usage() -> (f64, f64) {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    usage_of("self")
+}
+
+/// The same of another process.
+pub(crate) fn usage_of(process: &str) -> (f64, f64) {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // After the command's closing parenthesis: state is field 3, utime and stime are fields 14 and 15.
     let fields: Vec<&str> = stat
         .rsplit(')')
@@ -71,7 +76,7 @@ pub(crate) fn usage() -> (f64, f64) {
             .and_then(|text| text.parse::<f64>().ok())
             .unwrap_or(0.0)
     };
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = peak.and_then(|text| text.trim().trim_end_matches(" kB").trim().parse::<f64>().ok());
     // The kernel's clock ticks are 100 a second wherever Linux runs on x86 and ARM.

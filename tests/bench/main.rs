@@ -7,10 +7,22 @@
 mod csv_intake;
 mod figures;
 mod joiners;
+#[path = "../../iam-scim/tests/peers/process.rs"]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "shared with the tests of iam-scim"
+)]
+mod process;
+mod scim;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    if std::env::args().nth(1).as_deref() == Some(scim::SERVE) {
+        return scim::serve();
+    }
     let mut figures = figures::Figures::open()?;
     csv_intake::measure(&mut figures)?;
     joiners::measure(&mut figures)?;
+    scim::measure(&mut figures)?;
     Ok(())
 }

@@ -13,6 +13,9 @@ pub(crate) const TOKEN: &str = "peer-t0ken";
 /// A running server. Held until the process ends, with its standard input.
 pub(crate) struct Peer {
     pub(crate) base_url: String,
+    /// Its process, whose CPU time the benchmarks read.
+    #[allow(dead_code)]
+    pub(crate) process: u32,
     _process: Child,
 }
 
@@ -90,15 +93,22 @@ fn node() -> PathBuf {
 }
 
 fn home(name: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let peers = target.join("peers");
+    // The benchmarks include this file too, and cargo gives programs no folder of their own.
+    let peers = match (
+        option_env!("CARGO_TARGET_TMPDIR"),
+        std::env::var_os("CARGO_TARGET_DIR"),
+    ) {
+        (Some(folder), _) => Path::new(folder).with_file_name("peers"),
+        (None, Some(target)) => PathBuf::from(target).join("peers"),
+        (None, None) => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers"),
+    };
     fs::create_dir_all(&peers).unwrap();
     peers.join(name)
 }
 
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/peers")
+        .join("../iam-scim/tests/peers")
         .join(name)
 }
 
@@ -141,6 +151,7 @@ fn start(path: &str, command: impl Fn(&str) -> Command) -> Peer {
     }
     Peer {
         base_url: format!("http://127.0.0.1:{port}{path}"),
+        process: process.id(),
         _process: process,
     }
 }
