@@ -33,19 +33,26 @@ pub(crate) struct Tenant {
     /// Certificates to trust besides the machine's (PEM).
     ca: Option<Vec<u8>>,
     /// Stops the embedded tenant when dropped.
-    _embedded: Option<Sandbox>,
+    embedded: Option<Sandbox>,
 }
 
 impl Tenant {
-    pub(crate) async fn open(env_file: Option<&Path>) -> Result<Self> {
+    pub(crate) async fn open(env_file: Option<&Path>, people: usize) -> Result<Self> {
         match env_file {
             Some(path) => Self::of_env_file(path),
-            None => Self::embedded().await,
+            None => Self::embedded(people).await,
         }
     }
 
-    async fn embedded() -> Result<Self> {
-        let sandbox = Sandbox::start().await.map_err(|source| {
+    /// With seats for so many people more than the seeded tenant has.
+    async fn embedded(people: usize) -> Result<Self> {
+        let mut sandbox = Sandbox::builder();
+        if people > 0 {
+            for product in ["SPE_E3", "POWER_BI_PRO"] {
+                sandbox = sandbox.seats(product, people + 500);
+            }
+        }
+        let sandbox = sandbox.start().await.map_err(|source| {
             Error::new(
                 ErrorKind::Unavailable,
                 "the embedded tenant cannot listen on the loopback",
@@ -61,7 +68,7 @@ impl Tenant {
             arm: Some(sandbox.arm().to_owned()),
             scim: Some((sandbox.scim().to_owned(), sandbox.scim_token().into())),
             ca: None,
-            _embedded: Some(sandbox),
+            embedded: Some(sandbox),
         })
     }
 
@@ -100,7 +107,7 @@ impl Tenant {
                 .ok()
                 .zip(value("SANDBOX_SCIM_TOKEN").ok().map(Secret::new)),
             ca: value("SANDBOX_CA").ok().map(|path| read_ca(&path)).transpose()?,
-            _embedded: None,
+            embedded: None,
         })
     }
 
@@ -126,7 +133,7 @@ impl Tenant {
             arm: Some(or_public("IAM_ARM_URL", public.arm()?)),
             scim: variable("IAM_SCIM_URL").zip(variable("IAM_SCIM_TOKEN").map(Secret::new)),
             ca: variable("IAM_CA_BUNDLE").map(|path| read_ca(&path)).transpose()?,
-            _embedded: None,
+            embedded: None,
         })
     }
 
@@ -142,7 +149,12 @@ impl Tenant {
     /// A new client, with connections and tokens of its own.
     pub(crate) fn client(&self) -> Result<GraphClient> {
         let (cloud, secret, transport) = self.sign_in()?;
-        Ok(GraphClient::new(cloud, secret, transport))
+        let client = GraphClient::builder(cloud, secret, transport);
+        // The embedded tenant grants more than the service does.
+        Ok(match self.embedded {
+            Some(_) => client.limits(None).build(),
+            None => client.build(),
+        })
     }
 
     /// What the policy names behind the directory: Azure, and SCIM applications. New clients, too.

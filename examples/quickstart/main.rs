@@ -3,6 +3,7 @@
 //! Without options: starts the embedded tenant, reads the example data, shows the plan per person, applies
 //! it, reads the tenant back, and plans once more.
 
+mod company;
 mod connect;
 mod proof;
 mod render;
@@ -47,6 +48,9 @@ struct Options {
     /// An HR file, JSON or CSV by content; may be given several times [default: the example data]
     #[arg(long, value_name = "FILE")]
     feed: Vec<PathBuf>,
+    /// Generate a company of so many hires, instead of the example data
+    #[arg(long, value_name = "N", conflicts_with = "feed", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    people: Option<u32>,
     /// The policy [default: examples/data/policy.toml]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -98,15 +102,6 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<Story> {
-    let examples = [
-        PathBuf::from(DATA).join("workday_feed.json"),
-        PathBuf::from(DATA).join("new_hires.csv"),
-    ];
-    let feeds = if options.feed.is_empty() {
-        &examples[..]
-    } else {
-        &options.feed[..]
-    };
     let started = match options.as_of {
         None if options.feed.is_empty() => DAY_OF_THE_DATA.parse().ok(),
         as_of => as_of,
@@ -118,9 +113,12 @@ async fn run(options: &Options) -> Result<Story> {
         .unwrap_or_else(|| PathBuf::from(DATA).join("policy.toml"));
     let policy = Arc::new(read_policy(&policy)?);
 
+    let people = options
+        .people
+        .map_or(0, |people| usize::try_from(people).unwrap_or(usize::MAX));
     let screen = Screen::new(options.json);
     let tenant = match options.tenant {
-        Which::Sandbox => Tenant::open(options.sandbox.as_deref()).await?,
+        Which::Sandbox => Tenant::open(options.sandbox.as_deref(), people).await?,
         Which::Real if options.feed.is_empty() || options.policy.is_none() => {
             let advice = "give --feed FILE and --policy FILE: the example company is not for a real tenant";
             return Err(Error::new(ErrorKind::Invalid, advice));
@@ -133,6 +131,7 @@ async fn run(options: &Options) -> Result<Story> {
     };
     let temporary =
         tempfile::tempdir().map_err(|source| io_error("a temporary folder cannot be made", source))?;
+    let feeds = feeds(options, people, temporary.path())?;
     let journal = options
         .journal
         .clone()
@@ -151,8 +150,8 @@ async fn run(options: &Options) -> Result<Story> {
     let engine = engine.build();
 
     let mut story = Story::new(&tenant, clock.now());
-    screen.opening(&story, feeds);
-    for feed in feeds {
+    screen.opening(&story, &feeds);
+    for feed in &feeds {
         read_feed(&engine, feed, &mut story).await?;
     }
     screen.rejects(&story);
@@ -188,6 +187,18 @@ async fn run(options: &Options) -> Result<Story> {
     screen.finish(&story);
     journal.close().await?;
     Ok(story)
+}
+
+/// The HR files: those given, the generated one, or the example data.
+fn feeds(options: &Options, people: usize, folder: &Path) -> Result<Vec<PathBuf>> {
+    if people > 0 {
+        return Ok(vec![company::write(folder, people)?]);
+    }
+    if !options.feed.is_empty() {
+        return Ok(options.feed.clone());
+    }
+    let data = PathBuf::from(DATA);
+    Ok(vec![data.join("workday_feed.json"), data.join("new_hires.csv")])
 }
 
 fn read_policy(path: &Path) -> Result<Document> {

@@ -330,3 +330,24 @@ async fn a_wrong_secret_and_a_tenant_that_is_not_there_say_what_to_check() {
     assert_eq!(code, Some(1));
     assert!(err.contains(&nobody) || err.contains("connect"), "{err}");
 }
+
+#[test]
+fn a_generated_company_is_hired_whole() {
+    for people in ["1", "60"] {
+        let (code, out, err) = quickstart(&["--people", people]);
+        assert_eq!(code, Some(0), "{err}{out}");
+        let read_back = format!("{people} people read back, 0 differences from HR and policy");
+        assert!(out.contains("generated_company.csv"), "{out}");
+        assert!(out.contains(&read_back) || people == "1", "{out}");
+        assert_eq!(out.trim_end().lines().last(), Some("0 steps"));
+    }
+    for wrong in [
+        &["--people", "0"][..],
+        &["--people", "many"],
+        &["--people", "3", "--feed", "x.csv"],
+    ] {
+        let (code, _, err) = quickstart(wrong);
+        assert_eq!(code, Some(2), "{wrong:?}");
+        assert!(err.contains("--people"), "{wrong:?}: {err}");
+    }
+}
