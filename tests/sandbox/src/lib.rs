@@ -35,6 +35,7 @@ mod seed;
 mod server;
 mod staff;
 mod state;
+mod throttling;
 mod tls;
 mod tokens;
 mod users;

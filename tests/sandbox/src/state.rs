@@ -34,7 +34,7 @@ pub(crate) struct Client {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LogEntry {
-    /// Counted from 1 since the start or the last reset.
+    /// Counted from 1 since the start or the last reset. The items of a batch have the number of the batch.
     pub seq: u64,
     /// When it came, on the sandbox's clock.
     pub at: Timestamp,
@@ -50,6 +50,9 @@ pub struct LogEntry {
     pub request_id: String,
     /// The fault that the request met, if any.
     pub fault: Option<String>,
+    /// For an item of a `$batch`: the `request_id` of the request that brought it. Entries without one are the
+    /// HTTP requests.
+    pub batch: Option<String>,
 }
 
 /// The sandbox's whole state.

@@ -4,6 +4,7 @@
 
 mod azure;
 mod azure_roles;
+mod batch;
 mod colleagues;
 mod control;
 mod deleted;
