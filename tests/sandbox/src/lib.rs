@@ -5,6 +5,8 @@ mod call;
 mod clock;
 mod control;
 mod deleted;
+mod delta;
+mod delta_changes;
 mod directory;
 mod directory_query;
 mod errors;

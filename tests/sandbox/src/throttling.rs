@@ -6,24 +6,26 @@
 pub(crate) fn resource_units(method: &str, path: &[&str], query: &str) -> u32 {
     let read = method.eq_ignore_ascii_case("GET");
     let mut units: i64 = match path {
-        ["users" | "applications"] if read => 2,
-        ["subscribedSkus", ..] if read => 3,
-        ["groups", _, "members", ..] if read => 3,
         ["groups", _, "transitiveMembers", ..] if read => 5,
-        ["directoryObjects", "getByIds" | "microsoft.graph.getByIds"] => 3,
-        [_, _, "getObjectsById"] | ["contracts", ..] => 3,
-        [_, _, "isMemberOf" | "checkMemberGroups" | "checkMemberObjects"] => 4,
-        ["domains", _, "domainNameReferences"] => 4,
-        [_, _, "getMemberGroups" | "getMemberObjects"] => 2,
-        [
+        [_, _, "isMemberOf" | "checkMemberGroups" | "checkMemberObjects"]
+        | ["domains", _, "domainNameReferences"] => 4,
+        ["subscribedSkus" | "contracts", ..] | ["groups", _, "members", ..] if read => 3,
+        ["directoryObjects", "getByIds" | "microsoft.graph.getByIds"] | [_, _, "getObjectsById"] => 3,
+        ["users" | "applications"]
+        | [
             "users",
             _,
             "memberOf" | "transitiveMemberOf" | "ownedObjects" | "licenseDetails",
             ..,
-        ] if read => 2,
-        ["servicePrincipals", _, "appRoleAssignments"] if read => 2,
-        ["applications", _, "extensionProperties"] if read => 2,
-        ["oauth2PermissionGrants", ..] if read => 2,
+        ]
+        | ["servicePrincipals", _, "appRoleAssignments"]
+        | ["applications", _, "extensionProperties"]
+        | ["oauth2PermissionGrants", ..]
+            if read =>
+        {
+            2
+        }
+        [_, _, "getMemberGroups" | "getMemberObjects"] => 2,
         _ => 1,
     };
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {

@@ -120,6 +120,21 @@ impl Expr {
         }
     }
 
+    /// The ids that it names, when it is nothing but `id eq` joined by `or`.
+    pub(crate) fn ids(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Or(left, right) => {
+                let mut ids = left.ids()?;
+                ids.extend(right.ids()?);
+                Some(ids)
+            }
+            _ => self
+                .pinned("id")
+                .filter(|_| matches!(self, Self::Compare(..)))
+                .map(|id| vec![id.to_owned()]),
+        }
+    }
+
     /// The text that a property must equal for the filter to hold: lets an index answer.
     pub(crate) fn pinned(&self, property: &str) -> Option<&str> {
         match self {

@@ -15,6 +15,10 @@ pub(crate) struct Options {
     pub(crate) top: Option<usize>,
     pub(crate) count: bool,
     pub(crate) skip_token: Option<String>,
+    /// Where a delta query goes on.
+    pub(crate) delta_token: Option<String>,
+    /// `Prefer: return=minimal` was sent.
+    pub(crate) minimal: bool,
     /// `ConsistencyLevel: eventual` was sent.
     pub(crate) eventual: bool,
     /// The options that a `nextLink` repeats.
@@ -59,6 +63,10 @@ impl Options {
                 "count" => out.count = truth(&value)?,
                 "skiptoken" => {
                     out.skip_token = Some(value);
+                    continue;
+                }
+                "deltatoken" => {
+                    out.delta_token = Some(value);
                     continue;
                 }
                 "search" | "skip" | "format" | "apply" => {

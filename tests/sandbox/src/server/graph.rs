@@ -103,6 +103,13 @@ fn authorized(app: &App, headers: &HeaderMap) -> Result<(), Fail> {
 
 fn refusal(fail: &Fail, authority: &str, date: &str, request_id: &str, client_id: &str) -> Response {
     let mut answer = json_answer(fail.status, &fail.body(date, request_id, client_id));
+    if let Some(value) = fail
+        .location
+        .as_deref()
+        .and_then(|location| HeaderValue::from_str(location).ok())
+    {
+        answer.headers_mut().insert(header::LOCATION, value);
+    }
     if fail.status == 401 {
         let challenge = format!(
             "Bearer realm=\"\", authorization_uri=\"{authority}/common/oauth2/authorize\", \
@@ -161,10 +168,16 @@ fn call(
             )
         })?)
     };
+    let mut options = Options::read(uri.query().unwrap_or_default(), eventual)?;
+    options.minimal = headers.get_all("prefer").iter().any(|value| {
+        value
+            .to_str()
+            .is_ok_and(|value| value.to_ascii_lowercase().contains("return=minimal"))
+    });
     Ok(Call {
         method: method.to_string(),
         segments: parts,
-        options: Options::read(uri.query().unwrap_or_default(), eventual)?,
+        options,
         body,
         root: format!("{host}/{version}"),
         now,

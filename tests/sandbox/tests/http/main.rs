@@ -8,6 +8,7 @@ mod batch;
 mod colleagues;
 mod control;
 mod deleted;
+mod delta;
 mod faults;
 mod groups;
 mod licenses;
