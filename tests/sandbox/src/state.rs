@@ -17,6 +17,7 @@ use crate::recording::Recording;
 use crate::schema::Kind;
 use crate::scim::ScimApp;
 use crate::seed::{self, Seed};
+use crate::throttling::Throttling;
 use crate::tokens::Tokens;
 
 /// The application that signs in.
@@ -71,6 +72,7 @@ pub(crate) struct State {
     pub(crate) client: Client,
     pub(crate) faults: Faults,
     pub(crate) chance: Ids,
+    pub(crate) throttling: Throttling,
     pub(crate) log: Vec<LogEntry>,
     pub(crate) requests: u64,
 }
@@ -114,6 +116,7 @@ impl State {
             keys: Keys::shared()?,
             client,
             faults: Faults::default(),
+            throttling: Throttling::default(),
             log: Vec::new(),
             requests: 0,
         })
@@ -127,6 +130,7 @@ impl State {
         self.arm = Account::new(tenant, &self.client.object, self.clock.now());
         self.scim = ScimApp::new(self.seed.number, self.clock.now());
         self.faults = Faults::default();
+        self.throttling.forget();
         self.chance = Ids::new(self.seed.number ^ 0xFA17);
         self.log.clear();
         self.requests = 0;

@@ -1,5 +1,153 @@
 //! What a Graph request costs ("Microsoft Graph service-specific throttling limits", Identity and access).
 
+use std::collections::{HashMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Resource units of an application in a tenant are counted over that many seconds.
+const UNIT_SECONDS: i64 = 10;
+/// Writes of an application in a tenant: so many in so many seconds.
+const WRITES: u32 = 3_000;
+const WRITE_SECONDS: i64 = 150;
+
+/// What the applications have spent lately, on the sandbox's clock. Refused requests count too.
+#[derive(Debug, Default)]
+pub(crate) struct Throttling {
+    pub(crate) on: bool,
+    spent: HashMap<String, Spent>,
+}
+
+#[derive(Debug, Default)]
+struct Spent {
+    units: Window,
+    writes: Window,
+}
+
+/// What was spent in the last so many seconds.
+#[derive(Debug, Default)]
+struct Window {
+    entries: VecDeque<(Timestamp, u32)>,
+    total: u32,
+}
+
+impl Window {
+    fn add(&mut self, amount: u32, now: Timestamp) {
+        self.entries.push_back((now, amount));
+        self.total += amount;
+    }
+
+    /// The used share of a limit and, above it, the whole seconds until there is room again.
+    fn against(&mut self, limit: u32, seconds: i64, now: Timestamp) -> (f64, Option<u64>) {
+        let length = SignedDuration::from_secs(seconds);
+        while let Some((at, amount)) = self.entries.front()
+            && now.duration_since(*at) >= length
+        {
+            self.total -= amount;
+            self.entries.pop_front();
+        }
+        let wait = (self.total > limit).then(|| {
+            let mut left = self.total;
+            let freed = self.entries.iter().find(|(_, amount)| {
+                left = left.saturating_sub(*amount);
+                left <= limit
+            });
+            let wait = freed.map_or(seconds, |(at, _)| seconds - now.duration_since(*at).as_secs());
+            u64::try_from(wait.max(1)).unwrap_or(1)
+        });
+        (f64::from(self.total) / f64::from(limit), wait)
+    }
+}
+
+/// How a request stands to the limits.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// Share of the nearer limit that is used; told to the client above 0.8.
+    pub(crate) share: f64,
+    pub(crate) refused: Option<Refused>,
+}
+
+/// Why and for how long.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) seconds: u64,
+    pub(crate) scope: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+/// Resource units in ten seconds: tenants below 50 users, to 500, above.
+fn limit(users: usize) -> u32 {
+    match users {
+        0..50 => 3_500,
+        50..=500 => 5_000,
+        _ => 8_000,
+    }
+}
+
+impl Throttling {
+    /// Nothing is spent.
+    pub(crate) fn forget(&mut self) {
+        self.spent.clear();
+    }
+
+    /// Charges a request. `users` is how many the tenant has, counted to 501 at most.
+    pub(crate) fn charge(
+        &mut self,
+        app: &str,
+        units: u32,
+        write: bool,
+        users: usize,
+        now: Timestamp,
+    ) -> Standing {
+        let spent = self.spent.entry(app.to_owned()).or_default();
+        spent.units.add(units, now);
+        if write {
+            spent.writes.add(1, now);
+        }
+        let (units_share, units_wait) = spent.units.against(limit(users), UNIT_SECONDS, now);
+        let (write_share, write_wait) = spent.writes.against(WRITES, WRITE_SECONDS, now);
+        let refused = if let Some(seconds) = write_wait.filter(|_| write) {
+            Some(Refused {
+                seconds,
+                scope: "Write",
+                reason: "WriteLimitExceeded",
+            })
+        } else {
+            units_wait.map(|seconds| Refused {
+                seconds,
+                scope: "ReadWrite",
+                reason: "ResourceUnitLimitExceeded",
+            })
+        };
+        let share = if write {
+            units_share.max(write_share)
+        } else {
+            units_share
+        };
+        Standing {
+            share: share.min(1.8),
+            refused,
+        }
+    }
+}
+
+/// Whether a request counts as a write: what only reads by POST does not.
+pub(crate) fn writes(method: &str, path: &[&str]) -> bool {
+    let reads = path.last().is_some_and(|last| {
+        let name = last.rsplit('.').next().unwrap_or(last);
+        matches!(
+            name,
+            "getByIds"
+                | "getObjectsById"
+                | "isMemberOf"
+                | "checkMemberGroups"
+                | "checkMemberObjects"
+                | "getMemberGroups"
+                | "getMemberObjects"
+        )
+    });
+    !reads && matches!(method, "POST" | "PATCH" | "PUT" | "DELETE")
+}
+
 /// The price of one request in resource units: the value of `x-ms-resource-unit`.
 ///
 /// `path` are the decoded segments after the version.

@@ -18,8 +18,9 @@ use crate::clock::graph_time;
 use crate::errors::Fail;
 use crate::graph;
 use crate::odata::Options;
-use crate::state::Shared;
-use crate::throttling::resource_units;
+use crate::schema::Kind;
+use crate::state::{Shared, State};
+use crate::throttling::{Standing, resource_units, writes};
 use crate::tokens::GRAPH;
 
 type App = Arc<Shared>;
@@ -41,8 +42,8 @@ pub(super) async fn graph_request(FromState(app): FromState<App>, request: Reque
     let client_id = client_request_id(&head.headers, request_id);
     let outcome = match authorized(&app, &head.headers) {
         Err(fail) => Err(fail),
-        Ok(()) if head.method != Method::POST => Err(Fail::method()),
-        Ok(()) => batch::answer(&app, &envelope, version, &head.headers, &body).await,
+        Ok(_) if head.method != Method::POST => Err(Fail::method()),
+        Ok(_) => batch::answer(&app, &envelope, version, &head.headers, &body).await,
     };
     let state = app.lock();
     let now = state.clock.now();
@@ -63,11 +64,20 @@ pub(super) async fn graph_answered(app: &App, request: Request) -> Response {
         .map_or_else(String::new, |envelope| envelope.request_id.clone());
     let client_id = client_request_id(&head.headers, &request_id);
     let authorized = authorized(app, &head.headers);
+    let app_id = authorized.as_ref().map_or_else(|_| String::new(), Clone::clone);
     let mut state = app.lock();
     let state = &mut *state;
     let now = state.clock.now();
     let host = host(&head.headers, &state.authority);
-    let outcome = authorized.and_then(|()| {
+    let standing = match &authorized {
+        Ok(app) => charged(state, app, &head.method, &head.uri, now),
+        Err(_) => None,
+    };
+    let over = standing.as_ref().and_then(|standing| standing.refused.as_ref());
+    let outcome = authorized.and_then(|_| {
+        if over.is_some() {
+            return Err(Fail::new(429, "TooManyRequests", "Too Many Requests"));
+        }
         call(
             &head.method,
             &head.uri,
@@ -85,10 +95,47 @@ pub(super) async fn graph_answered(app: &App, request: Request) -> Response {
     };
     stamp(&mut answer, &request_id, &client_id, now);
     price(&mut answer, &head.method, &head.uri);
+    if let Some(standing) = standing {
+        limits(&mut answer, &standing, &app_id, &state.directory.tenant.id);
+    }
     answer
 }
 
-fn authorized(app: &App, headers: &HeaderMap) -> Result<(), Fail> {
+/// What the limits say, where they are on.
+fn charged(state: &mut State, app: &str, method: &Method, uri: &Uri, now: Timestamp) -> Option<Standing> {
+    if !state.throttling.on {
+        return None;
+    }
+    let parts = segments(uri.path());
+    let path: Vec<&str> = parts.iter().skip(1).map(String::as_str).collect();
+    let units = resource_units(method.as_str(), &path, uri.query().unwrap_or_default());
+    let users = state.directory.all(Kind::User).take(501).count();
+    let write = writes(method.as_str(), &path);
+    Some(state.throttling.charge(app, units, write, users, now))
+}
+
+/// "Microsoft Graph throttling guidance": the headers of a request that is near a limit or above it.
+fn limits(answer: &mut Response, standing: &Standing, app: &str, tenant: &str) {
+    let mut put = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            answer.headers_mut().insert(name, value);
+        }
+    };
+    if standing.share > 0.8 {
+        put("x-ms-throttle-limit-percentage", format!("{:.2}", standing.share));
+    }
+    if let Some(refused) = &standing.refused {
+        put("retry-after", refused.seconds.to_string());
+        put(
+            "x-ms-throttle-scope",
+            format!("Tenant_Application/{}/{app}/{tenant}", refused.scope),
+        );
+        put("x-ms-throttle-information", refused.reason.to_owned());
+    }
+}
+
+/// The application that the token is for.
+fn authorized(app: &App, headers: &HeaderMap) -> Result<String, Fail> {
     let claims = bearer::claims(app, headers);
     let state = app.lock();
     let now = state.clock.now();
@@ -96,7 +143,9 @@ fn authorized(app: &App, headers: &HeaderMap) -> Result<(), Fail> {
         .and_then(|claims| {
             state
                 .tokens
-                .check(&claims, &[GRAPH], &state.directory.tenant.id, now)
+                .check(&claims, &[GRAPH], &state.directory.tenant.id, now)?;
+            let app = claims.get("appid").and_then(Value::as_str);
+            Ok(app.unwrap_or_default().to_owned())
         })
         .map_err(|flaw| Fail::new(401, "InvalidAuthenticationToken", flaw.message()))
 }

@@ -17,6 +17,7 @@ mod program;
 mod queries;
 mod roles;
 mod scim;
+mod throttling;
 mod users;
 mod wire;
 
