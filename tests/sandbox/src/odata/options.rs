@@ -2,6 +2,7 @@
 
 use super::filter::Expr;
 use super::parse::parse;
+use super::search;
 use crate::errors::Fail;
 
 /// What the query string asks for.
@@ -45,6 +46,7 @@ impl Options {
             ..Self::default()
         };
         let mut seen = Vec::new();
+        let mut search = None;
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let name = name.trim_start_matches('$').to_ascii_lowercase();
             let value = value.into_owned();
@@ -69,7 +71,14 @@ impl Options {
                     out.delta_token = Some(value);
                     continue;
                 }
-                "search" | "skip" | "format" | "apply" => {
+                "search" if !eventual => {
+                    return Err(Fail::unsupported(
+                        "Request with $search query parameter only works through MSGraph with a special request \
+                         header: 'ConsistencyLevel: eventual'",
+                    ));
+                }
+                "search" => search = Some(search::parse(&value)?),
+                "skip" | "format" | "apply" => {
                     return Err(Fail::unsupported(format!(
                         "'${name}' is not supported by this resource."
                     )));
@@ -81,6 +90,13 @@ impl Options {
                 }
             }
             out.carried.push((format!("${name}"), value));
+        }
+        if let Some(search) = search {
+            // "$search and $filter together": both must hold.
+            out.filter = Some(match out.filter.take() {
+                None => search,
+                Some(filter) => Expr::And(Box::new(filter), Box::new(search)),
+            });
         }
         Ok(out)
     }
