@@ -29,6 +29,7 @@ pub(crate) fn routes() -> Router<App> {
             get(list_faults).post(add_fault).delete(clear_faults),
         )
         .route("/_sandbox/clock", get(read_clock).post(set_clock))
+        .route("/_sandbox/throttling", post(set_throttling))
         .route("/_sandbox/reset", post(reset))
         .route("/_sandbox/log", get(read_log).delete(clear_log))
         .route("/_sandbox/state", get(read_state))
@@ -112,6 +113,22 @@ async fn set_clock(FromState(app): FromState<App>, body: Bytes) -> Response {
         state.clock.advance(SignedDuration::from_secs(seconds));
     }
     json_answer(200, &json!({ "now": graph_time(state.clock.now()) }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetThrottling {
+    on: bool,
+}
+
+async fn set_throttling(FromState(app): FromState<App>, body: Bytes) -> Response {
+    match serde_json::from_slice::<SetThrottling>(&body) {
+        Ok(wish) => {
+            app.lock().throttling.on = wish.on;
+            json_answer(200, &json!({ "on": wish.on }))
+        }
+        Err(error) => wrong(error),
+    }
 }
 
 async fn reset(FromState(app): FromState<App>) -> Response {

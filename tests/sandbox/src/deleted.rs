@@ -53,7 +53,9 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
         }
         ([key], "DELETE") => {
             let place = find(directory, key)?.place;
-            directory.deleted.remove(&place);
+            if let Some(gone) = directory.deleted.remove(&place) {
+                directory.journal.touch(&gone);
+            }
             Ok(Answer::done())
         }
         ([key, "restore"], "POST") => restore(directory, call, key),
@@ -222,12 +224,17 @@ fn drop_address(object: &mut Object, address: &str) {
 }
 
 /// After 30 days a deleted object is gone for good.
-fn purge_old(directory: &mut Directory, now: Timestamp) {
+pub(crate) fn purge_old(directory: &mut Directory, now: Timestamp) {
     let month = SignedDuration::from_hours(30 * 24);
-    directory.deleted.retain(|_, object| {
+    let Directory { deleted, journal, .. } = directory;
+    deleted.retain(|_, object| {
         let deleted = object
             .text("deletedDateTime")
             .and_then(|at| at.parse::<Timestamp>().ok());
-        deleted.is_none_or(|at| now.duration_since(at) < month)
+        let stays = deleted.is_none_or(|at| now.duration_since(at) < month);
+        if !stays {
+            journal.touch(object);
+        }
+        stays
     });
 }

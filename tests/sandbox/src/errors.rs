@@ -9,6 +9,8 @@ pub(crate) struct Fail {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) details: Vec<Value>,
+    /// Value of the `Location` header: where to start again.
+    pub(crate) location: Option<String>,
 }
 
 impl Fail {
@@ -18,6 +20,7 @@ impl Fail {
             code,
             message: message.into(),
             details: Vec::new(),
+            location: None,
         }
     }
 

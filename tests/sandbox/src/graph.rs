@@ -3,11 +3,32 @@
 use crate::call::{Call, Outcome};
 use crate::directory::Directory;
 use crate::errors::Fail;
-use crate::{deleted, groups, licenses, organization, roles, users};
+use crate::schema::Kind;
+use crate::{deleted, delta, groups, licenses, organization, roles, users};
 
 /// Answers one request. A refusal has changed nothing.
 pub(crate) fn answer(directory: &mut Directory, call: &Call) -> Outcome {
+    let outcome = routed(directory, call);
+    directory.settle(call.now);
+    outcome
+}
+
+fn routed(directory: &mut Directory, call: &Call) -> Outcome {
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+    if let [kind @ ("users" | "groups"), "delta" | "microsoft.graph.delta"] = segments.as_slice() {
+        if call.method != "GET" {
+            return Err(Fail::method());
+        }
+        deleted::purge_old(directory, call.now);
+        directory.settle(call.now);
+        let kind = if *kind == "users" { Kind::User } else { Kind::Group };
+        return delta::answer(directory, call, kind);
+    }
+    if call.options.delta_token.is_some() {
+        return Err(Fail::unsupported(
+            "'$deltatoken' is not supported by this resource.",
+        ));
+    }
     match segments.as_slice() {
         ["users", rest @ ..] => users::route(directory, call, rest),
         ["groups", rest @ ..] => groups::route(directory, call, rest),

@@ -27,6 +27,9 @@ struct Arguments {
     /// Serve https, with a certificate authority made for this run
     #[arg(long)]
     tls: bool,
+    /// Enforce Graph's documented limits: resource units and writes
+    #[arg(long)]
+    throttle: bool,
     /// Write every request and answer to this file as JSON lines, without secrets
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -50,7 +53,8 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     let mut builder = Sandbox::builder()
         .port(arguments.port)
         .seed(arguments.seed)
-        .people(arguments.people);
+        .people(arguments.people)
+        .throttling(arguments.throttle);
     if arguments.empty {
         builder = builder.empty();
     }

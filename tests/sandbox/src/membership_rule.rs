@@ -1,5 +1,6 @@
 //! The rule language of dynamic groups ("Manage rules for dynamic membership groups"): `-eq -ne -in -notIn
-//! -contains -notContains -startsWith -notStartsWith`, `-and -or -not`, parentheses, over user properties.
+//! -contains -notContains -startsWith -notStartsWith`, `-any -all` over texts, `-and -or -not`, parentheses, over user
+//! properties and `extensionAttribute1` to `15`.
 
 use serde_json::Value;
 
@@ -15,6 +16,8 @@ pub(crate) enum Rule {
     Not(Box<Rule>),
     /// Property, operator in lower case, values.
     Test(String, String, Vec<Value>),
+    /// A collection of texts of which any or all (then true) satisfy the inner rule about `_`.
+    Each(String, bool, Box<Rule>),
 }
 
 impl Rule {
@@ -34,12 +37,31 @@ impl Rule {
     }
 
     pub(crate) fn holds(&self, user: &Object) -> bool {
+        self.holds_for(&|name| {
+            if name.starts_with(EXTENSION) {
+                user.props.get("onPremisesExtensionAttributes")?.get(name)
+            } else {
+                user.props.get(name)
+            }
+        })
+    }
+
+    fn holds_for<'v>(&self, get: &dyn Fn(&str) -> Option<&'v Value>) -> bool {
         match self {
-            Self::And(left, right) => left.holds(user) && right.holds(user),
-            Self::Or(left, right) => left.holds(user) || right.holds(user),
-            Self::Not(inner) => !inner.holds(user),
+            Self::And(left, right) => left.holds_for(get) && right.holds_for(get),
+            Self::Or(left, right) => left.holds_for(get) || right.holds_for(get),
+            Self::Not(inner) => !inner.holds_for(get),
+            Self::Each(property, all, inner) => {
+                let held = get(property).and_then(Value::as_array);
+                let mut items = held.into_iter().flatten();
+                if *all {
+                    items.all(|item| inner.holds_for(&|_| Some(item)))
+                } else {
+                    items.any(|item| inner.holds_for(&|_| Some(item)))
+                }
+            }
             Self::Test(property, operator, values) => {
-                let held = user.props.get(property).unwrap_or(&Value::Null);
+                let held = get(property).unwrap_or(&Value::Null);
                 let first = values.first().unwrap_or(&Value::Null);
                 match operator.as_str() {
                     "-eq" => same(held, first),
@@ -55,6 +77,17 @@ impl Rule {
             }
         }
     }
+}
+
+/// `user.extensionAttribute1` to `15`.
+const EXTENSION: &str = "extensionAttribute";
+
+/// The attribute's name in one spelling.
+fn extension(name: &str) -> Option<String> {
+    let (head, digits) = name.split_at_checked(EXTENSION.len())?;
+    let number: u8 = digits.parse().ok()?;
+    (head.eq_ignore_ascii_case(EXTENSION) && (1..=15).contains(&number))
+        .then(|| format!("{EXTENSION}{number}"))
 }
 
 fn same(held: &Value, value: &Value) -> bool {
@@ -120,9 +153,38 @@ impl Parser {
         let name = subject
             .strip_prefix("user.")
             .ok_or_else(|| format!("'{subject}' is not a user property"))?;
-        let property = Kind::User
-            .property(name)
-            .ok_or_else(|| format!("unknown property '{name}'"))?;
+        let (name, edm) = match (extension(name), Kind::User.property(name)) {
+            (Some(name), _) => (name, Edm::Text(1024)),
+            (None, Some(property)) => (property.name.to_owned(), property.edm),
+            (None, None) => return Err(format!("unknown property '{name}'")),
+        };
+        if edm == Edm::Texts
+            && let Some(all) = self.quantifier()
+        {
+            self.mark('(')?;
+            let Token::Word(subject) = self.tokens.take()? else {
+                return Err("'_' is expected".to_owned());
+            };
+            if subject != "_" {
+                return Err(format!("'_' is expected, not '{subject}'"));
+            }
+            let inner = self.test(subject, Edm::Text(1024))?;
+            self.mark(')')?;
+            return Ok(Rule::Each(name, all, Box::new(inner)));
+        }
+        self.test(name, edm)
+    }
+
+    /// `-any` is false, `-all` is true.
+    fn quantifier(&mut self) -> Option<bool> {
+        if self.tokens.keyword(&["-any"]) {
+            return Some(false);
+        }
+        self.tokens.keyword(&["-all"]).then_some(true)
+    }
+
+    /// An operator and its values.
+    fn test(&mut self, name: String, edm: Edm) -> Result<Rule, String> {
         let Token::Word(operator) = self.tokens.take()? else {
             return Err("an operator is expected".to_owned());
         };
@@ -130,7 +192,7 @@ impl Parser {
         let values = match operator.as_str() {
             "-in" | "-notin" => self.list()?,
             "-contains" | "-notcontains" | "-startswith" | "-notstartswith" => {
-                if !matches!(property.edm, Edm::Text(_)) {
+                if !matches!(edm, Edm::Text(_)) {
                     return Err(format!("'{operator}' needs a text property, not '{name}'"));
                 }
                 vec![self.value()?]
@@ -138,7 +200,7 @@ impl Parser {
             "-eq" | "-ne" => vec![self.value()?],
             other => return Err(format!("operator '{other}' is not supported")),
         };
-        Ok(Rule::Test(property.name.to_owned(), operator, values))
+        Ok(Rule::Test(name, operator, values))
     }
 
     fn list(&mut self) -> Result<Vec<Value>, String> {
@@ -177,6 +239,8 @@ mod tests {
     fn rules_hold_or_not() {
         let Value::Object(props) = json!({
             "officeLocation": "Sydney", "department": "Security", "accountEnabled": true, "country": "AU",
+            "otherMails": ["a@x.example", "b@y.example"],
+            "onPremisesExtensionAttributes": { "extensionAttribute7": "Ward" },
         }) else {
             unreachable!()
         };
@@ -200,6 +264,12 @@ mod tests {
         check("user.jobTitle -eq null", true);
         check("user.jobTitle -ne null -or user.accountEnabled -eq true", true);
         check("user.jobTitle -contains \"x\"", false);
+        check("user.extensionAttribute7 -eq \"ward\"", true);
+        check("user.extensionAttribute8 -ne null", false);
+        check("user.otherMails -any (_ -contains \"@y.\")", true);
+        check("user.otherMails -all (_ -contains \"@y.\")", false);
+        check("user.otherMails -all (_ -ne null)", true);
+        check("user.proxyAddresses -any (_ -ne null)", false);
     }
 
     #[test]
@@ -209,6 +279,9 @@ mod tests {
             "user.x -eq \"a\"",
             "device.os -eq \"a\"",
             "user.city -eq",
+            "user.extensionAttribute16 -eq \"a\"",
+            "user.otherMails -any (x -eq \"a\")",
+            "user.city -any (_ -eq \"a\")",
             "user.city -like \"a\"",
             "(user.city -eq \"a\"",
             "user.city -eq \"a",

@@ -48,6 +48,7 @@ pub struct Builder {
     seed: Seed,
     tls: bool,
     record: Option<PathBuf>,
+    throttling: bool,
 }
 
 impl Builder {
@@ -99,6 +100,15 @@ impl Builder {
         self
     }
 
+    /// Enforces Graph's documented limits of an application in a tenant, on the sandbox's clock: 3,500, 5,000 or 8,000
+    /// resource units in 10 s (below 50 users, to 500, above), 3,000 writes in 150 s. Off by default; the headers with
+    /// the price of a request are there always.
+    #[must_use]
+    pub fn throttling(mut self, on: bool) -> Self {
+        self.throttling = on;
+        self
+    }
+
     /// How many seats of a SKU (by part number) the tenant has.
     #[must_use]
     pub fn seats(mut self, part_number: &str, seats: usize) -> Self {
@@ -126,7 +136,7 @@ impl Builder {
         let authority = format!("{scheme}://{}", listener.local_addr()?);
         let recording = self.record.as_deref().map(Recording::create).transpose()?;
         let secret = format!("{}~{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let state = State::new(authority.clone(), self.seed, secret.clone())?;
+        let mut state = State::new(authority.clone(), self.seed, secret.clone())?;
         let (tenant, client) = (state.directory.tenant.id.clone(), state.client.id.clone());
         let domain = state
             .directory
@@ -137,6 +147,7 @@ impl Builder {
             .unwrap_or_default();
         let subscription = state.arm.subscription.clone();
         let scim_token = state.scim_token.clone();
+        state.throttling.on = self.throttling;
         let scim = format!("{authority}/scim/v2");
         let shared = Arc::new(Shared::new(state, recording));
         let task = tokio::spawn(server::serve(
@@ -184,6 +195,7 @@ impl Sandbox {
             seed: Seed::default(),
             tls: false,
             record: None,
+            throttling: false,
         }
     }
 

@@ -181,6 +181,7 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
     if seed.people > 0 {
         people::hire(&mut directory, seed.people, seed.number, DOMAIN, now);
     }
+    directory.track();
     (directory, client)
 }
 

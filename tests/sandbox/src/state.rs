@@ -17,6 +17,7 @@ use crate::recording::Recording;
 use crate::schema::Kind;
 use crate::scim::ScimApp;
 use crate::seed::{self, Seed};
+use crate::throttling::Throttling;
 use crate::tokens::Tokens;
 
 /// The application that signs in.
@@ -34,7 +35,7 @@ pub(crate) struct Client {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LogEntry {
-    /// Counted from 1 since the start or the last reset.
+    /// Counted from 1 since the start or the last reset. The items of a batch have the number of the batch.
     pub seq: u64,
     /// When it came, on the sandbox's clock.
     pub at: Timestamp,
@@ -50,6 +51,9 @@ pub struct LogEntry {
     pub request_id: String,
     /// The fault that the request met, if any.
     pub fault: Option<String>,
+    /// For an item of a `$batch`: the `request_id` of the request that brought it. Entries without one are the
+    /// HTTP requests.
+    pub batch: Option<String>,
 }
 
 /// The sandbox's whole state.
@@ -68,6 +72,7 @@ pub(crate) struct State {
     pub(crate) client: Client,
     pub(crate) faults: Faults,
     pub(crate) chance: Ids,
+    pub(crate) throttling: Throttling,
     pub(crate) log: Vec<LogEntry>,
     pub(crate) requests: u64,
 }
@@ -111,6 +116,7 @@ impl State {
             keys: Keys::shared()?,
             client,
             faults: Faults::default(),
+            throttling: Throttling::default(),
             log: Vec::new(),
             requests: 0,
         })
@@ -124,6 +130,7 @@ impl State {
         self.arm = Account::new(tenant, &self.client.object, self.clock.now());
         self.scim = ScimApp::new(self.seed.number, self.clock.now());
         self.faults = Faults::default();
+        self.throttling.forget();
         self.chance = Ids::new(self.seed.number ^ 0xFA17);
         self.log.clear();
         self.requests = 0;

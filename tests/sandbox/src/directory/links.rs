@@ -7,6 +7,9 @@ use std::collections::{BTreeSet, HashMap};
 pub(crate) struct Links {
     out: HashMap<String, BTreeSet<String>>,
     back: HashMap<String, BTreeSet<String>>,
+    /// Links that were made or undone since the journal took note.
+    pub(super) changed: Vec<(String, String)>,
+    pub(super) tracking: bool,
 }
 
 impl Links {
@@ -16,7 +19,9 @@ impl Links {
             .entry(to.to_owned())
             .or_default()
             .insert(from.to_owned());
-        self.out.entry(from.to_owned()).or_default().insert(to.to_owned())
+        let new = self.out.entry(from.to_owned()).or_default().insert(to.to_owned());
+        self.note(new, from, to);
+        new
     }
 
     /// Whether the link was there.
@@ -24,7 +29,15 @@ impl Links {
         if let Some(sources) = self.back.get_mut(to) {
             sources.remove(from);
         }
-        self.out.get_mut(from).is_some_and(|targets| targets.remove(to))
+        let gone = self.out.get_mut(from).is_some_and(|targets| targets.remove(to));
+        self.note(gone, from, to);
+        gone
+    }
+
+    fn note(&mut self, changed: bool, from: &str, to: &str) {
+        if changed && self.tracking {
+            self.changed.push((from.to_owned(), to.to_owned()));
+        }
     }
 
     pub(crate) fn has(&self, from: &str, to: &str) -> bool {
@@ -56,6 +69,12 @@ impl Links {
             if let Some(back) = self.back.get_mut(target) {
                 back.remove(id);
             }
+        }
+        for source in &sources {
+            self.note(true, source, id);
+        }
+        for target in &targets {
+            self.note(true, id, target);
         }
         (sources, targets)
     }

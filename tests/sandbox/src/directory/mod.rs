@@ -1,6 +1,7 @@
 //! The store: directory objects with their indexes and links. It holds what is true; the resources
 //! (`users`, `groups`, ...) decide what may become true.
 
+mod journal;
 mod links;
 mod object;
 mod view;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+pub(crate) use journal::{Change, Journal};
 pub(crate) use links::Links;
 pub(crate) use object::{Holding, Object, Shelf};
 pub(crate) use view::ObjectRow;
@@ -34,6 +36,7 @@ pub(crate) struct Directory {
     by_name: HashMap<String, String>,
     by_address: HashMap<String, String>,
     by_employee: HashMap<String, Vec<String>>,
+    pub(crate) journal: Journal,
     pub(crate) members: Links,
     pub(crate) owners: Links,
     /// Manager to report.
@@ -64,6 +67,7 @@ impl Directory {
             by_name: HashMap::new(),
             by_address: HashMap::new(),
             by_employee: HashMap::new(),
+            journal: Journal::default(),
             members: Links::default(),
             owners: Links::default(),
             reports: Links::default(),
@@ -92,6 +96,7 @@ impl Directory {
     pub(crate) fn put_live(&mut self, object: Object) {
         self.order.insert((object.kind, object.place), object.id.clone());
         self.index(&object, true);
+        self.journal.touch(&object);
         self.objects.insert(object.id.clone(), object);
     }
 
@@ -100,6 +105,7 @@ impl Directory {
         let object = self.objects.remove(id)?;
         self.order.remove(&(object.kind, object.place));
         self.index(&object, false);
+        self.journal.touch(&object);
         Some(object)
     }
 
@@ -107,7 +113,11 @@ impl Directory {
     pub(crate) fn change(&mut self, id: &str, change: impl FnOnce(&mut Object)) {
         if let Some(mut object) = self.objects.remove(id) {
             self.index(&object, false);
+            let before = self.journal.tracking().then(|| object.clone());
             change(&mut object);
+            if let Some(before) = before {
+                self.journal.compare(&before, &object);
+            }
             self.index(&object, true);
             self.objects.insert(object.id.clone(), object);
         }
@@ -189,6 +199,13 @@ impl Directory {
     pub(crate) fn all(&self, kind: Kind) -> impl Iterator<Item = &Object> {
         self.order
             .range((kind, 0)..=(kind, u64::MAX))
+            .filter_map(|(_, id)| self.objects.get(id))
+    }
+
+    /// Live objects of a kind behind a place, in the order of creation.
+    pub(crate) fn behind(&self, kind: Kind, place: u64) -> impl Iterator<Item = &Object> {
+        self.order
+            .range((kind, place.saturating_add(1))..=(kind, u64::MAX))
             .filter_map(|(_, id)| self.objects.get(id))
     }
 

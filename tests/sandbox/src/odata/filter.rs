@@ -36,6 +36,8 @@ pub(crate) enum Operator {
 pub(crate) enum Function {
     StartsWith,
     EndsWith,
+    /// Each word of the text begins a word of the property: what `$search` does.
+    Words,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +70,16 @@ impl Expr {
                 match function {
                     Function::StartsWith => value.starts_with(&text),
                     Function::EndsWith => value.ends_with(&text),
+                    Function::Words => {
+                        let split = |text: &str| -> Vec<String> {
+                            let words = text.split(|letter: char| !letter.is_alphanumeric());
+                            words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+                        };
+                        let held = split(&value);
+                        split(&text)
+                            .iter()
+                            .all(|word| held.iter().any(|known| known.starts_with(word.as_str())))
+                    }
                 }
             }),
             Self::Any(path, inner) => with(path, get, |value| {
@@ -117,6 +129,21 @@ impl Expr {
             Self::In(_, literals) => literals.len(),
             Self::Any(_, inner) => inner.as_ref().map_or(1, |inner| inner.alternatives()),
             Self::Compare(..) | Self::Call(..) => 1,
+        }
+    }
+
+    /// The ids that it names, when it is nothing but `id eq` joined by `or`.
+    pub(crate) fn ids(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Or(left, right) => {
+                let mut ids = left.ids()?;
+                ids.extend(right.ids()?);
+                Some(ids)
+            }
+            _ => self
+                .pinned("id")
+                .filter(|_| matches!(self, Self::Compare(..)))
+                .map(|id| vec![id.to_owned()]),
         }
     }
 

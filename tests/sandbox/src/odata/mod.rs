@@ -5,6 +5,7 @@ mod filter;
 mod options;
 mod page;
 mod parse;
+mod search;
 
 pub(crate) use filter::Expr;
 pub(crate) use options::{Expand, Options};

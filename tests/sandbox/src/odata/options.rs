@@ -2,6 +2,7 @@
 
 use super::filter::Expr;
 use super::parse::parse;
+use super::search;
 use crate::errors::Fail;
 
 /// What the query string asks for.
@@ -15,6 +16,10 @@ pub(crate) struct Options {
     pub(crate) top: Option<usize>,
     pub(crate) count: bool,
     pub(crate) skip_token: Option<String>,
+    /// Where a delta query goes on.
+    pub(crate) delta_token: Option<String>,
+    /// `Prefer: return=minimal` was sent.
+    pub(crate) minimal: bool,
     /// `ConsistencyLevel: eventual` was sent.
     pub(crate) eventual: bool,
     /// The options that a `nextLink` repeats.
@@ -41,6 +46,7 @@ impl Options {
             ..Self::default()
         };
         let mut seen = Vec::new();
+        let mut search = None;
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let name = name.trim_start_matches('$').to_ascii_lowercase();
             let value = value.into_owned();
@@ -61,7 +67,18 @@ impl Options {
                     out.skip_token = Some(value);
                     continue;
                 }
-                "search" | "skip" | "format" | "apply" => {
+                "deltatoken" => {
+                    out.delta_token = Some(value);
+                    continue;
+                }
+                "search" if !eventual => {
+                    return Err(Fail::unsupported(
+                        "Request with $search query parameter only works through MSGraph with a special request \
+                         header: 'ConsistencyLevel: eventual'",
+                    ));
+                }
+                "search" => search = Some(search::parse(&value)?),
+                "skip" | "format" | "apply" => {
                     return Err(Fail::unsupported(format!(
                         "'${name}' is not supported by this resource."
                     )));
@@ -73,6 +90,13 @@ impl Options {
                 }
             }
             out.carried.push((format!("${name}"), value));
+        }
+        if let Some(search) = search {
+            // "$search and $filter together": both must hold.
+            out.filter = Some(match out.filter.take() {
+                None => search,
+                Some(filter) => Expr::And(Box::new(filter), Box::new(search)),
+            });
         }
         Ok(out)
     }

@@ -1,6 +1,7 @@
 //! The door: connections and routes.
 
 mod arm;
+mod batch;
 mod bearer;
 mod graph;
 mod identity;

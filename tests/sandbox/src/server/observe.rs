@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::arm;
+use super::graph::price;
 use super::reply::{client_request_id, json_answer, stamp};
 use super::scim;
 use crate::call::segments;
@@ -30,7 +31,7 @@ type App = Arc<Shared>;
 pub(super) struct Cut;
 
 /// How far a request's view lags behind.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Lag(Option<u64>);
 
 impl Lag {
@@ -47,16 +48,23 @@ impl Lag {
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);
 
+/// A request by its place in the log; for the items of a batch, the batch.
+#[derive(Debug, Clone)]
+pub(super) struct Envelope {
+    pub(super) seq: u64,
+    pub(super) request_id: String,
+}
+
 /// Counts, logs, and lets faults happen.
 pub(super) async fn observe(FromState(app): FromState<App>, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/_sandbox/") {
         return next.run(request).await;
     }
     let Some(recording) = &app.recording else {
-        return met(&app, request, next).await;
+        return met(&app, request, None, async |request| next.run(request).await).await;
     };
     let (asked, request) = recording::read_request(request).await;
-    let answer = met(&app, request, next).await;
+    let answer = met(&app, request, None, async |request| next.run(request).await).await;
     let cut = answer.extensions().get::<Cut>().is_some();
     let (answered, answer) = recording::read_answer(answer, cut).await;
     recording.write(&asked, &answered);
@@ -64,12 +72,21 @@ pub(super) async fn observe(FromState(app): FromState<App>, request: Request, ne
 }
 
 /// Lets a request through, or what befalls it.
-async fn met(app: &App, mut request: Request, next: Next) -> Response {
+pub(super) async fn met(
+    app: &App,
+    mut request: Request,
+    batch: Option<&Envelope>,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let (method, uri) = (request.method().to_string(), request.uri().clone());
     let request_id = Uuid::new_v4().to_string();
-    let (met, place, now) = arrived(app, &method, &uri, &request_id);
+    let (met, place, now) = arrived(app, &method, &uri, &request_id, batch);
     request.extensions_mut().insert(Lag(met.lag_millis));
     request.extensions_mut().insert(RequestId(request_id.clone()));
+    request.extensions_mut().insert(Envelope {
+        seq: place,
+        request_id: request_id.clone(),
+    });
     let answer = match met.effect {
         Some(Effect::Throttle { retry_after }) => {
             refused(app, request, &request_id, 429, retry_after, now).await
@@ -79,18 +96,18 @@ async fn met(app: &App, mut request: Request, next: Next) -> Response {
         }
         Some(Effect::CutBefore) => cut(),
         Some(Effect::CutAfter) => {
-            next.run(request).await;
+            next(request).await;
             cut()
         }
         Some(Effect::Slow { millis }) => {
             wait(Duration::from_millis(millis)).await;
-            next.run(request).await
+            next(request).await
         }
         Some(Effect::RevokeTokens) => {
             app.lock().tokens.revoke();
-            next.run(request).await
+            next(request).await
         }
-        Some(Effect::Lag { .. }) | None => next.run(request).await,
+        Some(Effect::Lag { .. }) | None => next(request).await,
     };
     let status = if answer.extensions().get::<Cut>().is_some() {
         0
@@ -110,16 +127,23 @@ async fn met(app: &App, mut request: Request, next: Next) -> Response {
     answer
 }
 
-fn arrived(app: &App, method: &str, uri: &Uri, request_id: &str) -> (Met, u64, Timestamp) {
+fn arrived(
+    app: &App,
+    method: &str,
+    uri: &Uri,
+    request_id: &str,
+    batch: Option<&Envelope>,
+) -> (Met, u64, Timestamp) {
     let mut state = app.lock();
     let state = &mut *state;
     let path: String = segments(uri.path()).iter().flat_map(|part| ["/", part]).collect();
     let met = state.faults.meet(method, &path, &mut state.chance);
-    state.requests += 1;
+    state.requests += u64::from(batch.is_none());
+    let seq = batch.map_or(state.requests, |batch| batch.seq);
     let now = state.clock.now();
     let fault = met.effect.as_ref().map(name_of).or(met.lag_millis.map(|_| "lag"));
     state.log.push(LogEntry {
-        seq: state.requests,
+        seq,
         at: now,
         method: method.to_owned(),
         path: uri.path().to_owned(),
@@ -127,8 +151,9 @@ fn arrived(app: &App, method: &str, uri: &Uri, request_id: &str) -> (Met, u64, T
         status: 0,
         request_id: request_id.to_owned(),
         fault: fault.map(str::to_owned),
+        batch: batch.map(|batch| batch.request_id.clone()),
     });
-    (met, state.requests, now)
+    (met, seq, now)
 }
 
 fn name_of(effect: &Effect) -> &'static str {
@@ -143,7 +168,7 @@ fn name_of(effect: &Effect) -> &'static str {
     }
 }
 
-fn cut() -> Response {
+pub(super) fn cut() -> Response {
     let mut answer = Response::new(Body::empty());
     answer.extensions_mut().insert(Cut);
     answer
@@ -182,6 +207,7 @@ async fn refused(
         let body = Fail::new(status, code, message).body(&graph_time(now), request_id, &client_id);
         let mut answer = json_answer(status, &body);
         stamp(&mut answer, request_id, &client_id, now);
+        price(&mut answer, &parts.method, &parts.uri);
         answer
     } else if arm::is_arm(path) {
         arm::unavailable(status, &parts.method, &parts.headers, request_id, now)

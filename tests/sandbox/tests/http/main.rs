@@ -4,9 +4,11 @@
 
 mod azure;
 mod azure_roles;
+mod batch;
 mod colleagues;
 mod control;
 mod deleted;
+mod delta;
 mod faults;
 mod groups;
 mod licenses;
@@ -15,6 +17,7 @@ mod program;
 mod queries;
 mod roles;
 mod scim;
+mod throttling;
 mod users;
 mod wire;
 

@@ -231,3 +231,53 @@ async fn a_page_survives_changes_between_requests() {
     let second = tenant.get(first.body["@odata.nextLink"].as_str().unwrap()).await;
     assert_eq!(second.column("displayName"), ["user2", "user3"]);
 }
+
+#[tokio::test]
+async fn searches_need_the_header_only() {
+    let tenant = Tenant::start().await;
+    let plain = tenant.get("/users?$search=\"displayName:camila\"").await;
+    assert_eq!((plain.status, plain.code()), (400, "Request_UnsupportedQuery"));
+    assert!(plain.message().contains("ConsistencyLevel"), "{}", plain.text);
+    let check = async |query: &str, expect: &[&str]| {
+        let reply = tenant
+            .eventual(&format!("/users?$select=employeeId&{query}"))
+            .await;
+        assert_eq!(reply.status, 200, "{query}: {}", reply.text);
+        let mut found = reply.column("employeeId");
+        found.sort_unstable();
+        assert_eq!(found, expect, "{query}");
+    };
+    check("$search=\"displayName:camila\"", &["W-1010"]).await;
+    check("$search=\"displayName:Rocha\"", &["W-1010"]).await;
+    check("%24search=%22displayName%3Aroc%20cam%22", &["W-1010"]).await;
+    check("$search=\"displayName:amila\"", &[]).await;
+    check(
+        "$search=\"displayName:camila\" OR \"mail:diego.f\"",
+        &["W-1010", "W-2044"],
+    )
+    .await;
+    check("$search=\"displayName:camila\" AND \"mail:diego\"", &[]).await;
+    check(
+        "$search=(\"displayName:camila\" OR \"displayName:diego\")&$filter=employeeId eq 'W-2044'",
+        &["W-2044"],
+    )
+    .await;
+    for wrong in [
+        "displayName:camila",
+        "\"camila\"",
+        "\"displayName:\"",
+        "\"displayName:a\" and \"mail:b\"",
+        "(\"mail:b\"",
+        "\"nope:b\"",
+    ] {
+        let reply = tenant.eventual(&format!("/users?$search={wrong}")).await;
+        assert_eq!(reply.status, 400, "{wrong}: {}", reply.text);
+    }
+    assert!(
+        !tenant
+            .eventual("/groups?$search=\"displayName:staff\"")
+            .await
+            .values()
+            .is_empty()
+    );
+}
