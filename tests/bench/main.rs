@@ -1,4 +1,4 @@
-//! The benchmarks: `./tests/run bench`. Each figure is printed, and appended to `target/bench.jsonl` as
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `joiners`, `scim`) as argument of the program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
 //! floor measured in the same run.
 
@@ -17,12 +17,20 @@ mod process;
 mod scim;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    if std::env::args().nth(1).as_deref() == Some(scim::SERVE) {
+    let only = std::env::args().nth(1);
+    if only.as_deref() == Some(scim::SERVE) {
         return scim::serve();
     }
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let mut figures = figures::Figures::open()?;
-    csv_intake::measure(&mut figures)?;
-    joiners::measure(&mut figures)?;
-    scim::measure(&mut figures)?;
+    if wanted("csv") {
+        csv_intake::measure(&mut figures)?;
+    }
+    if wanted("joiners") {
+        joiners::measure(&mut figures)?;
+    }
+    if wanted("scim") {
+        scim::measure(&mut figures)?;
+    }
     Ok(())
 }
