@@ -84,9 +84,15 @@ pub struct Throttle {
 struct State {
     units: Bucket,
     writes: Bucket,
-    waiting: BTreeMap<(Priority, u64), Arc<Notify>>,
+    /// Who only reads does not wait behind a write that waits for the budget of writes.
+    readers: Queue,
+    writers: Queue,
     arrivals: u64,
 }
+
+/// By rank: priority, then arrival.
+type Rank = (Priority, u64);
+type Queue = BTreeMap<Rank, Arc<Notify>>;
 
 #[derive(Debug)]
 struct Bucket {
@@ -112,7 +118,8 @@ impl Throttle {
             state: Arc::new(Mutex::new(State {
                 units: bucket(units),
                 writes: bucket(writes),
-                waiting: BTreeMap::new(),
+                readers: Queue::new(),
+                writers: Queue::new(),
                 arrivals: 0,
             })),
         }
@@ -124,23 +131,25 @@ impl Throttle {
 
     async fn take(&self, cost: Cost, priority: Priority) {
         let wake = Arc::new(Notify::new());
-        let place = {
+        let writes = cost.writes > 0.0;
+        let rank = {
             let mut state = self.state();
             state.arrivals += 1;
-            let place = (priority, state.arrivals);
-            state.waiting.insert(place, Arc::clone(&wake));
-            place
+            let rank = (priority, state.arrivals);
+            state.queue(writes).insert(rank, Arc::clone(&wake));
+            rank
         };
         let _turn = Turn {
             throttle: self,
-            place,
+            rank,
+            writes,
         };
         loop {
             let woken = wake.notified();
             let wait = {
                 let mut state = self.state();
-                let first = state.waiting.keys().next() == Some(&place);
-                first.then(|| state.spend(cost, self.clock.now()))
+                let now = self.clock.now();
+                state.is_next(rank, writes, now).then(|| state.spend(cost, now))
             };
             match wait {
                 Some(None) => return,
@@ -159,20 +168,38 @@ impl Throttle {
 /// A place in the queue, left whether the request went out or was dropped.
 struct Turn<'a> {
     throttle: &'a Throttle,
-    place: (Priority, u64),
+    rank: Rank,
+    writes: bool,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.throttle.state();
-        state.waiting.remove(&self.place);
-        if let Some(next) = state.waiting.values().next() {
-            next.notify_one();
+        state.queue(self.writes).remove(&self.rank);
+        for queue in [&state.readers, &state.writers] {
+            if let Some(next) = queue.values().next() {
+                next.notify_one();
+            }
         }
     }
 }
 
 impl State {
+    fn queue(&mut self, writes: bool) -> &mut Queue {
+        if writes {
+            &mut self.writers
+        } else {
+            &mut self.readers
+        }
+    }
+
+    /// Whether nobody of a better rank waits for the same.
+    fn is_next(&mut self, rank: Rank, writes: bool, now: Timestamp) -> bool {
+        let better = |queue: &Queue| queue.keys().next().is_some_and(|first| *first < rank);
+        let held_up = !writes && self.writes.wait(1.0, now).is_some();
+        !better(&self.readers) && (held_up || !better(&self.writers))
+    }
+
     /// Takes what the request costs, or says how long to wait for it.
     fn spend(&mut self, cost: Cost, now: Timestamp) -> Option<Duration> {
         let units = self.units.wait(cost.units, now);
@@ -404,6 +431,33 @@ mod tests {
                 }
             })
         }
+    }
+
+    #[tokio::test]
+    async fn a_read_does_not_wait_behind_a_write() {
+        let clock = Arc::new(Still(
+            Mutex::new("2026-01-01T00:00:00Z".parse().unwrap()),
+            Notify::new(),
+        ));
+        let quota = |capacity| Quota {
+            capacity,
+            window: Duration::from_secs(1),
+        };
+        let throttle = Throttle::new(Arc::new(Plain), quota(100.0), quota(1.0), clock.clone());
+        let write = Cost {
+            units: 1.0,
+            writes: 1.0,
+        };
+        throttle.take(write, Priority::Normal).await;
+        let waiting = throttle.clone();
+        let waiting = tokio::spawn(async move { waiting.take(write, Priority::High).await });
+        tokio::task::yield_now().await;
+        let read = Cost { writes: 0.0, ..write };
+        throttle.take(read, Priority::Low).await;
+        assert!(!waiting.is_finished());
+        *clock.0.lock().unwrap() = "2026-01-01T00:00:01Z".parse().unwrap();
+        clock.1.notify_waiters();
+        waiting.await.unwrap();
     }
 
     #[tokio::test]
