@@ -15,9 +15,6 @@ use iam_core::http::throttle::{Cost, Meter, Quota, Reading, Throttle};
 use iam_core::http::{Method, Request, Response};
 use jiff::Timestamp;
 
-/// How long all wait after a refusal that names no time: identity protection and conditional access send none.
-const UNNAMED: Duration = Duration::from_secs(5);
-
 /// The limits of one application in one tenant. The defaults are the documented ones of the smallest tenant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -100,7 +97,8 @@ impl Meter for GraphMeter {
         Reading {
             units: finite("x-ms-resource-unit"),
             used: finite("x-ms-throttle-limit-percentage"),
-            pause: throttled.then(|| retry_after(answer, now).unwrap_or(UNNAMED)),
+            // Some services name no time: then the refused request alone waits, as its retries do.
+            pause: throttled.then(|| retry_after(answer, now)).flatten(),
             writes_only: throttled && writes,
         }
     }
@@ -224,7 +222,7 @@ mod tests {
             (refused.pause, refused.writes_only),
             (Some(Duration::from_secs(12)), true)
         );
-        assert_eq!(read(429, &[]).pause, Some(UNNAMED));
+        assert_eq!(read(429, &[]).pause, None);
         let odd = read(
             200,
             &[

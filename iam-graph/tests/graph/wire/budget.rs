@@ -1,11 +1,12 @@
-use std::time::Duration;
-
 use iam_core::clock::Clock;
 use iam_core::entitlement::Kind;
-use iam_core::http::Method;
+use iam_core::http::{Method, RetryPolicy};
 use iam_core::plan::Action;
 use jiff::SignedDuration;
 use serde_json::json;
+
+use wiremock::matchers::path;
+use wiremock::{Mock, ResponseTemplate};
 
 use super::{graph, page, what};
 
@@ -33,30 +34,28 @@ async fn requests_keep_within_the_documented_units() {
 
 #[tokio::test]
 async fn a_refusal_pauses_the_clones_too() {
-    let graph = graph(|line, n| {
-        if line == "GET /organization" && n == 0 {
-            (
-                429,
-                json!({"error": {"code": "TooManyRequests", "message": "Too many"}}),
-            )
-        } else {
-            page(json!([]))
-        }
-    })
-    .await;
+    let graph = graph(|_, _| page(json!([]))).await;
+    let refusal = ResponseTemplate::new(429)
+        .insert_header("retry-after", "5")
+        .set_body_json(json!({"error": {"code": "TooManyRequests", "message": "Too many"}}));
+    let once = Mock::given(path("/v1.0/organization")).respond_with(refusal);
+    let once = once.up_to_n_times(1).with_priority(1);
+    once.mount(&graph.server).await;
+    // One attempt: whoever is refused does not wait, but all that follow do.
+    let hasty = super::builder(&graph.server, &graph.clock)
+        .retry(RetryPolicy::none())
+        .build();
     let start = graph.clock.now();
-    let other = graph.client.clone();
-    assert_eq!(ask(&graph, "/organization").await, 200);
+    let refused = hasty.request(Method::Get, "/organization", None, "probe").await;
+    assert_eq!(refused.unwrap_err().status(), Some(429));
+    assert_eq!(graph.clock.now(), start);
+    let other = hasty.clone();
     other
         .request(Method::Get, "/domains", None, "probe")
         .await
         .unwrap();
-    // No Retry-After: five seconds, for everybody.
     let passed = graph.clock.now().duration_since(start);
-    assert!(
-        passed >= SignedDuration::try_from(Duration::from_secs(5)).unwrap(),
-        "{passed}"
-    );
+    assert_eq!(passed, SignedDuration::from_secs(5));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use iam_core::person::PersonKey;
 use iam_core::plan::{Action, IdempotencyKey, Step};
 use iam_core::target::{Applied, Target};
 use iam_core::{Cloud, Result};
-use iam_graph::{GraphClient, GraphTarget};
+use iam_graph::{GraphClient, GraphClientBuilder, GraphTarget};
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -66,10 +66,7 @@ async fn graph(script: impl Fn(&str, usize) -> (u16, Value) + Send + Sync + 'sta
     };
     Mock::given(any()).respond_with(respond).mount(&server).await;
     let clock = TestClock::new();
-    let cloud = Cloud::custom(&server.uri(), &server.uri()).unwrap();
-    let client = GraphClient::builder(cloud, Arc::new(Token), Arc::new(HttpTransport::new().unwrap()))
-        .clock(clock.clone())
-        .build();
+    let client = builder(&server, &clock).build();
     let target = GraphTarget::new(client.clone());
     Graph {
         server,
@@ -77,6 +74,11 @@ async fn graph(script: impl Fn(&str, usize) -> (u16, Value) + Send + Sync + 'sta
         client,
         target,
     }
+}
+
+fn builder(server: &MockServer, clock: &Arc<TestClock>) -> GraphClientBuilder {
+    let cloud = Cloud::custom(&server.uri(), &server.uri()).unwrap();
+    GraphClient::builder(cloud, Arc::new(Token), Arc::new(HttpTransport::new().unwrap())).clock(clock.clone())
 }
 
 fn line(request: &Request) -> String {
