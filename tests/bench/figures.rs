@@ -7,15 +7,20 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+/// Where everything that is made goes.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
+        PathBuf::from,
+    )
+}
+
 /// Where figures go.
 pub(crate) struct Figures(File);
 
 impl Figures {
     pub(crate) fn open() -> Result<Self, Box<dyn Error>> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
-            PathBuf::from,
-        );
+        let target = target();
         std::fs::create_dir_all(&target)?;
         let file = OpenOptions::new()
             .create(true)
@@ -58,6 +63,12 @@ impl Figures {
 /// What the process has used so far: CPU seconds and the peak of its memory in MiB (Linux).
 pub(crate) fn usage() -> (f64, f64) {
     usage_of("self")
+}
+
+/// CPU seconds that this process has used, to the microsecond: clock ticks are too coarse for short jobs.
+pub(crate) fn cpu() -> f64 {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }
 
 /// The same of another process.

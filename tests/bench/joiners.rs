@@ -2,9 +2,8 @@
 //! floor is one bare `POST /users` per joiner through reqwest, as many at a time.
 
 use std::error::Error;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use iam_core::Cloud;
 use iam_core::auth::{Audience, ClientSecret, TokenSource};
@@ -15,69 +14,16 @@ use iam_core::journal::SqliteJournal;
 use iam_core::person::{Person, PersonKey};
 use iam_core::policy::Document;
 use iam_graph::{GraphClient, GraphTarget};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::figures::{Figures, usage};
+use crate::tenant::Tenant;
 
 const PEOPLE: usize = 500;
 const AT_ONCE: usize = 16;
 
-/// A sandbox process, ended with the value.
-struct Tenant {
-    process: Child,
-    env: std::collections::BTreeMap<String, String>,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Tenant {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Tenant {
-    fn start() -> Result<Self, Box<dyn Error>> {
-        let program = std::env::current_exe()?.with_file_name("iam-sandbox");
-        let folder = tempfile::tempdir()?;
-        let file = folder.path().join("sandbox.env");
-        let process = Command::new(&program)
-            .arg("--env-file")
-            .arg(&file)
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(|error| {
-                format!(
-                    "{}: {error}; build it with `cargo build --release -p iam-sandbox`",
-                    program.display()
-                )
-            })?;
-        let start = Instant::now();
-        while !file.exists() {
-            if start.elapsed() > Duration::from_secs(20) {
-                return Err("the sandbox did not start".into());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let text = std::fs::read_to_string(&file)?;
-        let lines = text.lines().filter_map(|line| line.split_once('='));
-        let env = lines
-            .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
-            .collect();
-        Ok(Self {
-            process,
-            env,
-            _folder: folder,
-        })
-    }
-
-    fn get(&self, name: &str) -> &str {
-        self.env.get(name).map_or("", String::as_str)
-    }
-}
-
 pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
-    let tenant = Tenant::start()?;
+    let tenant = Tenant::start(0)?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -119,12 +65,12 @@ async fn run(tenant: &Tenant, figures: &mut Figures) -> Result<(), Box<dyn Error
         manager_id: Some(PersonKey::new("W-1012")),
         ..Person::new(PersonKey::new(format!("J-{n}")))
     });
-    let requests = requests(tenant).await?;
+    let requests = tenant.requests().await?;
     let (cpu, start) = (usage().0, Instant::now());
     engine.accept(people).await?;
     let report = engine.run(&|_| {}).await?;
     let (seconds, cpu) = (start.elapsed().as_secs_f64(), usage().0 - cpu);
-    let sent = self::requests(tenant).await? - requests;
+    let sent = tenant.requests().await? - requests;
     let totals = report.totals();
     if totals.people != PEOPLE || totals.failed + totals.open > 0 {
         return Err(format!("not everybody joined: {totals:?}").into());
@@ -168,14 +114,6 @@ async fn floor(tenant: &Tenant, token: &str) -> Result<f64, Box<dyn Error>> {
         }
     }
     Ok(PEOPLE as f64 / start.elapsed().as_secs_f64())
-}
-
-async fn requests(tenant: &Tenant) -> Result<f64, Box<dyn Error>> {
-    let root = tenant.get("SANDBOX_GRAPH").trim_end_matches("/v1.0");
-    let log: Value = reqwest::get(format!("{root}/_sandbox/log")).await?.json().await?;
-    log["requests"]
-        .as_f64()
-        .ok_or_else(|| "the log does not count requests".into())
 }
 
 const POLICY: &str = r#"

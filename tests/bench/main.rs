@@ -1,4 +1,4 @@
-//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `joiners`, `scim`) as argument of the program. Each figure is printed, and appended to `target/bench.jsonl` as
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `graph`, `joiners`, `scim`) as argument of the program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
 //! floor measured in the same run.
 
@@ -6,6 +6,10 @@
 
 mod csv_intake;
 mod figures;
+mod graph;
+mod graph_joiners;
+mod graph_ours;
+mod graph_peer;
 mod joiners;
 #[path = "../../iam-scim/tests/peers/process.rs"]
 #[allow(
@@ -15,11 +19,17 @@ mod joiners;
 )]
 mod process;
 mod scim;
+mod tenant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let only = std::env::args().nth(1);
     if only.as_deref() == Some(scim::SERVE) {
         return scim::serve();
+    }
+    if only.as_deref() == Some(graph_ours::PEER) {
+        let mut rest = std::env::args().skip(2);
+        let (client, job) = (rest.next().unwrap_or_default(), rest.next().unwrap_or_default());
+        return graph_ours::run(&client, &job);
     }
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let mut figures = figures::Figures::open()?;
@@ -28,6 +38,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("joiners") {
         joiners::measure(&mut figures)?;
+    }
+    if wanted("graph") {
+        graph::measure(&mut figures)?;
     }
     if wanted("scim") {
         scim::measure(&mut figures)?;

@@ -1,0 +1,199 @@
+//! The other end of [`graph_peer`](crate::graph_peer) in this program: iam-graph, and the floor of bare reqwest and
+//! `serde_json`.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use iam_core::Cloud;
+use iam_core::auth::{AccessToken, Audience, TokenSource};
+use iam_core::http::{HttpTransport, Method};
+use iam_graph::GraphClient;
+use iam_graph::users::User;
+use serde_json::Value;
+
+use crate::figures::{cpu, usage};
+use crate::graph_joiners;
+use crate::graph_peer::{Outcome, PLAN, Plan};
+
+/// The argument that makes this program a peer; the client and the job follow.
+pub(crate) const PEER: &str = "graph-peer";
+pub(crate) const TYPED: &str = "iam-graph";
+pub(crate) const VALUES: &str = "iam-graph, values";
+pub(crate) const FLOOR: &str = "floor";
+const EARLY: usize = 10_000;
+
+/// The token that the plan brings, as the other peers have it.
+#[derive(Debug)]
+struct Given(String);
+
+#[async_trait]
+impl TokenSource for Given {
+    async fn token(&self, _: &Audience, _: Option<&str>) -> iam_core::Result<AccessToken> {
+        Ok(AccessToken {
+            token: self.0.as_str().into(),
+            expires_at: jiff::Timestamp::now() + Duration::from_secs(3600),
+            refresh_at: None,
+        })
+    }
+}
+
+/// Counts users that are whole, and notes the memory held after the first 10,000.
+#[derive(Default)]
+struct Seen {
+    users: usize,
+    peak_early: Option<f64>,
+}
+
+impl Seen {
+    fn add(&mut self, whole: usize) {
+        self.users += whole;
+        if self.users >= EARLY && self.peak_early.is_none() {
+            self.peak_early = Some(usage().1);
+        }
+    }
+}
+
+pub(crate) fn run(client: &str, job: &str) -> Result<(), Box<dyn Error>> {
+    let plan: Plan = serde_json::from_str(&std::env::var(PLAN)?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async {
+        if client == FLOOR {
+            floor(job, &plan).await
+        } else {
+            ours(client, job, &plan).await
+        }
+    })?;
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&outcome)?)?;
+    Ok(())
+}
+
+/// Measures one job.
+async fn timed(job: impl Future<Output = Result<Seen, Box<dyn Error>>>) -> Result<Outcome, Box<dyn Error>> {
+    let (start, before) = (Instant::now(), cpu());
+    let seen = job.await?;
+    Ok(Outcome {
+        done: seen.users,
+        seconds: start.elapsed().as_secs_f64(),
+        cpu: cpu() - before,
+        process_cpu: cpu(),
+        peak: usage().1,
+        peak_early: seen.peak_early,
+        from_start: 0.0,
+    })
+}
+
+fn unknown(job: &str) -> Box<dyn Error> {
+    format!("no job is called {job:?}").into()
+}
+
+async fn ours(form: &str, job: &str, plan: &Plan) -> Result<Outcome, Box<dyn Error>> {
+    let cloud = Cloud::custom(&plan.authority, &plan.graph)?;
+    let transport = Arc::new(HttpTransport::new()?);
+    // The sandbox grants more than the service does; what is measured is this program.
+    let client = GraphClient::builder(cloud, Arc::new(Given(plan.token.clone())), transport)
+        .limits(None)
+        .build();
+    let first = async || {
+        let user = client.user(&plan.user).await?;
+        let users = usize::from(!user.id.is_empty());
+        Ok(Seen {
+            users,
+            peak_early: None,
+        })
+    };
+    if job != "first" {
+        first().await.map_err(|error: iam_core::Error| error)?;
+    }
+    match job {
+        "first" => timed(async { first().await.map_err(|error: iam_core::Error| error.into()) }).await,
+        "page" if form == VALUES => timed(values(&client, plan)).await,
+        "page" => timed(typed(&client, plan)).await,
+        "join" => {
+            timed(async {
+                let users = graph_joiners::join(&client, plan).await?;
+                Ok(Seen {
+                    users,
+                    peak_early: None,
+                })
+            })
+            .await
+        }
+        other => Err(unknown(other)),
+    }
+}
+
+fn path(plan: &Plan) -> String {
+    format!("/users?$select={}&$top=999", plan.select)
+}
+
+async fn values(client: &GraphClient, plan: &Plan) -> Result<Seen, Box<dyn Error>> {
+    let mut pages = client.pages(client.build(Method::Get, &path(plan), "list users"));
+    let mut seen = Seen::default();
+    while let Some(page) = pages.next_page().await? {
+        seen.add(page.values.iter().filter(|user| whole(user)).count());
+    }
+    Ok(seen)
+}
+
+async fn typed(client: &GraphClient, plan: &Plan) -> Result<Seen, Box<dyn Error>> {
+    let mut pages = client.pages(client.build(Method::Get, &path(plan), "list users"));
+    let mut seen = Seen::default();
+    while let Some(page) = pages.next_page().await? {
+        let mut count = 0;
+        for value in page.values {
+            let user: User = serde_json::from_value(value)?;
+            count += usize::from(!user.id.is_empty() && user.user_principal_name.is_some());
+        }
+        seen.add(count);
+    }
+    Ok(seen)
+}
+
+fn whole(user: &Value) -> bool {
+    user["id"].is_string() && user["userPrincipalName"].is_string()
+}
+
+/// What a program without any library does, and no less: the answer's bytes, read into values.
+async fn floor(job: &str, plan: &Plan) -> Result<Outcome, Box<dyn Error>> {
+    let client = reqwest::Client::new();
+    let read = async |url: &str| -> Result<Value, Box<dyn Error>> {
+        let answer = client.get(url).bearer_auth(&plan.token).send().await?;
+        Ok(serde_json::from_slice(
+            &answer.error_for_status()?.bytes().await?,
+        )?)
+    };
+    let user = format!("{}/users/{}", plan.graph, plan.user);
+    let first = async || -> Result<Seen, Box<dyn Error>> {
+        let user = read(&user).await?;
+        Ok(Seen {
+            users: usize::from(whole(&user)),
+            peak_early: None,
+        })
+    };
+    if job != "first" {
+        first().await?;
+    }
+    match job {
+        "first" => timed(first()).await,
+        "page" => {
+            timed(async {
+                let mut seen = Seen::default();
+                let mut next = Some(format!("{}{}", plan.graph, path(plan)));
+                while let Some(url) = next {
+                    let page = read(&url).await?;
+                    let users = page["value"].as_array().ok_or("a page without a list")?;
+                    seen.add(users.iter().filter(|user| whole(user)).count());
+                    next = page["@odata.nextLink"].as_str().map(str::to_owned);
+                }
+                Ok(seen)
+            })
+            .await
+        }
+        other => Err(unknown(other)),
+    }
+}
