@@ -110,13 +110,10 @@ impl GraphClient {
 
     /// Reads every page of a collection.
     pub(crate) async fn all<T: DeserializeOwned>(&self, first: Request) -> Result<Vec<T>> {
-        let operation = first.operation;
         let mut pager = self.pages(first);
         let mut items = Vec::new();
-        while let Some(page) = pager.next_page().await? {
-            for value in page.values {
-                items.push(error::read(value, operation)?);
-            }
+        while let Some(page) = pager.next_page_of().await? {
+            items.extend(page.values);
         }
         Ok(items)
     }

@@ -11,8 +11,6 @@ use iam_core::error::Retry;
 use iam_core::http::{Response, retry};
 use iam_core::{Error, ErrorKind};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 /// The longest answer that is read as an error document.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -65,14 +63,6 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
         error = error.with_request_id(id);
     }
     error
-}
-
-/// Reads one value of an answer; the error names the path that did not fit.
-pub(crate) fn read<T: DeserializeOwned>(value: Value, operation: &'static str) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let message = format!("the answer does not fit its schema at `{}`", error.path());
-        Error::new(ErrorKind::Protocol, message).with_operation(operation)
-    })
 }
 
 fn document(answer: &Response) -> Body {
@@ -301,7 +291,7 @@ mod tests {
     use serde_json::json;
     use std::time::Duration;
 
-    fn answer(status: u16, body: &Value) -> Response {
+    fn answer(status: u16, body: &serde_json::Value) -> Response {
         Response::new(
             status,
             vec![("request-id".into(), "r-1".into())],

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use iam_core::Cloud;
 use iam_core::auth::{AccessToken, Audience, TokenSource};
+use iam_core::clock::{Clock as _, SystemClock};
 use iam_core::http::{HttpTransport, Method};
 use iam_graph::GraphClient;
 use iam_graph::users::User;
@@ -23,6 +24,7 @@ pub(crate) const PEER: &str = "graph-peer";
 pub(crate) const TYPED: &str = "iam-graph";
 pub(crate) const VALUES: &str = "iam-graph, values";
 pub(crate) const FLOOR: &str = "floor";
+pub(crate) const FLOOR_TYPED: &str = "floor, typed";
 const EARLY: usize = 10_000;
 
 /// The token that the plan brings, as the other peers have it.
@@ -34,7 +36,7 @@ impl TokenSource for Given {
     async fn token(&self, _: &Audience, _: Option<&str>) -> iam_core::Result<AccessToken> {
         Ok(AccessToken {
             token: self.0.as_str().into(),
-            expires_at: jiff::Timestamp::now() + Duration::from_secs(3600),
+            expires_at: SystemClock.now() + Duration::from_hours(1),
             refresh_at: None,
         })
     }
@@ -62,8 +64,8 @@ pub(crate) fn run(client: &str, job: &str) -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
-        if client == FLOOR {
-            floor(job, &plan).await
+        if client == FLOOR || client == FLOOR_TYPED {
+            floor(client, job, &plan).await
         } else {
             ours(client, job, &plan).await
         }
@@ -143,57 +145,67 @@ async fn values(client: &GraphClient, plan: &Plan) -> Result<Seen, Box<dyn Error
 async fn typed(client: &GraphClient, plan: &Plan) -> Result<Seen, Box<dyn Error>> {
     let mut pages = client.pages(client.build(Method::Get, &path(plan), "list users"));
     let mut seen = Seen::default();
-    while let Some(page) = pages.next_page().await? {
-        let mut count = 0;
-        for value in page.values {
-            let user: User = serde_json::from_value(value)?;
-            count += usize::from(!user.id.is_empty() && user.user_principal_name.is_some());
-        }
-        seen.add(count);
+    while let Some(page) = pages.next_page_of::<User>().await? {
+        seen.add(page.values.iter().filter(|user| complete(user)).count());
     }
     Ok(seen)
+}
+
+fn complete(user: &User) -> bool {
+    !user.id.is_empty() && user.user_principal_name.is_some()
 }
 
 fn whole(user: &Value) -> bool {
     user["id"].is_string() && user["userPrincipalName"].is_string()
 }
 
-/// What a program without any library does, and no less: the answer's bytes, read into values.
-async fn floor(job: &str, plan: &Plan) -> Result<Outcome, Box<dyn Error>> {
+#[derive(serde::Deserialize)]
+struct Users {
+    value: Vec<User>,
+    #[serde(rename = "@odata.nextLink")]
+    next: Option<String>,
+}
+
+/// What a program without any library does, and no less: the answer's bytes, read into values, or into the same
+/// type as ours.
+async fn floor(form: &str, job: &str, plan: &Plan) -> Result<Outcome, Box<dyn Error>> {
     let client = reqwest::Client::new();
-    let read = async |url: &str| -> Result<Value, Box<dyn Error>> {
+    let read = async |url: &str| -> Result<_, Box<dyn Error>> {
         let answer = client.get(url).bearer_auth(&plan.token).send().await?;
-        Ok(serde_json::from_slice(
-            &answer.error_for_status()?.bytes().await?,
-        )?)
+        Ok(answer.error_for_status()?.bytes().await?)
     };
     let user = format!("{}/users/{}", plan.graph, plan.user);
     let first = async || -> Result<Seen, Box<dyn Error>> {
-        let user = read(&user).await?;
+        let user: Value = serde_json::from_slice(&read(&user).await?)?;
         Ok(Seen {
             users: usize::from(whole(&user)),
             peak_early: None,
         })
     };
-    if job != "first" {
-        first().await?;
+    if job == "first" {
+        return timed(first()).await;
     }
-    match job {
-        "first" => timed(first()).await,
-        "page" => {
-            timed(async {
-                let mut seen = Seen::default();
-                let mut next = Some(format!("{}{}", plan.graph, path(plan)));
-                while let Some(url) = next {
-                    let page = read(&url).await?;
-                    let users = page["value"].as_array().ok_or("a page without a list")?;
-                    seen.add(users.iter().filter(|user| whole(user)).count());
-                    next = page["@odata.nextLink"].as_str().map(str::to_owned);
-                }
-                Ok(seen)
-            })
-            .await
+    if job != "page" {
+        return Err(unknown(job));
+    }
+    first().await?;
+    timed(async {
+        let mut seen = Seen::default();
+        let mut next = Some(format!("{}{}", plan.graph, path(plan)));
+        while let Some(url) = next {
+            let bytes = read(&url).await?;
+            if form == FLOOR_TYPED {
+                let page: Users = serde_json::from_slice(&bytes)?;
+                seen.add(page.value.iter().filter(|user| complete(user)).count());
+                next = page.next;
+            } else {
+                let page: Value = serde_json::from_slice(&bytes)?;
+                let users = page["value"].as_array().ok_or("a page without a list")?;
+                seen.add(users.iter().filter(|user| whole(user)).count());
+                next = page["@odata.nextLink"].as_str().map(str::to_owned);
+            }
         }
-        other => Err(unknown(other)),
-    }
+        Ok(seen)
+    })
+    .await
 }

@@ -81,10 +81,7 @@ impl Peer {
             Self::Python(name) => {
                 let mut command = Command::new(found(target.join("python/bin/python"))?);
                 command
-                    .arg(concat!(
-                        env!("CARGO_MANIFEST_DIR"),
-                        "/bench/peers/graph_peer.py"
-                    ))
+                    .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/bench/peers/graph_peer.py"))
                     .arg(name);
                 command
             }

@@ -19,6 +19,7 @@ mod joiners;
 )]
 mod process;
 mod scim;
+mod table;
 mod tenant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

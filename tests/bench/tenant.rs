@@ -40,7 +40,7 @@ impl Tenant {
             })?;
         let start = Instant::now();
         while !file.exists() {
-            if start.elapsed() > Duration::from_secs(60) {
+            if start.elapsed() > Duration::from_mins(1) {
                 return Err("the sandbox did not start".into());
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -89,7 +89,9 @@ impl Tenant {
             names.any(|entry| entry.as_str() == Some(name))
         };
         let whole = |user: &&Value| {
-            user["mailNickname"].as_str().is_some_and(|name| name.starts_with("joiner"))
+            user["mailNickname"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("joiner"))
                 && user["managerId"].as_str() == Some(manager)
                 && groups.iter().all(|group| named(&user["groups"], group))
                 && named(&user["licenses"], sku)

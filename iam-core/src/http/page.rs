@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Pipeline, Request, Response};
@@ -17,12 +18,12 @@ use crate::error::{Error, ErrorKind, Result};
 /// own way.
 pub type ErrorMapper = fn(&Response, &'static str) -> Error;
 
-/// One page.
+/// One page, of JSON values unless it was read as items of another type.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Page {
+pub struct Page<T = Value> {
     /// The items, perhaps none.
-    pub values: Vec<Value>,
+    pub values: Vec<T>,
     /// How many items the collection has in all, where the service said so on this page.
     pub count: Option<u64>,
 }
@@ -44,9 +45,9 @@ enum State {
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct Body<T> {
     #[serde(alias = "Resources")]
-    value: Option<Vec<Value>>,
+    value: Option<Vec<T>>,
     #[serde(rename = "@odata.nextLink", alias = "nextLink")]
     next: Option<String>,
     /// A number; Azure Resource Manager also writes `{"type": "Total", "value": 1}`.
@@ -99,6 +100,14 @@ impl Pager {
     /// another origin, which is not followed; [`ErrorKind::Protocol`] for a page without a `value` list
     /// and for a link that came before.
     pub async fn next_page(&mut self) -> Result<Option<Page>> {
+        self.next_page_of().await
+    }
+
+    /// [`next_page`](Self::next_page) with its items read as `T`, straight from the answer's bytes.
+    ///
+    /// # Errors
+    /// As [`next_page`](Self::next_page); [`ErrorKind::Protocol`] also for a page with an item that is no `T`.
+    pub async fn next_page_of<T: DeserializeOwned>(&mut self) -> Result<Option<Page<T>>> {
         let mut request = self.request.clone();
         match &self.state {
             State::First => {}
@@ -114,7 +123,7 @@ impl Pager {
         if !answer.is_success() {
             return Err((self.map_error)(&answer, self.request.operation));
         }
-        let body: Body = answer
+        let body: Body<T> = answer
             .json()
             .map_err(|error| error.with_operation(self.request.operation))?;
         // A SCIM answer without matches may leave its list out.
@@ -225,6 +234,28 @@ mod tests {
         for request in fake.sent() {
             assert_eq!(request.headers[0].1, "eventual");
         }
+    }
+
+    #[tokio::test]
+    async fn items_are_read_as_their_type_and_a_misfit_is_named() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Item {
+            id: u8,
+        }
+        let (mut pager, fake) = pager(&[
+            r#"{"value":[{"id":1},{"id":2}],"nextLink":"https://graph.example/2"}"#,
+            r#"{"value":[{"id":3},{"id":"four"}]}"#,
+            r#"{"value":[{"id":3},{"id":4}]}"#,
+        ]);
+        let first = pager.next_page_of::<Item>().await.unwrap().unwrap();
+        assert_eq!(first.values, [Item { id: 1 }, Item { id: 2 }]);
+        let error = pager.next_page_of::<Item>().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(error.to_string().contains("value[1].id"), "{error}");
+        // The page that did not fit is asked for again, not passed over.
+        let again = pager.next_page_of::<Item>().await.unwrap().unwrap();
+        assert_eq!(again.values, [Item { id: 3 }, Item { id: 4 }]);
+        assert_eq!(fake.sent()[2].url, fake.sent()[1].url);
     }
 
     #[tokio::test]
