@@ -33,7 +33,8 @@ const OPEN: [&str; 4] = ["error", "secret", "clock", "cloud"];
 /// The orchestrator decides *that* somebody is told; it never holds the port that tells.
 const CLOSED: (&str, [&str; 2]) = ("orchestrator", ["notify", "Notifier"]);
 
-/// Which of our crates depends on which; behind `+`, in its tests only.
+/// Which of our crates depends on which; behind `+`, in its tests only. A peer that the benchmarks measure is no
+/// crate of the design, stands outside the workspace, and may use none of ours.
 const CRATES: &str = "
 iam-core
 iam-graph    -> iam-core + iam-sandbox
@@ -43,6 +44,7 @@ iam-sandbox
 iam-py       -> iam-core iam-graph iam-arm iam-scim iam-sandbox
 iam-examples -> iam-core iam-graph iam-arm iam-scim iam-sandbox
 iam-tests    -> iam-core iam-graph iam-arm iam-scim iam-sandbox iam-py
+peer-graph-rs
 ";
 
 pub(super) const PURE: [&str; 6] = ["person", "event", "entitlement", "intake", "policy", "plan"];
