@@ -6,7 +6,6 @@
 //! less with `$top` below 20, and never less than one. What the service says of a request it has answered
 //! (`x-ms-resource-unit`, `x-ms-throttle-limit-percentage`) replaces the prediction.
 
-use std::fmt;
 use std::time::Duration;
 
 use iam_core::clock::SharedClock;
@@ -66,12 +65,6 @@ impl Default for Limits {
     }
 }
 
-impl fmt::Display for Limits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} units in 10 s, {} writes in 150 s", self.units, self.writes)
-    }
-}
-
 /// Predicts by the documented table and reads the documented headers.
 #[derive(Debug, Clone, Copy)]
 struct GraphMeter;
@@ -81,7 +74,7 @@ impl Meter for GraphMeter {
         cost(request.method, &request.url)
     }
 
-    fn read(&self, _: &Request, answer: &Response, now: Timestamp) -> Reading {
+    fn read(&self, answer: &Response, now: Timestamp) -> Reading {
         let number = |name| answer.header(name)?.trim().parse::<f64>().ok();
         let finite = |name| number(name).filter(|number| number.is_finite() && *number >= 0.0);
         let throttled = answer.status == 429;
@@ -200,8 +193,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let answer = Response::new(status, headers.collect(), "");
-            let request = Request::new(Method::Get, "https://graph.microsoft.com/v1.0/users", "probe");
-            GraphMeter.read(&request, &answer, Timestamp::UNIX_EPOCH)
+            GraphMeter.read(&answer, Timestamp::UNIX_EPOCH)
         };
         let told = read(
             200,

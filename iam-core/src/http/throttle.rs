@@ -60,7 +60,7 @@ pub trait Meter: Debug + Send + Sync {
     fn cost(&self, request: &Request) -> Cost;
 
     /// What the answer tells.
-    fn read(&self, request: &Request, answer: &Response, now: Timestamp) -> Reading;
+    fn read(&self, answer: &Response, now: Timestamp) -> Reading;
 }
 
 /// So much in so long a time: a bucket of that capacity, which fills evenly.
@@ -280,10 +280,9 @@ impl Policy for Throttle {
     async fn send(&self, request: Request, next: Next<'_>) -> Result<Response> {
         let cost = self.meter.cost(&request);
         self.take(cost, request.priority).await;
-        let asked = request.clone();
         let answer = next.run(request).await?;
         let now = self.clock.now();
-        let reading = self.meter.read(&asked, &answer, now);
+        let reading = self.meter.read(&answer, now);
         self.state().learn(cost, reading, now);
         Ok(answer)
     }
@@ -306,7 +305,7 @@ mod tests {
             Cost { units: 1.0, writes }
         }
 
-        fn read(&self, _: &Request, answer: &Response, now: Timestamp) -> Reading {
+        fn read(&self, answer: &Response, now: Timestamp) -> Reading {
             let number = |name| answer.header(name).and_then(|text| text.parse().ok());
             Reading {
                 units: number("units"),
