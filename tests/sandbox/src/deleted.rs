@@ -65,11 +65,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
 }
 
 fn find<'a>(directory: &'a Directory, id: &str) -> Result<&'a Object, Fail> {
-    directory
-        .deleted
-        .values()
-        .find(|object| object.id == id)
-        .ok_or_else(|| Fail::not_found(id))
+    directory.gone(id).ok_or_else(|| Fail::not_found(id))
 }
 
 /// Takes an object out of the live ones, with every link and assignment.

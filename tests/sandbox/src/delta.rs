@@ -272,8 +272,11 @@ fn later(
 
 fn changed(directory: &Directory, call: &Call, token: &Token, kind: Kind, entry: &Entry) -> Option<Value> {
     let Some(object) = directory.get(&entry.id) else {
-        let soft = directory.deleted.values().any(|object| object.id == entry.id);
-        let reason = if soft { "changed" } else { "deleted" };
+        let reason = if directory.gone(&entry.id).is_some() {
+            "changed"
+        } else {
+            "deleted"
+        };
         return Some(json!({ "id": entry.id, "@removed": { "reason": reason } }));
     };
     let relevant: Vec<&String> = entry
@@ -328,8 +331,7 @@ fn full(directory: &Directory, object: &Object, token: &Token) -> Map<String, Va
 
 fn reference(directory: &Directory, id: &str, there: bool) -> Value {
     let mut out = Map::new();
-    let deleted = || directory.deleted.values().find(|object| object.id == id);
-    if let Some(object) = directory.get(id).or_else(deleted) {
+    if let Some(object) = directory.get(id).or_else(|| directory.gone(id)) {
         out.insert(
             "@odata.type".to_owned(),
             format!("#{}", object.kind.odata_type()).into(),

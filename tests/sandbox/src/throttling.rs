@@ -131,11 +131,10 @@ impl Throttling {
 }
 
 /// Whether a request counts as a write: what only reads by POST does not.
-pub(crate) fn writes(method: &str, path: &[&str]) -> bool {
+pub(crate) fn writes(method: &str, path: &[String]) -> bool {
     let reads = path.last().is_some_and(|last| {
-        let name = last.rsplit('.').next().unwrap_or(last);
         matches!(
-            name,
+            last.rsplit('.').next().unwrap_or_default(),
             "getByIds"
                 | "getObjectsById"
                 | "isMemberOf"

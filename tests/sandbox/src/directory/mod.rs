@@ -202,6 +202,11 @@ impl Directory {
             .filter_map(|(_, id)| self.objects.get(id))
     }
 
+    /// The soft-deleted object of that id.
+    pub(crate) fn gone(&self, id: &str) -> Option<&Object> {
+        self.deleted.values().find(|object| object.id == id)
+    }
+
     /// Live objects of a kind behind a place, in the order of creation.
     pub(crate) fn behind(&self, kind: Kind, place: u64) -> impl Iterator<Item = &Object> {
         self.order

@@ -1,6 +1,6 @@
 //! `$batch`: up to twenty requests in one ("Combine multiple HTTP requests using JSON batching").
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::graph::graph_answered;
-use super::observe::{Cut, Envelope, cut, met};
+use super::observe::{Arrival, Cut, cut, met};
 use super::reply::{host, json_answer};
 use crate::errors::Fail;
 use crate::state::Shared;
@@ -45,7 +45,7 @@ struct Item {
 /// 400 for the whole batch when the payload is not one; then nothing was done.
 pub(super) async fn answer(
     app: &Arc<Shared>,
-    envelope: &Envelope,
+    envelope: &Arrival,
     version: &str,
     headers: &HeaderMap,
     body: &Bytes,
@@ -116,11 +116,8 @@ fn check(items: &[Item]) -> Result<(), Fail> {
     }
     let mut earlier = HashSet::new();
     for item in items {
-        let parents = item.depends_on.iter().flatten();
-        if let Some(parent) = parents
-            .into_iter()
-            .find(|parent| !earlier.contains(&parent.to_lowercase()))
-        {
+        let mut parents = item.depends_on.iter().flatten();
+        if let Some(parent) = parents.find(|parent| !earlier.contains(&parent.to_lowercase())) {
             return Err(Fail::syntax(format!(
                 "Invalid dependency for request Id: {}. No earlier request has the Id '{parent}'.",
                 item.id
@@ -195,19 +192,19 @@ fn target(url: &str, root: &str, version: &str) -> Option<Uri> {
 async fn shown(id: &str, answer: Response) -> Value {
     let (parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let names: HashMap<&str, &str> = HashMap::from([
-        ("content-type", "Content-Type"),
-        ("location", "Location"),
-        ("odata-version", "OData-Version"),
-        ("retry-after", "Retry-After"),
-    ]);
     let mut headers = Map::new();
     for (name, value) in &parts.headers {
         let own = matches!(name.as_str(), "date" | "x-ms-ags-diagnostic" | "content-length");
         if let Ok(value) = value.to_str()
             && !own
         {
-            let name = names.get(name.as_str()).copied().unwrap_or(name.as_str());
+            let name = match name.as_str() {
+                "content-type" => "Content-Type",
+                "location" => "Location",
+                "odata-version" => "OData-Version",
+                "retry-after" => "Retry-After",
+                other => other,
+            };
             headers.insert(name.to_owned(), value.into());
         }
     }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Request, State as FromState};
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::batch;
 use super::bearer;
-use super::observe::{Envelope, Lag};
+use super::observe::{Arrival, Lag};
 use super::reply::{client_request_id, host, json_answer, stamp, status};
 use crate::call::{Answer, Call, segments};
 use crate::clock::graph_time;
@@ -21,97 +22,91 @@ use crate::odata::Options;
 use crate::schema::Kind;
 use crate::state::{Shared, State};
 use crate::throttling::{Standing, resource_units, writes};
-use crate::tokens::GRAPH;
+use crate::tokens::{Flaw, GRAPH};
 
 type App = Arc<Shared>;
 
 pub(super) async fn graph_request(FromState(app): FromState<App>, request: Request) -> Response {
-    let parts: Vec<String> = segments(request.uri().path());
-    let [version, path] = parts.as_slice() else {
-        return graph_answered(&app, request).await;
-    };
-    if path != "$batch" {
-        return graph_answered(&app, request).await;
+    let path = request.uri().path();
+    // Only what may be a batch is taken apart here: every other request is, further on.
+    match path.contains("batch").then(|| segments(path)).as_deref() {
+        Some([version, last]) if last == "$batch" => batched(&app, version, request).await,
+        _ => graph_answered(&app, request).await,
     }
-    let Some(envelope) = request.extensions().get::<Envelope>().cloned() else {
-        return graph_answered(&app, request).await;
-    };
-    let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let request_id = envelope.request_id.as_str();
-    let client_id = client_request_id(&head.headers, request_id);
-    let outcome = match authorized(&app, &head.headers) {
+}
+
+async fn batched(app: &App, version: &str, request: Request) -> Response {
+    let (head, body) = taken(request).await;
+    let arrival = arrival(&head);
+    let client_id = client_request_id(&head.headers, &arrival.request_id);
+    let claims = bearer::claims(app, &head.headers);
+    let authorized = authorized(&app.lock(), claims);
+    let outcome = match authorized {
         Err(fail) => Err(fail),
         Ok(_) if head.method != Method::POST => Err(Fail::method()),
-        Ok(_) => batch::answer(&app, &envelope, version, &head.headers, &body).await,
+        Ok(_) => batch::answer(app, &arrival, version, &head.headers, &body).await,
     };
     let state = app.lock();
     let now = state.clock.now();
-    let mut answer = outcome
-        .unwrap_or_else(|fail| refusal(&fail, &state.authority, &graph_time(now), request_id, &client_id));
-    stamp(&mut answer, request_id, &client_id, now);
+    let refused = |fail| refusal(&fail, &state.authority, now, &arrival.request_id, &client_id);
+    let mut answer = outcome.unwrap_or_else(refused);
+    stamp(&mut answer, &arrival.request_id, &client_id, now);
     answer
 }
 
 /// Answers one request, a batch's item or a request of its own.
 pub(super) async fn graph_answered(app: &App, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let (head, body) = taken(request).await;
     let lag = head.extensions.get::<Lag>().copied().unwrap_or_default();
-    let request_id = head
-        .extensions
-        .get::<Envelope>()
-        .map_or_else(String::new, |envelope| envelope.request_id.clone());
+    let Arrival { request_id, .. } = arrival(&head);
     let client_id = client_request_id(&head.headers, &request_id);
-    let authorized = authorized(app, &head.headers);
-    let app_id = authorized.as_ref().map_or_else(|_| String::new(), Clone::clone);
+    let parts = segments(head.uri.path());
+    let units = units(&head.method, &head.uri, &parts);
+    let claims = bearer::claims(app, &head.headers);
     let mut state = app.lock();
     let state = &mut *state;
     let now = state.clock.now();
     let host = host(&head.headers, &state.authority);
-    let standing = match &authorized {
-        Ok(app) => charged(state, app, &head.method, &head.uri, now),
-        Err(_) => None,
-    };
-    let over = standing.as_ref().and_then(|standing| standing.refused.as_ref());
+    let authorized = authorized(state, claims);
+    let app_id = authorized.as_ref().ok().cloned().unwrap_or_default();
+    let standing = (state.throttling.on && authorized.is_ok())
+        .then(|| charged(state, &app_id, writes(head.method.as_str(), &parts), units, now));
+    let over = standing
+        .as_ref()
+        .is_some_and(|standing| standing.refused.is_some());
     let outcome = authorized.and_then(|_| {
-        if over.is_some() {
+        if over {
             return Err(Fail::new(429, "TooManyRequests", "Too Many Requests"));
         }
-        call(
-            &head.method,
-            &head.uri,
-            &head.headers,
-            &body,
-            &host,
-            now,
-            lag.before(now),
-        )
-        .and_then(|call| graph::answer(&mut state.directory, &call))
+        call(&head, parts, &body, &host, now, lag.before(now))
+            .and_then(|call| graph::answer(&mut state.directory, &call))
     });
     let mut answer = match outcome {
         Ok(answer) => graph_answer(answer),
-        Err(fail) => refusal(&fail, &state.authority, &graph_time(now), &request_id, &client_id),
+        Err(fail) => refusal(&fail, &state.authority, now, &request_id, &client_id),
     };
     stamp(&mut answer, &request_id, &client_id, now);
-    price(&mut answer, &head.method, &head.uri);
+    price(&mut answer, units);
     if let Some(standing) = standing {
         limits(&mut answer, &standing, &app_id, &state.directory.tenant.id);
     }
     answer
 }
 
-/// What the limits say, where they are on.
-fn charged(state: &mut State, app: &str, method: &Method, uri: &Uri, now: Timestamp) -> Option<Standing> {
-    if !state.throttling.on {
-        return None;
-    }
-    let parts = segments(uri.path());
-    let path: Vec<&str> = parts.iter().skip(1).map(String::as_str).collect();
-    let units = resource_units(method.as_str(), &path, uri.query().unwrap_or_default());
+async fn taken(request: Request) -> (Parts, Bytes) {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    (head, body)
+}
+
+fn arrival(head: &Parts) -> Arrival {
+    head.extensions.get::<Arrival>().cloned().unwrap_or_default()
+}
+
+/// What the limits say.
+fn charged(state: &mut State, app: &str, write: bool, units: u32, now: Timestamp) -> Standing {
     let users = state.directory.all(Kind::User).take(501).count();
-    let write = writes(method.as_str(), &path);
-    Some(state.throttling.charge(app, units, write, users, now))
+    state.throttling.charge(app, units, write, users, now)
 }
 
 /// "Microsoft Graph throttling guidance": the headers of a request that is near a limit or above it.
@@ -135,23 +130,18 @@ fn limits(answer: &mut Response, standing: &Standing, app: &str, tenant: &str) {
 }
 
 /// The application that the token is for.
-fn authorized(app: &App, headers: &HeaderMap) -> Result<String, Fail> {
-    let claims = bearer::claims(app, headers);
-    let state = app.lock();
-    let now = state.clock.now();
-    claims
-        .and_then(|claims| {
-            state
-                .tokens
-                .check(&claims, &[GRAPH], &state.directory.tenant.id, now)?;
-            let app = claims.get("appid").and_then(Value::as_str);
-            Ok(app.unwrap_or_default().to_owned())
-        })
-        .map_err(|flaw| Fail::new(401, "InvalidAuthenticationToken", flaw.message()))
+fn authorized(state: &State, claims: Result<Arc<Value>, Flaw>) -> Result<String, Fail> {
+    let checked = claims.and_then(|claims| {
+        let tenant = &state.directory.tenant.id;
+        state.tokens.check(&claims, &[GRAPH], tenant, state.clock.now())?;
+        let app = claims.get("appid").and_then(Value::as_str);
+        Ok(app.unwrap_or_default().to_owned())
+    });
+    checked.map_err(|flaw| Fail::new(401, "InvalidAuthenticationToken", flaw.message()))
 }
 
-fn refusal(fail: &Fail, authority: &str, date: &str, request_id: &str, client_id: &str) -> Response {
-    let mut answer = json_answer(fail.status, &fail.body(date, request_id, client_id));
+fn refusal(fail: &Fail, authority: &str, now: Timestamp, request_id: &str, client_id: &str) -> Response {
+    let mut answer = json_answer(fail.status, &fail.body(&graph_time(now), request_id, client_id));
     if let Some(value) = fail
         .location
         .as_deref()
@@ -171,26 +161,28 @@ fn refusal(fail: &Fail, authority: &str, date: &str, request_id: &str, client_id
     answer
 }
 
-/// Says what the request cost, a refused one too.
-pub(super) fn price(answer: &mut Response, method: &Method, uri: &Uri) {
-    let parts = segments(uri.path());
+/// What a request costs, by its decoded segments, the version first.
+pub(super) fn units(method: &Method, uri: &Uri, parts: &[String]) -> u32 {
     let path: Vec<&str> = parts.iter().skip(1).map(String::as_str).collect();
-    let units = resource_units(method.as_str(), &path, uri.query().unwrap_or_default());
+    resource_units(method.as_str(), &path, uri.query().unwrap_or_default())
+}
+
+/// Says what the request cost, a refused one too.
+pub(super) fn price(answer: &mut Response, units: u32) {
     answer
         .headers_mut()
         .insert("x-ms-resource-unit", HeaderValue::from(units));
 }
 
 fn call(
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
+    head: &Parts,
+    mut parts: Vec<String>,
     body: &Bytes,
     host: &str,
     now: Timestamp,
     seen_until: Option<Timestamp>,
 ) -> Result<Call, Fail> {
-    let mut parts = segments(uri.path());
+    let headers = &head.headers;
     let version = if parts.is_empty() {
         String::new()
     } else {
@@ -217,14 +209,14 @@ fn call(
             )
         })?)
     };
-    let mut options = Options::read(uri.query().unwrap_or_default(), eventual)?;
+    let mut options = Options::read(head.uri.query().unwrap_or_default(), eventual)?;
     options.minimal = headers.get_all("prefer").iter().any(|value| {
         value
             .to_str()
             .is_ok_and(|value| value.to_ascii_lowercase().contains("return=minimal"))
     });
     Ok(Call {
-        method: method.to_string(),
+        method: head.method.to_string(),
         segments: parts,
         options,
         body,

@@ -32,7 +32,7 @@ pub(crate) use scim::is_scim;
 
 use crate::control;
 use crate::state::Shared;
-use observe::{Cut, Lag, RequestId};
+use observe::{Arrival, Cut, Lag};
 
 type App = Arc<Shared>;
 
@@ -101,14 +101,14 @@ fn router(shared: App) -> Router {
 async fn elsewhere(
     FromState(app): FromState<App>,
     Extension(lag): Extension<Lag>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
+    Extension(arrival): Extension<Arrival>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     if arm::is_arm(uri.path()) {
-        return arm::answer(&app, lag, &request_id, &method, &uri, &headers, &body);
+        return arm::answer(&app, lag, &arrival.request_id, &method, &uri, &headers, &body);
     }
     StatusCode::NOT_FOUND.into_response()
 }

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::arm;
-use super::graph::price;
+use super::graph::{price, units};
 use super::reply::{client_request_id, json_answer, stamp};
 use super::scim;
 use crate::call::segments;
@@ -44,13 +44,9 @@ impl Lag {
     }
 }
 
-/// The value of the answer's `request-id` header.
-#[derive(Debug, Clone)]
-pub(super) struct RequestId(pub(super) String);
-
-/// A request by its place in the log; for the items of a batch, the batch.
-#[derive(Debug, Clone)]
-pub(super) struct Envelope {
+/// A request by its place in the log, and the value of the answer's `request-id` header.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Arrival {
     pub(super) seq: u64,
     pub(super) request_id: String,
 }
@@ -75,15 +71,14 @@ pub(super) async fn observe(FromState(app): FromState<App>, request: Request, ne
 pub(super) async fn met(
     app: &App,
     mut request: Request,
-    batch: Option<&Envelope>,
+    batch: Option<&Arrival>,
     next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let (method, uri) = (request.method().to_string(), request.uri().clone());
     let request_id = Uuid::new_v4().to_string();
     let (met, place, now) = arrived(app, &method, &uri, &request_id, batch);
     request.extensions_mut().insert(Lag(met.lag_millis));
-    request.extensions_mut().insert(RequestId(request_id.clone()));
-    request.extensions_mut().insert(Envelope {
+    request.extensions_mut().insert(Arrival {
         seq: place,
         request_id: request_id.clone(),
     });
@@ -132,7 +127,7 @@ fn arrived(
     method: &str,
     uri: &Uri,
     request_id: &str,
-    batch: Option<&Envelope>,
+    batch: Option<&Arrival>,
 ) -> (Met, u64, Timestamp) {
     let mut state = app.lock();
     let state = &mut *state;
@@ -207,7 +202,7 @@ async fn refused(
         let body = Fail::new(status, code, message).body(&graph_time(now), request_id, &client_id);
         let mut answer = json_answer(status, &body);
         stamp(&mut answer, request_id, &client_id, now);
-        price(&mut answer, &parts.method, &parts.uri);
+        price(&mut answer, units(&parts.method, &parts.uri, &segments(path)));
         answer
     } else if arm::is_arm(path) {
         arm::unavailable(status, &parts.method, &parts.headers, request_id, now)
