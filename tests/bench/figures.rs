@@ -3,24 +3,15 @@
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
 
 use serde_json::json;
-
-/// Where everything that is made goes.
-pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
-        PathBuf::from,
-    )
-}
 
 /// Where figures go.
 pub(crate) struct Figures(File);
 
 impl Figures {
     pub(crate) fn open() -> Result<Self, Box<dyn Error>> {
-        let target = target();
+        let target = crate::process::target();
         std::fs::create_dir_all(&target)?;
         let file = OpenOptions::new()
             .create(true)
@@ -65,12 +56,6 @@ pub(crate) fn usage() -> (f64, f64) {
     usage_of("self")
 }
 
-/// CPU seconds that this process has used, to the microsecond: clock ticks are too coarse for short jobs.
-pub(crate) fn cpu() -> f64 {
-    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
-}
-
 /// The same of another process.
 pub(crate) fn usage_of(process: &str) -> (f64, f64) {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
@@ -92,4 +77,10 @@ pub(crate) fn usage_of(process: &str) -> (f64, f64) {
     let peak = peak.and_then(|text| text.trim().trim_end_matches(" kB").trim().parse::<f64>().ok());
     // The kernel's clock ticks are 100 a second wherever Linux runs on x86 and ARM.
     ((ticks(11) + ticks(12)) / 100.0, peak.unwrap_or(0.0) / 1024.0)
+}
+
+/// CPU seconds that this process has used, to the microsecond: clock ticks are too coarse for short jobs.
+pub(crate) fn cpu() -> f64 {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }

@@ -4,13 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::Arc;
 
-use iam_core::Cloud;
-use iam_core::auth::{Audience, ClientSecret, TokenSource};
-use iam_core::clock::SystemClock;
-use iam_core::http::{HttpTransport, Method};
-use iam_graph::GraphClient;
+use iam_core::http::Method;
 
 use crate::figures::Figures;
 use crate::graph_ours::{FLOOR, FLOOR_TYPED, TYPED, VALUES};
@@ -64,18 +59,7 @@ fn plan(tenant: &Tenant) -> Result<Plan, Box<dyn Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let cloud = Cloud::custom(tenant.get("SANDBOX_AUTHORITY"), tenant.get("SANDBOX_GRAPH"))?;
-        let transport = Arc::new(HttpTransport::new()?);
-        let secret = ClientSecret::new(
-            &cloud,
-            tenant.get("SANDBOX_TENANT"),
-            tenant.get("SANDBOX_CLIENT_ID"),
-            tenant.get("SANDBOX_CLIENT_SECRET").into(),
-            transport.clone(),
-            Arc::new(SystemClock),
-        )?;
-        let token = secret.token(&Audience::graph(&cloud), None).await?;
-        let client = GraphClient::new(cloud, Arc::new(secret), transport);
+        let (client, token) = tenant.sign_in().await?;
         let groups: BTreeMap<_, _> = client
             .list_groups()
             .await?
@@ -93,7 +77,7 @@ fn plan(tenant: &Tenant) -> Result<Plan, Box<dyn Error>> {
         Ok(Plan {
             graph: tenant.get("SANDBOX_GRAPH").to_owned(),
             authority: tenant.get("SANDBOX_AUTHORITY").to_owned(),
-            token: token.token.expose().to_owned(),
+            token: token.expose().to_owned(),
             select: SELECT.to_owned(),
             domain: tenant.get("SANDBOX_DOMAIN").to_owned(),
             user: user.to_owned(),

@@ -50,6 +50,13 @@ struct Seen {
 }
 
 impl Seen {
+    fn only(users: usize) -> Self {
+        Self {
+            users,
+            peak_early: None,
+        }
+    }
+
     fn add(&mut self, whole: usize) {
         self.users += whole;
         if self.users >= EARLY && self.peak_early.is_none() {
@@ -100,31 +107,18 @@ async fn ours(form: &str, job: &str, plan: &Plan) -> Result<Outcome, Box<dyn Err
     let client = GraphClient::builder(cloud, Arc::new(Given(plan.token.clone())), transport)
         .limits(None)
         .build();
-    let first = async || {
+    let first = async || -> Result<Seen, Box<dyn Error>> {
         let user = client.user(&plan.user).await?;
-        let users = usize::from(!user.id.is_empty());
-        Ok(Seen {
-            users,
-            peak_early: None,
-        })
+        Ok(Seen::only(usize::from(!user.id.is_empty())))
     };
     if job != "first" {
-        first().await.map_err(|error: iam_core::Error| error)?;
+        first().await?;
     }
     match job {
-        "first" => timed(async { first().await.map_err(|error: iam_core::Error| error.into()) }).await,
+        "first" => timed(first()).await,
         "page" if form == VALUES => timed(values(&client, plan)).await,
         "page" => timed(typed(&client, plan)).await,
-        "join" => {
-            timed(async {
-                let users = graph_joiners::join(&client, plan).await?;
-                Ok(Seen {
-                    users,
-                    peak_early: None,
-                })
-            })
-            .await
-        }
+        "join" => timed(async { Ok(Seen::only(graph_joiners::join(&client, plan).await?)) }).await,
         other => Err(unknown(other)),
     }
 }
@@ -177,10 +171,7 @@ async fn floor(form: &str, job: &str, plan: &Plan) -> Result<Outcome, Box<dyn Er
     let user = format!("{}/users/{}", plan.graph, plan.user);
     let first = async || -> Result<Seen, Box<dyn Error>> {
         let user: Value = serde_json::from_slice(&read(&user).await?)?;
-        Ok(Seen {
-            users: usize::from(whole(&user)),
-            peak_early: None,
-        })
+        Ok(Seen::only(usize::from(whole(&user))))
     };
     if job == "first" {
         return timed(first()).await;

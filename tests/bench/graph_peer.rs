@@ -67,7 +67,7 @@ impl Peer {
     }
 
     fn command(self) -> Result<Command, Box<dyn Error>> {
-        let target = crate::figures::target();
+        let target = crate::process::target();
         let found = |path: PathBuf| {
             let advice = || format!("{} is missing: run ./tests/run bench", path.display());
             path.exists().then(|| path.clone()).ok_or_else(advice)

@@ -5,15 +5,11 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use iam_core::Cloud;
-use iam_core::auth::{Audience, ClientSecret, TokenSource};
-use iam_core::clock::SystemClock;
 use iam_core::engine::Engine;
-use iam_core::http::HttpTransport;
 use iam_core::journal::SqliteJournal;
 use iam_core::person::{Person, PersonKey};
 use iam_core::policy::Document;
-use iam_graph::{GraphClient, GraphTarget};
+use iam_graph::GraphTarget;
 use serde_json::json;
 
 use crate::figures::{Figures, usage};
@@ -32,27 +28,13 @@ pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
 }
 
 async fn run(tenant: &Tenant, figures: &mut Figures) -> Result<(), Box<dyn Error>> {
-    let cloud = Cloud::custom(tenant.get("SANDBOX_AUTHORITY"), tenant.get("SANDBOX_GRAPH"))?;
-    let transport = Arc::new(HttpTransport::new()?);
-    let secret = ClientSecret::new(
-        &cloud,
-        tenant.get("SANDBOX_TENANT"),
-        tenant.get("SANDBOX_CLIENT_ID"),
-        tenant.get("SANDBOX_CLIENT_SECRET").into(),
-        transport.clone(),
-        Arc::new(SystemClock),
-    )?;
-    let token = secret.token(&Audience::graph(&cloud), None).await?;
-    let floor = floor(tenant, token.token.expose()).await?;
+    let (client, token) = tenant.sign_in().await?;
+    let floor = floor(tenant, token.expose()).await?;
 
     let folder = tempfile::tempdir()?;
     let journal =
         SqliteJournal::open(folder.path().join("journal.sqlite"), tenant.get("SANDBOX_TENANT")).await?;
     let policy = Document::parse(POLICY)?;
-    // The sandbox grants more than the service does; what is measured is this program.
-    let client = GraphClient::builder(cloud, Arc::new(secret), transport)
-        .limits(None)
-        .build();
     let engine = Engine::builder(Arc::new(journal), Arc::new(policy))
         .target(Arc::new(GraphTarget::new(client)))
         .concurrency(AT_ONCE)

@@ -1,4 +1,5 @@
-//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `graph`, `joiners`, `scim`) as argument of the program. Each figure is printed, and appended to `target/bench.jsonl` as
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `graph`, `joiners`, `scim`) as argument of the
+//! program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
 //! floor measured in the same run.
 

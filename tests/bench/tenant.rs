@@ -2,8 +2,14 @@
 
 use std::error::Error;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use iam_core::auth::{Audience, ClientSecret, TokenSource};
+use iam_core::clock::SystemClock;
+use iam_core::http::HttpTransport;
+use iam_core::{Cloud, Secret};
+use iam_graph::GraphClient;
 use serde_json::Value;
 
 /// A sandbox process, ended with the value.
@@ -61,13 +67,39 @@ impl Tenant {
         self.env.get(name).map_or("", String::as_str)
     }
 
+    /// A client of it, and a token for those that bring none of their own.
+    pub(crate) async fn sign_in(&self) -> Result<(GraphClient, Secret), Box<dyn Error>> {
+        let cloud = Cloud::custom(self.get("SANDBOX_AUTHORITY"), self.get("SANDBOX_GRAPH"))?;
+        let transport = Arc::new(HttpTransport::new()?);
+        let secret = ClientSecret::new(
+            &cloud,
+            self.get("SANDBOX_TENANT"),
+            self.get("SANDBOX_CLIENT_ID"),
+            self.get("SANDBOX_CLIENT_SECRET").into(),
+            transport.clone(),
+            Arc::new(SystemClock),
+        )?;
+        let token = secret.token(&Audience::graph(&cloud), None).await?.token;
+        // The sandbox grants more than the service does; what is measured is this program.
+        let client = GraphClient::builder(cloud, Arc::new(secret), transport)
+            .limits(None)
+            .build();
+        Ok((client, token))
+    }
+
+    async fn control(&self, path: &str) -> Result<Value, Box<dyn Error>> {
+        let root = self.get("SANDBOX_GRAPH").trim_end_matches("/v1.0");
+        Ok(reqwest::get(format!("{root}/_sandbox/{path}"))
+            .await?
+            .json()
+            .await?)
+    }
+
     /// The HTTP requests that it has answered.
     pub(crate) async fn requests(&self) -> Result<f64, Box<dyn Error>> {
-        let root = self.get("SANDBOX_GRAPH").trim_end_matches("/v1.0");
-        let log: Value = reqwest::get(format!("{root}/_sandbox/log")).await?.json().await?;
-        log["requests"]
-            .as_f64()
-            .ok_or_else(|| "the log does not count requests".into())
+        let log = self.control("log").await?;
+        let requests = log["requests"].as_f64();
+        requests.ok_or_else(|| "the log does not count requests".into())
     }
 
     /// How many stand there whose name begins with `joiner` and who have that manager, all those groups and
@@ -78,11 +110,7 @@ impl Tenant {
         manager: &str,
         sku: &str,
     ) -> Result<usize, Box<dyn Error>> {
-        let root = self.get("SANDBOX_GRAPH").trim_end_matches("/v1.0");
-        let state: Value = reqwest::get(format!("{root}/_sandbox/state"))
-            .await?
-            .json()
-            .await?;
+        let state = self.control("state").await?;
         let users = state["users"].as_array().ok_or("the state lists no users")?;
         let named = |list: &Value, name: &str| {
             let mut names = list.as_array().into_iter().flatten();

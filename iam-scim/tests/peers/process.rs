@@ -92,16 +92,21 @@ fn node() -> PathBuf {
     home
 }
 
-fn home(name: &str) -> PathBuf {
-    // The benchmarks include this file too, and cargo gives programs no folder of their own.
-    let peers = match (
+/// Where everything that is made goes. The benchmarks include this file too, and cargo gives programs no folder of
+/// their own.
+pub(crate) fn target() -> PathBuf {
+    match (
         option_env!("CARGO_TARGET_TMPDIR"),
         std::env::var_os("CARGO_TARGET_DIR"),
     ) {
-        (Some(folder), _) => Path::new(folder).with_file_name("peers"),
-        (None, Some(target)) => PathBuf::from(target).join("peers"),
-        (None, None) => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers"),
-    };
+        (Some(folder), _) => PathBuf::from(folder).parent().unwrap().to_owned(),
+        (None, Some(target)) => PathBuf::from(target),
+        (None, None) => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+    }
+}
+
+fn home(name: &str) -> PathBuf {
+    let peers = target().join("peers");
     fs::create_dir_all(&peers).unwrap();
     peers.join(name)
 }
