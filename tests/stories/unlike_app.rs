@@ -10,16 +10,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use iam_core::engine::RunReport;
+use iam_core::Secret;
 use iam_core::http::HttpTransport;
-use iam_core::journal::SqliteJournal;
-use iam_core::policy::Document;
-use iam_core::testing::ManualClock;
-use iam_sandbox::Sandbox;
 use iam_scim::{ScimClient, ScimTarget};
 use serde_json::{Value, json};
 
-use crate::world::{self, NOW, person};
+use crate::world::World;
 
 const POLICY: &str = r#"
 version = 1
@@ -193,23 +189,14 @@ fn schema() -> Value {
 #[tokio::test]
 async fn an_application_unlike_what_entra_expects_ends_as_any_other() {
     let (address, app) = start().await;
-    let sandbox = Sandbox::start().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("journal.sqlite");
-    let journal = SqliteJournal::open(path, sandbox.tenant_id()).await.unwrap();
-    let clock = ManualClock::at(NOW.parse().unwrap());
-    let transport = Arc::new(HttpTransport::new().unwrap());
-    let client = ScimClient::new(&address, iam_core::Secret::from(TOKEN), transport).unwrap();
-    let engine = world::engine_with(
-        world::client(&sandbox),
-        vec![Arc::new(ScimTarget::new("ticketing", client))],
-        Arc::new(journal),
-        Document::parse(POLICY).unwrap(),
-        &clock,
-    );
+    let world = World::with_targets(POLICY, |_, _| {
+        let transport = Arc::new(HttpTransport::new().unwrap());
+        let client = ScimClient::new(&address, Secret::from(TOKEN), transport).unwrap();
+        vec![Arc::new(ScimTarget::new("ticketing", client))]
+    })
+    .await;
     let hear = async |text: &str| {
-        engine.accept([person(text)]).await.unwrap();
-        let report: RunReport = engine.run(&|_| {}).await.unwrap();
+        let report = world.hear(&[text]).await;
         assert_eq!(
             (report.totals().open, report.totals().failed),
             (0, 0),
@@ -222,7 +209,7 @@ async fn an_application_unlike_what_entra_expects_ends_as_any_other() {
     assert_eq!(hear("W-1 Mei Tanaka Security").await, ["active: agent"]);
     assert_eq!(hear("W-1 Mei Tanaka Security status=gone").await, ["inactive: "]);
     assert_eq!(hear("W-1 Mei Tanaka Desk").await, ["active: agent, supervisor"]);
-    assert_eq!(engine.plan().await.unwrap().steps(), 0);
+    assert_eq!(world.engine.plan().await.unwrap().steps(), 0);
 
     let asked = &app.lock().unwrap().asked;
     let patches = asked.iter().filter(|line| line.starts_with("PATCH")).count();

@@ -170,15 +170,24 @@ impl World {
         world
     }
 
-    /// The seeded tenant, with Azure and the application connected where the policy names them.
+    /// The seeded tenant, with Azure and the application connected where the policy names them. `SUB` in the policy
+    /// is the tenant's subscription.
     pub async fn with_policy(policy: &str) -> Self {
+        Self::with_targets(policy, targets).await
+    }
+
+    /// The same with other targets behind the directory.
+    pub async fn with_targets(
+        policy: &str,
+        behind: impl FnOnce(&Sandbox, &Document) -> Vec<Arc<dyn Target>>,
+    ) -> Self {
         let sandbox = Sandbox::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.sqlite");
         let journal = Arc::new(SqliteJournal::open(&path, sandbox.tenant_id()).await.unwrap());
         let clock = ManualClock::at(NOW.parse().unwrap());
-        let policy = Document::parse(policy).unwrap();
-        let behind = targets(&sandbox, &policy);
+        let policy = Document::parse(&policy.replace("SUB", sandbox.subscription())).unwrap();
+        let behind = behind(&sandbox, &policy);
         let engine = engine_with(client(&sandbox), behind, journal, policy, &clock);
         Self {
             eyes: client(&sandbox),
