@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use iam_core::{Error, ErrorKind, Result};
-use jiff::civil::{Date, date};
-use jiff::{Span, ToSpan};
+use jiff::ToSpan;
+
+use crate::DAY_OF_THE_DATA;
 
 const GIVEN: [&str; 16] = [
     "Amelia", "Björn", "Chloé", "Diego", "Éloïse", "Fatima", "Grace", "Haruto", "Íñigo", "João", "Łukasz",
@@ -47,8 +48,6 @@ const PLACES: [(&str, &str, &str, &str); 5] = [
     ("São Paulo", "BR", "America/Sao_Paulo", "Contoso Saúde Ltda."),
     ("Toronto", "CA", "America/Toronto", "Contoso Health Canada, Inc."),
 ];
-/// The day around which the example data speaks.
-const TODAY: Date = date(2026, 11, 24);
 /// How many people report to one.
 const SPAN: usize = 8;
 
@@ -97,12 +96,11 @@ fn hire(number: usize) -> [String; 14] {
         id((number - 1) / SPAN)
     };
     // Most have begun; every tenth begins in the next days and is prepared, not yet let in.
-    let days: Span = if number % 10 == 9 {
-        1_i32
-            .wrapping_add(i32::try_from(number / 10 % 10).unwrap_or(0))
-            .days()
+    let nth = i32::try_from(number).unwrap_or(i32::MAX);
+    let days = if nth % 10 == 9 {
+        1 + nth / 10 % 10
     } else {
-        i32::try_from(number % 60).map_or(0, |days| -days).days()
+        -(nth % 60)
     };
     [
         id(number),
@@ -121,7 +119,7 @@ fn hire(number: usize) -> [String; 14] {
         text(cost_center),
         text(company),
         manager,
-        TODAY.saturating_add(days).to_string(),
+        DAY_OF_THE_DATA.saturating_add(days.days()).to_string(),
         text("Active"),
     ]
 }

@@ -37,7 +37,7 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    pub(crate) async fn open(env_file: Option<&Path>, people: usize) -> Result<Self> {
+    pub(crate) async fn open(env_file: Option<&Path>, people: Option<usize>) -> Result<Self> {
         match env_file {
             Some(path) => Self::of_env_file(path),
             None => Self::embedded(people).await,
@@ -45,9 +45,9 @@ impl Tenant {
     }
 
     /// With seats for so many people more than the seeded tenant has.
-    async fn embedded(people: usize) -> Result<Self> {
+    async fn embedded(people: Option<usize>) -> Result<Self> {
         let mut sandbox = Sandbox::builder();
-        if people > 0 {
+        if let Some(people) = people {
             for product in ["SPE_E3", "POWER_BI_PRO"] {
                 sandbox = sandbox.seats(product, people + 500);
             }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use iam_core::clock::Clock;
 use iam_core::engine::{Engine, Progress};
@@ -26,14 +27,16 @@ use iam_core::{Error, ErrorKind, Result};
 use iam_graph::{GraphMail, GraphTarget};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
+use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
 
 use connect::{StartedAt, Tenant};
 use render::Screen;
 use report::Story;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
-/// The example data speaks of people who start and leave around this day.
-const DAY_OF_THE_DATA: &str = "2026-11-24T09:00:00Z";
+/// The example data and the generated company speak of people who start and leave around this day.
+const DAY_OF_THE_DATA: Date = date(2026, 11, 24);
 
 /// Bring Entra ID to what HR and policy say.
 ///
@@ -49,8 +52,8 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     feed: Vec<PathBuf>,
     /// Generate a company of so many hires, instead of the example data
-    #[arg(long, value_name = "N", conflicts_with = "feed", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    people: Option<u32>,
+    #[arg(long, value_name = "N", conflicts_with = "feed", value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    people: Option<usize>,
     /// The policy [default: examples/data/policy.toml]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -103,7 +106,7 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<Story> {
     let started = match options.as_of {
-        None if options.feed.is_empty() => DAY_OF_THE_DATA.parse().ok(),
+        None if options.feed.is_empty() => TimeZone::UTC.to_timestamp(DAY_OF_THE_DATA.at(9, 0, 0, 0)).ok(),
         as_of => as_of,
     };
     let clock: Arc<dyn Clock> = Arc::new(StartedAt::new(started));
@@ -113,12 +116,9 @@ async fn run(options: &Options) -> Result<Story> {
         .unwrap_or_else(|| PathBuf::from(DATA).join("policy.toml"));
     let policy = Arc::new(read_policy(&policy)?);
 
-    let people = options
-        .people
-        .map_or(0, |people| usize::try_from(people).unwrap_or(usize::MAX));
     let screen = Screen::new(options.json);
     let tenant = match options.tenant {
-        Which::Sandbox => Tenant::open(options.sandbox.as_deref(), people).await?,
+        Which::Sandbox => Tenant::open(options.sandbox.as_deref(), options.people).await?,
         Which::Real if options.feed.is_empty() || options.policy.is_none() => {
             let advice = "give --feed FILE and --policy FILE: the example company is not for a real tenant";
             return Err(Error::new(ErrorKind::Invalid, advice));
@@ -131,7 +131,7 @@ async fn run(options: &Options) -> Result<Story> {
     };
     let temporary =
         tempfile::tempdir().map_err(|source| io_error("a temporary folder cannot be made", source))?;
-    let feeds = feeds(options, people, temporary.path())?;
+    let feeds = feeds(options, temporary.path())?;
     let journal = options
         .journal
         .clone()
@@ -190,8 +190,8 @@ async fn run(options: &Options) -> Result<Story> {
 }
 
 /// The HR files: those given, the generated one, or the example data.
-fn feeds(options: &Options, people: usize, folder: &Path) -> Result<Vec<PathBuf>> {
-    if people > 0 {
+fn feeds(options: &Options, folder: &Path) -> Result<Vec<PathBuf>> {
+    if let Some(people) = options.people {
         return Ok(vec![company::write(folder, people)?]);
     }
     if !options.feed.is_empty() {
