@@ -166,10 +166,7 @@ pub(crate) fn sub(scan: &mut Scanner<'_>) -> Result<Name, Problem> {
     scan.need('.')?;
     let name = scan.name()?;
     if name.urn.is_some() || name.sub.is_some() {
-        return Err(Problem::filter(format!(
-            "expected one sub-attribute at character {}",
-            name.at
-        )));
+        return Err(Problem::filter("expected one sub-attribute").at(name.at));
     }
     Ok(name)
 }
@@ -179,7 +176,7 @@ fn test(scan: &mut Scanner<'_>) -> Result<Test, Problem> {
     if !scan.space() {
         return Err(scan.expected("a space and an operator"));
     }
-    let before = scan.expected("an operator (eq ne co sw ew gt ge lt le pr)");
+    let at = scan.position();
     let word = scan.word();
     let operator = match word.to_ascii_lowercase().as_str() {
         "pr" => return Ok(Test::Present),
@@ -192,7 +189,10 @@ fn test(scan: &mut Scanner<'_>) -> Result<Test, Problem> {
         "ge" => Operator::Ge,
         "lt" => Operator::Lt,
         "le" => Operator::Le,
-        _ => return Err(before),
+        _ => {
+            let expected = "expected an operator (eq ne co sw ew gt ge lt le pr)";
+            return Err(Problem::filter(expected).at(at));
+        }
     };
     if !scan.space() {
         return Err(scan.expected("a space and a value"));
@@ -204,16 +204,16 @@ fn literal(scan: &mut Scanner<'_>) -> Result<Literal, Problem> {
     if scan.next_is('"') {
         return scan.string().map(Literal::Text);
     }
-    let before = scan.expected("a value: a string in double quotes, a number, true, false or null");
+    let at = scan.position();
     let word = scan.word();
     // Entra ID writes `True` and `False`.
     match word.to_ascii_lowercase().as_str() {
         "true" => Ok(Literal::Bool(true)),
         "false" => Ok(Literal::Bool(false)),
         "null" => Ok(Literal::Null),
-        _ => match serde_json::from_str(word) {
-            Ok(number) => Ok(Literal::Number(number)),
-            Err(_) => Err(before),
-        },
+        _ => serde_json::from_str(word).map(Literal::Number).map_err(|_| {
+            let expected = "expected a value: a string in double quotes, a number, true, false or null";
+            Problem::filter(expected).at(at)
+        }),
     }
 }

@@ -46,10 +46,7 @@ impl Filter {
 }
 
 fn unknown(name: &Name, of: &str) -> Problem {
-    Problem::filter(format!(
-        "{of} has no attribute of the name at character {}",
-        name.at
-    ))
+    Problem::filter(format!("{of} has no attribute of the name")).at(name.at)
 }
 
 /// Binds a filter in the brackets behind `list`.
@@ -81,10 +78,8 @@ fn bind(expr: &Expr<Name, Test>, resolve: &dyn Fn(&Name) -> Result<Spot, Problem
         Expr::Any { list, inner, then } => {
             let spot = resolve(list)?;
             if !spot.leaf().is_complex() {
-                return Err(Problem::filter(format!(
-                    "the attribute at character {} has no sub-attributes to filter by",
-                    list.at
-                )));
+                let none = format!("{} has no sub-attributes to filter by", spot.leaf().name);
+                return Err(Problem::filter(none).at(list.at));
             }
             let then = match then {
                 None => None,
@@ -118,9 +113,7 @@ fn typed(mut spot: Spot, test: &Test, at: usize) -> Result<(Spot, Check), Proble
         return match operator {
             Operator::Eq => Ok((spot, absent)),
             Operator::Ne => Ok((spot, Check::Present)),
-            _ => Err(Problem::filter(format!(
-                "null takes eq or ne only, at character {at}"
-            ))),
+            _ => Err(Problem::filter("null takes eq or ne only").at(at)),
         };
     }
     if spot.leaf().is_complex() {
@@ -131,10 +124,7 @@ fn typed(mut spot: Spot, test: &Test, at: usize) -> Result<(Spot, Check), Proble
         other => *other,
     };
     let check = check(spot.leaf(), positive, literal).map_err(|expected| {
-        Problem::filter(format!(
-            "{} at character {at} is compared with {expected}",
-            spot.leaf().name
-        ))
+        Problem::filter(format!("expected {expected} for {}", spot.leaf().name)).at(at)
     })?;
     let check = match operator {
         Operator::Ne => Check::Not(Box::new(check)),
@@ -145,7 +135,7 @@ fn typed(mut spot: Spot, test: &Test, at: usize) -> Result<(Spot, Check), Proble
 
 fn check(leaf: &Attribute, operator: Operator, literal: &Literal) -> Result<Check, &'static str> {
     match (leaf.kind, literal) {
-        (Type::Complex, _) => Err("nothing as a whole: name a sub-attribute"),
+        (Type::Complex, _) => Err("one of the sub-attributes"),
         (Type::Boolean, literal) => {
             let flag = match literal {
                 Literal::Bool(flag) => Some(*flag),

@@ -82,11 +82,7 @@ fn apply_one(kind: Kind, attributes: &mut Map<String, Value>, operation: &Value)
         (Some(path), value) => {
             let known = at_path(kind, attributes, verb, &path, value)?;
             known.ok_or_else(|| {
-                Problem::path(format!(
-                    "{} has no attribute of the name at character {}",
-                    kind.name(),
-                    path.name.at
-                ))
+                Problem::path(format!("{} has no attribute of the name", kind.name())).at(path.name.at)
             })
         }
         (None, Some(Value::Object(values))) if verb != Verb::Remove => values
@@ -127,7 +123,7 @@ fn at_path(
     let mut spot = match kind.resolve(&path.name) {
         None => return Ok(None),
         Some(Meaning::Extension(_)) if path.filter.is_some() => {
-            return Err(Problem::path("a schema has no elements to filter"));
+            return Err(Problem::path("a schema has no elements to filter").at(path.name.at));
         }
         Some(Meaning::Extension(schema)) => {
             return whole(attributes, verb, schema, value).map(Some);
@@ -137,19 +133,15 @@ fn at_path(
     let mut filter = None;
     if let Some(inner) = &path.filter {
         if !(spot.attribute.is_complex() && spot.attribute.multi) {
-            return Err(Problem::path(format!(
-                "{} has no elements to filter",
-                spot.attribute.name
-            )));
+            let none = format!("{} has no elements to filter", spot.attribute.name);
+            return Err(Problem::path(none).at(path.name.at));
         }
         filter = Some(bind_inner(inner, spot).map_err(Problem::of_path)?);
         if let Some(sub) = &path.sub {
             let found = spot.attribute.sub(&sub.attribute);
             spot.sub = Some(found.ok_or_else(|| {
-                Problem::path(format!(
-                    "{} has no sub-attribute of the name at character {}",
-                    spot.attribute.name, sub.at
-                ))
+                let none = format!("{} has no sub-attribute of the name", spot.attribute.name);
+                Problem::path(none).at(sub.at)
             })?);
         }
     }

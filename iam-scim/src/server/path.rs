@@ -25,6 +25,9 @@ impl Path {
         let name = scan.name()?;
         let (mut filter, mut after) = (None, None);
         if scan.next_is('[') {
+            if name.sub.is_some() {
+                return Err(scan.expected("no brackets behind a sub-attribute"));
+            }
             filter = Some(bracket(&mut scan)?);
             if scan.next_is('.') {
                 after = Some(sub(&mut scan)?);
@@ -32,12 +35,6 @@ impl Path {
         }
         if !scan.done() {
             return Err(scan.expected("the end of the path"));
-        }
-        if let (Some(_), Some(_)) = (&filter, &name.sub) {
-            return Err(Problem::filter(format!(
-                "expected no sub-attribute before the brackets at character {}",
-                name.at
-            )));
         }
         Ok(Self {
             name,

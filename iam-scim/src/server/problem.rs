@@ -12,6 +12,7 @@ pub struct Problem {
     status: u16,
     scim_type: Option<&'static str>,
     detail: String,
+    position: Option<usize>,
 }
 
 impl Problem {
@@ -21,6 +22,7 @@ impl Problem {
             status,
             scim_type: None,
             detail: detail.into(),
+            position: None,
         }
     }
 
@@ -39,6 +41,13 @@ impl Problem {
         &self.detail
     }
 
+    /// Where in the filter or path it is, in characters from 1; one behind the last when something is missing at the
+    /// end. The detail names it too. Every refusal of [`Filter::parse`](super::Filter::parse) and
+    /// [`Path::parse`](super::Path::parse) has one.
+    pub fn position(&self) -> Option<usize> {
+        self.position
+    }
+
     /// The body of the answer.
     pub fn body(&self) -> Value {
         let mut body = json!({
@@ -54,9 +63,17 @@ impl Problem {
 
     fn bad(scim_type: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            status: 400,
             scim_type: Some(scim_type),
-            detail: detail.into(),
+            ..Self::new(400, detail)
+        }
+    }
+
+    /// The same refusal with its position.
+    pub(crate) fn at(self, position: usize) -> Self {
+        Self {
+            detail: format!("{} at character {position}", self.detail),
+            position: Some(position),
+            ..self
         }
     }
 

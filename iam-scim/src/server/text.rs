@@ -32,6 +32,34 @@ impl Name {
     }
 }
 
+/// Notes that so many bytes were looked at. The tests hold the sum against the length of the text; nothing else
+/// counts.
+#[cfg(not(test))]
+fn look(_bytes: usize) {}
+
+#[cfg(test)]
+pub(crate) use looked::look;
+
+#[cfg(test)]
+pub(crate) mod looked {
+    use std::cell::Cell;
+
+    thread_local! {
+        static BYTES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(crate) fn look(bytes: usize) {
+        BYTES.with(|all| all.set(all.get() + bytes));
+    }
+
+    /// How many bytes were looked at while this ran.
+    pub(crate) fn during(run: impl FnOnce()) -> usize {
+        BYTES.with(|all| all.set(0));
+        run();
+        BYTES.with(Cell::get)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
     text: &'a str,
@@ -46,9 +74,9 @@ pub(crate) struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Result<Self, Problem> {
         if text.len() > LONGEST {
-            return Err(Problem::filter(format!(
-                "longer than {LONGEST} bytes; ask in several requests"
-            )));
+            let within = text.char_indices().take_while(|(at, _)| *at < LONGEST);
+            let longer = format!("expected at most {LONGEST} bytes, and more begin");
+            return Err(Problem::filter(longer).at(within.count() + 1));
         }
         Ok(Self {
             text,
@@ -67,12 +95,13 @@ impl<'a> Scanner<'a> {
             (0, 0)
         };
         let between = self.text.get(from..self.at).unwrap_or_default();
+        look(between.len());
         self.counted = (self.at, before + between.chars().count());
         self.counted.1 + 1
     }
 
     pub(crate) fn expected(&mut self, what: &str) -> Problem {
-        Problem::filter(format!("expected {what} at character {}", self.position()))
+        Problem::filter(format!("expected {what}")).at(self.position())
     }
 
     fn rest(&self) -> &'a str {
@@ -84,6 +113,7 @@ impl<'a> Scanner<'a> {
         let rest = self.rest();
         let trimmed = rest.trim_start_matches([' ', '\t']);
         self.at += rest.len() - trimmed.len();
+        look(rest.len() - trimmed.len() + 1);
         rest.len() != trimmed.len()
     }
 
@@ -116,7 +146,9 @@ impl<'a> Scanner<'a> {
     fn peek(&self) -> &'a str {
         let rest = self.rest();
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.:$+".contains(c)));
-        rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+        let end = end.unwrap_or(rest.len());
+        look(end + 1);
+        rest.get(..end).unwrap_or_default()
     }
 
     /// Takes the keyword, whatever its case, if it is the next word.
@@ -175,11 +207,9 @@ impl<'a> Scanner<'a> {
             end
         });
         let text = end.and_then(|(end, _)| rest.get(..=end));
+        look(text.map_or(rest.len(), str::len));
         let Some(text) = text else {
-            return Err(Problem::filter(format!(
-                "the string that begins at character {} has no end",
-                self.position()
-            )));
+            return Err(self.expected("a string with an end, and one begins"));
         };
         let value = serde_json::from_str(text)
             .map_err(|_| self.expected("a string as JSON writes it, with \\\" and \\\\ escaped"))?;
@@ -190,10 +220,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn deeper(&mut self) -> Result<(), Problem> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(Problem::filter(format!(
-                "nested deeper than {DEEPEST} at character {}",
-                self.position()
-            )));
+            return Err(self.expected(&format!("at most {DEEPEST} levels, and one more begins")));
         }
         Ok(())
     }
@@ -205,10 +232,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn term(&mut self) -> Result<(), Problem> {
         self.terms += 1;
         if self.terms > MOST {
-            return Err(Problem::filter(format!(
-                "more than {MOST} comparisons at character {}",
-                self.position()
-            )));
+            return Err(self.expected(&format!("at most {MOST} comparisons, and one more begins")));
         }
         Ok(())
     }

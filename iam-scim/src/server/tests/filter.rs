@@ -115,7 +115,10 @@ fn strings_are_json() {
     check(r#"name.familyName eq "Jensen \"Q\" \\ \u00df""#, "yes");
     check(r#"name.familyName co "\" \\""#, "yes");
     check(r#"title eq "a) or (b""#, "no");
-    check(r#"title eq "open"#, "begins at character 10 has no end");
+    check(
+        r#"title eq "open"#,
+        "a string with an end, and one begins at character 10",
+    );
     check(r#"title eq "a\q""#, "character 10");
 }
 
@@ -141,9 +144,12 @@ fn refusals_name_the_position() {
     check("name.given.name pr", "an attribute name at character 1");
     check("active gt true", "true or false");
     check(r#"active eq "maybe""#, "true or false");
-    check(r#"name eq "x""#, "name a sub-attribute");
+    check(
+        r#"name eq "x""#,
+        "one of the sub-attributes for name at character 1",
+    );
     check("title eq 3", "a string in double quotes");
-    check("title gt null", "null takes eq or ne");
+    check("title gt null", "null takes eq or ne only at character 1");
     check(r#"title[type eq "x"]"#, "no sub-attributes");
     check("ä pr", "character 1");
     check(r#"title eq "ä" ; x"#, "character 14");
@@ -153,12 +159,22 @@ fn refusals_name_the_position() {
 fn bounds() {
     let deep = |levels| format!("{}title pr{}", "(".repeat(levels), ")".repeat(levels));
     check(&deep(40), "yes");
-    check(&deep(200), "nested deeper than 50");
-    check(&"not (".repeat(200), "nested deeper");
+    check(
+        &deep(200),
+        "at most 50 levels, and one more begins at character 51",
+    );
+    check(&"not (".repeat(200), "at most 50 levels");
     check(&vec!["title pr"; 1000].join(" or "), "yes");
     check(
         &vec!["title pr"; 1001].join(" and "),
-        "more than 1000 comparisons",
+        "at most 1000 comparisons, and one more begins at character 13006",
     );
-    check(&" ".repeat(20_000), "longer than 16384 bytes");
+    check(
+        &" ".repeat(20_000),
+        "at most 16384 bytes, and more begin at character 16385",
+    );
+    check(
+        &"ä".repeat(9000),
+        "at most 16384 bytes, and more begin at character 8193",
+    );
 }

@@ -38,6 +38,28 @@ fn paths() {
         "end of the path at character 23",
     );
     check(r#"emails[type eq "work"].a.b"#, "one sub-attribute");
-    check("emails.value[type pr]", "no sub-attribute before the brackets");
+    check(
+        "emails.value[type pr]",
+        "no brackets behind a sub-attribute at character 13",
+    );
     check("a b", "end of the path at character 2");
+}
+
+#[test]
+fn bounds() {
+    let deep = |levels: usize| format!("emails[{}type pr{}]", "(".repeat(levels), ")".repeat(levels));
+    check(&deep(49), "");
+    check(
+        &deep(50),
+        "at most 50 levels, and one more begins at character 58",
+    );
+    check(&format!("emails[{}]", vec!["type pr"; 1000].join(" or ")), "");
+    check(
+        &format!("emails[{}]", vec!["type pr"; 1001].join(" or ")),
+        "at most 1000 comparisons, and one more begins at character 11012",
+    );
+    check(
+        &"a".repeat(20_000),
+        "at most 16384 bytes, and more begin at character 16385",
+    );
 }

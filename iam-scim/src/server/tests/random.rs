@@ -1,29 +1,78 @@
-//! No text makes a parser panic or take long: length, depth and terms are bounded.
-
-use std::time::{Duration, Instant};
+//! No text makes a parser panic or take long: length, depth and terms are bounded, the work is linear, and a refusal
+//! names where the text ceases to make sense.
 
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::user;
-use crate::server::{Filter, Kind, Path, patch};
+use crate::server::text::{LONGEST, looked};
+use crate::server::{Filter, Kind, Path, Problem, patch};
 
-/// A debug build on a busy machine; a parser that backtracks takes minutes.
-const BOUND: Duration = Duration::from_secs(2);
+/// How often a parser may look at a byte: the count of a word's readers (`not`, the name, `and`, `or`, …).
+const LOOKS: usize = 8;
 
 fn both(text: &str) {
-    let start = Instant::now();
-    if let Ok(filter) = Filter::parse(text) {
-        let _ = filter.matches(Kind::User, &user());
-        let _ = filter.matches(Kind::Group, &user());
+    let bytes = looked::during(|| {
+        if let Err(problem) = Filter::parse(text) {
+            refused(&problem, "invalidFilter", text);
+        }
+    });
+    assert!(bytes <= LOOKS * (text.len() + 1), "{bytes} looks at {text:?}");
+    let bytes = looked::during(|| {
+        if let Err(problem) = Path::parse(text) {
+            refused(&problem, "invalidPath", text);
+        }
+    });
+    assert!(bytes <= LOOKS * (text.len() + 1), "{bytes} looks at {text:?}");
+
+    let before = |problem: Problem| -> String {
+        let before = problem.position().unwrap() - 1;
+        text.chars().take(before).collect()
+    };
+    match Filter::parse(text) {
+        Ok(filter) => {
+            for kind in [Kind::User, Kind::Group] {
+                if let Err(problem) = filter.matches(kind, &user()) {
+                    refused(&problem, "invalidFilter", text);
+                }
+            }
+        }
+        Err(_) if text.len() > LONGEST => {}
+        Err(problem) => {
+            let text = before(problem);
+            let end = text.chars().count() + 1;
+            let again = Filter::parse(&text).err().and_then(|problem| problem.position());
+            assert!(
+                again.is_none_or(|at| at == end),
+                "{text:?} makes sense, and not to {again:?}"
+            );
+        }
     }
-    let _ = Path::parse(text);
+    match Path::parse(text) {
+        Ok(_) => {}
+        Err(_) if text.len() > LONGEST => {}
+        Err(problem) => {
+            let text = before(problem);
+            let end = text.chars().count() + 1;
+            let again = Path::parse(&text).err().and_then(|problem| problem.position());
+            assert!(
+                again.is_none_or(|at| at == end),
+                "{text:?} makes sense, and not to {again:?}"
+            );
+        }
+    }
+}
+
+/// The refusal has the type of RFC 7644 table 9, and a position within the text which it names.
+fn refused(problem: &Problem, scim_type: &str, text: &str) {
+    assert_eq!(problem.scim_type(), Some(scim_type), "{text:?}: {problem}");
+    let at = problem.position().unwrap_or_default();
     assert!(
-        start.elapsed() < BOUND,
-        "{} bytes took {:?}",
-        text.len(),
-        start.elapsed()
+        (1..=text.chars().count() + 1).contains(&at),
+        "{text:?}: {problem}"
     );
+    let named = format!("at character {at}");
+    assert!(problem.detail().ends_with(&named), "{text:?}: {problem}");
 }
 
 /// Pieces of the grammar in any order, which get deeper than arbitrary characters.
@@ -95,6 +144,31 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// What can be read, with one character left out, doubled or replaced.
+fn nearly() -> impl Strategy<Value = String> {
+    let whole = prop::sample::select(vec![
+        r#"emails[type eq "work" and not (primary eq true)].value ew "@x" or (title pr)"#,
+        r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "ä\"\u00df""#,
+        r#"meta.lastModified gt "2026-01-31T08:00:00Z" and active ne false"#,
+        r#"roles[primary eq "True"].value"#,
+        "name.givenName",
+        r#"members[value eq "a" or value eq "b"]"#,
+    ]);
+    let change = prop::option::of(prop::sample::select(vec![
+        '(', ')', '[', ']', '"', '.', ' ', 'x', 'ä', '\\',
+    ]));
+    (whole, any::<prop::sample::Index>(), change).prop_map(|(whole, at, change)| {
+        let mut all: Vec<char> = whole.chars().collect();
+        let at = at.index(all.len());
+        match change {
+            None => drop(all.remove(at)),
+            Some('x') => all.insert(at, all[at]),
+            Some(other) => all[at] = other,
+        }
+        all.into_iter().collect()
+    })
+}
+
 /// `PROPTEST_CASES` asks for more.
 fn more() -> ProptestConfig {
     let config = ProptestConfig::default();
@@ -114,6 +188,11 @@ proptest! {
 
     #[test]
     fn any_pieces(text in pieces()) {
+        both(&text);
+    }
+
+    #[test]
+    fn nearly_right(text in nearly()) {
         both(&text);
     }
 
