@@ -2,6 +2,7 @@
 
 mod accounts;
 mod crowd;
+mod delta;
 mod entitlements;
 mod listing;
 mod mail;

@@ -3,6 +3,7 @@
 mod answers;
 mod budget;
 mod creating;
+mod delta;
 mod listing;
 mod mail;
 mod observing;
