@@ -6,6 +6,7 @@ mod delta;
 mod entitlements;
 mod listing;
 mod mail;
+mod refusals;
 mod trouble;
 
 use std::sync::Arc;

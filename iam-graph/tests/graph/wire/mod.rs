@@ -4,6 +4,7 @@ mod answers;
 mod budget;
 mod creating;
 mod delta;
+mod faults;
 mod listing;
 mod mail;
 mod observing;
