@@ -245,6 +245,34 @@ mod tests {
     }
 
     #[test]
+    fn each_cloud_has_its_own_endpoints() {
+        let known = [Cloud::public(), Cloud::us_government(), Cloud::china()];
+        let of = |cloud: &Cloud| [cloud.authority(), cloud.graph(), cloud.graph_scope()].map(str::to_owned);
+        // Microsoft Learn, "National cloud deployments".
+        let expect = [
+            [
+                "https://login.microsoftonline.com",
+                "https://graph.microsoft.com",
+                "https://graph.microsoft.com/.default",
+            ],
+            [
+                "https://login.microsoftonline.us",
+                "https://graph.microsoft.us",
+                "https://graph.microsoft.us/.default",
+            ],
+            [
+                "https://login.partner.microsoftonline.cn",
+                "https://microsoftgraph.chinacloudapi.cn",
+                "https://microsoftgraph.chinacloudapi.cn/.default",
+            ],
+        ];
+        assert_eq!(
+            known.map(|cloud| of(&cloud)),
+            expect.map(|urls| urls.map(str::to_owned))
+        );
+    }
+
+    #[test]
     fn settings_name_a_cloud() {
         let of = |settings: &[(&str, &str)]| {
             Cloud::of_variables(|name| {

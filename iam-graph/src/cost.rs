@@ -215,6 +215,11 @@ mod tests {
             (Some(Duration::from_secs(12)), true)
         );
         assert_eq!(read(429, &[]).pause, None);
+        assert_eq!(
+            read(509, &[("retry-after", "3")]).pause,
+            Some(Duration::from_secs(3))
+        );
+        assert_eq!(read(503, &[("retry-after", "3")]).pause, None);
         let odd = read(
             200,
             &[

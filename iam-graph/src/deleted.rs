@@ -11,10 +11,17 @@ use crate::odata::segment;
 use crate::query::{Filter, Query};
 use crate::users::{SELECT, User};
 
+const USERS: &str = "/directory/deletedItems/microsoft.graph.user";
+
+/// Whether a filter is short enough to search the deleted users with.
+pub(crate) fn fits(filter: &Filter) -> bool {
+    let query = Query::new().filter(filter.clone());
+    query.or_default(SELECT).path(USERS).is_ok()
+}
+
 impl Root {
     pub(crate) fn deleted_users(&self, query: Query) -> Result<Request> {
-        let path = "/directory/deletedItems/microsoft.graph.user";
-        self.list(path, &query.or_default(SELECT), "find deleted users")
+        self.list(USERS, &query.or_default(SELECT), "find deleted users")
     }
 
     pub(crate) fn deleted_user(&self, id: &str) -> Request {

@@ -7,14 +7,11 @@ use iam_core::entitlement::Account;
 use iam_core::target::{Candidates, Keys};
 
 use crate::account::{account, deleted_account};
-use crate::deleted::name_before;
+use crate::deleted::{fits, name_before};
 use crate::odata::CLAUSES;
 use crate::query::{ELEMENT, Filter};
 use crate::target::{GraphTarget, parallel};
 use crate::users::User;
-
-/// How many names fit into one search of the deleted: names of up to 113 characters, a URL of at most 2,048.
-const ENDINGS: usize = 8;
 
 impl GraphTarget {
     pub(crate) async fn find_all(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
@@ -24,7 +21,9 @@ impl GraphTarget {
             .filter(|id| !id.is_empty())
             .collect();
         let by_worker = filters("employeeId", &workers);
-        let (mut live, gone) = tokio::try_join!(self.live(&by_worker), self.gone(&by_worker))?;
+        let workers: Vec<&str> = workers.into_iter().collect();
+        let deleted = short_enough(&workers, &|ids| Filter::one_of("employeeId", ids));
+        let (mut live, gone) = tokio::try_join!(self.live(&by_worker), self.gone(&deleted))?;
         // Recorded accounts that no longer carry a worker id that was asked for.
         let recorded: BTreeSet<&str> = keys
             .iter()
@@ -59,16 +58,13 @@ impl GraphTarget {
             })
             .collect();
         // A deleted user's name has its object id in front.
-        let gone: Vec<Filter> = asked
-            .chunks(ENDINGS)
-            .map(|names| {
-                Filter::either(
-                    names
-                        .iter()
-                        .map(|name| Filter::ends_with("userPrincipalName", name)),
-                )
-            })
-            .collect();
+        let gone = short_enough(&asked, &|names| {
+            Filter::either(
+                names
+                    .iter()
+                    .map(|name| Filter::ends_with("userPrincipalName", name)),
+            )
+        });
         let (live, gone) = tokio::try_join!(self.live(&live), self.gone(&gone))?;
         let mut taken = BTreeMap::new();
         let mut take = |name: &str, id: &str| {
@@ -124,6 +120,22 @@ fn filters(property: &str, values: &BTreeSet<&str>) -> Vec<Filter> {
         .collect()
 }
 
+/// Filters over these values for searches of the deleted, which may be of a certain length only.
+fn short_enough(values: &[&str], filter: &dyn Fn(&[&str]) -> Filter) -> Vec<Filter> {
+    let mut filters = Vec::new();
+    let mut left: Vec<&[&str]> = values.chunks(CLAUSES).rev().collect();
+    while let Some(values) = left.pop() {
+        let whole = filter(values);
+        let (first, second) = values.split_at(values.len() / 2);
+        if first.is_empty() || fits(&whole) {
+            filters.push(whole);
+        } else {
+            left.extend([second, first]);
+        }
+    }
+    filters
+}
+
 /// Whether an account is a person's: it carries the worker id, or it is the recorded one and carries none.
 pub(crate) fn belongs(user: &User, key: &Keys) -> bool {
     match user
@@ -138,5 +150,29 @@ pub(crate) fn belongs(user: &User, key: &Keys) -> bool {
             .account
             .as_deref()
             .is_some_and(|id| id.eq_ignore_ascii_case(&user.id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches_of_the_deleted_are_short_enough_and_leave_nobody_out() {
+        let ends = |names: &[&str]| Filter::either(names.iter().map(|name| Filter::ends_with("mail", name)));
+        let count = |length: usize, names: usize| {
+            let names: Vec<String> = (0..names)
+                .map(|n| format!("{n:03}{}", "'".repeat(length)))
+                .collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let filters = short_enough(&names, &ends);
+            assert!(filters.iter().all(fits));
+            let text: String = filters.iter().map(ToString::to_string).collect();
+            assert!(names.iter().all(|name| text.contains(&name[..3])));
+            filters.len()
+        };
+        assert_eq!((count(5, 0), count(5, 15), count(5, 16)), (0, 1, 2));
+        // The longest names there are, of the signs that take most room.
+        assert_eq!(count(110, 15), 8);
     }
 }

@@ -69,11 +69,16 @@ impl<T: DeserializeOwned + Send + 'static> Listing<T> {
     /// headers go with every page.
     ///
     /// # Errors
-    /// [`Denied`](iam_core::ErrorKind::Denied) when the link leads to another host than the client's.
+    /// [`Denied`](ErrorKind::Denied) when the link leads to another host than the client's;
+    /// [`Conflict`](ErrorKind::Conflict) for a stream that is being read or at its end.
     pub fn resume(mut self, link: &str) -> Result<Self> {
-        if let State::Idle(pager) = self.state {
-            self.state = State::Idle(Box::new(pager.resume(link)?));
-        }
+        let State::Idle(pager) = self.state else {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "a stream that is being read, or at its end, cannot be resumed",
+            ));
+        };
+        self.state = State::Idle(Box::new(pager.resume(link)?));
         self.held.clear();
         self.next = Some(link.to_owned());
         Ok(self)
@@ -104,8 +109,8 @@ impl<T: DeserializeOwned + Send + 'static> Listing<T> {
     /// The next object, or `None` after the last.
     ///
     /// # Errors
-    /// By meaning, as [`GraphClient::send`]; [`Denied`](iam_core::ErrorKind::Denied) for a link to another host,
-    /// [`Protocol`](iam_core::ErrorKind::Protocol) for one that leads back, and for an object that is no `T`.
+    /// By meaning, as [`GraphClient::send`]; [`Denied`](ErrorKind::Denied) for a link to another host,
+    /// [`Protocol`](ErrorKind::Protocol) for one that leads back, and for an object that is no `T`.
     pub async fn try_next(&mut self) -> Result<Option<T>> {
         self.next().await.transpose()
     }
@@ -172,7 +177,7 @@ impl GraphClient {
     /// ids in it must be percent-encoded; a full URL is accepted as long as it stays on the cloud's Graph host.
     ///
     /// # Errors
-    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse: see [`Query::path`].
+    /// [`Invalid`](ErrorKind::Invalid) for a query that Graph would refuse: see [`Query::path`].
     pub fn stream<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
@@ -192,8 +197,8 @@ impl GraphClient {
     /// How many objects of a collection (`/users`) satisfy a filter: one request, whatever their number.
     ///
     /// # Errors
-    /// As [`send`](Self::send); [`Invalid`](iam_core::ErrorKind::Invalid) for a filter that Graph would refuse;
-    /// [`Protocol`](iam_core::ErrorKind::Protocol) for an answer that is no number.
+    /// As [`send`](Self::send); [`Invalid`](ErrorKind::Invalid) for a filter that Graph would refuse;
+    /// [`Protocol`](ErrorKind::Protocol) for an answer that is no number.
     pub async fn count(&self, path: &str, filter: Option<Filter>, operation: &'static str) -> Result<u64> {
         let query = match filter {
             Some(filter) => Query::new().filter(filter),

@@ -256,6 +256,11 @@ impl Query {
     }
 
     fn check(&self, collection: &str) -> Result<()> {
+        if collection.contains(['?', '#']) {
+            return Err(invalid(
+                "the path of a collection holds query options: give them by the query",
+            ));
+        }
         if let Some(top) = self.top.filter(|top| !(1..=LONGEST_PAGE).contains(top)) {
             let message =
                 format!("a page of {top} objects: 1 to {LONGEST_PAGE} are possible, and all pages are read");
@@ -290,13 +295,22 @@ impl Query {
         Ok(())
     }
 
-    /// The same, with these properties where none are named and full pages where no size is.
-    pub(crate) fn or_default(mut self, select: &str) -> Self {
+    /// The same, with these properties where none are named.
+    pub(crate) fn or_select(self, properties: &str) -> Self {
         if self.select.is_empty() {
-            self = self.select(select.split(',').filter(|name| !name.is_empty()));
+            self.select(properties.split(',').filter(|name| !name.is_empty()))
+        } else {
+            self
         }
-        self.top = self.top.or(Some(LONGEST_PAGE));
-        self
+    }
+
+    /// The same, with these properties where none are named, and full pages where no size is.
+    pub(crate) fn or_default(self, properties: &str) -> Self {
+        let top = self.top.or(Some(LONGEST_PAGE));
+        Self {
+            top,
+            ..self.or_select(properties)
+        }
     }
 }
 
@@ -573,6 +587,7 @@ mod tests {
         let either = Filter::either(many(16).iter().map(|id| Filter::eq("id", id)));
         refused(Query::new().filter(either), "/users", "16 alternatives");
         refused(plain(900).advanced(true), "/users", "2048 characters");
+        refused(Query::new(), "/users?$top=5", "holds query options");
         refused(Query::new().top(0), "/users", "a page of 0");
         refused(Query::new().top(1_000), "/users", "a page of 1000");
         assert!(Query::new().top(999).path("/users").is_ok());

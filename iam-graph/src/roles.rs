@@ -63,16 +63,12 @@ impl RoleAssignment {
 
 impl Root {
     pub(crate) fn list_roles(&self, query: Query) -> Result<Request> {
-        let query = if query == Query::new() {
-            query.select(["id", "templateId", "displayName", "isEnabled"])
-        } else {
-            query
-        };
+        let query = query.or_select("id,templateId,displayName,isEnabled");
         self.list("/roleManagement/directory/roleDefinitions", &query, "list roles")
     }
 
-    pub(crate) fn role_assignments(&self, query: &Query) -> Result<Request> {
-        self.list(ASSIGNMENTS, query, "list role assignments")
+    pub(crate) fn role_assignments(&self, query: Query) -> Result<Request> {
+        self.list(ASSIGNMENTS, &query.or_select(""), "list role assignments")
     }
 
     pub(crate) fn assign_role(&self, principal: &str, role: &str, scope: &str) -> Result<Request> {
@@ -99,7 +95,8 @@ impl GraphClient {
         self.stream_roles(Query::new())?.all().await
     }
 
-    /// The roles that a query describes, page by page.
+    /// The roles that a query describes, page by page. Where it selects nothing, all that [`RoleDefinition`] names is
+    /// read.
     ///
     /// # Errors
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
@@ -110,14 +107,14 @@ impl GraphClient {
     /// The roles assigned to a principal itself, in any scope.
     pub async fn roles_of(&self, principal: &str) -> Result<Vec<RoleAssignment>> {
         let query = Query::new().filter(Filter::eq("principalId", principal));
-        self.stream_role_assignments(&query)?.all().await
+        self.stream_role_assignments(query)?.all().await
     }
 
     /// The role assignments that a query describes, page by page.
     ///
     /// # Errors
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
-    pub fn stream_role_assignments(&self, query: &Query) -> Result<Listing<RoleAssignment>> {
+    pub fn stream_role_assignments(&self, query: Query) -> Result<Listing<RoleAssignment>> {
         Ok(self.listing(self.root.role_assignments(query)?))
     }
 
@@ -164,7 +161,7 @@ mod tests {
         );
         let path = format!("{assignments}?$filter=principalId%20eq%20%27u1%27");
         let of = Query::new().filter(Filter::eq("principalId", "u1"));
-        check(root().role_assignments(&of).unwrap(), "GET", &path, Value::Null);
+        check(root().role_assignments(of).unwrap(), "GET", &path, Value::Null);
         let path = "/roleManagement/directory/roleDefinitions?$select=id,templateId,displayName,isEnabled";
         check(root().list_roles(Query::new()).unwrap(), "GET", path, Value::Null);
     }

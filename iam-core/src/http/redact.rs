@@ -19,6 +19,7 @@ const HEADERS: &[&str] = &[
     "retry-after",
     "retry-after-ms",
     "user-agent",
+    "x-ms-ags-diagnostic",
     "x-ms-correlation-request-id",
     "x-ms-request-id",
     "x-ms-resource-unit",

@@ -117,6 +117,10 @@ async fn a_stream_goes_on_where_another_stopped() {
     users.try_next().await.unwrap().unwrap();
     assert!(users.try_next().await.unwrap().is_none());
     assert_eq!(users.link(), None);
+    let used = graph.client.stream_users(Query::new()).unwrap();
+    let mut used = used.resume(&middle).unwrap();
+    while used.try_next().await.unwrap().is_some() {}
+    assert_eq!(used.resume(&middle).unwrap_err().kind(), ErrorKind::Conflict);
     assert!(users.try_next().await.unwrap().is_none(), "the end stays the end");
     assert_eq!(
         ids(&new().resume(&middle).unwrap().all().await.unwrap()),
