@@ -468,8 +468,10 @@ mod tests {
         }
         let search = Search::new("displayName", r#"a "b" \ & c"#)
             .or(Search::new("mail", "d").and(Search::new("mail", "e")));
+        let path = Query::new().search(search).path("/users").unwrap();
+        assert!(!path.contains(['(', '"', '&', ' ']), "{path}");
         assert_eq!(
-            decoded(&Query::new().search(search).path("/users").unwrap()),
+            decoded(&path),
             r#"/users?$search="displayName:a \"b\" \\ & c" OR ("mail:d" AND "mail:e")"#
         );
     }
