@@ -33,8 +33,8 @@ const BATCH: usize = 60;
 const LEASE: Duration = Duration::from_mins(5);
 /// How often a sign-in name may turn out to be taken within one attempt.
 const MOST_NAMES: usize = 20;
-/// After how long somebody is looked at again who waits for a licence seat.
-const SEAT_PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+/// After how long somebody is looked at again who waits for a licence seat or a mailbox.
+const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 /// Everything the work needs.
 pub(super) struct Work<'a> {
@@ -283,7 +283,7 @@ impl Work<'_> {
                 Ending::Dead(why)
             }
             Verdict::Waiting(why) => {
-                let later = now.saturating_add(SEAT_PATIENCE).unwrap_or(Timestamp::MAX);
+                let later = now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
                 timers.push(Event::timer(
                     &claim.event.person,
                     Timer::Review,
