@@ -8,6 +8,7 @@ use iam_core::{Error, ErrorKind, Result};
 
 use crate::account::patch;
 use crate::catalog::{scoped, unscoped};
+use crate::mailbox::{AutomaticReplies, NO_MAILBOX};
 use crate::password;
 use crate::target::GraphTarget;
 
@@ -37,6 +38,12 @@ impl GraphTarget {
                 if error.kind() == ErrorKind::NotFound =>
             {
                 Ok(ALREADY)
+            }
+            // A leaver without a mailbox. One who is back may get it again in a moment.
+            (Err(error), Action::SetAutomaticReply { .. }) if error.code() == Some(NO_MAILBOX) => {
+                Ok(Applied::NotApplicable {
+                    why: error.message().to_owned(),
+                })
             }
             (Err(error), Action::Grant { .. }) if error.kind() == ErrorKind::AlreadyExists => Ok(ALREADY),
             (outcome, _) => outcome,
@@ -70,6 +77,15 @@ impl GraphTarget {
                 assignment,
             } => {
                 return self.revoke(account, entitlement, assignment.as_deref()).await;
+            }
+            Action::SetAutomaticReply { text } => {
+                let replies = AutomaticReplies::always(text);
+                client.set_automatic_replies(account, &replies).await?;
+            }
+            Action::EndAutomaticReply => {
+                client
+                    .set_automatic_replies(account, &AutomaticReplies::off())
+                    .await?;
             }
             Action::DeleteAccount => {
                 if let Err(error) = client.delete_user(account).await {

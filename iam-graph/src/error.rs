@@ -12,6 +12,8 @@ use iam_core::http::{Response, retry};
 use iam_core::{Error, ErrorKind};
 use serde::Deserialize;
 
+use crate::mailbox::NO_MAILBOX;
+
 /// The longest answer that is read as an error document.
 const LONGEST_BODY: usize = 64 * 1024;
 /// The longest piece of the service's own text in a message, in characters.
@@ -111,10 +113,10 @@ fn meaning(answer: &Response, body: &Body, operation: &'static str) -> (ErrorKin
             "Graph refused the token: check tenant, client id and secret, and that the application has not been disabled".to_owned(),
         ),
         403 => (ErrorKind::Denied, denied(operation, text)),
-        404 if code == "MailboxNotEnabledForRESTAPI" => (
-            ErrorKind::NotFound,
-            "the sender has no mailbox in Exchange Online".to_owned(),
-        ),
+        404 if code == NO_MAILBOX => {
+            let whose = if operation == "send mail" { "sender" } else { "account" };
+            (ErrorKind::NotFound, format!("the {whose} has no mailbox in Exchange Online"))
+        }
         404 | 410 => (ErrorKind::NotFound, "the object does not exist".to_owned()),
         409 | 412 => (ErrorKind::Conflict, explained("the directory was changed at the same moment", text)),
         429 => (ErrorKind::Throttled, "Graph asks to slow down".to_owned()),
@@ -188,6 +190,8 @@ fn permission(operation: &str) -> Option<&'static str> {
         "assign role" | "remove role" => "RoleManagement.ReadWrite.Directory",
         "list domains" => "Domain.Read.All",
         "send mail" => "Mail.Send",
+        "get mailbox settings" => "MailboxSettings.Read",
+        "set automatic replies" => "MailboxSettings.ReadWrite",
         _ => return None,
     })
 }
@@ -400,6 +404,20 @@ mod tests {
             (Denied, "LicenseAssignment.ReadWrite.All"),
         );
         check(403, "ErrorAccessDenied", "x", "send mail", (Denied, "Mail.Send"));
+        check(
+            403,
+            "ErrorAccessDenied",
+            "Access is denied. Check credentials and try again.",
+            "set automatic replies",
+            (Denied, "MailboxSettings.ReadWrite"),
+        );
+        check(
+            404,
+            NO_MAILBOX,
+            "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
+            "set automatic replies",
+            (NotFound, "the account has no mailbox"),
+        );
         check(
             404,
             "Request_ResourceNotFound",

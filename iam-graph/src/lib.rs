@@ -14,6 +14,7 @@ mod fresh;
 pub mod groups;
 pub mod licenses;
 mod mail;
+pub mod mailbox;
 mod observe;
 mod odata;
 mod password;
