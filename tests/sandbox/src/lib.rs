@@ -18,6 +18,7 @@ mod keys;
 mod lexer;
 mod licenses;
 mod mail;
+mod mailbox;
 mod members;
 mod membership;
 mod membership_rule;

@@ -26,9 +26,14 @@ pub(crate) struct Sku {
 
 impl Sku {
     pub(crate) fn has_mailbox(&self) -> bool {
-        self.plans
-            .iter()
-            .any(|(_, name)| name.starts_with("EXCHANGE_S_ENTERPRISE"))
+        self.mailbox_plan().is_some()
+    }
+
+    /// The id of the service plan that a mailbox comes with.
+    pub(crate) fn mailbox_plan(&self) -> Option<&'static str> {
+        let mut plans = self.plans.iter();
+        let exchange = plans.find(|(_, name)| name.starts_with("EXCHANGE_S_ENTERPRISE"));
+        exchange.map(|(id, _)| *id)
     }
 
     fn service_plans(&self) -> Value {

@@ -205,7 +205,13 @@ fn account(directory: &mut Directory, nickname: &str, name: &str, mailbox: bool,
         props.insert("mail".to_owned(), address.into());
     }
     let id = directory.insert(Kind::User, props, at);
-    directory.change(&id, |user| user.password_version = 1);
+    directory.change(&id, |user| {
+        user.password_version = 1;
+        if mailbox {
+            // One that needs no licence.
+            user.mailbox.insert("userPurpose".to_owned(), "shared".into());
+        }
+    });
     id
 }
 

@@ -230,6 +230,10 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 roles.map(|role| Value::from(role.1)).collect(),
             );
             out.insert("passwordVersion".to_owned(), object.password_version.into());
+            // As it was last set, whether or not there still is a mailbox.
+            if let Some(replies) = object.mailbox.get("automaticRepliesSetting") {
+                out.insert("automaticReplies".to_owned(), replies.clone());
+            }
         }
         Kind::Group => {
             let members = directory.objects_of(directory.members.targets(&object.id));

@@ -22,6 +22,8 @@ pub(crate) struct Object {
     pub(crate) licenses: BTreeMap<String, Holding>,
     /// Licences that a user has through groups: (group, SKU) to holding.
     pub(crate) inherited: BTreeMap<(String, String), Holding>,
+    /// What the settings of the user's mailbox were changed to, by name.
+    pub(crate) mailbox: Map<String, Value>,
     /// What a soft-deleted object gets back when it is restored.
     pub(crate) shelf: Shelf,
 }
@@ -64,6 +66,7 @@ impl Object {
             password_version: 0,
             licenses: BTreeMap::new(),
             inherited: BTreeMap::new(),
+            mailbox: Map::new(),
             shelf: Shelf::default(),
         }
     }

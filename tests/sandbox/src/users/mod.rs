@@ -11,16 +11,17 @@ use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses, mail};
+use crate::{deleted, directory_query, licenses, mail, mailbox};
 use relations::{check_member_groups, manager_of, member_of, read_manager, set_manager};
 use write::{create, update};
 
 /// What there is below a user.
-const RELATIONS: [&str; 9] = [
+const RELATIONS: [&str; 10] = [
     "assignLicense",
     "checkMemberGroups",
     "directReports",
     "licenseDetails",
+    "mailboxSettings",
     "manager",
     "memberOf",
     "revokeSignInSessions",
@@ -105,6 +106,9 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
             ))
         }
         (["sendMail" | "microsoft.graph.sendMail"], "POST") => mail::send(directory, call, id),
+        (["mailboxSettings"], "GET") => mailbox::read(directory, call, id),
+        (["mailboxSettings"], "PATCH") => mailbox::update(directory, call, id),
+        (["mailboxSettings", name], "GET") => mailbox::one(directory, call, id, name),
         (["checkMemberGroups"], "POST") => check_member_groups(directory, call, id),
         ([segment] | [segment, "$ref"], _) if RELATIONS.contains(segment) => Err(Fail::method()),
         ([segment, ..], _) => Err(Fail::segment(segment)),

@@ -12,6 +12,7 @@ mod delta;
 mod faults;
 mod groups;
 mod licenses;
+mod mailboxes;
 mod oauth;
 mod program;
 mod queries;
