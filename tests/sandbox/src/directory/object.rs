@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::app_roles::AppRoleAssignment;
+use crate::authentication::Method;
 use crate::call::Call;
 use crate::schema::Kind;
 
-/// A user, a group or a service principal.
+/// A user, a group, an application or a service principal.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) id: String,
@@ -22,6 +24,8 @@ pub(crate) struct Object {
     pub(crate) licenses: BTreeMap<String, Holding>,
     /// Licences that a user has through groups: (group, SKU) to holding.
     pub(crate) inherited: BTreeMap<(String, String), Holding>,
+    /// How a user can prove who it is, beside the password.
+    pub(crate) methods: Vec<Method>,
     /// What a soft-deleted object gets back when it is restored.
     pub(crate) shelf: Shelf,
 }
@@ -45,6 +49,7 @@ pub(crate) struct Shelf {
     pub(crate) reports: Vec<String>,
     /// Role definition id and scope.
     pub(crate) roles: Vec<(String, String)>,
+    pub(crate) app_roles: Vec<AppRoleAssignment>,
 }
 
 impl Object {
@@ -64,6 +69,7 @@ impl Object {
             password_version: 0,
             licenses: BTreeMap::new(),
             inherited: BTreeMap::new(),
+            methods: Vec::new(),
             shelf: Shelf::default(),
         }
     }
