@@ -1,8 +1,8 @@
 //! `/directory/deletedItems` ("List deletedItems", "Restore deleted item", "Permanently delete item").
 //!
-//! Users and Microsoft 365 groups are soft-deleted for 30 days; security groups are gone at once. While a
-//! user is deleted it is in no group, holds no licence and no role; a restore gives all of that back ("Delete
-//! a user": the user is fully restored to any groups they were a member of). A deleted user's name is free for
+//! Users, Microsoft 365 groups, applications and service principals are soft-deleted for 30 days; security groups
+//! are gone at once. While a user is deleted it is in no group, holds no licence and no role; a restore gives all of
+//! that back ("Delete a user": the user is fully restored to any groups they were a member of). A deleted user's name is free for
 //! others: it carries the object id in front until it is restored.
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,21 +14,14 @@ use crate::directory::{Directory, Object, ObjectRow, Shelf};
 use crate::errors::Fail;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{directory_query, membership, roles, seats};
+use crate::{app_roles, directory_query, membership, roles, seats, service_principals};
 
 /// Answers below `/directory/deletedItems`.
 pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Outcome {
     purge_old(directory, call.now);
     match (rest, call.method.as_str()) {
-        (
-            [cast @ ("microsoft.graph.user" | "graph.user" | "microsoft.graph.group" | "graph.group")],
-            "GET",
-        ) => {
-            let kind = if cast.ends_with("user") {
-                Kind::User
-            } else {
-                Kind::Group
-            };
+        ([cast], "GET") if cast.contains("graph.") => {
+            let kind = Kind::cast(cast).ok_or_else(|| Fail::segment(cast))?;
             directory_query::allowed(call, kind)?;
             let found = directory.deleted.values().filter(|object| object.kind == kind);
             let rows = found.map(|object| ObjectRow {
@@ -74,6 +67,7 @@ pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
     let (owned, _) = directory.owners.forget(id);
     let (managers, reports) = directory.reports.forget(id);
     let held = roles::forget(directory, id);
+    let app_roles = app_roles::forget(directory, id);
     for member in &members {
         seats::inherit(directory, member, now);
     }
@@ -83,7 +77,7 @@ pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
     let Some(mut object) = directory.take_live(id) else {
         return;
     };
-    let soft = object.kind == Kind::User || object.has_text("groupTypes", "Unified");
+    let soft = object.kind != Kind::Group || object.has_text("groupTypes", "Unified");
     if !soft {
         return;
     }
@@ -95,6 +89,7 @@ pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
         manager: managers.into_iter().next(),
         reports,
         roles: held,
+        app_roles,
     };
     object.set("deletedDateTime", graph_time(now).into());
     if let Some(name) = object.text("userPrincipalName").map(str::to_owned) {
@@ -119,6 +114,7 @@ fn restore(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
         .text("userPrincipalName")
         .map(|name| name.trim_start_matches(&object.id.replace('-', "")).to_owned());
     let name = new_name.map(str::to_owned).or(own);
+    service_principals::free(directory, object)?;
     if let Some(holder) = name.as_deref().and_then(|name| directory.name_holder(name)) {
         return Err(Fail::conflict("userPrincipalName", holder));
     }
@@ -200,6 +196,7 @@ fn relink(directory: &mut Directory, id: &str, shelf: Shelf) {
     for (role, scope) in shelf.roles {
         roles::assign(directory, id, &role, &scope);
     }
+    app_roles::give_back(directory, shelf.app_roles);
 }
 
 fn drop_address(object: &mut Object, address: &str) {

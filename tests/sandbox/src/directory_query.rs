@@ -96,13 +96,29 @@ pub(crate) fn selectable(call: &Call, kind: Kind) -> Result<(), Fail> {
         let known = match kind {
             Kind::User => matches!(expand.relation.as_str(), "manager" | "directReports" | "memberOf"),
             Kind::Group => matches!(expand.relation.as_str(), "members" | "memberOf" | "owners"),
-            Kind::ServicePrincipal => expand.relation == "memberOf",
+            Kind::Application => expand.relation == "owners",
+            Kind::ServicePrincipal => matches!(
+                expand.relation.as_str(),
+                "memberOf" | "owners" | "appRoleAssignments" | "appRoleAssignedTo"
+            ),
         };
         if !known {
             return Err(no_property(SELECT, &expand.relation, kind.odata_type()));
         }
     }
     Ok(())
+}
+
+/// Every object of a kind.
+pub(crate) fn list(directory: &Directory, call: &Call, kind: Kind) -> Outcome {
+    allowed(call, kind)?;
+    let rows = directory.all(kind).filter(|object| object.seen_by(call));
+    let rows = rows.map(|object| ObjectRow {
+        directory,
+        object,
+        mixed: false,
+    });
+    collection(call, kind.segment(), rows)
 }
 
 /// One object, in full or as chosen.
@@ -143,7 +159,7 @@ pub(crate) fn cast(directory: &Directory, call: &Call, kind: Kind, objects: Vec<
 pub(crate) fn mixed(directory: &Directory, call: &Call, objects: Vec<&Object>) -> Outcome {
     let options = &call.options;
     for name in &options.select {
-        if ![Kind::User, Kind::Group, Kind::ServicePrincipal]
+        if ![Kind::User, Kind::Group, Kind::Application, Kind::ServicePrincipal]
             .iter()
             .any(|kind| kind.property(name).is_some())
         {

@@ -4,7 +4,10 @@ use crate::call::{Call, Outcome};
 use crate::directory::Directory;
 use crate::errors::Fail;
 use crate::schema::Kind;
-use crate::{deleted, delta, groups, licenses, organization, roles, users};
+use crate::{
+    applications, conditional_access, deleted, delta, groups, licenses, organization, roles,
+    service_principals, users,
+};
 
 /// Answers one request. A refusal has changed nothing.
 pub(crate) fn answer(directory: &mut Directory, call: &Call) -> Outcome {
@@ -38,7 +41,9 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
         ["directory", "deletedItems", rest @ ..] => deleted::route(directory, call, rest),
         ["organization", rest @ ..] => organization::organization(directory, call, rest),
         ["domains", rest @ ..] => organization::domains(directory, call, rest),
-        ["servicePrincipals", rest @ ..] => organization::service_principals(directory, call, rest),
+        ["applications", rest @ ..] => applications::route(directory, call, rest),
+        ["servicePrincipals", rest @ ..] => service_principals::route(directory, call, rest),
+        ["identity", "conditionalAccess", rest @ ..] => conditional_access::route(directory, call, rest),
         [segment, ..] => Err(Fail::segment(segment)),
         [] => Err(Fail::segment("")),
     }

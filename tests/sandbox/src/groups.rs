@@ -9,7 +9,7 @@ use crate::errors::Fail;
 use crate::membership_rule::Rule;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses, members, membership, seats};
+use crate::{app_roles, deleted, directory_query, licenses, members, membership, seats};
 
 /// Answers below `/groups`.
 pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Outcome {
@@ -49,6 +49,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
                     call,
                     directory.objects_of(directory.members.sources(&id)),
                 ),
+                (["appRoleAssignments", rest @ ..], _) => app_roles::granted(directory, call, &id, rest),
                 (["members" | "transitiveMembers" | "owners", ..], _) => {
                     members::route(directory, call, &id, rest)
                 }

@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod app_roles;
+mod applications;
 mod arm;
+mod authentication;
 mod call;
 mod clock;
+mod conditional_access;
 mod control;
 mod deleted;
 mod delta;
@@ -28,6 +32,7 @@ mod organization;
 mod password;
 mod people;
 mod recording;
+mod registrations;
 mod role_definitions;
 mod roles;
 mod sandbox;
@@ -36,6 +41,7 @@ mod scim;
 mod seats;
 mod seed;
 mod server;
+mod service_principals;
 mod staff;
 mod state;
 mod throttling;

@@ -82,10 +82,15 @@ pub(crate) fn route(directory: &Directory, call: &Call, rest: &[&str]) -> Outcom
             collection(call, "subscribedSkus", rows)
         }
         [key] => {
-            let found = directory.skus.iter().find(|sku| key.ends_with(&sku.id));
-            found
-                .map(|sku| Answer::ok(view(sku)))
-                .ok_or_else(|| Fail::not_found(key))
+            // The id is that of the organization and that of the product.
+            let product = key.strip_prefix(&format!("{}_", tenant.id));
+            let found = directory.skus.iter().find(|sku| product == Some(&sku.id));
+            let mut found = view(found.ok_or_else(|| Fail::not_found(key))?);
+            if let Some(map) = found.as_object_mut() {
+                let context = call.context("subscribedSkus/$entity");
+                map.shift_insert(0, "@odata.context".to_owned(), context.into());
+            }
+            Ok(Answer::ok(found))
         }
         _ => Err(Fail::method()),
     }

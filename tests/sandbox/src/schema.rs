@@ -1,5 +1,5 @@
-//! The properties of users and groups: what may be written, what comes back without `$select`
-//! ("user resource type", "group resource type").
+//! The properties of directory objects: what may be written, what comes back without `$select`
+//! ("user resource type", "group resource type"). Those of applications and service principals stand beside their routes.
 
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use crate::errors::Fail;
 pub(crate) enum Kind {
     User,
     Group,
+    Application,
     ServicePrincipal,
 }
 
@@ -48,12 +49,14 @@ pub(crate) struct Property {
     pub(crate) access: Access,
 }
 
-const fn p(name: &'static str, edm: Edm, access: Access) -> Property {
+pub(crate) const fn p(name: &'static str, edm: Edm, access: Access) -> Property {
     Property { name, edm, access }
 }
 
 use Access::{Fixed, FixedHidden, Hidden, Shown, WriteOnly};
 use Edm::{Bool, Complex, Complexes, Instant, Text, Texts};
+
+use crate::{applications, service_principals};
 
 const USER: &[Property] = &[
     p("businessPhones", Texts, Shown),
@@ -147,26 +150,13 @@ const GROUP: &[Property] = &[
     p("licenseProcessingState", Complex, FixedHidden),
 ];
 
-const SERVICE_PRINCIPAL: &[Property] = &[
-    p("id", Text(36), Fixed),
-    p("accountEnabled", Bool, Shown),
-    p("appDisplayName", Text(256), Fixed),
-    p("appId", Text(36), Shown),
-    p("appOwnerOrganizationId", Text(36), Fixed),
-    p("createdDateTime", Instant, Fixed),
-    p("displayName", Text(256), Shown),
-    p("servicePrincipalNames", Texts, Shown),
-    p("servicePrincipalType", Text(64), Shown),
-    p("tags", Texts, Shown),
-    p("appRoles", Complexes, Shown),
-];
-
 impl Kind {
     pub(crate) fn properties(self) -> &'static [Property] {
         match self {
             Self::User => USER,
             Self::Group => GROUP,
-            Self::ServicePrincipal => SERVICE_PRINCIPAL,
+            Self::Application => applications::PROPERTIES,
+            Self::ServicePrincipal => service_principals::PROPERTIES,
         }
     }
 
@@ -187,6 +177,7 @@ impl Kind {
         match self {
             Self::User => "microsoft.graph.user",
             Self::Group => "microsoft.graph.group",
+            Self::Application => "microsoft.graph.application",
             Self::ServicePrincipal => "microsoft.graph.servicePrincipal",
         }
     }
@@ -196,6 +187,7 @@ impl Kind {
         match self {
             Self::User => "User",
             Self::Group => "Group",
+            Self::Application => "Application",
             Self::ServicePrincipal => "ServicePrincipal",
         }
     }
@@ -204,8 +196,21 @@ impl Kind {
         match self {
             Self::User => "users",
             Self::Group => "groups",
+            Self::Application => "applications",
             Self::ServicePrincipal => "servicePrincipals",
         }
+    }
+
+    /// The kind that a cast segment names: `microsoft.graph.user`, `graph.user`.
+    pub(crate) fn cast(segment: &str) -> Option<Self> {
+        let name = segment
+            .strip_prefix("microsoft.")
+            .unwrap_or(segment)
+            .strip_prefix("graph.")?;
+        let kinds = [Self::User, Self::Group, Self::Application, Self::ServicePrincipal];
+        kinds
+            .into_iter()
+            .find(|kind| kind.odata_type().strip_prefix("microsoft.graph.") == Some(name))
     }
 
     /// Checks one property of a write.

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use crate::authentication;
 use crate::clock::graph_time;
 use crate::deleted;
 use crate::directory::{Directory, Holding, Tenant};
@@ -10,6 +11,7 @@ use crate::ids::Ids;
 use crate::licenses::Sku;
 use crate::membership;
 use crate::people;
+use crate::registrations;
 use crate::roles;
 use crate::schema::Kind;
 use crate::seats;
@@ -104,16 +106,20 @@ const STATIC_GROUPS: [&str; 10] = [
 ];
 
 /// Application permissions of the sandbox's client.
-const PERMISSIONS: [&str; 9] = [
-    "Application.Read.All",
+const PERMISSIONS: [&str; 13] = [
+    "Application.ReadWrite.All",
+    "AppRoleAssignment.ReadWrite.All",
     "Directory.ReadWrite.All",
+    "Domain.Read.All",
     "Group.ReadWrite.All",
     "GroupMember.ReadWrite.All",
     "LicenseAssignment.ReadWrite.All",
     "Mail.Send",
     "Organization.Read.All",
+    "Policy.Read.All",
     "RoleManagement.ReadWrite.Directory",
     "User.ReadWrite.All",
+    "UserAuthenticationMethod.ReadWrite.All",
 ];
 
 /// Makes the directory and the client. The client's secret is set by the caller.
@@ -165,10 +171,12 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
     roles::assign(&mut directory, &rescue, GLOBAL_ADMINISTRATOR, "/");
     account(&mut directory, "hr-robot", "HR Robot", true, long_ago);
     account(&mut directory, "hr", "Human Resources", true, long_ago);
+    let mut staff = Vec::new();
     if !seed.empty {
         groups(&mut directory, long_ago);
         for employee in STAFF {
-            hire(&mut directory, employee);
+            let id = hire(&mut directory, employee);
+            staff.push(id);
         }
         let left = now
             .checked_sub(SignedDuration::from_hours(24 * 10))
@@ -181,6 +189,10 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
     if seed.people > 0 {
         people::hire(&mut directory, seed.people, seed.number, DOMAIN, now);
     }
+    for id in staff.iter().take(2) {
+        authentication::plant(&mut directory, id, long_ago);
+    }
+    registrations::plant(&mut directory, &client, !seed.empty, long_ago);
     directory.track();
     (directory, client)
 }

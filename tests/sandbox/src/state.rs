@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::app_roles;
 use crate::arm::Account;
 use crate::clock::{Clock, graph_time};
 use crate::directory::{Directory, Object};
@@ -173,7 +174,9 @@ impl State {
             "requests": self.requests,
             "users": live(Kind::User),
             "groups": live(Kind::Group),
+            "applications": live(Kind::Application),
             "servicePrincipals": live(Kind::ServicePrincipal),
+            "appRoleAssignments": app_roles::all(directory).collect::<Value>(),
             "deleted": directory.deleted.values().map(|object| whole(directory, object)).collect::<Value>(),
             "roleAssignments": assignments.collect::<Value>(),
             "subscribedSkus": skus.collect::<Value>(),
@@ -229,6 +232,15 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 "roles".to_owned(),
                 roles.map(|role| Value::from(role.1)).collect(),
             );
+            out.insert(
+                "appRoles".to_owned(),
+                app_roles::names(directory, &object.id).into(),
+            );
+            let methods = object
+                .methods
+                .iter()
+                .map(|method| Value::from(method.form.segment()));
+            out.insert("authenticationMethods".to_owned(), methods.collect());
             out.insert("passwordVersion".to_owned(), object.password_version.into());
             // As it was last set, whether or not there still is a mailbox.
             if let Some(replies) = object.mailbox.get("automaticRepliesSetting") {
@@ -246,7 +258,7 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 out.insert("assignedLicenses".to_owned(), value.into_owned());
             }
         }
-        Kind::ServicePrincipal => {}
+        Kind::Application | Kind::ServicePrincipal => {}
     }
     Value::Object(out)
 }

@@ -16,6 +16,7 @@ pub(crate) use links::Links;
 pub(crate) use object::{Holding, Object, Shelf};
 pub(crate) use view::ObjectRow;
 
+use crate::app_roles::AppRoleAssignment;
 use crate::call::Call;
 use crate::errors::Fail;
 use crate::ids::Ids;
@@ -43,6 +44,7 @@ pub(crate) struct Directory {
     pub(crate) reports: Links,
     pub(crate) skus: Vec<Sku>,
     pub(crate) assignments: BTreeMap<u64, Assignment>,
+    pub(crate) app_role_assignments: BTreeMap<u64, AppRoleAssignment>,
     pub(crate) sent: Vec<Value>,
 }
 
@@ -73,6 +75,7 @@ impl Directory {
             reports: Links::default(),
             skus: Vec::new(),
             assignments: BTreeMap::new(),
+            app_role_assignments: BTreeMap::new(),
             sent: Vec::new(),
         }
     }

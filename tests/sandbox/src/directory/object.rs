@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::app_roles::AppRoleAssignment;
+use crate::authentication::Method;
 use crate::call::Call;
 use crate::schema::Kind;
 
-/// A user, a group or a service principal.
+/// A user, a group, an application or a service principal.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) id: String,
@@ -24,6 +26,8 @@ pub(crate) struct Object {
     pub(crate) inherited: BTreeMap<(String, String), Holding>,
     /// What the settings of the user's mailbox were changed to, by name.
     pub(crate) mailbox: Map<String, Value>,
+    /// How a user can prove who it is, beside the password.
+    pub(crate) methods: Vec<Method>,
     /// What a soft-deleted object gets back when it is restored.
     pub(crate) shelf: Shelf,
 }
@@ -47,6 +51,7 @@ pub(crate) struct Shelf {
     pub(crate) reports: Vec<String>,
     /// Role definition id and scope.
     pub(crate) roles: Vec<(String, String)>,
+    pub(crate) app_roles: Vec<AppRoleAssignment>,
 }
 
 impl Object {
@@ -67,6 +72,7 @@ impl Object {
             licenses: BTreeMap::new(),
             inherited: BTreeMap::new(),
             mailbox: Map::new(),
+            methods: Vec::new(),
             shelf: Shelf::default(),
         }
     }

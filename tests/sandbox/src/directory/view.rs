@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::{Directory, Object};
+use crate::app_roles;
 use crate::clock::graph_time;
 use crate::odata::{Expand, Options, Row};
 use crate::schema::{Access, Kind};
@@ -139,6 +140,8 @@ impl Directory {
             "directReports" => Some(many(self.objects_of(self.reports.targets(&object.id)))),
             "memberOf" => Some(many(self.objects_of(self.members.sources(&object.id)))),
             "members" => Some(many(self.objects_of(self.members.targets(&object.id)))),
+            "appRoleAssignments" => Some(app_roles::of_principal(self, &object.id).collect()),
+            "appRoleAssignedTo" => Some(app_roles::of_resource(self, &object.id).collect()),
             "owners" => Some(many(self.objects_of(self.owners.targets(&object.id)))),
             _ => None,
         }

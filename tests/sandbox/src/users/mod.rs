@@ -11,7 +11,7 @@ use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses, mail, mailbox};
+use crate::{app_roles, authentication, deleted, directory_query, licenses, mail, mailbox};
 use relations::{check_member_groups, manager_of, member_of, read_manager, set_manager};
 use write::{create, update};
 
@@ -109,6 +109,8 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
         (["mailboxSettings"], "GET") => mailbox::read(directory, call, id),
         (["mailboxSettings"], "PATCH") => mailbox::update(directory, call, id),
         (["mailboxSettings", name], "GET") => mailbox::one(directory, call, id, name),
+        (["appRoleAssignments", rest @ ..], _) => app_roles::granted(directory, call, id, rest),
+        (["authentication", rest @ ..], _) => authentication::route(directory, call, id, rest),
         (["checkMemberGroups"], "POST") => check_member_groups(directory, call, id),
         ([segment] | [segment, "$ref"], _) if RELATIONS.contains(segment) => Err(Fail::method()),
         ([segment, ..], _) => Err(Fail::segment(segment)),

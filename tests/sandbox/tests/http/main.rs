@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // helpers of tests, outside the test functions
 
+mod app_roles;
+mod applications;
+mod authentication;
 mod azure;
 mod azure_roles;
 mod batch;
 mod colleagues;
+mod conditional_access;
 mod control;
 mod deleted;
 mod delta;
