@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arm;
+mod audit;
 mod call;
 mod clock;
 mod control;
@@ -26,12 +27,14 @@ mod odata;
 mod organization;
 mod password;
 mod people;
+mod provisioning;
 mod recording;
 mod role_definitions;
 mod roles;
 mod sandbox;
 mod schema;
 mod scim;
+mod scim_mapping;
 mod seats;
 mod seed;
 mod server;

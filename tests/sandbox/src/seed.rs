@@ -10,6 +10,7 @@ use crate::ids::Ids;
 use crate::licenses::Sku;
 use crate::membership;
 use crate::people;
+use crate::provisioning::Provisioning;
 use crate::roles;
 use crate::schema::Kind;
 use crate::seats;
@@ -104,15 +105,19 @@ const STATIC_GROUPS: [&str; 10] = [
 ];
 
 /// Application permissions of the sandbox's client.
-const PERMISSIONS: [&str; 9] = [
+const PERMISSIONS: [&str; 13] = [
     "Application.Read.All",
+    "AuditLog.Read.All",
     "Directory.ReadWrite.All",
+    "Files.ReadWrite.All",
     "Group.ReadWrite.All",
     "GroupMember.ReadWrite.All",
     "LicenseAssignment.ReadWrite.All",
     "Mail.Send",
     "Organization.Read.All",
     "RoleManagement.ReadWrite.Directory",
+    "Synchronization.Read.All",
+    "SynchronizationData-User.Upload",
     "User.ReadWrite.All",
 ];
 
@@ -181,6 +186,7 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
     if seed.people > 0 {
         people::hire(&mut directory, seed.people, seed.number, DOMAIN, now);
     }
+    Provisioning::plant(&mut directory, long_ago);
     directory.track();
     (directory, client)
 }

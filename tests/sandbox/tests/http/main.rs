@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // helpers of tests, outside the test functions
 
+mod audit;
 mod azure;
 mod azure_roles;
 mod batch;
@@ -14,6 +15,7 @@ mod groups;
 mod licenses;
 mod oauth;
 mod program;
+mod provisioning;
 mod queries;
 mod roles;
 mod scim;
