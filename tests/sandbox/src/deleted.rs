@@ -47,7 +47,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
         ([key], "DELETE") => {
             let place = find(directory, key)?.place;
             if let Some(gone) = directory.deleted.remove(&place) {
-                directory.journal.touch(&gone);
+                directory.journal.purge(&gone);
             }
             Ok(Answer::done())
         }
@@ -226,7 +226,7 @@ pub(crate) fn purge_old(directory: &mut Directory, now: Timestamp) {
             .and_then(|at| at.parse::<Timestamp>().ok());
         let stays = deleted.is_none_or(|at| now.duration_since(at) < month);
         if !stays {
-            journal.touch(object);
+            journal.purge(object);
         }
         stays
     });

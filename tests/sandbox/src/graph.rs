@@ -1,18 +1,21 @@
 //! Microsoft Graph: from an authorized request to the resource that answers it.
 
+use crate::audit::{self, Author};
 use crate::call::{Call, Outcome};
 use crate::directory::Directory;
 use crate::errors::Fail;
 use crate::schema::Kind;
 use crate::{
-    applications, conditional_access, deleted, delta, groups, licenses, organization, roles,
+    applications, conditional_access, deleted, delta, groups, licenses, organization, provisioning, roles,
     service_principals, users,
 };
 
 /// Answers one request. A refusal has changed nothing.
 pub(crate) fn answer(directory: &mut Directory, call: &Call) -> Outcome {
+    provisioning::run(directory, call.now);
+    let roles = audit::roles_before(directory, call);
     let outcome = routed(directory, call);
-    directory.settle(call.now);
+    audit::settle(directory, &Author::of(call), roles);
     outcome
 }
 
@@ -23,7 +26,7 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
             return Err(Fail::method());
         }
         deleted::purge_old(directory, call.now);
-        directory.settle(call.now);
+        audit::settle(directory, &Author::of(call), None);
         let kind = if *kind == "users" { Kind::User } else { Kind::Group };
         return delta::answer(directory, call, kind);
     }
@@ -31,6 +34,14 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
         return Err(Fail::unsupported(
             "'$deltatoken' is not supported by this resource.",
         ));
+    }
+    let contains = call
+        .options
+        .filter
+        .as_ref()
+        .is_some_and(|filter| filter.contains());
+    if contains && segments.first() != Some(&"auditLogs") {
+        return Err(Fail::unsupported("Unsupported filter function 'contains'."));
     }
     match segments.as_slice() {
         ["users", rest @ ..] => users::route(directory, call, rest),
@@ -42,8 +53,12 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
         ["organization", rest @ ..] => organization::organization(directory, call, rest),
         ["domains", rest @ ..] => organization::domains(directory, call, rest),
         ["applications", rest @ ..] => applications::route(directory, call, rest),
-        ["servicePrincipals", rest @ ..] => service_principals::route(directory, call, rest),
         ["identity", "conditionalAccess", rest @ ..] => conditional_access::route(directory, call, rest),
+        ["auditLogs", rest @ ..] => audit::route(directory, call, rest),
+        ["servicePrincipals", key, "synchronization", rest @ ..] => {
+            provisioning::route(directory, call, key, rest)
+        }
+        ["servicePrincipals", rest @ ..] => service_principals::route(directory, call, rest),
         [segment, ..] => Err(Fail::segment(segment)),
         [] => Err(Fail::segment("")),
     }

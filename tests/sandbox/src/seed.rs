@@ -11,6 +11,7 @@ use crate::ids::Ids;
 use crate::licenses::Sku;
 use crate::membership;
 use crate::people;
+use crate::provisioning::Provisioning;
 use crate::registrations;
 use crate::roles;
 use crate::schema::Kind;
@@ -106,11 +107,14 @@ const STATIC_GROUPS: [&str; 10] = [
 ];
 
 /// Application permissions of the sandbox's client.
-const PERMISSIONS: [&str; 13] = [
-    "Application.ReadWrite.All",
+const PERMISSIONS: [&str; 18] = [
     "AppRoleAssignment.ReadWrite.All",
+    "Application.Read.All",
+    "Application.ReadWrite.All",
+    "AuditLog.Read.All",
     "Directory.ReadWrite.All",
     "Domain.Read.All",
+    "Files.ReadWrite.All",
     "Group.ReadWrite.All",
     "GroupMember.ReadWrite.All",
     "LicenseAssignment.ReadWrite.All",
@@ -118,6 +122,8 @@ const PERMISSIONS: [&str; 13] = [
     "Organization.Read.All",
     "Policy.Read.All",
     "RoleManagement.ReadWrite.Directory",
+    "Synchronization.Read.All",
+    "SynchronizationData-User.Upload",
     "User.ReadWrite.All",
     "UserAuthenticationMethod.ReadWrite.All",
 ];
@@ -193,6 +199,7 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
         authentication::plant(&mut directory, id, long_ago);
     }
     registrations::plant(&mut directory, &client, !seed.empty, long_ago);
+    Provisioning::plant(&mut directory, long_ago);
     directory.track();
     (directory, client)
 }

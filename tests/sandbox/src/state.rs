@@ -14,6 +14,7 @@ use crate::directory::{Directory, Object};
 use crate::faults::Faults;
 use crate::ids::Ids;
 use crate::keys::Keys;
+use crate::provisioning;
 use crate::recording::Recording;
 use crate::schema::Kind;
 use crate::scim::ScimApp;
@@ -135,6 +136,12 @@ impl State {
         self.chance = Ids::new(self.seed.number ^ 0xFA17);
         self.log.clear();
         self.requests = 0;
+    }
+
+    /// The same, with what the service has done on its own by now.
+    pub(crate) fn caught_up(&mut self) -> &Self {
+        provisioning::run(&mut self.directory, self.clock.now());
+        self
     }
 
     /// One live user, found by id, user principal name or employee id, as the snapshot shows it.

@@ -11,16 +11,18 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-pub(crate) use journal::{Change, Journal};
+pub(crate) use journal::{Change, Deed, Journal, Verb};
 pub(crate) use links::Links;
 pub(crate) use object::{Holding, Object, Shelf};
 pub(crate) use view::ObjectRow;
 
 use crate::app_roles::AppRoleAssignment;
+use crate::audit::AuditLogs;
 use crate::call::Call;
 use crate::errors::Fail;
 use crate::ids::Ids;
 use crate::licenses::Sku;
+use crate::provisioning::Provisioning;
 use crate::roles::Assignment;
 use crate::schema::Kind;
 
@@ -46,6 +48,8 @@ pub(crate) struct Directory {
     pub(crate) assignments: BTreeMap<u64, Assignment>,
     pub(crate) app_role_assignments: BTreeMap<u64, AppRoleAssignment>,
     pub(crate) sent: Vec<Value>,
+    pub(crate) audit: AuditLogs,
+    pub(crate) provisioning: Provisioning,
 }
 
 /// What is fixed for the tenant.
@@ -60,6 +64,8 @@ pub(crate) struct Tenant {
 impl Directory {
     pub(crate) fn new(ids: Ids, tenant: Tenant) -> Self {
         Self {
+            audit: AuditLogs::new(Ids::new(ids.clone().number() ^ 0xA0D1)),
+            provisioning: Provisioning::default(),
             ids,
             tenant,
             sequence: 0,
@@ -91,15 +97,19 @@ impl Directory {
         let place = self.next_place();
         props.insert("id".to_owned(), Value::String(id.clone()));
         let object = Object::new(id.clone(), kind, place, now, props);
-        self.put_live(object);
+        self.enter(object, Verb::Added);
         id
     }
 
-    /// Makes an object live, in its old place.
+    /// Makes a deleted object live, in its old place.
     pub(crate) fn put_live(&mut self, object: Object) {
+        self.enter(object, Verb::Restored);
+    }
+
+    fn enter(&mut self, object: Object, verb: Verb) {
         self.order.insert((object.kind, object.place), object.id.clone());
         self.index(&object, true);
-        self.journal.touch(&object);
+        self.journal.touch(&object, verb);
         self.objects.insert(object.id.clone(), object);
     }
 
@@ -108,7 +118,7 @@ impl Directory {
         let object = self.objects.remove(id)?;
         self.order.remove(&(object.kind, object.place));
         self.index(&object, false);
-        self.journal.touch(&object);
+        self.journal.touch(&object, Verb::Deleted);
         Some(object)
     }
 

@@ -4,6 +4,7 @@
 
 mod app_roles;
 mod applications;
+mod audit;
 mod authentication;
 mod azure;
 mod azure_roles;
@@ -19,6 +20,7 @@ mod licenses;
 mod mailboxes;
 mod oauth;
 mod program;
+mod provisioning;
 mod queries;
 mod roles;
 mod scim;
