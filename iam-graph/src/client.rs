@@ -109,13 +109,8 @@ impl GraphClient {
     }
 
     /// Reads every page of a collection.
-    pub(crate) async fn all<T: DeserializeOwned>(&self, first: Request) -> Result<Vec<T>> {
-        let mut pager = self.pages(first);
-        let mut items = Vec::new();
-        while let Some(page) = pager.next_page_of().await? {
-            items.extend(page.values);
-        }
-        Ok(items)
+    pub(crate) async fn all<T: DeserializeOwned + Send + 'static>(&self, first: Request) -> Result<Vec<T>> {
+        self.listing(first).all().await
     }
 
     /// Walks a collection page by page: a nextLink to another host is never followed.

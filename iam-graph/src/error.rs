@@ -182,7 +182,7 @@ fn permission(operation: &str) -> Option<&'static str> {
         "block or allow sign-in" => "User.EnableDisableAccount.All with User.Read.All, or User.ReadWrite.All",
         "revoke sessions" => "User.RevokeSessions.All",
         "reset password" => "User-PasswordProfile.ReadWrite.All",
-        "list groups" | "list groups of a user" => "GroupMember.Read.All",
+        "list groups" | "list groups of a user" | "list group members" => "GroupMember.Read.All",
         "add group member" | "remove group member" => "GroupMember.ReadWrite.All",
         "list licences" => "LicenseAssignment.Read.All",
         "assign licence" => "LicenseAssignment.ReadWrite.All",
@@ -275,7 +275,8 @@ fn between_letters(line: &str) -> String {
         .collect()
 }
 
-fn is_guid(text: &str) -> bool {
+/// Whether a text is an object id.
+pub(crate) fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.char_indices().all(|(index, c)| match index {
             8 | 13 | 18 | 23 => c == '-',

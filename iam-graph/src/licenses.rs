@@ -98,6 +98,8 @@ impl Root {
 
 impl GraphClient {
     /// What the tenant has bought.
+    ///
+    /// Graph knows no pages of it, and few options beside `$select`.
     pub async fn list_skus(&self) -> Result<Vec<SubscribedSku>> {
         self.all(self.root.list_skus()).await
     }

@@ -3,6 +3,7 @@
 mod accounts;
 mod crowd;
 mod entitlements;
+mod listing;
 mod mail;
 mod trouble;
 

@@ -3,6 +3,7 @@
 mod answers;
 mod budget;
 mod creating;
+mod listing;
 mod mail;
 mod observing;
 mod writing;

@@ -172,7 +172,7 @@ async fn names_are_taken_by_name_mail_alias_and_the_deleted() {
     assert_eq!(sent.len(), 2);
     let live = sent.iter().find(|line| line.starts_with("GET /users")).unwrap();
     assert!(
-        live.contains("proxyAddresses/any(p:p eq 'smtp:o''e@x.example')"),
+        live.contains("proxyAddresses/any(x:x eq 'smtp:o''e@x.example')"),
         "{live}"
     );
 }
