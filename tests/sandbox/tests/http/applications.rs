@@ -386,7 +386,7 @@ async fn the_client_and_its_permissions_are_there() {
         .get(&format!("/servicePrincipals(appId='{app}')/appRoleAssignments"))
         .await;
     let held: Vec<&Value> = held.values().iter().map(|row| &row["appRoleId"]).collect();
-    assert!(held.contains(&&id("User.ReadWrite.All")) && !held.contains(&&id("AuditLog.Read.All")));
+    assert!(held.contains(&&id("User.ReadWrite.All")) && !held.contains(&&id("Directory.Read.All")));
 
     // A batch goes the same way.
     let batch = json!({ "requests": [
