@@ -104,13 +104,14 @@ const STATIC_GROUPS: [&str; 10] = [
 ];
 
 /// Application permissions of the sandbox's client.
-const PERMISSIONS: [&str; 9] = [
+const PERMISSIONS: [&str; 10] = [
     "Application.Read.All",
     "Directory.ReadWrite.All",
     "Group.ReadWrite.All",
     "GroupMember.ReadWrite.All",
     "LicenseAssignment.ReadWrite.All",
     "Mail.Send",
+    "MailboxSettings.ReadWrite",
     "Organization.Read.All",
     "RoleManagement.ReadWrite.Directory",
     "User.ReadWrite.All",
