@@ -183,6 +183,8 @@ impl Screen {
             Action::Revoke { entitlement, .. } => {
                 (&remove, "-", entitlement.kind.as_str(), entitlement.name.clone())
             }
+            Action::SetAutomaticReply { .. } => (&change, "~", "mailbox", "answers by itself".to_owned()),
+            Action::EndAutomaticReply => (&change, "~", "mailbox", "answers by itself no more".to_owned()),
             Action::DeleteAccount => (
                 &remove,
                 "-",
@@ -221,12 +223,21 @@ impl Screen {
         self.line(format!("{:>6} people worked on", totals.people));
         self.line(format!("{:>6} steps carried out", totals.done));
         self.line(format!("{:>6} already so", totals.already_so));
+        if totals.not_applicable > 0 {
+            self.line(format!("{:>6} with nothing to be done to", totals.not_applicable));
+        }
         self.line(format!("{:>6} failed", totals.failed));
         self.line(format!("{:>6} of unknown outcome", totals.unknown));
         self.line(format!("{:>6} rejected rows", story.rejects().count()));
         let red = Style::new().red();
         for (person, why) in story.open().chain(story.failures()) {
             self.line(format!("  {} {person}: {why}", red.apply_to("✗")));
+        }
+        for (person, why) in story.in_vain() {
+            self.line(format!(
+                "  {} {person}: {why}",
+                Style::new().yellow().apply_to("!")
+            ));
         }
     }
 

@@ -112,6 +112,16 @@ impl Story {
             })
     }
 
+    /// Steps that had nothing to be done to.
+    pub(crate) fn in_vain(&self) -> impl Iterator<Item = (&str, String)> {
+        let runs = self.run.iter().flat_map(|run| &run.people);
+        runs.flat_map(|run| &run.outcomes)
+            .filter_map(|(step, outcome)| match outcome {
+                Outcome::NotApplicable { why } => Some((step.person.as_str(), format!("{}: {why}", step.id))),
+                _ => None,
+            })
+    }
+
     /// Whether everything that was to be done has been done, and the tenant shows it.
     pub(crate) fn is_settled(&self) -> bool {
         let proven = self.proof.as_ref().is_none_or(|proof| proof.differences() == 0);
@@ -155,6 +165,7 @@ impl Story {
                 "people": totals.people,
                 "done": totals.done,
                 "already_so": totals.already_so,
+                "not_applicable": totals.not_applicable,
                 "failed": totals.failed,
                 "unknown": totals.unknown,
                 "open": totals.open,

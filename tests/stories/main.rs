@@ -7,6 +7,7 @@ mod architecture;
 mod crashing;
 mod input;
 mod joining;
+mod mailboxes;
 mod moving;
 mod three_targets;
 mod trouble;

@@ -192,7 +192,7 @@ impl Action {
     }
 
     /// Whether it is about the mailbox: nothing else waits for it, and it is not what access depends on.
-    pub(crate) fn is_about_mail(&self) -> bool {
+    pub fn is_about_mail(&self) -> bool {
         matches!(self, Self::SetAutomaticReply { .. } | Self::EndAutomaticReply)
     }
 

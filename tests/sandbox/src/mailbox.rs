@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{Answer, Call, Outcome};
 use crate::directory::{Directory, Object};
 use crate::errors::Fail;
+use crate::licenses::Sku;
 
 const REPLIES: &str = "automaticRepliesSetting";
 const HOURS: &str = "workingHours";
@@ -58,7 +59,7 @@ fn is_licensed(directory: &Directory, user: &Object) -> bool {
             .skus
             .iter()
             .find(|known| known.id == *sku)
-            .and_then(|sku| sku.mailbox_plan());
+            .and_then(Sku::mailbox_plan);
         held.error == "None" && plan.is_some_and(|plan| !held.disabled_plans.iter().any(|off| off == plan))
     })
 }

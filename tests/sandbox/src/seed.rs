@@ -107,7 +107,7 @@ const STATIC_GROUPS: [&str; 10] = [
 ];
 
 /// Application permissions of the sandbox's client.
-const PERMISSIONS: [&str; 18] = [
+const PERMISSIONS: [&str; 19] = [
     "AppRoleAssignment.ReadWrite.All",
     "Application.Read.All",
     "Application.ReadWrite.All",
@@ -119,6 +119,7 @@ const PERMISSIONS: [&str; 18] = [
     "GroupMember.ReadWrite.All",
     "LicenseAssignment.ReadWrite.All",
     "Mail.Send",
+    "MailboxSettings.ReadWrite",
     "Organization.Read.All",
     "Policy.Read.All",
     "RoleManagement.ReadWrite.Directory",
