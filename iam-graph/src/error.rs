@@ -188,6 +188,10 @@ fn permission(operation: &str) -> Option<&'static str> {
         "assign role" | "remove role" => "RoleManagement.ReadWrite.Directory",
         "list domains" => "Domain.Read.All",
         "send mail" => "Mail.Send",
+        "read directory audits" | "read provisioning log" => "AuditLog.Read.All",
+        "read sign-ins" => "AuditLog.Read.All and Directory.Read.All",
+        "get provisioning job" => "Synchronization.Read.All",
+        "upload people" => "SynchronizationData-User.Upload",
         _ => return None,
     })
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod apply;
+pub mod audit_logs;
 mod catalog;
 mod client;
 pub mod cost;
@@ -17,6 +18,7 @@ mod mail;
 mod observe;
 mod odata;
 mod password;
+pub mod provisioning;
 pub mod roles;
 mod target;
 pub mod users;

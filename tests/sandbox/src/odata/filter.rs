@@ -302,7 +302,6 @@ mod tests {
         check("(displayName eq 'a'");
         check("displayName like 'a'");
         check("displayName eq 'a' displayName eq 'b'");
-        check("contains(displayName,'a')");
         check("otherMails/all(m:m eq 'a')");
         check("otherMails/any(m:x eq 'a')");
         check("displayName in ()");
