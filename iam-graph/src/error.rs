@@ -192,6 +192,10 @@ fn permission(operation: &str) -> Option<&'static str> {
         "send mail" => "Mail.Send",
         "get mailbox settings" => "MailboxSettings.Read",
         "set automatic replies" => "MailboxSettings.ReadWrite",
+        "read directory audits" | "read provisioning log" => "AuditLog.Read.All",
+        "read sign-ins" => "AuditLog.Read.All and Directory.Read.All",
+        "get provisioning job" => "Synchronization.Read.All",
+        "upload people" => "SynchronizationData-User.Upload",
         _ => return None,
     })
 }

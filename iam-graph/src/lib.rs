@@ -2,6 +2,7 @@
 
 mod account;
 mod apply;
+pub mod audit_logs;
 mod catalog;
 mod client;
 pub mod cost;
@@ -20,6 +21,7 @@ pub mod mailbox;
 mod observe;
 mod odata;
 mod password;
+pub mod provisioning;
 pub mod query;
 pub mod roles;
 mod target;

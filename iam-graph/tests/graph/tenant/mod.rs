@@ -1,10 +1,12 @@
 //! The target against a whole tenant, judged by what the tenant holds at the end.
 
 mod accounts;
+mod audit_logs;
 mod crowd;
 mod entitlements;
 mod listing;
 mod mail;
+mod provisioning;
 mod trouble;
 
 use std::sync::Arc;
@@ -34,6 +36,16 @@ async fn tenant() -> Tenant {
 
 async fn start(builder: Builder, clock: SharedClock) -> Tenant {
     let sandbox = builder.start().await.unwrap();
+    let client = connect(&sandbox, clock);
+    let target = GraphTarget::new(client.clone());
+    Tenant {
+        sandbox,
+        client,
+        target,
+    }
+}
+
+fn connect(sandbox: &Sandbox, clock: SharedClock) -> GraphClient {
     let cloud = Cloud::custom(sandbox.authority(), sandbox.graph()).unwrap();
     let transport = Arc::new(HttpTransport::new().unwrap());
     let secret = sandbox.client_secret().into();
@@ -45,15 +57,9 @@ async fn start(builder: Builder, clock: SharedClock) -> Tenant {
         transport.clone(),
         clock.clone(),
     );
-    let client = GraphClient::builder(cloud, Arc::new(credential.unwrap()), transport)
+    GraphClient::builder(cloud, Arc::new(credential.unwrap()), transport)
         .clock(clock)
-        .build();
-    let target = GraphTarget::new(client.clone());
-    Tenant {
-        sandbox,
-        client,
-        target,
-    }
+        .build()
 }
 
 const DONE: Applied = Applied::Done { account: None };
