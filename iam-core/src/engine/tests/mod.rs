@@ -7,6 +7,7 @@ mod guard;
 mod hold;
 mod leave;
 mod mailbox;
+mod names;
 mod property;
 mod retry;
 mod targets;
