@@ -87,7 +87,7 @@ impl GraphTarget {
                 Holder::Ours(id) => return Ok(Applied::AlreadySo { account: Some(id) }),
                 Holder::SomebodyElse => return Err(refusal),
                 // An alias of a group or a contact; no user has it.
-                Holder::Nobody if refusal.message().ends_with("proxyAddresses") => return Err(refusal),
+                Holder::Nobody if refusal.property() == Some("proxyAddresses") => return Err(refusal),
                 Holder::Nobody => self.client.clock().sleep(wait).await,
             }
         }

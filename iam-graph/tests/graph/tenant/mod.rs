@@ -3,10 +3,12 @@
 mod accounts;
 mod audit_logs;
 mod crowd;
+mod delta;
 mod entitlements;
 mod listing;
 mod mail;
 mod provisioning;
+mod refusals;
 mod trouble;
 
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 mod answers;
 mod budget;
 mod creating;
+mod delta;
+mod faults;
 mod listing;
 mod mail;
 mod observing;
