@@ -103,6 +103,11 @@ fn meaning(answer: &Response, body: &Body, operation: &'static str) -> (ErrorKin
         400 if has("licen") && ["not have any available", "no available", "not enough", "insufficient", "countviolation", "exceed"].iter().any(|part| has(part)) => {
             (ErrorKind::LicenseExhausted, "no seat of the licence is free: buy seats or take some back".to_owned())
         }
+        // What has just been made is often meant: it is not known everywhere yet.
+        400 if has("was not found on application") || has("does not reference a valid application") => (
+            ErrorKind::NotFound,
+            "the application, or its role for such a principal, does not exist or is not known everywhere yet".to_owned(),
+        ),
         400 if has("does not have a corresponding license") => {
             (ErrorKind::NotFound, "the account does not hold the licence directly".to_owned())
         }
@@ -135,6 +140,7 @@ fn is_conflict(body: &Body, lower: &str) -> bool {
         || body.details.iter().flatten().any(|detail| coded(&detail.code))
         || lower.contains("another object with the same value")
         || lower.contains("a conflicting object with one or more")
+        || body.code.as_deref() == Some("Request_MultipleObjectsWithSameKeyValue")
 }
 
 /// Which property collides: from the details, else from the sentence "for property X".
@@ -187,6 +193,26 @@ fn permission(operation: &str) -> Option<&'static str> {
         "list roles" | "list role assignments" => "RoleManagement.Read.Directory",
         "assign role" | "remove role" => "RoleManagement.ReadWrite.Directory",
         "list domains" => "Domain.Read.All",
+        "get organization" => "Organization.Read.All",
+        "list applications"
+        | "get application"
+        | "list deleted applications"
+        | "list service principals"
+        | "get service principal" => "Application.Read.All",
+        "create application"
+        | "update application"
+        | "delete application"
+        | "restore application"
+        | "create service principal"
+        | "update service principal"
+        | "delete service principal" => "Application.ReadWrite.All",
+        "list app roles" => "Directory.Read.All",
+        "assign app role" | "remove app role" => "AppRoleAssignment.ReadWrite.All",
+        "list authentication methods" | "list access passes" => "UserAuthenticationMethod.Read.All",
+        "delete authentication method" | "create access pass" | "delete access pass" => {
+            "UserAuthenticationMethod.ReadWrite.All"
+        }
+        "list conditional access policies" => "Policy.Read.All",
         "send mail" => "Mail.Send",
         _ => return None,
     })
@@ -363,6 +389,34 @@ mod tests {
             "Invalid value specified for property 'usageLocation' of resource 'User'.",
             "update user",
             (Invalid, "property 'usageLocation'"),
+        );
+        check(
+            400,
+            bad,
+            "Permission being assigned already exists on the object",
+            "assign app role",
+            (AlreadyExists, "exists already"),
+        );
+        check(
+            400,
+            bad,
+            "Permission being assigned was not found on application",
+            "assign app role",
+            (NotFound, "its role"),
+        );
+        check(
+            409,
+            "Request_MultipleObjectsWithSameKeyValue",
+            "The service principal cannot be created, updated, or restored because the service principal name x is already in use.",
+            "create service principal",
+            (AlreadyExists, "unique property"),
+        );
+        check(
+            403,
+            "Authorization_RequestDenied",
+            "x",
+            "assign app role",
+            (Denied, "AppRoleAssignment.ReadWrite.All"),
         );
         check(
             401,

@@ -1,8 +1,11 @@
 //! The target against a whole tenant, judged by what the tenant holds at the end.
 
 mod accounts;
+mod applications;
+mod authentication;
 mod crowd;
 mod entitlements;
+mod facts;
 mod mail;
 mod trouble;
 
