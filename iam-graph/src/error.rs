@@ -303,6 +303,15 @@ fn by_text(status: u16, body: &Body, operation: &'static str) -> Option<Finding>
             Meaning::LicenseExhausted,
             "no seat of the licence is free: buy seats or take some back",
         )
+    } else if any(&[
+        "was not found on application",
+        "does not reference a valid application",
+    ]) {
+        // What has just been made is often meant: it is not known everywhere yet.
+        Finding::new(
+            Meaning::NotFound,
+            "the application, or its role for such a principal, does not exist or is not known everywhere yet",
+        )
     } else if has("does not have a corresponding license") {
         Finding::new(
             Meaning::LicenseNotHeld,
@@ -403,6 +412,26 @@ fn permission(operation: &str) -> Option<&'static str> {
         "list roles" | "list role assignments" => "RoleManagement.Read.Directory",
         "assign role" | "remove role" => "RoleManagement.ReadWrite.Directory",
         "list domains" => "Domain.Read.All",
+        "get organization" => "Organization.Read.All",
+        "list applications"
+        | "get application"
+        | "list deleted applications"
+        | "list service principals"
+        | "get service principal" => "Application.Read.All",
+        "create application"
+        | "update application"
+        | "delete application"
+        | "restore application"
+        | "create service principal"
+        | "update service principal"
+        | "delete service principal" => "Application.ReadWrite.All",
+        "list app roles" => "Directory.Read.All",
+        "assign app role" | "remove app role" => "AppRoleAssignment.ReadWrite.All",
+        "list authentication methods" | "list access passes" => "UserAuthenticationMethod.Read.All",
+        "delete authentication method" | "create access pass" | "delete access pass" => {
+            "UserAuthenticationMethod.ReadWrite.All"
+        }
+        "list conditional access policies" => "Policy.Read.All",
         "send mail" => "Mail.Send",
         "get mailbox settings" => "MailboxSettings.Read",
         "set automatic replies" => "MailboxSettings.ReadWrite",

@@ -104,7 +104,7 @@ impl Target for GraphTarget {
                 ("end_automatic_reply", Repeatable),
                 ("delete_account", Repeatable),
             ]),
-            kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+            kinds: [Kind::Group, Kind::License, Kind::Role, Kind::App].into(),
             // Microsoft Learn, "user resource type": maximum lengths of the properties.
             lengths: [
                 (Attribute::DisplayName, 256),

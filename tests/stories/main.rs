@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a story stops where it fails")]
 #![allow(missing_docs, unreachable_pub, reason = "nobody imports a test")]
 
+mod app_roles;
 mod architecture;
 mod crashing;
 mod input;

@@ -1,10 +1,13 @@
 //! The target against a whole tenant, judged by what the tenant holds at the end.
 
 mod accounts;
+mod applications;
 mod audit_logs;
+mod authentication;
 mod crowd;
 mod delta;
 mod entitlements;
+mod facts;
 mod listing;
 mod mail;
 mod provisioning;
