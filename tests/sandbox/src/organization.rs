@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Outcome};
-use crate::directory::{Directory, ObjectRow};
-use crate::directory_query;
+use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
 use crate::odata::{ValueRow, collection};
 use crate::schema::Kind;
+use crate::{directory_query, relations};
 
 /// Answers `/organization` and `/organization/{id}`.
 pub(crate) fn organization(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
@@ -29,12 +29,29 @@ pub(crate) fn organization(directory: &Directory, call: &Call, rest: &[&str]) ->
     one_or_all(call, rest, "organization", vec![value])
 }
 
-/// Answers `/domains` and `/domains/{name}`.
+/// Answers `/domains`, `/domains/{name}` and `/domains/{name}/domainNameReferences`.
 pub(crate) fn domains(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
+    if let [name, "domainNameReferences", rest @ ..] = rest {
+        if !directory.verified(name) {
+            return Err(Fail::not_found(name));
+        }
+        let uses = |object: &&Object| {
+            let names = object
+                .text("userPrincipalName")
+                .into_iter()
+                .chain(object.text("mail"));
+            let mut domains = names.filter_map(|text| text.rsplit_once('@'));
+            domains.any(|(_, domain)| domain.eq_ignore_ascii_case(name))
+        };
+        let named = directory.all(Kind::User).chain(directory.all(Kind::Group));
+        return relations::answer(directory, call, named.filter(uses).collect(), rest);
+    }
     let domain = |(index, name): (usize, &String)| {
         json!({
-            "id": name, "authenticationType": "Managed", "isAdminManaged": true, "isDefault": index == 0,
-            "isInitial": name.ends_with(".onmicrosoft.com"), "isRoot": true, "isVerified": true,
+            "id": name, "authenticationType": "Managed", "availabilityStatus": null, "isAdminManaged": true,
+            "isDefault": index == 0, "isInitial": name.ends_with(".onmicrosoft.com"), "isRoot": true,
+            "isVerified": true, "manufacturer": null, "model": null, "passwordNotificationWindowInDays": 14,
+            "passwordValidityPeriodInDays": 2_147_483_647, "state": null,
             "supportedServices": ["Email", "OfficeCommunicationsOnline"],
         })
     };

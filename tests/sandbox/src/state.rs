@@ -174,6 +174,7 @@ impl State {
             "users": live(Kind::User),
             "groups": live(Kind::Group),
             "servicePrincipals": live(Kind::ServicePrincipal),
+            "administrativeUnits": live(Kind::AdministrativeUnit),
             "deleted": directory.deleted.values().map(|object| whole(directory, object)).collect::<Value>(),
             "roleAssignments": assignments.collect::<Value>(),
             "subscribedSkus": skus.collect::<Value>(),
@@ -229,6 +230,13 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 "roles".to_owned(),
                 roles.map(|role| Value::from(role.1)).collect(),
             );
+            let eligible = directory.schedules.eligible(&object.id);
+            out.insert("eligibleRoles".to_owned(), eligible.map(Value::from).collect());
+            let units = directory.units.sources(&object.id);
+            out.insert(
+                "administrativeUnits".to_owned(),
+                names(directory.objects_of(units)),
+            );
             out.insert("passwordVersion".to_owned(), object.password_version.into());
         }
         Kind::Group => {
@@ -242,7 +250,11 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 out.insert("assignedLicenses".to_owned(), value.into_owned());
             }
         }
-        Kind::ServicePrincipal => {}
+        Kind::AdministrativeUnit => {
+            let members = directory.objects_of(directory.units.targets(&object.id));
+            out.insert("members".to_owned(), ids(members));
+        }
+        Kind::ServicePrincipal | Kind::DirectoryRole => {}
     }
     Value::Object(out)
 }

@@ -101,6 +101,7 @@ fn principal_kind(
                 Kind::User => "User",
                 Kind::Group => "Group",
                 Kind::ServicePrincipal => "ServicePrincipal",
+                _ => return Err(not_found(directory, principal)),
             };
             if let Some(said) = said.filter(|said| *said != kind) {
                 return Err(ArmFail::new(

@@ -21,6 +21,7 @@ use crate::errors::Fail;
 use crate::ids::Ids;
 use crate::licenses::Sku;
 use crate::roles::Assignment;
+use crate::schedules::Schedules;
 use crate::schema::Kind;
 
 /// The tenant's directory.
@@ -39,10 +40,13 @@ pub(crate) struct Directory {
     pub(crate) journal: Journal,
     pub(crate) members: Links,
     pub(crate) owners: Links,
+    /// Administrative unit to member.
+    pub(crate) units: Links,
     /// Manager to report.
     pub(crate) reports: Links,
     pub(crate) skus: Vec<Sku>,
     pub(crate) assignments: BTreeMap<u64, Assignment>,
+    pub(crate) schedules: Schedules,
     pub(crate) sent: Vec<Value>,
 }
 
@@ -70,9 +74,11 @@ impl Directory {
             journal: Journal::default(),
             members: Links::default(),
             owners: Links::default(),
+            units: Links::default(),
             reports: Links::default(),
             skus: Vec::new(),
             assignments: BTreeMap::new(),
+            schedules: Schedules::default(),
             sent: Vec::new(),
         }
     }
@@ -215,7 +221,7 @@ impl Directory {
     }
 
     /// The objects behind a set of ids, in the order of creation.
-    pub(crate) fn objects_of<'a>(&'a self, ids: impl Iterator<Item = &'a String>) -> Vec<&'a Object> {
+    pub(crate) fn objects_of<'a, 'b>(&'a self, ids: impl Iterator<Item = &'b String>) -> Vec<&'a Object> {
         let mut found: Vec<&Object> = ids.filter_map(|id| self.objects.get(id)).collect();
         found.sort_by_key(|object| object.place);
         found

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::call::Call;
 use crate::schema::Kind;
 
-/// A user, a group or a service principal.
+/// A user, a group, or another kind of object.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) id: String,
@@ -40,6 +40,8 @@ pub(crate) struct Holding {
 pub(crate) struct Shelf {
     pub(crate) groups: Vec<String>,
     pub(crate) members: Vec<String>,
+    /// Administrative units.
+    pub(crate) units: Vec<String>,
     pub(crate) owned: Vec<String>,
     pub(crate) manager: Option<String>,
     pub(crate) reports: Vec<String>,
