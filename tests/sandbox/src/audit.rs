@@ -279,7 +279,9 @@ pub(crate) fn settle(
     author: &Author<'_>,
     roles: Option<BTreeMap<u64, Assignment>>,
 ) {
-    let deeds = directory.settle(author.now);
+    // A role that is activated is told by who is given it.
+    let mut deeds = directory.settle(author.now);
+    deeds.retain(|deed| deed.kind != Kind::DirectoryRole);
     for (activity, operation, assignment) in changed_roles(directory, roles) {
         let targets = role_targets(directory, &assignment, operation == "Assign");
         note(
@@ -323,6 +325,8 @@ fn category(kind: Kind) -> &'static str {
         Kind::User => "UserManagement",
         Kind::Group => "GroupManagement",
         Kind::Application | Kind::ServicePrincipal => "ApplicationManagement",
+        Kind::AdministrativeUnit => "AdministrativeUnit",
+        Kind::DirectoryRole => "RoleManagement",
     }
 }
 
@@ -332,6 +336,8 @@ fn noun(kind: Kind) -> &'static str {
         Kind::Group => "group",
         Kind::Application => "application",
         Kind::ServicePrincipal => "service principal",
+        Kind::AdministrativeUnit => "administrative unit",
+        Kind::DirectoryRole => "role",
     }
 }
 

@@ -6,8 +6,8 @@ use crate::directory::Directory;
 use crate::errors::Fail;
 use crate::schema::Kind;
 use crate::{
-    applications, conditional_access, deleted, delta, groups, licenses, organization, provisioning, roles,
-    service_principals, users,
+    applications, conditional_access, deleted, delta, directory_objects, directory_roles, groups, licenses,
+    organization, provisioning, roles, schedules, service_principals, units, users,
 };
 
 /// Answers one request. A refusal has changed nothing.
@@ -20,6 +20,7 @@ pub(crate) fn answer(directory: &mut Directory, call: &Call) -> Outcome {
 }
 
 fn routed(directory: &mut Directory, call: &Call) -> Outcome {
+    schedules::advance(directory, call.now);
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     if let [kind @ ("users" | "groups"), "delta" | "microsoft.graph.delta"] = segments.as_slice() {
         if call.method != "GET" {
@@ -47,9 +48,12 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
         ["users", rest @ ..] => users::route(directory, call, rest),
         ["groups", rest @ ..] => groups::route(directory, call, rest),
         ["subscribedSkus", rest @ ..] => licenses::route(directory, call, rest),
-        ["directoryRoles", rest @ ..] => roles::directory_roles(directory, call, rest),
+        ["directoryObjects", rest @ ..] => directory_objects::route(directory, call, rest),
+        ["directoryRoles", rest @ ..] => directory_roles::route(directory, call, rest),
+        ["directoryRoleTemplates", rest @ ..] => directory_roles::templates(call, rest),
         ["roleManagement", "directory", rest @ ..] => roles::route(directory, call, rest),
         ["directory", "deletedItems", rest @ ..] => deleted::route(directory, call, rest),
+        ["directory", "administrativeUnits", rest @ ..] => units::route(directory, call, rest),
         ["organization", rest @ ..] => organization::organization(directory, call, rest),
         ["domains", rest @ ..] => organization::domains(directory, call, rest),
         ["applications", rest @ ..] => applications::route(directory, call, rest),

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Outcome};
-use crate::directory::Directory;
+use crate::directory::{Directory, Object};
 use crate::errors::Fail;
 use crate::odata::{ValueRow, collection};
+use crate::relations;
+use crate::schema::Kind;
 
 /// Answers `/organization` and `/organization/{id}`.
 pub(crate) fn organization(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
@@ -68,7 +70,23 @@ fn service(plan: &str) -> &'static str {
 }
 
 /// Answers `/domains` and `/domains/{name}`.
+/// Answers `/domains`, `/domains/{name}` and `/domains/{name}/domainNameReferences`.
 pub(crate) fn domains(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
+    if let [name, "domainNameReferences", rest @ ..] = rest {
+        if !directory.verified(name) {
+            return Err(Fail::not_found(name));
+        }
+        let uses = |object: &&Object| {
+            let names = object
+                .text("userPrincipalName")
+                .into_iter()
+                .chain(object.text("mail"));
+            let mut domains = names.filter_map(|text| text.rsplit_once('@'));
+            domains.any(|(_, domain)| domain.eq_ignore_ascii_case(name))
+        };
+        let named = directory.all(Kind::User).chain(directory.all(Kind::Group));
+        return relations::answer(directory, call, named.filter(uses).collect(), rest);
+    }
     let domain = |(index, name): (usize, &String)| {
         json!({
             "id": name, "authenticationType": "Managed", "availabilityStatus": null, "isAdminManaged": true,

@@ -181,8 +181,9 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
     let mut staff = Vec::new();
     if !seed.empty {
         groups(&mut directory, long_ago);
-        for employee in STAFF {
+        for (employee, days) in STAFF.iter().zip(1..) {
             let id = hire(&mut directory, employee);
+            signed_in(&mut directory, &id, now, days);
             staff.push(id);
         }
         let left = now
@@ -267,6 +268,24 @@ fn groups(directory: &mut Directory, at: Timestamp) {
             "onPremisesSecurityIdentifier": "S-1-5-21-1004336348-1177238915-682003330-1187",
         }),
     );
+}
+
+/// Somebody was here that many days ago.
+fn signed_in(directory: &mut Directory, id: &str, now: Timestamp, days: i64) {
+    let at = now
+        .checked_sub(SignedDuration::from_hours(24 * days))
+        .unwrap_or(now);
+    let (at, request) = (graph_time(at), directory.ids.clone().guid());
+    directory.change(id, |user| {
+        user.set(
+            "signInActivity",
+            json!({
+                "lastSignInDateTime": at, "lastSignInRequestId": request,
+                "lastNonInteractiveSignInDateTime": at, "lastNonInteractiveSignInRequestId": request,
+                "lastSuccessfulSignInDateTime": at, "lastSuccessfulSignInRequestId": request,
+            }),
+        );
+    });
 }
 
 fn hire(directory: &mut Directory, employee: &Employee) -> String {

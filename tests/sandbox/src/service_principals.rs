@@ -14,7 +14,7 @@ use crate::errors::Fail;
 use crate::schema::Access::{Fixed, Shown};
 use crate::schema::Edm::{Bool, Complex, Complexes, Instant, Text, Texts};
 use crate::schema::{Kind, Property, p};
-use crate::{app_roles, deleted, directory_query};
+use crate::{app_roles, deleted, directory_query, relations};
 
 /// "servicePrincipal resource type".
 pub(crate) const PROPERTIES: &[Property] = &[
@@ -83,19 +83,16 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
         (["appRoleAssignedTo", rest @ ..], _) => app_roles::assigned_to(directory, call, id, rest),
         (["appRoleAssignments", rest @ ..], _) => app_roles::granted(directory, call, id, rest),
         (["owners", rest @ ..], _) => owners(directory, call, id, rest),
-        (["memberOf"], "GET") => {
-            let groups = directory.objects_of(directory.members.sources(id));
-            directory_query::mixed(directory, call, groups)
+        (["memberOf", rest @ ..], _) => {
+            relations::answer(directory, call, relations::member_of(directory, id), rest)
         }
-        (["transitiveMemberOf"], "GET") => {
-            let groups = directory.groups_above(id);
-            directory_query::mixed(directory, call, directory.objects_of(groups.iter()))
+        (["transitiveMemberOf", rest @ ..], _) => {
+            let found = relations::transitive_member_of(directory, id);
+            relations::answer(directory, call, found, rest)
         }
         (["addPassword"], "POST") => add_password(directory, call, id),
         (["removePassword"], "POST") => remove_password(directory, call, id),
-        (["memberOf" | "transitiveMemberOf" | "addPassword" | "removePassword"], _) | ([], _) => {
-            Err(Fail::method())
-        }
+        ([] | ["addPassword" | "removePassword"], _) => Err(Fail::method()),
         ([segment, ..], _) => Err(Fail::segment(segment)),
     }
 }

@@ -184,6 +184,7 @@ impl State {
             "applications": live(Kind::Application),
             "servicePrincipals": live(Kind::ServicePrincipal),
             "appRoleAssignments": app_roles::all(directory).collect::<Value>(),
+            "administrativeUnits": live(Kind::AdministrativeUnit),
             "deleted": directory.deleted.values().map(|object| whole(directory, object)).collect::<Value>(),
             "roleAssignments": assignments.collect::<Value>(),
             "subscribedSkus": skus.collect::<Value>(),
@@ -248,6 +249,13 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 .iter()
                 .map(|method| Value::from(method.form.segment()));
             out.insert("authenticationMethods".to_owned(), methods.collect());
+            let eligible = directory.schedules.eligible(&object.id);
+            out.insert("eligibleRoles".to_owned(), eligible.map(Value::from).collect());
+            let units = directory.units.sources(&object.id);
+            out.insert(
+                "administrativeUnits".to_owned(),
+                names(directory.objects_of(units)),
+            );
             out.insert("passwordVersion".to_owned(), object.password_version.into());
             // As it was last set, whether or not there still is a mailbox.
             if let Some(replies) = object.mailbox.get("automaticRepliesSetting") {
@@ -265,7 +273,11 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 out.insert("assignedLicenses".to_owned(), value.into_owned());
             }
         }
-        Kind::Application | Kind::ServicePrincipal => {}
+        Kind::AdministrativeUnit => {
+            let members = directory.objects_of(directory.units.targets(&object.id));
+            out.insert("members".to_owned(), ids(members));
+        }
+        Kind::Application | Kind::ServicePrincipal | Kind::DirectoryRole => {}
     }
     Value::Object(out)
 }

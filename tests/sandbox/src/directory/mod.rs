@@ -24,6 +24,7 @@ use crate::ids::Ids;
 use crate::licenses::Sku;
 use crate::provisioning::Provisioning;
 use crate::roles::Assignment;
+use crate::schedules::Schedules;
 use crate::schema::Kind;
 
 /// The tenant's directory.
@@ -42,11 +43,14 @@ pub(crate) struct Directory {
     pub(crate) journal: Journal,
     pub(crate) members: Links,
     pub(crate) owners: Links,
+    /// Administrative unit to member.
+    pub(crate) units: Links,
     /// Manager to report.
     pub(crate) reports: Links,
     pub(crate) skus: Vec<Sku>,
     pub(crate) assignments: BTreeMap<u64, Assignment>,
     pub(crate) app_role_assignments: BTreeMap<u64, AppRoleAssignment>,
+    pub(crate) schedules: Schedules,
     pub(crate) sent: Vec<Value>,
     pub(crate) audit: AuditLogs,
     pub(crate) provisioning: Provisioning,
@@ -78,10 +82,12 @@ impl Directory {
             journal: Journal::default(),
             members: Links::default(),
             owners: Links::default(),
+            units: Links::default(),
             reports: Links::default(),
             skus: Vec::new(),
             assignments: BTreeMap::new(),
             app_role_assignments: BTreeMap::new(),
+            schedules: Schedules::default(),
             sent: Vec::new(),
         }
     }
@@ -228,7 +234,7 @@ impl Directory {
     }
 
     /// The objects behind a set of ids, in the order of creation.
-    pub(crate) fn objects_of<'a>(&'a self, ids: impl Iterator<Item = &'a String>) -> Vec<&'a Object> {
+    pub(crate) fn objects_of<'a, 'b>(&'a self, ids: impl Iterator<Item = &'b String>) -> Vec<&'a Object> {
         let mut found: Vec<&Object> = ids.filter_map(|id| self.objects.get(id)).collect();
         found.sort_by_key(|object| object.place);
         found

@@ -10,7 +10,7 @@ use crate::authentication::Method;
 use crate::call::Call;
 use crate::schema::Kind;
 
-/// A user, a group, an application or a service principal.
+/// A user, a group, or another kind of object.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) id: String,
@@ -46,6 +46,8 @@ pub(crate) struct Holding {
 pub(crate) struct Shelf {
     pub(crate) groups: Vec<String>,
     pub(crate) members: Vec<String>,
+    /// Administrative units.
+    pub(crate) units: Vec<String>,
     pub(crate) owned: Vec<String>,
     pub(crate) manager: Option<String>,
     pub(crate) reports: Vec<String>,
