@@ -46,15 +46,18 @@ impl Screen {
         self.line(Style::new().bold().apply_to(text).to_string());
     }
 
-    pub(crate) fn opening(&self, story: &Story, feeds: &[PathBuf]) {
-        let feeds: Vec<String> = feeds.iter().map(|feed| feed.display().to_string()).collect();
+    pub(crate) fn opening(&self, story: &Story, rounds: &[Vec<PathBuf>]) {
+        let feeds = rounds.iter().flatten();
+        let feeds: Vec<String> = feeds.map(|feed| feed.display().to_string()).collect();
         self.line(format!("Tenant {} at {}", story.tenant, story.graph));
         self.line(format!("As of {:.0}, from {}", story.now, feeds.join(", ")));
     }
 
-    pub(crate) fn rejects(&self, story: &Story) {
+    /// The files that were read last, so many of them.
+    pub(crate) fn rejects(&self, story: &Story, files: usize) {
         self.title("HR");
-        for (file, reading, _) in &story.readings {
+        let latest = &story.readings[story.readings.len().saturating_sub(files)..];
+        for (file, reading, _) in latest {
             let summary = &reading.summary;
             self.line(format!(
                 "{file}: {} rows, {} records ({} new, {} unchanged), {} rejected",
@@ -66,7 +69,10 @@ impl Screen {
             ));
         }
         let red = Style::new().red();
-        for (file, reject) in story.rejects() {
+        let rejects = latest
+            .iter()
+            .flat_map(|(file, _, rejects)| rejects.iter().map(move |reject| (file, reject)));
+        for (file, reject) in rejects {
             let person = reject
                 .person
                 .as_deref()
@@ -209,12 +215,15 @@ impl Screen {
         ));
     }
 
-    pub(crate) fn dry_run(&self, story: &Story) {
+    pub(crate) fn dry_run(&self, story: &Story, rounds: usize) {
         self.title("Dry run");
         self.line(format!(
             "{} steps were planned, nothing was changed.",
             story.planned_steps
         ));
+        if rounds > 1 {
+            self.line("The next export is planned for when this one has been carried out.");
+        }
     }
 
     pub(crate) fn summary(&self, story: &Story) {

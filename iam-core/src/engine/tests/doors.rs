@@ -230,6 +230,7 @@ impl Journal for Mortal {
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
+        tokio::task::yield_now().await; // a journal on disk takes its time
         self.write(self.inner.reserve(name, person)).await
     }
 

@@ -1,5 +1,7 @@
 //! Two people with one name: who gets which follows from the order of acceptance, whoever is answered first.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::error::Result;
 use crate::journal::PersonState;
@@ -12,8 +14,6 @@ struct Slow {
     /// How many turns the others get first, by person.
     turns: Arc<std::sync::Mutex<BTreeMap<String, usize>>>,
 }
-
-use std::collections::BTreeMap;
 
 #[async_trait::async_trait]
 impl Orchestrator for Slow {
@@ -95,6 +95,31 @@ async fn names_are_given_out_in_the_order_of_acceptance_whoever_is_decided_first
                 .collect();
             assert_eq!(given, expected, "{} is late", ids[(late + 1) % 4]);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_name_of_an_earlier_batch_is_nobody_s_choice() {
+    let world = world();
+    let mut people: Vec<String> = (1..=70).map(|n| format!("W-{n} Given{n} Family Sales")).collect();
+    for same in [3, 66, 67, 68] {
+        people[same] = format!("W-{} Ada Ng Sales", same + 1);
+    }
+    world
+        .engine
+        .accept(people.iter().map(|text| person(text)))
+        .await
+        .unwrap();
+    let shown = planned(&world.engine.plan().await.unwrap());
+    world.run().await;
+    for (id, name) in [
+        ("W-4", "ada.ng"),
+        ("W-67", "ada.ng2"),
+        ("W-68", "ada.ng3"),
+        ("W-69", "ada.ng4"),
+    ] {
+        assert_eq!(shown[id], format!("{name}@contoso.example"));
+        assert_eq!(world.of(id).remove(0).account.unwrap().name, shown[id]);
     }
 }
 
