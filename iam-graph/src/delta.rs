@@ -287,12 +287,12 @@ impl<T: DeserializeOwned> Round<T> {
         let mut rows: Vec<Row> = Vec::new();
         loop {
             while let Some(row) = self.rows.pop_front() {
-                match places.get(row.id()) {
-                    Some(&place) => rows[place].merge(row),
-                    None => {
-                        places.insert(row.id().to_owned(), rows.len());
-                        rows.push(row);
-                    }
+                let known = places.get(row.id()).and_then(|place| rows.get_mut(*place));
+                if let Some(known) = known {
+                    known.merge(row);
+                } else {
+                    places.insert(row.id().to_owned(), rows.len());
+                    rows.push(row);
                 }
             }
             let page = std::future::poll_fn(|context| self.read(context)).await;
@@ -390,25 +390,20 @@ impl<T: DeserializeOwned> Round<T> {
                 }
                 Ok(Event::Page)
             }
-            Err(error) if error.kind() == ErrorKind::ResyncNeeded => match self.again.take() {
-                Some(again) => {
-                    tracing::info!(
-                        operation = self.operation,
-                        "the link is too old, everything is read anew"
-                    );
-                    self.rows.clear();
-                    self.state = State::Idle(again);
-                    self.restarted = true;
-                    Ok(Event::Restarted)
-                }
-                None => {
-                    self.state = State::Idle(pager);
-                    Err(error)
-                }
-            },
             Err(error) => {
-                self.state = State::Idle(pager);
-                Err(error)
+                let expired = error.kind() == ErrorKind::ResyncNeeded;
+                let Some(again) = self.again.take_if(|_| expired) else {
+                    self.state = State::Idle(pager);
+                    return Err(error);
+                };
+                tracing::info!(
+                    operation = self.operation,
+                    "the link is too old, everything is read anew"
+                );
+                self.rows.clear();
+                self.state = State::Idle(again);
+                self.restarted = true;
+                Ok(Event::Restarted)
             }
         }
     }

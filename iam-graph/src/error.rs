@@ -350,9 +350,9 @@ fn is_conflict(body: &Body, lower: &str) -> bool {
         "ConflictingObjects",
         "Request_MultipleObjectsWithSameKeyValue",
     ];
-    let coded = |code: &Option<String>| code.as_deref().is_some_and(|code| codes.contains(&code));
-    coded(&body.code)
-        || body.details.iter().flatten().any(|detail| coded(&detail.code))
+    let known = |code: &Option<String>| code.as_deref().is_some_and(|code| codes.contains(&code));
+    known(&body.code)
+        || body.details.iter().flatten().any(|detail| known(&detail.code))
         || lower.contains("another object with the same value")
         || lower.contains("a conflicting object with one or more")
 }

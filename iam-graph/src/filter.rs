@@ -402,7 +402,7 @@ impl Node {
     }
 
     /// Writes it; below a lambda, paths start at its variable.
-    fn write(&self, out: &mut String, variable: Option<&str>) {
+    fn write(&self, out: &mut fmt::Formatter<'_>, variable: Option<&str>) -> fmt::Result {
         let path = |path: &str| match variable {
             None => path.to_owned(),
             Some(variable) if path == ELEMENT => variable.to_owned(),
@@ -410,67 +410,53 @@ impl Node {
         };
         match self {
             Self::Compare(property, operator, value) => {
-                out.push_str(&format!(
-                    "{} {} {}",
-                    path(property),
-                    operator.as_str(),
-                    value.text()
-                ));
+                write!(out, "{} {} {}", path(property), operator.as_str(), value.text())
             }
             Self::OneOf(property, values) => {
                 let values: Vec<String> = values.iter().map(Literal::text).collect();
-                out.push_str(&format!("{} in ({})", path(property), values.join(",")));
+                write!(out, "{} in ({})", path(property), values.join(","))
             }
             Self::StartsWith(property, text) => {
-                out.push_str(&format!("startsWith({},{})", path(property), literal(text)));
+                write!(out, "startsWith({},{})", path(property), literal(text))
             }
-            Self::EndsWith(property, text) => {
-                out.push_str(&format!("endsWith({},{})", path(property), literal(text)));
-            }
-            Self::Any(collection, element) => {
-                out.push_str(&path(collection));
-                out.push_str("/any(");
-                if let Some(element) = element {
-                    let inner = if variable == Some("x") { "y" } else { "x" };
-                    out.push_str(inner);
-                    out.push(':');
-                    element.write(out, Some(inner));
-                }
-                out.push(')');
+            Self::EndsWith(property, text) => write!(out, "endsWith({},{})", path(property), literal(text)),
+            Self::Any(collection, None) => write!(out, "{}/any()", path(collection)),
+            Self::Any(collection, Some(element)) => {
+                let inner = if variable == Some("x") { "y" } else { "x" };
+                write!(out, "{}/any({inner}:", path(collection))?;
+                element.write(out, Some(inner))?;
+                out.write_str(")")
             }
             Self::Count(collection, operator, count) => {
-                out.push_str(&format!(
-                    "{}/$count {} {count}",
-                    path(collection),
-                    operator.as_str()
-                ));
+                write!(out, "{}/$count {} {count}", path(collection), operator.as_str())
             }
             Self::And(parts) => join(out, parts, " and ", variable),
             Self::Or(parts) => join(out, parts, " or ", variable),
             Self::Not(part) => {
-                out.push_str("not(");
-                part.write(out, variable);
-                out.push(')');
+                out.write_str("not(")?;
+                part.write(out, variable)?;
+                out.write_str(")")
             }
-            Self::Raw(text) => out.push_str(text),
+            Self::Raw(text) => out.write_str(text),
         }
     }
 }
 
-fn join(out: &mut String, parts: &[Node], word: &str, variable: Option<&str>) {
+fn join(out: &mut fmt::Formatter<'_>, parts: &[Node], word: &str, variable: Option<&str>) -> fmt::Result {
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
-            out.push_str(word);
+            out.write_str(word)?;
         }
         // `and` binds tighter than `or`; of raw text nothing is known.
         if parts.len() > 1 && matches!(part, Node::Or(_) | Node::Raw(_)) {
-            out.push('(');
-            part.write(out, variable);
-            out.push(')');
+            out.write_str("(")?;
+            part.write(out, variable)?;
+            out.write_str(")")?;
         } else {
-            part.write(out, variable);
+            part.write(out, variable)?;
         }
     }
+    Ok(())
 }
 
 /// Looks for the words of advanced queries outside quotes.
@@ -488,9 +474,7 @@ fn raw_is_advanced(text: &str) -> bool {
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        self.0.write(&mut text, None);
-        f.write_str(&text)
+        self.0.write(f, None)
     }
 }
 

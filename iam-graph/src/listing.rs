@@ -55,12 +55,12 @@ enum State<T> {
 type Read<T> = (Box<Pager>, Result<Option<Page<T>>>);
 
 impl<T: DeserializeOwned + Send + 'static> Listing<T> {
-    pub(crate) fn new(pager: Pager, first: &Request) -> Self {
+    pub(crate) fn new(pager: Pager, first: String) -> Self {
         Self {
             state: State::Idle(Box::new(pager)),
             held: VecDeque::new(),
             here: None,
-            next: Some(first.url.clone()),
+            next: Some(first),
             count: None,
         }
     }
@@ -185,8 +185,8 @@ impl GraphClient {
 
     /// The collection that starts with this page.
     pub(crate) fn listing<T: DeserializeOwned + Send + 'static>(&self, first: Request) -> Listing<T> {
-        let pager = self.pages(first.clone());
-        Listing::new(pager, &first)
+        let url = first.url.clone();
+        Listing::new(self.pages(first), url)
     }
 
     /// How many objects of a collection (`/users`) satisfy a filter: one request, whatever their number.

@@ -124,7 +124,7 @@ impl Row {
         for (name, value) in later.properties {
             match (self.properties.get_mut(&name), value) {
                 (Some(Value::Array(links)), Value::Array(more)) if name.ends_with(LINKS) => {
-                    links.extend(more)
+                    links.extend(more);
                 }
                 (_, value) => {
                     self.properties.insert(name, value);
@@ -151,7 +151,7 @@ impl Row {
         let mut item = Map::new();
         for (name, value) in properties {
             if let Some(relation) = name.strip_suffix(LINKS) {
-                relations.insert(relation.to_owned(), links(value).ok_or_else(|| misfit(&id))?);
+                relations.insert(relation.to_owned(), links(&value).ok_or_else(|| misfit(&id))?);
             } else {
                 item.insert(name, value);
             }
@@ -169,7 +169,7 @@ impl Row {
 }
 
 /// Each linked object once, by the last word on it, in the order in which they came first.
-fn links(value: Value) -> Option<Links> {
+fn links(value: &Value) -> Option<Links> {
     let mut order: Vec<String> = Vec::new();
     let mut last: BTreeMap<String, (DirectoryObject, bool)> = BTreeMap::new();
     for entry in value.as_array()? {
@@ -183,9 +183,9 @@ fn links(value: Value) -> Option<Links> {
     for id in order {
         if let Some((object, gone)) = last.remove(&id) {
             if gone {
-                out.removed.push(object)
+                out.removed.push(object);
             } else {
-                out.added.push(object)
+                out.added.push(object);
             }
         }
     }

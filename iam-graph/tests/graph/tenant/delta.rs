@@ -53,7 +53,7 @@ fn of<'a, T>(changes: &'a [Change<T>], id: &str) -> &'a Changed<T> {
         .filter(|change| change.id() == Some(id))
         .collect::<Vec<_>>();
     match found.as_slice() {
-        [Change::Changed(changed)] => changed,
+        [Change::Changed(object)] => object,
         _ => panic!("{} changes of {id}", found.len()),
     }
 }
@@ -99,23 +99,23 @@ async fn all_users_come_and_then_what_changes() {
     tenant.client.delete_user(&other).await.unwrap();
     let (changes, after) = tenant.users(&query.clone().since(&link)).await;
     assert_eq!(changes.len(), 2, "{changes:?}");
-    let changed = of(&changes, &noah);
-    assert_eq!(changed.item.other["city"], "Hobart");
+    let user_now = of(&changes, &noah);
+    assert_eq!(user_now.item.other["city"], "Hobart");
     assert!(
-        changed.item.display_name.is_some(),
+        user_now.item.display_name.is_some(),
         "the rest of the selection comes too"
     );
     assert_eq!(
-        ids(&changed.relations["manager"].added),
+        ids(&user_now.relations["manager"].added),
         BTreeSet::from([camila.as_str()])
     );
     assert_eq!(reason(&changes, &other), Reason::SoftDeleted);
 
     // The same link gives the same again; minimal, only what has changed.
     let (lean, _) = tenant.users(&query.clone().minimal().since(&link)).await;
-    let changed = of(&lean, &noah);
-    assert_eq!(changed.properties, BTreeSet::from(["city".to_owned()]));
-    assert_eq!(changed.item.display_name, None);
+    let user_now = of(&lean, &noah);
+    assert_eq!(user_now.properties, BTreeSet::from(["city".to_owned()]));
+    assert_eq!(user_now.item.display_name, None);
 
     // What has been cleared is told from what is not shown.
     tenant
@@ -125,8 +125,8 @@ async fn all_users_come_and_then_what_changes() {
         .send(Method::Delete, &format!("/directory/deletedItems/{other}"), None)
         .await;
     let (changes, after) = tenant.users(&query.clone().minimal().since(&after)).await;
-    let changed = of(&changes, &noah);
-    assert!(changed.properties.contains("city") && changed.item.other["city"].is_null());
+    let user_now = of(&changes, &noah);
+    assert!(user_now.properties.contains("city") && user_now.item.other["city"].is_null());
     assert_eq!(reason(&changes, &other), Reason::Purged);
 
     tenant.client.delete_user(&camila).await.unwrap();
