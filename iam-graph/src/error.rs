@@ -9,7 +9,7 @@
 
 use iam_core::error::Retry;
 use iam_core::http::{Response, retry};
-use iam_core::{Error, ErrorKind};
+use iam_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 
 /// The longest answer that is read as an error document.
@@ -65,6 +65,24 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
     error
 }
 
+/// What an attempt at `operation` came to: an answer of 2xx, or its error. A failure of the service leaves open whether
+/// a request took effect that must not be repeated: that is [`ErrorKind::OutcomeUnknown`].
+pub(crate) fn judged(
+    outcome: Result<Response>,
+    operation: &'static str,
+    idempotent: bool,
+) -> Result<Response> {
+    let answer = outcome?;
+    if answer.is_success() {
+        return Ok(answer);
+    }
+    let error = of(&answer, operation);
+    if error.kind() == ErrorKind::Unavailable && !idempotent {
+        return Err(error.with_kind(ErrorKind::OutcomeUnknown));
+    }
+    Err(error)
+}
+
 fn document(answer: &Response) -> Body {
     if answer.body.len() > LONGEST_BODY {
         return Body::default();
@@ -117,6 +135,7 @@ fn meaning(answer: &Response, body: &Body, operation: &'static str) -> (ErrorKin
         ),
         404 | 410 => (ErrorKind::NotFound, "the object does not exist".to_owned()),
         409 | 412 => (ErrorKind::Conflict, explained("the directory was changed at the same moment", text)),
+        424 => (ErrorKind::Other, "not sent: an operation that it depends on failed".to_owned()),
         429 => (ErrorKind::Throttled, "Graph asks to slow down".to_owned()),
         501 => (ErrorKind::Invalid, explained("Graph cannot do this", text)),
         408 | 500.. => (ErrorKind::Unavailable, "Graph failed to carry the request out".to_owned()),
@@ -414,6 +433,7 @@ mod tests {
             "update user",
             (Conflict, "same moment"),
         );
+        check(424, "FailedDependency", "x", "set manager", (Other, "depends on"));
         check(429, "TooManyRequests", "x", "get user", (Throttled, "slow down"));
         check(
             503,

@@ -2,6 +2,7 @@
 
 mod account;
 mod apply;
+pub mod batch;
 mod catalog;
 mod client;
 pub mod cost;
@@ -21,6 +22,7 @@ pub mod roles;
 mod target;
 pub mod users;
 
+pub use batch::Batch;
 pub use client::{GraphClient, GraphClientBuilder};
 pub use mail::GraphMail;
 pub use target::GraphTarget;

@@ -1,6 +1,7 @@
 //! The target against a whole tenant, judged by what the tenant holds at the end.
 
 mod accounts;
+mod batches;
 mod crowd;
 mod entitlements;
 mod mail;
