@@ -14,7 +14,7 @@ mod meaning;
 
 use iam_core::error::Retry;
 use iam_core::http::{Response, retry};
-use iam_core::{Error, ErrorKind};
+use iam_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 
 use crate::mailbox::NO_MAILBOX;
@@ -92,6 +92,24 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
         error = error.with_client_request_id(id);
     }
     error
+}
+
+/// What an attempt at `operation` came to: an answer of 2xx, or its error. A failure of the service leaves open whether
+/// a request took effect that must not be repeated: that is [`ErrorKind::OutcomeUnknown`].
+pub(crate) fn judged(
+    outcome: Result<Response>,
+    operation: &'static str,
+    idempotent: bool,
+) -> Result<Response> {
+    let answer = outcome?;
+    if answer.is_success() {
+        return Ok(answer);
+    }
+    let error = of(&answer, operation);
+    if error.kind() == ErrorKind::Unavailable && !idempotent {
+        return Err(error.with_kind(ErrorKind::OutcomeUnknown));
+    }
+    Err(error)
 }
 
 fn document(answer: &Response) -> Body {
@@ -210,13 +228,29 @@ fn by_code(body: &Body, operation: &'static str) -> Option<Finding> {
 
 /// What only a sentence tells.
 fn by_text(status: u16, body: &Body, operation: &'static str) -> Option<Finding> {
-    if !matches!(status, 400 | 409) {
+    if !matches!(status, 400 | 403 | 409) {
         return None;
     }
     let text = body.message.as_deref().unwrap_or_default();
     let lower = text.to_lowercase();
     let has = |part: &str| lower.contains(part);
     let any = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    if any(&[
+        "on-premises mastered",
+        "mail-enabled security group",
+        "directory sync objects",
+    ]) {
+        return Some(Finding::new(
+            Meaning::MasteredElsewhere,
+            explained(
+                "the object is mastered on premises or in Exchange, and cannot be changed through Graph",
+                text,
+            ),
+        ));
+    }
+    if status == 403 {
+        return None;
+    }
     if is_conflict(body, &lower) {
         let target = conflict_target(body, text);
         let message = format!(
@@ -326,18 +360,6 @@ fn by_text(status: u16, body: &Body, operation: &'static str) -> Option<Finding>
         Finding::new(
             Meaning::PasswordRefused,
             "the password breaks the tenant's rules: length, complexity, or the list of banned passwords",
-        )
-    } else if any(&[
-        "on-premises mastered",
-        "mail-enabled security group",
-        "directory sync objects",
-    ]) {
-        Finding::new(
-            Meaning::MasteredElsewhere,
-            explained(
-                "the object is mastered on premises or in Exchange, and cannot be changed through Graph",
-                text,
-            ),
         )
     } else {
         return None;

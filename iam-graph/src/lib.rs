@@ -6,6 +6,7 @@ pub mod applications;
 mod apply;
 pub mod audit_logs;
 pub mod authentication;
+pub mod batch;
 mod catalog;
 mod client;
 pub mod conditional_access;
@@ -36,6 +37,7 @@ pub mod service_principals;
 mod target;
 pub mod users;
 
+pub use batch::Batch;
 pub use client::{GraphClient, GraphClientBuilder};
 pub use listing::Listing;
 pub use mail::GraphMail;

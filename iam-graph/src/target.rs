@@ -19,8 +19,8 @@ use crate::catalog::Offer;
 use crate::client::GraphClient;
 use crate::fresh::Fresh;
 
-/// How many accounts, or batches of keys, are asked for at once.
-const PARALLEL: usize = 16;
+/// How many accounts, or batches of keys, are asked for at once: what they ask shares HTTP requests.
+const PARALLEL: usize = 64;
 /// How old a catalogue may be that names what somebody holds.
 const OLD: SignedDuration = SignedDuration::from_mins(10);
 /// How old it must be before an unknown id has it read again.
@@ -39,8 +39,10 @@ pub struct GraphTarget {
 }
 
 impl GraphTarget {
-    /// The target behind that client.
+    /// The target behind that client. What is read and applied at the same time joins batches, so that many people at
+    /// once take few HTTP requests; a call that is alone is sent as it is.
     pub fn new(client: GraphClient) -> Self {
+        let client = client.joining();
         let fresh = Arc::new(Fresh::new(client.clock().clone()));
         Self {
             client,

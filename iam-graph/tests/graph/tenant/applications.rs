@@ -106,7 +106,7 @@ async fn service_principals_are_listed_switched_off_and_deleted() {
     let local = all
         .iter()
         .filter(|found| apps.iter().any(|app| app.app_id == found.app_id));
-    assert_eq!((local.count(), all.len()), (apps.len(), apps.len() + 1)); // and Microsoft Graph
+    assert_eq!((local.count(), all.len()), (apps.len(), apps.len() + 2)); // and Microsoft Graph, and the one that provisions
     let portal = client
         .find_service_principals("displayName eq 'Claims portal'")
         .await

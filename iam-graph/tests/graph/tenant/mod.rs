@@ -4,6 +4,7 @@ mod accounts;
 mod applications;
 mod audit_logs;
 mod authentication;
+mod batches;
 mod crowd;
 mod delta;
 mod entitlements;

@@ -147,6 +147,7 @@ async fn people_are_found_in_batches_and_only_their_own() {
         ("cy@x.example", true)
     );
     assert_eq!(graph.sent().await.len(), 7); // 40 worker ids live and deleted, 3 recorded ids
+    assert_eq!(graph.posts().await, 2);
 }
 
 #[tokio::test]
