@@ -14,9 +14,10 @@ mod meaning;
 
 use iam_core::error::Retry;
 use iam_core::http::{Response, retry};
-use iam_core::{Error, ErrorKind};
+use iam_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 
+use crate::mailbox::NO_MAILBOX;
 pub use meaning::{Meaning, meaning};
 
 /// The longest answer that is read as an error document.
@@ -91,6 +92,24 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
         error = error.with_client_request_id(id);
     }
     error
+}
+
+/// What an attempt at `operation` came to: an answer of 2xx, or its error. A failure of the service leaves open whether
+/// a request took effect that must not be repeated: that is [`ErrorKind::OutcomeUnknown`].
+pub(crate) fn judged(
+    outcome: Result<Response>,
+    operation: &'static str,
+    idempotent: bool,
+) -> Result<Response> {
+    let answer = outcome?;
+    if answer.is_success() {
+        return Ok(answer);
+    }
+    let error = of(&answer, operation);
+    if error.kind() == ErrorKind::Unavailable && !idempotent {
+        return Err(error.with_kind(ErrorKind::OutcomeUnknown));
+    }
+    Err(error)
 }
 
 fn document(answer: &Response) -> Body {
@@ -191,11 +210,11 @@ fn by_code(body: &Body, operation: &'static str) -> Option<Finding> {
                 text,
             ),
         ),
-        "MailboxNotEnabledForRESTAPI" if operation == "send mail" => Finding::new(
+        NO_MAILBOX if operation == "send mail" => Finding::new(
             Meaning::MailboxMissing,
             "the sender has no mailbox in Exchange Online",
         ),
-        "MailboxNotEnabledForRESTAPI" => Finding::new(
+        NO_MAILBOX => Finding::new(
             Meaning::MailboxMissing,
             "the account has no mailbox in Exchange Online",
         ),
@@ -209,13 +228,29 @@ fn by_code(body: &Body, operation: &'static str) -> Option<Finding> {
 
 /// What only a sentence tells.
 fn by_text(status: u16, body: &Body, operation: &'static str) -> Option<Finding> {
-    if !matches!(status, 400 | 409) {
+    if !matches!(status, 400 | 403 | 409) {
         return None;
     }
     let text = body.message.as_deref().unwrap_or_default();
     let lower = text.to_lowercase();
     let has = |part: &str| lower.contains(part);
     let any = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    if any(&[
+        "on-premises mastered",
+        "mail-enabled security group",
+        "directory sync objects",
+    ]) {
+        return Some(Finding::new(
+            Meaning::MasteredElsewhere,
+            explained(
+                "the object is mastered on premises or in Exchange, and cannot be changed through Graph",
+                text,
+            ),
+        ));
+    }
+    if status == 403 {
+        return None;
+    }
     if is_conflict(body, &lower) {
         let target = conflict_target(body, text);
         let message = format!(
@@ -302,6 +337,15 @@ fn by_text(status: u16, body: &Body, operation: &'static str) -> Option<Finding>
             Meaning::LicenseExhausted,
             "no seat of the licence is free: buy seats or take some back",
         )
+    } else if any(&[
+        "was not found on application",
+        "does not reference a valid application",
+    ]) {
+        // What has just been made is often meant: it is not known everywhere yet.
+        Finding::new(
+            Meaning::NotFound,
+            "the application, or its role for such a principal, does not exist or is not known everywhere yet",
+        )
     } else if has("does not have a corresponding license") {
         Finding::new(
             Meaning::LicenseNotHeld,
@@ -316,18 +360,6 @@ fn by_text(status: u16, body: &Body, operation: &'static str) -> Option<Finding>
         Finding::new(
             Meaning::PasswordRefused,
             "the password breaks the tenant's rules: length, complexity, or the list of banned passwords",
-        )
-    } else if any(&[
-        "on-premises mastered",
-        "mail-enabled security group",
-        "directory sync objects",
-    ]) {
-        Finding::new(
-            Meaning::MasteredElsewhere,
-            explained(
-                "the object is mastered on premises or in Exchange, and cannot be changed through Graph",
-                text,
-            ),
         )
     } else {
         return None;
@@ -402,7 +434,33 @@ fn permission(operation: &str) -> Option<&'static str> {
         "list roles" | "list role assignments" => "RoleManagement.Read.Directory",
         "assign role" | "remove role" => "RoleManagement.ReadWrite.Directory",
         "list domains" => "Domain.Read.All",
+        "get organization" => "Organization.Read.All",
+        "list applications"
+        | "get application"
+        | "list deleted applications"
+        | "list service principals"
+        | "get service principal" => "Application.Read.All",
+        "create application"
+        | "update application"
+        | "delete application"
+        | "restore application"
+        | "create service principal"
+        | "update service principal"
+        | "delete service principal" => "Application.ReadWrite.All",
+        "list app roles" => "Directory.Read.All",
+        "assign app role" | "remove app role" => "AppRoleAssignment.ReadWrite.All",
+        "list authentication methods" | "list access passes" => "UserAuthenticationMethod.Read.All",
+        "delete authentication method" | "create access pass" | "delete access pass" => {
+            "UserAuthenticationMethod.ReadWrite.All"
+        }
+        "list conditional access policies" => "Policy.Read.All",
         "send mail" => "Mail.Send",
+        "get mailbox settings" => "MailboxSettings.Read",
+        "set automatic replies" => "MailboxSettings.ReadWrite",
+        "read directory audits" | "read provisioning log" => "AuditLog.Read.All",
+        "read sign-ins" => "AuditLog.Read.All and Directory.Read.All",
+        "get provisioning job" => "Synchronization.Read.All",
+        "upload people" => "SynchronizationData-User.Upload",
         _ => return None,
     })
 }

@@ -64,6 +64,27 @@ impl RetryPolicy {
         Retrying { policy: self, clock }
     }
 
+    /// How long to wait before a request is sent again that came to `outcome` at attempt number `attempt`, so long
+    /// after the first; `None` when it must not be, or the time is up. For requests that leave inside another one:
+    /// the policy of [`with_clock`](Self::with_clock) does so itself.
+    pub fn again(
+        &self,
+        outcome: &Result<Response>,
+        idempotent: bool,
+        attempt: u32,
+        elapsed: Duration,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let (class, advice) = match outcome {
+            Ok(answer) => (class_of_status(answer.status), advised(answer, Some(now))),
+            Err(error) => (class_of_error(error), None),
+        };
+        class
+            .allows(idempotent)
+            .then(|| self.wait(attempt, elapsed, advice))
+            .flatten()
+    }
+
     /// The wait before the attempt after attempt number `attempt`, or `None` when the time is up.
     fn wait(&self, attempt: u32, elapsed: Duration, advised: Option<Advised>) -> Option<Duration> {
         if attempt >= self.max_attempts {
@@ -100,24 +121,13 @@ impl Policy for Retrying {
                 answer.attempts = attempt;
             }
             let now = self.clock.now();
-            let (class, advice) = match &outcome {
-                Ok(answer) => (class_of_status(answer.status), advised(answer, Some(now))),
-                Err(error) => (class_of_error(error), None),
-            };
             tracing::Span::current().record("attempts", attempt);
-            if !class.allows(&request) {
-                return outcome;
-            }
             let elapsed = Duration::try_from(now.duration_since(start)).unwrap_or_default();
-            let Some(wait) = self.policy.wait(attempt, elapsed, advice) else {
-                let tried_again = attempt > 1;
-                return outcome.map_err(|error| {
-                    if tried_again {
-                        error.with_retry(Retry::Exhausted)
-                    } else {
-                        error
-                    }
-                });
+            let again = self
+                .policy
+                .again(&outcome, request.idempotent, attempt, elapsed, now);
+            let Some(wait) = again else {
+                return outcome.map_err(|error| given_up(error, request.idempotent, attempt));
             };
             tracing::debug!(operation = request.operation, attempt, ?wait, "trying again");
             self.clock.sleep(wait).await;
@@ -138,12 +148,21 @@ enum Class {
 }
 
 impl Class {
-    fn allows(self, request: &Request) -> bool {
+    fn allows(self, idempotent: bool) -> bool {
         match self {
             Self::Any => true,
-            Self::Idempotent => request.idempotent,
+            Self::Idempotent => idempotent,
             Self::Final => false,
         }
+    }
+}
+
+/// The error of the last of several attempts: what may be tried again was, and did not help.
+pub fn given_up(error: Error, idempotent: bool, attempts: u32) -> Error {
+    if attempts > 1 && class_of_error(&error).allows(idempotent) {
+        error.with_retry(Retry::Exhausted)
+    } else {
+        error
     }
 }
 

@@ -3,10 +3,10 @@
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
-use ::csv::{ByteRecord, Reader, ReaderBuilder};
+use ::csv::{ByteRecord, Position, Reader, ReaderBuilder, StringRecord};
 
 use super::encoding::{Bounded, Lines, Opened, Progress, SAVE_AS_UTF8, invalid, lines, unreadable};
-use super::fields::{Cells, Field, Meaning, Spelling, Vocabulary};
+use super::fields::{Cells, Field, Meaning, Spelling, Vocabulary, fingerprint};
 use super::row::{Flaw, Judge};
 use super::{Intake, Item, Summary};
 use crate::error::{Error, Result};
@@ -72,20 +72,21 @@ impl CsvIntake {
         let progress = Progress::default();
         let mut table = Table {
             rows: reader(delimiter).from_reader(Bounded::new(Lines::new(input.into_reader()), &progress)),
-            record: ByteRecord::new(),
+            record: None,
+            position: Position::new(),
             progress: &progress,
         };
-        let Some(line) = table.next()? else {
+        let Some(header) = table.next(None)? else {
             return Err(invalid("the input is empty: expected a header row"));
         };
-        let columns = Columns::of(&table.texts(line, None)?, &self.vocabulary)?;
+        let columns = Columns::of(header.texts, &self.vocabulary)?;
         let mut judge = Judge::default();
-        while let Some(line) = table.next()? {
-            let texts = table.texts(line, Some(&columns))?;
-            if texts.iter().all(|text| text.trim().is_empty()) {
+        judge.of_whole(None, Some(fingerprint(&columns.names)));
+        while let Some(row) = table.next(Some(&columns))? {
+            if row.texts.iter().all(|text| text.trim().is_empty()) {
                 continue;
             }
-            let item = columns.judge(line, &texts, &mut judge);
+            let item = columns.judge(&row, &mut judge);
             if sink(item).is_break() {
                 break;
             }
@@ -128,32 +129,52 @@ fn delimiter(head: &[u8]) -> u8 {
 /// The records of a table, one at a time, with the line where each begins.
 struct Table<'p, R> {
     rows: Reader<R>,
-    record: ByteRecord,
+    /// The record before, whose memory the next one takes.
+    record: Option<StringRecord>,
+    /// Where the reader stood before the record.
+    position: Position,
     progress: &'p Progress,
 }
 
+/// One of them.
+struct TableRow<'t> {
+    /// The line where it begins.
+    line: u64,
+    /// How many line breaks stand inside it.
+    breaks: usize,
+    texts: &'t StringRecord,
+}
+
 impl<R: std::io::Read> Table<'_, R> {
-    fn next(&mut self) -> Result<Option<u64>> {
+    /// Reads the next record; `columns` once they are known, for messages.
+    fn next(&mut self, columns: Option<&Columns>) -> Result<Option<TableRow<'_>>> {
         self.progress.next_record();
-        match self.rows.read_byte_record(&mut self.record) {
-            Ok(false) => Ok(None),
-            Ok(true) => {
-                // The reader stands behind the record's last line feed; those inside were quoted.
-                let inside = lines(self.record.as_slice()) as u64;
-                let end = self.rows.position().line();
-                if self.progress.at_end() {
-                    return Err(unclosed(end.saturating_sub(inside)));
-                }
-                Ok(Some(end.saturating_sub(inside + 1)))
+        self.position.clone_from(self.rows.position());
+        let mut record = self.record.take().unwrap_or_default().into_byte_record();
+        match self.rows.read_byte_record(&mut record) {
+            Ok(false) => return Ok(None),
+            Ok(true) => {}
+            Err(error) => return Err(self.stopped(error)),
+        }
+        // The reader stands behind the record's last line feed; those inside were quoted.
+        let breaks = lines(record.as_slice());
+        let end = self.rows.position().line().saturating_sub(breaks as u64);
+        if self.progress.at_end() {
+            return Err(unclosed(end));
+        }
+        let line = end.saturating_sub(1);
+        match StringRecord::from_byte_record(record) {
+            Ok(record) => {
+                let texts = &*self.record.insert(record);
+                Ok(Some(TableRow { line, breaks, texts }))
             }
-            Err(error) => Err(self.stopped(error)),
+            Err(error) => Err(not_utf8(line, error.utf8_error(), columns)),
         }
     }
 
     fn stopped(&self, error: ::csv::Error) -> Error {
         if self.progress.too_long() {
-            // The record's beginning is where the reader stood before it.
-            let line = self.record.position().map_or(0, ::csv::Position::line);
+            let line = self.position.line();
             return invalid(format!(
                 "line {line}: a row begins that is longer than 1 MiB, so its end is not looked for; rows before it \
                  were read. Is it a table, or is a quotation mark never closed?"
@@ -161,22 +182,16 @@ impl<R: std::io::Read> Table<'_, R> {
         }
         unreadable(error)
     }
+}
 
-    /// The record's fields as text, blanks and all.
-    fn texts(&self, line: u64, columns: Option<&Columns>) -> Result<Vec<&str>> {
-        let text = |(at, bytes)| {
-            std::str::from_utf8(bytes).map_err(|found| {
-                let name = columns.and_then(|columns| columns.names.get(at)).map_or("", String::as_str);
-                invalid(format!(
-                    "line {line}, column {} {name}: not UTF-8 from byte {} of the field on; rows before it were \
-                     read: {SAVE_AS_UTF8}",
-                    at + 1,
-                    found.valid_up_to() + 1
-                ))
-            })
-        };
-        self.record.iter().enumerate().map(text).collect()
-    }
+fn not_utf8(line: u64, error: &::csv::Utf8Error, columns: Option<&Columns>) -> Error {
+    let name = columns.and_then(|columns| columns.names.get(error.field()));
+    invalid(format!(
+        "line {line}, column {} {}: not UTF-8 from byte {} of the field on; rows before it were read: {SAVE_AS_UTF8}",
+        error.field() + 1,
+        name.map_or("", String::as_str),
+        error.valid_up_to() + 1
+    ))
 }
 
 fn unclosed(line: u64) -> Error {
@@ -194,7 +209,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &[&str], vocabulary: &Vocabulary) -> Result<Self> {
+    fn of(header: &StringRecord, vocabulary: &Vocabulary) -> Result<Self> {
         let mut spelling = Spelling::default();
         let mut fields = Vec::with_capacity(header.len());
         let (mut unknown, mut twice) = (Vec::new(), Vec::new());
@@ -258,8 +273,8 @@ impl Columns {
         })
     }
 
-    fn judge(&self, line: u64, texts: &[&str], judge: &mut Judge) -> Item {
-        let breaks = texts.iter().map(|text| lines(text.as_bytes())).sum::<usize>();
+    fn judge(&self, row: &TableRow<'_>, judge: &mut Judge) -> Item {
+        let TableRow { line, breaks, texts } = *row;
         if texts.len() != self.fields.len() {
             let hint = match breaks {
                 0 => String::new(),
@@ -272,14 +287,9 @@ impl Columns {
             );
             // With fields lost or gained only the first one is sure to be what the header says.
             let id = texts
-                .first()
+                .get(0)
                 .filter(|_| self.fields.first() == Some(&Some(Field::EmployeeId)));
-            return judge.refuse_unread(
-                line,
-                id.copied(),
-                Flaw::row("field_count", message),
-                &self.spelling,
-            );
+            return judge.refuse_unread(line, id, Flaw::row("field_count", message), &self.spelling);
         }
         let mut cells = Cells::default();
         for (field, text) in self.fields.iter().zip(texts) {

@@ -1,13 +1,13 @@
-//! [`FlatIntake`]: the flat shape in whichever format it comes, told by its first character.
+//! [`FlatIntake`]: HR's records in whichever format they come, told by how they begin.
 
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use super::encoding::Opened;
-use super::{CsvIntake, Intake, Item, RaasIntake, Summary, WorkdayJsonIntake};
+use super::{CsvIntake, Intake, Item, RaasIntake, Summary, WorkdayJsonIntake, WorkdayXmlIntake};
 use crate::error::Result;
 
-/// A format of the flat shape.
+/// A format of HR's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
@@ -15,18 +15,21 @@ pub enum Format {
     Json,
     /// An object around an array `Report_Entry`: [`RaasIntake`].
     Raas,
+    /// An answer of `Get_Workers`: [`WorkdayXmlIntake`].
+    WorkdayXml,
     /// A table: [`CsvIntake`].
     Csv,
 }
 
 /// The format by content: JSON where the first character that is not blank is `[` or `{`, and a report where it is `{`
-/// and the name `Report_Entry` follows; else CSV; `None` where there is none. A byte order mark is passed over.
+/// and the name `Report_Entry` follows; XML where it is `<`; else CSV; `None` where there is none. A byte order mark is passed over.
 ///
 /// ```
 /// use iam_core::intake::{Format, detect};
 /// assert_eq!(detect(b"\n [{\"employeeId\": "), Some(Format::Json));
 /// assert_eq!(detect(b"{ \"Report_Entry\": [{"), Some(Format::Raas));
 /// assert_eq!(detect("\u{feff}Employee ID,First Name".as_bytes()), Some(Format::Csv));
+/// assert_eq!(detect(b"<env:Envelope xmlns:env="), Some(Format::WorkdayXml));
 /// assert_eq!(detect(b" \r\n"), None);
 /// ```
 pub fn detect(first_bytes: &[u8]) -> Option<Format> {
@@ -34,17 +37,19 @@ pub fn detect(first_bytes: &[u8]) -> Option<Format> {
     match text.trim_ascii_start().first()? {
         b'{' if memchr::memmem::find(text, b"\"Report_Entry\"").is_some() => Some(Format::Raas),
         b'[' | b'{' => Some(Format::Json),
+        b'<' => Some(Format::WorkdayXml),
         _ => Some(Format::Csv),
     }
 }
 
-/// Reads the flat shape as JSON, report or CSV, whichever it [is](detect). What is said of [`CsvIntake`],
-/// [`WorkdayJsonIntake`] and [`RaasIntake`] holds.
+/// Reads JSON, a report, an answer of `Get_Workers` or CSV, whichever it [is](detect). What is said of [`CsvIntake`],
+/// [`WorkdayJsonIntake`], [`RaasIntake`] and [`WorkdayXmlIntake`] holds.
 #[derive(Debug, Clone, Default)]
 pub struct FlatIntake {
     csv: CsvIntake,
     json: WorkdayJsonIntake,
     report: RaasIntake,
+    workday: WorkdayXmlIntake,
 }
 
 impl FlatIntake {
@@ -83,6 +88,7 @@ impl Intake for FlatIntake {
         match detect(&input.head) {
             Some(Format::Json) => self.json.read_opened(input, sink),
             Some(Format::Raas) => self.report.read_opened(input, sink),
+            Some(Format::WorkdayXml) => self.workday.read_opened(input, sink),
             _ => self.csv.read_opened(input, sink),
         }
     }

@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher as _;
 
+use foldhash::fast::RandomState as Quick;
 use jiff::civil::Date;
 
 use super::fields::{Cells, Field, Spelling};
 use super::values::{self, Fault};
-use super::{Item, Record, Reject, Summary};
+use super::{Item, Paging, Record, Reject, Summary};
 use crate::person::{Person, PersonKey, Status};
 
 /// The cleaned texts of one row.
@@ -64,6 +65,7 @@ impl Flaw {
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     seen: Seen,
+    known: Known,
     summary: Summary,
 }
 
@@ -73,9 +75,17 @@ impl Judge {
         self.summary
     }
 
+    /// Keeps what the source says of itself as a whole.
+    pub(super) fn of_whole(&mut self, pages: Option<Paging>, schema: Option<u64>) {
+        self.summary.pages = pages;
+        self.summary.schema = schema;
+    }
+
     /// Judges a row that the reader could take apart.
     pub(super) fn judge(&mut self, row: u64, cells: &Cells<'_>, spelling: &Spelling) -> Item {
-        match person(cells, |key, texts| self.seen.first_time(row, key, texts)) {
+        self.summary.fields.count(cells);
+        let Self { seen, known, .. } = self;
+        match person(cells, known, |key, texts| seen.first_time(row, key, texts)) {
             Ok(person) => {
                 self.summary.rows += 1;
                 self.summary.records += 1;
@@ -127,6 +137,7 @@ fn shown_id(raw: &str) -> Option<Cow<'_, str>> {
 /// The person a row describes. `first_time` is asked as soon as the key and all texts are known.
 fn person(
     cells: &Cells<'_>,
+    known: &mut Known,
     first_time: impl FnOnce(&str, &Texts<'_>) -> Result<(), Fault>,
 ) -> Result<Person, Flaw> {
     let mut texts = Texts::default();
@@ -157,11 +168,11 @@ fn person(
         );
         return Err(Flaw::between(Field::Status, Field::IsNewHire, fault));
     }
-    let mut person = Person::new(PersonKey::new(row.take(Field::EmployeeId).unwrap_or_default()));
+    let mut person = Person::new(PersonKey::new(row.text(Field::EmployeeId).unwrap_or_default()));
     person.status = status;
-    person.manager_id = row.take(Field::ManagerId).map(PersonKey::new);
-    person.country = row.checked(Field::Country, |text| values::country(&text))?;
-    person.time_zone = row.checked(Field::TimeZone, |text| values::time_zone(&text))?;
+    person.manager_id = row.text(Field::ManagerId).map(PersonKey::new);
+    person.country = row.checked(Field::Country, |text| known.countries.of(&text, values::country))?;
+    person.time_zone = row.checked(Field::TimeZone, |text| known.zones.of(&text, values::time_zone))?;
     person.email = row.checked(Field::Email, values::email)?;
     person.hire_date = hire_date;
     person.last_day = last_day;
@@ -269,12 +280,39 @@ impl Row<'_, '_> {
     }
 }
 
+/// What texts that stand in thousands of rows mean, so that it is looked up once.
+#[derive(Debug, Default)]
+struct Known {
+    countries: Meanings,
+    zones: Meanings,
+}
+
+#[derive(Debug, Default)]
+struct Meanings(HashMap<String, String, Quick>);
+
+impl Meanings {
+    /// More than there are countries or time zones; whatever else comes is looked up each time.
+    const MOST: usize = 1024;
+
+    fn of(&mut self, text: &str, rule: impl FnOnce(&str) -> Result<String, Fault>) -> Result<String, Fault> {
+        if let Some(meaning) = self.0.get(text) {
+            return Ok(meaning.clone());
+        }
+        let meaning = rule(text)?;
+        if self.0.len() < Self::MOST {
+            self.0.insert(text.to_owned(), meaning.clone());
+        }
+        Ok(meaning)
+    }
+}
+
 /// The worker ids of one input, as keyed hashes: 17 bytes an id, for a million 35 MB, and half as
 /// much again for the moment in which the table grows.
 #[derive(Debug, Default)]
 struct Seen {
     hasher: RandomState,
-    rows: HashMap<u64, Sighting>,
+    quick: Quick,
+    rows: HashMap<u64, Sighting, Quick>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -287,7 +325,7 @@ impl Seen {
     fn first_time(&mut self, row: u64, key: &str, texts: &Texts<'_>) -> Result<(), Fault> {
         // Half of the hash tells contents apart well enough: a repeated id is refused in either case.
         #[allow(clippy::cast_possible_truncation)]
-        let content = self.hasher.hash_one(texts) as u32;
+        let content = self.quick.hash_one(texts) as u32;
         match self.rows.entry(self.hasher.hash_one(key)) {
             Entry::Vacant(free) => {
                 free.insert(Sighting {
@@ -511,14 +549,13 @@ mod tests {
         };
         assert_eq!(late.code, "duplicate_key");
         assert!(late.message.contains("row 8"), "{late}");
-        assert_eq!(
-            all.summary(),
-            Summary {
-                rows: 9,
-                records: 2,
-                rejects: 7
-            }
-        );
+        let Summary {
+            rows,
+            records,
+            rejects,
+            ..
+        } = all.summary();
+        assert_eq!((rows, records, rejects), (9, 2, 7));
     }
 
     #[test]

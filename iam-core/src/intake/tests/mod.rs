@@ -6,6 +6,7 @@ mod raas;
 mod random;
 mod stream;
 mod table;
+mod xml;
 
 use std::ops::ControlFlow;
 
@@ -23,6 +24,11 @@ fn words(intake: &dyn Intake, mut input: &[u8]) -> (Vec<String>, Result<Summary>
         ControlFlow::Continue(())
     });
     (words, end)
+}
+
+/// Rows, good ones, refused ones.
+fn totals(end: &Summary) -> (u64, u64, u64) {
+    (end.rows, end.records, end.rejects)
 }
 
 #[track_caller]
