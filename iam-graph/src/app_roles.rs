@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
-use crate::odata::{query, segment};
+use crate::listing::Listing;
+use crate::odata::segment;
+use crate::query::Query;
 
 /// The role of somebody who is assigned to an application that has declared none.
 pub const DEFAULT_ROLE: &str = "00000000-0000-0000-0000-000000000000";
@@ -79,13 +81,13 @@ impl Holder<'_> {
 }
 
 impl Root {
-    pub(crate) fn app_roles_of(&self, holder: Holder<'_>) -> Request {
-        self.get(&query(&holder.path(), &[("$top", "999")]), "list app roles")
+    pub(crate) fn app_roles_of(&self, holder: Holder<'_>) -> Result<Request> {
+        self.list(&holder.path(), &Query::new().top(999), "list app roles")
     }
 
-    pub(crate) fn holders_of(&self, resource: &str) -> Request {
+    pub(crate) fn holders_of(&self, resource: &str, query: Query) -> Result<Request> {
         let path = format!("/servicePrincipals/{}/appRoleAssignedTo", segment(resource));
-        self.get(&query(&path, &[("$top", "999")]), "list app roles")
+        self.list(&path, &query.or_default(""), "list app roles")
     }
 
     pub(crate) fn assign_app_role(&self, principal: &str, resource: &str, role: &str) -> Result<Request> {
@@ -106,12 +108,20 @@ impl GraphClient {
     /// The roles that a user, a group or a service principal has; for a user also those of the groups that it is a
     /// direct member of.
     pub async fn app_roles_of(&self, holder: Holder<'_>) -> Result<Vec<AppRoleAssignment>> {
-        self.all(self.root.app_roles_of(holder)).await
+        self.all(self.root.app_roles_of(holder)?).await
     }
 
     /// Everybody who has a role in an application, by the object id of its service principal.
     pub async fn holders_of(&self, resource: &str) -> Result<Vec<AppRoleAssignment>> {
-        self.all(self.root.holders_of(resource)).await
+        self.stream_holders_of(resource, Query::new())?.all().await
+    }
+
+    /// The same, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_holders_of(&self, resource: &str, query: Query) -> Result<Listing<AppRoleAssignment>> {
+        Ok(self.listing(self.root.holders_of(resource, query)?))
     }
 
     /// Gives a role, by ids: the principal, the application's service principal, the role ([`DEFAULT_ROLE`] where it
@@ -165,7 +175,7 @@ mod tests {
             ),
         ] {
             check(
-                root().app_roles_of(holder),
+                root().app_roles_of(holder).unwrap(),
                 "GET",
                 &format!("{path}?$top=999"),
                 Value::Null,
@@ -178,6 +188,11 @@ mod tests {
             );
         }
         let path = "/servicePrincipals/s1/appRoleAssignedTo?$top=999";
-        check(root().holders_of("s1"), "GET", path, Value::Null);
+        check(
+            root().holders_of("s1", Query::new()).unwrap(),
+            "GET",
+            path,
+            Value::Null,
+        );
     }
 }

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
-use crate::odata::{literal, query, segment};
+use crate::listing::Listing;
+use crate::odata::{literal, segment};
 use crate::patch::Patch;
+use crate::query::{Filter, Query};
 use crate::users::or_empty;
 
 /// A registration. Fields unknown here are in [`other`](Self::other).
@@ -116,13 +118,8 @@ pub(crate) fn by_app_id(collection: &str, app_id: &str) -> String {
 }
 
 impl Root {
-    pub(crate) fn list_applications(&self) -> Request {
-        self.get(&query("/applications", &[("$top", "999")]), "list applications")
-    }
-
-    pub(crate) fn find_applications(&self, filter: &str) -> Request {
-        let options = [("$top", "999"), ("$filter", filter)];
-        self.get(&query("/applications", &options), "list applications")
+    pub(crate) fn list_applications(&self, query: Query) -> Result<Request> {
+        self.list("/applications", &query.or_default(""), "list applications")
     }
 
     pub(crate) fn application(&self, id: &str) -> Request {
@@ -147,9 +144,9 @@ impl Root {
         self.request(Method::Delete, &path, "delete application")
     }
 
-    pub(crate) fn deleted_applications(&self) -> Request {
+    pub(crate) fn deleted_applications(&self, query: Query) -> Result<Request> {
         let path = "/directory/deletedItems/microsoft.graph.application";
-        self.get(&query(path, &[("$top", "999")]), "list deleted applications")
+        self.list(path, &query.or_default(""), "list deleted applications")
     }
 
     pub(crate) fn restore_application(&self, id: &str) -> Request {
@@ -163,13 +160,24 @@ impl Root {
 impl GraphClient {
     /// Every application that is registered in the tenant.
     pub async fn list_applications(&self) -> Result<Vec<Application>> {
-        self.all(self.root.list_applications()).await
+        self.stream_applications(Query::new())?.all().await
     }
 
-    /// The applications that an OData filter describes, for example `displayName eq 'Lab'`. The filter is
-    /// percent-encoded here; quotes in values must have been doubled.
-    pub async fn find_applications(&self, filter: &str) -> Result<Vec<Application>> {
-        self.all(self.root.find_applications(filter)).await
+    /// The applications that a filter describes.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a filter that Graph would refuse.
+    pub async fn find_applications(&self, filter: &Filter) -> Result<Vec<Application>> {
+        let query = Query::new().filter(filter.clone());
+        self.stream_applications(query)?.all().await
+    }
+
+    /// The applications that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_applications(&self, query: Query) -> Result<Listing<Application>> {
+        Ok(self.listing(self.root.list_applications(query)?))
     }
 
     /// One application, by object id.
@@ -216,7 +224,7 @@ impl GraphClient {
 
     /// The soft-deleted applications.
     pub async fn deleted_applications(&self) -> Result<Vec<Application>> {
-        self.all(self.root.deleted_applications()).await
+        self.all(self.root.deleted_applications(Query::new())?).await
     }
 
     /// Restores a soft-deleted application or service principal, by object id.
@@ -261,7 +269,9 @@ mod tests {
             Value::Null,
         );
         check(
-            root().find_applications("displayName eq 'L&b'"),
+            root()
+                .list_applications(Query::new().filter(Filter::eq("displayName", "L&b")))
+                .unwrap(),
             "GET",
             "/applications?$top=999&$filter=displayName%20eq%20%27L%26b%27",
             Value::Null,

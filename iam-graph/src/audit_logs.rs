@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
-use crate::odata::{query, segment};
+use crate::listing::Listing;
+use crate::odata::segment;
+use crate::query::{Filter, Query};
 use crate::users::or_empty;
 
 /// One activity in the directory. `Debug` prints id and activity alone.
@@ -238,10 +240,8 @@ pub(crate) const SIGN_INS: LogKind = LogKind("signIns", "read sign-ins");
 pub(crate) const PROVISIONING: LogKind = LogKind("provisioning", "read provisioning log");
 
 impl Root {
-    pub(crate) fn log(&self, log: LogKind, filter: Option<&str>) -> Request {
-        let mut options = vec![("$top", "999")];
-        options.extend(filter.map(|filter| ("$filter", filter)));
-        self.get(&query(&format!("/auditLogs/{}", log.0), &options), log.1)
+    pub(crate) fn log(&self, log: LogKind, query: Query) -> Result<Request> {
+        self.list(&format!("/auditLogs/{}", log.0), &query.or_default(""), log.1)
     }
 
     pub(crate) fn log_entry(&self, log: LogKind, id: &str) -> Request {
@@ -250,11 +250,18 @@ impl Root {
 }
 
 impl GraphClient {
-    /// Activities in the directory, the newest first; all that are kept without a filter. The filter is OData, for
-    /// example `activityDateTime ge 2026-11-01T00:00:00Z and targetResources/any(t:t/id eq '…')`, and is
-    /// percent-encoded here.
-    pub async fn directory_audits(&self, filter: Option<&str>) -> Result<Vec<DirectoryAudit>> {
-        self.all(self.root.log(DIRECTORY, filter)).await
+    /// Activities in the directory, the newest first; all that are kept without a filter, for example
+    /// `activityDateTime ge 2026-11-01T00:00:00Z and targetResources/any(t:t/id eq '…')`.
+    pub async fn directory_audits(&self, filter: Option<&Filter>) -> Result<Vec<DirectoryAudit>> {
+        self.stream_directory_audits(of(filter))?.all().await
+    }
+
+    /// The same, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_directory_audits(&self, query: Query) -> Result<Listing<DirectoryAudit>> {
+        Ok(self.listing(self.root.log(DIRECTORY, query)?))
     }
 
     /// One activity.
@@ -269,8 +276,16 @@ impl GraphClient {
     ///
     /// # Errors
     /// [`Denied`](iam_core::ErrorKind::Denied) without Entra ID P1 too.
-    pub async fn sign_ins(&self, filter: Option<&str>) -> Result<Vec<SignIn>> {
-        self.all(self.root.log(SIGN_INS, filter)).await
+    pub async fn sign_ins(&self, filter: Option<&Filter>) -> Result<Vec<SignIn>> {
+        self.stream_sign_ins(of(filter))?.all().await
+    }
+
+    /// The same, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_sign_ins(&self, query: Query) -> Result<Listing<SignIn>> {
+        Ok(self.listing(self.root.log(SIGN_INS, query)?))
     }
 
     /// One sign-in.
@@ -282,9 +297,21 @@ impl GraphClient {
     }
 
     /// What provisioning jobs did, the newest first, for example `jobId eq '…' and activityDateTime gt …`.
-    pub async fn provisioning_log(&self, filter: Option<&str>) -> Result<Vec<ProvisioningEntry>> {
-        self.all(self.root.log(PROVISIONING, filter)).await
+    pub async fn provisioning_log(&self, filter: Option<&Filter>) -> Result<Vec<ProvisioningEntry>> {
+        self.stream_provisioning_log(of(filter))?.all().await
     }
+
+    /// The same, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_provisioning_log(&self, query: Query) -> Result<Listing<ProvisioningEntry>> {
+        Ok(self.listing(self.root.log(PROVISIONING, query)?))
+    }
+}
+
+fn of(filter: Option<&Filter>) -> Query {
+    filter.map_or_else(Query::new, |filter| Query::new().filter(filter.clone()))
 }
 
 /// `Debug` of what holds personal data: the named fields and no others.
@@ -320,12 +347,18 @@ mod tests {
 
     #[test]
     fn requests_are_as_documented() {
-        let filter = "activityDateTime ge 2026-11-01T00:00:00Z";
+        let since = "2026-11-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+        let filter = Filter::ge("activityDateTime", since);
         let path =
             "/auditLogs/directoryAudits?$top=999&$filter=activityDateTime%20ge%202026-11-01T00%3A00%3A00Z";
-        check(root().log(DIRECTORY, Some(filter)), "GET", path, Value::Null);
         check(
-            root().log(SIGN_INS, None),
+            root().log(DIRECTORY, of(Some(&filter))).unwrap(),
+            "GET",
+            path,
+            Value::Null,
+        );
+        check(
+            root().log(SIGN_INS, of(None)).unwrap(),
             "GET",
             "/auditLogs/signIns?$top=999",
             Value::Null,

@@ -9,8 +9,10 @@ use serde_json::{Map, Value, json};
 
 use crate::applications::{AppRole, by_app_id};
 use crate::client::{GraphClient, Root};
-use crate::odata::{query, segment};
+use crate::listing::Listing;
+use crate::odata::{self, segment};
 use crate::patch::Patch;
+use crate::query::{Filter, Query};
 use crate::users::or_empty;
 
 const SELECT: &str = "id,appId,displayName,accountEnabled,servicePrincipalType,appOwnerOrganizationId,appRoleAssignmentRequired,appRoles,servicePrincipalNames,tags";
@@ -57,19 +59,20 @@ impl ServicePrincipal {
 }
 
 impl Root {
-    pub(crate) fn list_service_principals(&self) -> Request {
-        let options = [("$select", SELECT), ("$top", "999")];
-        self.get(&query("/servicePrincipals", &options), "list service principals")
-    }
-
-    pub(crate) fn find_service_principals(&self, filter: &str) -> Request {
-        let options = [("$select", SELECT), ("$top", "999"), ("$filter", filter)];
-        self.get(&query("/servicePrincipals", &options), "list service principals")
+    pub(crate) fn list_service_principals(&self, query: Query) -> Result<Request> {
+        self.list(
+            "/servicePrincipals",
+            &query.or_default(SELECT),
+            "list service principals",
+        )
     }
 
     pub(crate) fn service_principal(&self, id: &str) -> Request {
         let path = format!("/servicePrincipals/{}", segment(id));
-        self.get(&query(&path, &[("$select", SELECT)]), "get service principal")
+        self.get(
+            &odata::query(&path, &[("$select", SELECT)]),
+            "get service principal",
+        )
     }
 
     pub(crate) fn create_service_principal(&self, app_id: &str) -> Result<Request> {
@@ -94,13 +97,25 @@ impl Root {
 impl GraphClient {
     /// Every service principal of the tenant: own applications, foreign ones, managed identities, Microsoft's.
     pub async fn list_service_principals(&self) -> Result<Vec<ServicePrincipal>> {
-        self.all(self.root.list_service_principals()).await
+        self.stream_service_principals(Query::new())?.all().await
     }
 
-    /// The service principals that an OData filter describes, for example `displayName eq 'Lab'`. The filter is
-    /// percent-encoded here; quotes in values must have been doubled.
-    pub async fn find_service_principals(&self, filter: &str) -> Result<Vec<ServicePrincipal>> {
-        self.all(self.root.find_service_principals(filter)).await
+    /// The service principals that a filter describes.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a filter that Graph would refuse.
+    pub async fn find_service_principals(&self, filter: &Filter) -> Result<Vec<ServicePrincipal>> {
+        let query = Query::new().filter(filter.clone());
+        self.stream_service_principals(query)?.all().await
+    }
+
+    /// The service principals that a query describes, page by page. Where it selects nothing, all that
+    /// [`ServicePrincipal`] names is read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_service_principals(&self, query: Query) -> Result<Listing<ServicePrincipal>> {
+        Ok(self.listing(self.root.list_service_principals(query)?))
     }
 
     /// One service principal, by object id.
@@ -116,7 +131,7 @@ impl GraphClient {
     /// # Errors
     /// As [`service_principal`](Self::service_principal).
     pub async fn service_principal_of(&self, app_id: &str) -> Result<ServicePrincipal> {
-        let path = query(&by_app_id("servicePrincipals", app_id), &[("$select", SELECT)]);
+        let path = odata::query(&by_app_id("servicePrincipals", app_id), &[("$select", SELECT)]);
         self.fetch(self.root.get(&path, "get service principal")).await
     }
 

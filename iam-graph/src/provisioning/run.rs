@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{BulkUser, MOST, ProvisioningJob, same};
 use crate::audit_logs::{PROVISIONING, ProvisioningEntry};
-use crate::odata::literal;
+use crate::query::{Filter, Query};
 
 /// 40 requests in five seconds.
 const PACE: Duration = Duration::from_millis(125);
@@ -317,12 +317,9 @@ impl Run<'_> {
         };
         // The log knows `gt` and no `ge`.
         let since = since.checked_sub(SignedDuration::from_millis(1)).unwrap_or(since);
-        let filter = format!(
-            "jobId eq {} and activityDateTime gt {since}",
-            literal(&self.job.id)
-        );
+        let filter = Filter::eq("jobId", &self.job.id).and(Filter::gt("activityDateTime", since));
         let client = &self.job.client;
-        let mut pages = client.pages(client.root.log(PROVISIONING, Some(&filter)));
+        let mut pages = client.pages(client.root.log(PROVISIONING, Query::new().filter(filter))?);
         let mut told = HashSet::new();
         while let Some(page) = pages.next_page_of::<ProvisioningEntry>().await? {
             for entry in page.values {

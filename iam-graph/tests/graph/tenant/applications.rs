@@ -4,6 +4,7 @@ use iam_core::ErrorKind;
 use iam_graph::Patch;
 use iam_graph::app_roles::{DEFAULT_ROLE, Holder};
 use iam_graph::applications::{AppRole, NewApplication};
+use iam_graph::query::Filter;
 use serde_json::{Value, json};
 
 use super::{Tenant, tenant};
@@ -94,7 +95,10 @@ async fn an_application_is_registered_changed_deleted_and_restored() {
     client.restore_application(&principal.id).await.unwrap();
     let back = client.service_principal_of(&made.app_id).await.unwrap();
     assert_eq!(back.id, principal.id);
-    let found = client.find_applications("displayName eq 'Lab'").await.unwrap();
+    let found = client
+        .find_applications(&Filter::eq("displayName", "Lab"))
+        .await
+        .unwrap();
     assert_eq!(found.len(), 1);
 }
 
@@ -108,7 +112,7 @@ async fn service_principals_are_listed_switched_off_and_deleted() {
         .filter(|found| apps.iter().any(|app| app.app_id == found.app_id));
     assert_eq!((local.count(), all.len()), (apps.len(), apps.len() + 2)); // and Microsoft Graph, and the one that provisions
     let portal = client
-        .find_service_principals("displayName eq 'Claims portal'")
+        .find_service_principals(&Filter::eq("displayName", "Claims portal"))
         .await
         .unwrap();
     let [portal] = portal.as_slice() else {

@@ -1,6 +1,7 @@
 //! What this client does stands in the logs, and is read back typed.
 
 use iam_core::ErrorKind;
+use iam_graph::query::{Filter, Query};
 use iam_graph::users::UserPatch;
 
 use super::tenant;
@@ -12,7 +13,7 @@ async fn what_was_done_is_read_back_with_who_and_what() {
     let patch = UserPatch::new().set("department", "Security");
     tenant.client.update_user(&id, &patch).await.unwrap();
     tenant.client.enable_user(&id, false).await.unwrap();
-    let filter = format!("targetResources/any(t:t/id eq '{id}')");
+    let filter = Filter::any("targetResources", Filter::eq("id", &id));
     let audits = tenant.client.directory_audits(Some(&filter)).await.unwrap();
     let activities: Vec<_> = audits
         .iter()
@@ -44,4 +45,11 @@ async fn a_long_log_is_read_to_its_end() {
     assert_eq!(audits.len(), 1_100);
     let newest = &audits[0].target_resources[0].modified_properties[0];
     assert_eq!(newest.new_value.as_deref(), Some("[\"City 1099\"]"));
+    let mut newest = tenant
+        .client
+        .stream_directory_audits(Query::new().top(5))
+        .unwrap();
+    let before = tenant.sandbox.requests();
+    assert_eq!(newest.try_next().await.unwrap().unwrap().id, audits[0].id);
+    assert_eq!(tenant.sandbox.requests(), before + 1, "a page at a time");
 }

@@ -7,6 +7,7 @@ use iam_core::clock::SystemClock;
 use iam_core::entitlement::{Attribute, Attributes, Class, Entitlement, Kind, Via};
 use iam_core::plan::{Action, Change};
 use iam_core::target::{Applied, Target};
+use iam_graph::query::Filter;
 use iam_sandbox::Sandbox;
 use serde_json::json;
 
@@ -171,7 +172,7 @@ async fn app_roles_are_observed_given_and_taken() {
     let id = tenant.ada().await;
     let portal = tenant
         .client
-        .find_service_principals("displayName eq 'Claims portal'")
+        .find_service_principals(&Filter::eq("displayName", "Claims portal"))
         .await;
     let portal = portal.unwrap().remove(0);
     let role = portal.role("Claims.Approve").unwrap();
