@@ -103,6 +103,9 @@ fn meaning(answer: &Response, body: &Body, operation: &'static str) -> (ErrorKin
         400 if has("licen") && ["not have any available", "no available", "not enough", "insufficient", "countviolation", "exceed"].iter().any(|part| has(part)) => {
             (ErrorKind::LicenseExhausted, "no seat of the licence is free: buy seats or take some back".to_owned())
         }
+        400 if code == "RoleAssignmentDoesNotExist" => {
+            (ErrorKind::NotFound, "the role is not held that way".to_owned())
+        }
         400 if has("does not have a corresponding license") => {
             (ErrorKind::NotFound, "the account does not hold the licence directly".to_owned())
         }
@@ -171,21 +174,49 @@ fn is_property(name: &str) -> bool {
 /// reference"). Every operation of this crate is here.
 fn permission(operation: &str) -> Option<&'static str> {
     Some(match operation {
-        "get user" | "find users" | "list users" | "find deleted users" | "get deleted user" => {
-            "User.Read.All"
-        }
-        "create user" | "update user" | "delete user" | "restore user" | "set manager" => {
+        "get user"
+        | "find users"
+        | "list users"
+        | "find deleted users"
+        | "get deleted user"
+        | "get manager"
+        | "list direct reports" => "User.Read.All",
+        "create user" | "update user" | "delete user" | "restore user" | "set manager" | "remove manager" => {
             "User.ReadWrite.All"
         }
+        "read sign-in activity" => "AuditLog.Read.All beside User.Read.All (and Entra ID P1)",
         "block or allow sign-in" => "User.EnableDisableAccount.All with User.Read.All, or User.ReadWrite.All",
         "revoke sessions" => "User.RevokeSessions.All",
         "reset password" => "User-PasswordProfile.ReadWrite.All",
-        "list groups" | "list groups of a user" => "GroupMember.Read.All",
+        "list groups" | "list groups of a user" | "find groups" | "list group members" => {
+            "GroupMember.Read.All"
+        }
+        "get group" | "list group owners" | "list deleted groups" => "Group.Read.All",
+        "create group" | "update group" | "delete group" | "restore group" | "add group owner"
+        | "remove group owner" => "Group.ReadWrite.All",
+        "delete for good" => "the write permission of what is deleted, for example User.DeleteRestore.All",
         "add group member" | "remove group member" => "GroupMember.ReadWrite.All",
+        "get directory object" | "get directory objects" | "look up memberships" => "Directory.Read.All",
+        "list administrative units"
+        | "get administrative unit"
+        | "list members of an administrative unit" => "AdministrativeUnit.Read.All",
+        "create administrative unit"
+        | "update administrative unit"
+        | "delete administrative unit"
+        | "restore administrative unit"
+        | "add member of an administrative unit"
+        | "remove member of an administrative unit" => "AdministrativeUnit.ReadWrite.All",
         "list licences" => "LicenseAssignment.Read.All",
         "assign licence" => "LicenseAssignment.ReadWrite.All",
-        "list roles" | "list role assignments" => "RoleManagement.Read.Directory",
-        "assign role" | "remove role" => "RoleManagement.ReadWrite.Directory",
+        "list roles" | "list role assignments" | "list roles in an administrative unit" => {
+            "RoleManagement.Read.Directory"
+        }
+        "list eligible roles" => "RoleEligibilitySchedule.Read.Directory or RoleManagement.Read.Directory",
+        "make eligible for a role" | "remove eligible role" => {
+            "RoleEligibilitySchedule.ReadWrite.Directory or RoleManagement.ReadWrite.Directory"
+        }
+        "assign role" | "remove role" | "activate role" => "RoleManagement.ReadWrite.Directory",
+        "list uses of a domain" => "Domain.Read.All",
         "list domains" => "Domain.Read.All",
         "send mail" => "Mail.Send",
         _ => return None,
@@ -363,6 +394,20 @@ mod tests {
             "Invalid value specified for property 'usageLocation' of resource 'User'.",
             "update user",
             (Invalid, "property 'usageLocation'"),
+        );
+        check(
+            400,
+            "RoleAssignmentExists",
+            "The Role assignment already exists.",
+            "make eligible for a role",
+            (AlreadyExists, "exists already"),
+        );
+        check(
+            400,
+            "RoleAssignmentDoesNotExist",
+            "The Role assignment does not exist.",
+            "remove eligible role",
+            (NotFound, "not held"),
         );
         check(
             401,

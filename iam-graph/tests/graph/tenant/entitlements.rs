@@ -28,7 +28,7 @@ async fn groups_are_joined_and_left_and_rules_are_respected() {
     );
     assert_eq!(
         kind(tenant.grant(&id, Kind::Group, "All Mail").await),
-        ErrorKind::Invalid
+        ErrorKind::Denied
     );
     assert_eq!(
         kind(tenant.grant(&id, Kind::Group, "OnPrem Staff").await),

@@ -2,9 +2,15 @@
 
 mod accounts;
 mod crowd;
+mod eligibility;
 mod entitlements;
+mod groups;
 mod mail;
+mod memberships;
+mod people;
+mod restoring;
 mod trouble;
+mod units;
 
 use std::sync::Arc;
 
@@ -79,6 +85,10 @@ impl Tenant {
             Applied::Done { account: Some(id) } => id,
             other => panic!("{other:?}"),
         }
+    }
+
+    fn id(&self, key: &str) -> String {
+        self.user(key)["id"].as_str().unwrap().to_owned()
     }
 
     fn user(&self, key: &str) -> Value {
@@ -160,6 +170,6 @@ fn create(local: &str) -> Action {
     }
 }
 
-fn kind(outcome: Result<Applied>) -> ErrorKind {
+fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {
     outcome.unwrap_err().kind()
 }
