@@ -7,7 +7,7 @@ use iam_core::target::Applied;
 use iam_core::{Error, ErrorKind, Result};
 
 use crate::account::patch;
-use crate::catalog::{scoped, unscoped};
+use crate::catalog::{if_eligible, scoped, unscoped};
 use crate::password;
 use crate::target::GraphTarget;
 
@@ -131,7 +131,7 @@ impl GraphTarget {
                 }
                 self.client.assign_license(account, &[&what.id], &[]).await?;
             }
-            Kind::Role => {
+            Kind::Role if if_eligible(&what.id).is_none() => {
                 let (role, scope) = unscoped(&what.id);
                 self.client.assign_role(account, role, scope).await?;
             }
@@ -148,7 +148,16 @@ impl GraphTarget {
                 }
             }
             Kind::License => self.client.assign_license(account, &[], &[&what.id]).await?,
-            Kind::Role => return self.take_role(account, what, assignment).await,
+            Kind::Role => match if_eligible(&what.id) {
+                Some(role) => {
+                    let (role, scope) = unscoped(role);
+                    let role = assignment.unwrap_or(role);
+                    self.client
+                        .remove_eligible_role(account, role, scope, "No longer entitled")
+                        .await?;
+                }
+                None => return self.take_role(account, what, assignment).await,
+            },
             _ => return Err(unknown(what)),
         }
         Ok(DONE)

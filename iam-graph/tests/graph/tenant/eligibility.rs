@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use iam_core::ErrorKind;
+use iam_core::entitlement::Via;
+use iam_core::person::PersonKey;
+use iam_core::plan::Action;
+use iam_core::target::{PersonRef, Target};
 use iam_graph::eligibility::Validity;
 use iam_graph::roles::TENANT;
 use serde_json::json;
 
-use super::{kind, tenant};
+use super::{ALREADY, DONE, kind, tenant};
 
 const READER: &str = "5d6b6bb7-de71-4623-b4af-96380a352509";
 
@@ -76,4 +80,70 @@ async fn a_role_for_a_time_ends_by_itself() {
     assert!(client.roles_of(&ada).await.unwrap().is_empty());
     let twice = client.remove_scheduled_role(&ada, READER, TENANT, "left").await;
     assert_eq!(kind(twice), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn what_somebody_may_activate_is_held_and_taken() {
+    let tenant = tenant().await;
+    let (ada, noah) = (tenant.ada().await, tenant.id("W-1009"));
+    let client = &tenant.client;
+    let unit = client
+        .create_unit("North", &iam_graph::units::UnitPatch::new())
+        .await
+        .unwrap();
+    let (helpdesk, scope) = (
+        "729827e3-9c14-49f7-bb1b-9608f156bbb8",
+        iam_graph::units::scope(&unit.id),
+    );
+    client
+        .make_eligible(&ada, READER, TENANT, Validity::Forever, "x")
+        .await
+        .unwrap();
+    client
+        .make_eligible(&ada, helpdesk, &scope, Validity::Forever, "x")
+        .await
+        .unwrap();
+    client.assign_role(&ada, READER, TENANT).await.unwrap();
+    let who = |account: &str| PersonRef {
+        person: PersonKey::new("W-1"),
+        account: account.to_owned(),
+    };
+    // One account, and several: the same is seen.
+    let one = tenant.target.observe(&[who(&ada)]).await.unwrap().remove(0);
+    let both = tenant.target.observe(&[who(&noah), who(&ada)]).await.unwrap();
+    assert_eq!(one.held, both[1].held);
+    assert!(
+        !both[0]
+            .held
+            .iter()
+            .any(|held| held.entitlement.name.contains("eligible"))
+    );
+    let roles: Vec<&str> = one
+        .held
+        .iter()
+        .map(|held| held.entitlement.name.as_str())
+        .collect();
+    let in_unit = format!("Helpdesk Administrator ({scope}) (eligible)");
+    assert_eq!(
+        roles,
+        ["Security Reader", "Security Reader (eligible)", in_unit.as_str()]
+    );
+    assert!(one.held.iter().all(|held| held.via == Via::Direct));
+    for held in &one.held[1..] {
+        let revoke = Action::Revoke {
+            entitlement: held.entitlement.clone(),
+            assignment: held.assignment.clone(),
+        };
+        assert_eq!(tenant.apply(&ada, revoke.clone()).await.unwrap(), DONE);
+        assert_eq!(tenant.apply(&ada, revoke).await.unwrap(), ALREADY);
+    }
+    assert_eq!(tenant.user(&ada)["eligibleRoles"], json!([]));
+    assert_eq!(
+        tenant.user(&ada)["roles"],
+        json!(["Security Reader"]),
+        "assigned is another thing"
+    );
+    // No policy gives it.
+    let give = Action::grant(one.held[1].entitlement.clone());
+    assert_eq!(kind(tenant.apply(&ada, give).await), ErrorKind::Invalid);
 }
