@@ -48,7 +48,10 @@ pub(crate) struct Shelf {
     pub(crate) members: Vec<String>,
     /// Administrative units.
     pub(crate) units: Vec<String>,
+    /// Groups that it owns.
     pub(crate) owned: Vec<String>,
+    /// Who owns it.
+    pub(crate) owners: Vec<String>,
     pub(crate) manager: Option<String>,
     pub(crate) reports: Vec<String>,
     /// Role definition id and scope.
