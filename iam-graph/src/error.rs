@@ -216,8 +216,7 @@ fn permission(operation: &str) -> Option<&'static str> {
             "RoleEligibilitySchedule.ReadWrite.Directory or RoleManagement.ReadWrite.Directory"
         }
         "assign role" | "remove role" | "activate role" => "RoleManagement.ReadWrite.Directory",
-        "list uses of a domain" => "Domain.Read.All",
-        "list domains" => "Domain.Read.All",
+        "list domains" | "list uses of a domain" => "Domain.Read.All",
         "send mail" => "Mail.Send",
         _ => return None,
     })

@@ -98,8 +98,8 @@ impl Root {
     }
 
     pub(crate) fn update_unit(&self, id: &str, patch: &UnitPatch) -> Result<Request> {
-        let path = format!("{UNITS}/{}", segment(id));
-        self.request(Method::Patch, &path, "update administrative unit")
+        let address = format!("{UNITS}/{}", segment(id));
+        self.request(Method::Patch, &address, "update administrative unit")
             .json(patch)
     }
 
