@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
-use crate::odata::segment;
-use crate::users::{DirectoryObject, or_empty};
+use crate::users::or_empty;
 
 /// A domain of the tenant.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,13 +19,13 @@ pub struct Domain {
     pub id: String,
     /// Only verified domains can be used.
     pub is_verified: bool,
-    /// Where new users are by default.
-    pub is_default: bool,
-    /// The one that the tenant was made with (`….onmicrosoft.com`).
-    pub is_initial: bool,
-    /// `Managed`, or `Federated` where another service signs users in.
+    /// Where names of new users end.
+    pub is_default: Option<bool>,
+    /// The one that ends in `onmicrosoft.com`.
+    pub is_initial: Option<bool>,
+    /// `Managed`, or `Federated` where another identity provider signs in.
     pub authentication_type: Option<String>,
-    /// What the domain is used for, for example `Email`.
+    /// `Email`, `OfficeCommunicationsOnline` and so on.
     #[serde(deserialize_with = "or_empty")]
     pub supported_services: Vec<String>,
     /// Everything else.
@@ -38,24 +37,11 @@ impl Root {
     fn list_domains(&self) -> Request {
         self.get("/domains", "list domains")
     }
-
-    fn domain_users(&self, domain: &str) -> Request {
-        let path = format!("/domains/{}/domainNameReferences?$top=999", segment(domain));
-        self.get(&path, "list uses of a domain")
-    }
 }
 
 impl GraphClient {
     /// The domains of the tenant, verified or not.
     pub async fn list_domains(&self) -> Result<Vec<Domain>> {
         self.all(self.root.list_domains()).await
-    }
-
-    /// The users and groups whose name or address is in a domain.
-    ///
-    /// # Errors
-    /// [`NotFound`](iam_core::ErrorKind::NotFound) when the tenant has no such domain.
-    pub async fn list_domain_references(&self, domain: &str) -> Result<Vec<DirectoryObject>> {
-        self.all(self.root.domain_users(domain)).await
     }
 }

@@ -103,9 +103,6 @@ fn meaning(answer: &Response, body: &Body, operation: &'static str) -> (ErrorKin
         400 if has("licen") && ["not have any available", "no available", "not enough", "insufficient", "countviolation", "exceed"].iter().any(|part| has(part)) => {
             (ErrorKind::LicenseExhausted, "no seat of the licence is free: buy seats or take some back".to_owned())
         }
-        400 if code == "RoleAssignmentDoesNotExist" => {
-            (ErrorKind::NotFound, "the role is not held that way".to_owned())
-        }
         400 if has("does not have a corresponding license") => {
             (ErrorKind::NotFound, "the account does not hold the licence directly".to_owned())
         }
@@ -393,20 +390,6 @@ mod tests {
             "Invalid value specified for property 'usageLocation' of resource 'User'.",
             "update user",
             (Invalid, "property 'usageLocation'"),
-        );
-        check(
-            400,
-            "RoleAssignmentExists",
-            "The Role assignment already exists.",
-            "make eligible for a role",
-            (AlreadyExists, "exists already"),
-        );
-        check(
-            400,
-            "RoleAssignmentDoesNotExist",
-            "The Role assignment does not exist.",
-            "remove eligible role",
-            (NotFound, "not held"),
         );
         check(
             401,

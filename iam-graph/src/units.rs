@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
+use crate::field::patch;
 use crate::odata::{query, segment};
-use crate::patch::patch;
 use crate::users::DirectoryObject;
 
 const UNITS: &str = "/directory/administrativeUnits";

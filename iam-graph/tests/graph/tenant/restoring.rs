@@ -82,7 +82,7 @@ async fn a_domain_says_who_uses_it() {
     };
     assert_eq!(
         (first.is_default, second.is_default, second.is_initial),
-        (true, false, true)
+        (Some(true), Some(false), Some(true))
     );
     assert!(first.supported_services.contains(&"Email".to_owned()));
     let users = tenant.client.list_domain_references(&first.id).await.unwrap();
