@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
+use crate::field::Patch;
 use crate::odata::{literal, query, segment};
-use crate::patch::Patch;
 use crate::users::or_empty;
 
 /// A registration. Fields unknown here are in [`other`](Self::other).

@@ -1,7 +1,7 @@
 //! Objects of any kind, and what they are members of.
 //!
 //! Source: Microsoft Learn, "Get directoryObject", "directoryObject: getByIds", "directoryObject: getMemberGroups",
-//! "directoryObject: getMemberObjects", "directoryObject: checkMemberGroups", "directoryObject: checkMemberObjects".
+//! "directoryObject: getMemberObjects", "directoryObject: checkMemberGroups", "directoryObject: checkMemberObjects", "List domainNameReferences".
 
 use iam_core::Result;
 use iam_core::http::{Method, Request};
@@ -41,6 +41,11 @@ impl Root {
         self.ask(&path, "look up memberships", body)
     }
 
+    pub(crate) fn domain_references(&self, domain: &str) -> Request {
+        let path = format!("/domains/{}/domainNameReferences?$top=999", segment(domain));
+        self.get(&path, "list uses of a domain")
+    }
+
     /// A POST that only reads.
     fn ask(&self, path: &str, operation: &'static str, body: &Value) -> Result<Request> {
         self.request(Method::Post, path, operation)
@@ -72,6 +77,14 @@ impl GraphClient {
             found.extend(answer.value);
         }
         Ok(found)
+    }
+
+    /// The users and groups whose name or address is in a domain.
+    ///
+    /// # Errors
+    /// [`NotFound`](iam_core::ErrorKind::NotFound) when the tenant has no such domain.
+    pub async fn list_domain_references(&self, domain: &str) -> Result<Vec<DirectoryObject>> {
+        self.all(self.root.domain_references(domain)).await
     }
 
     /// The ids of the groups that an object is a member of, directly or through other groups. Only security groups can
@@ -141,6 +154,8 @@ mod tests {
         assert!(request.idempotent, "it only reads");
         let body = json!({"ids": ["a"], "types": ["user"]});
         check(request, "POST", "/directoryObjects/getByIds", body);
+        let path = "/domains/x.example/domainNameReferences?$top=999";
+        check(root().domain_references("x.example"), "GET", path, Value::Null);
         let body = json!({"securityEnabledOnly": true});
         let request = root().member_action("o1", "getMemberGroups", &body).unwrap();
         check(request, "POST", "/directoryObjects/o1/getMemberGroups", body);

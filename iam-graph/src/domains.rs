@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
 use crate::odata::segment;
-use crate::users::{DirectoryObject, or_empty};
+use crate::users::or_empty;
 
 /// A domain of the tenant.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,11 +42,6 @@ impl Root {
     fn domain(&self, name: &str) -> Request {
         self.get(&format!("/domains/{}", segment(name)), "list domains")
     }
-
-    fn domain_users(&self, domain: &str) -> Request {
-        let path = format!("/domains/{}/domainNameReferences?$top=999", segment(domain));
-        self.get(&path, "list uses of a domain")
-    }
 }
 
 impl GraphClient {
@@ -61,13 +56,5 @@ impl GraphClient {
     /// [`NotFound`](iam_core::ErrorKind::NotFound) when it is none of the tenant's.
     pub async fn domain(&self, name: &str) -> Result<Domain> {
         self.fetch(self.root.domain(name)).await
-    }
-
-    /// The users and groups whose name or address is in a domain.
-    ///
-    /// # Errors
-    /// [`NotFound`](iam_core::ErrorKind::NotFound) when the tenant has no such domain.
-    pub async fn list_domain_references(&self, domain: &str) -> Result<Vec<DirectoryObject>> {
-        self.all(self.root.domain_users(domain)).await
     }
 }

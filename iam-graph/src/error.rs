@@ -462,8 +462,7 @@ fn permission(operation: &str) -> Option<&'static str> {
             "RoleEligibilitySchedule.ReadWrite.Directory or RoleManagement.ReadWrite.Directory"
         }
         "assign role" | "remove role" | "activate role" => "RoleManagement.ReadWrite.Directory",
-        "list uses of a domain" => "Domain.Read.All",
-        "list domains" => "Domain.Read.All",
+        "list domains" | "list uses of a domain" => "Domain.Read.All",
         "get organization" => "Organization.Read.All",
         "list applications"
         | "get application"

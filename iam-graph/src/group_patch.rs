@@ -7,9 +7,9 @@ use iam_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use crate::client::{GraphClient, Root};
+use crate::field::patch;
 use crate::groups::Group;
 use crate::odata::segment;
-use crate::patch::patch;
 
 /// How many owners and members one request may name ("Create group": 20 relationships).
 pub(crate) const MOST_BOUND: usize = 20;

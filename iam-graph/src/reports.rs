@@ -20,6 +20,21 @@ impl Root {
         self.request(Method::Delete, &path, "remove manager")
     }
 
+    pub(crate) fn managers_of(&self, id: &str) -> Request {
+        let options = [
+            ("$select", "id"),
+            ("$count", "true"),
+            (
+                "$expand",
+                "manager($levels=max;$select=id,displayName,userPrincipalName)",
+            ),
+        ];
+        let path = query(&format!("/users/{}", segment(id)), &options);
+        // Levels are an advanced query: they need the header and the count.
+        self.get(&path, "get manager")
+            .header("ConsistencyLevel", "eventual")
+    }
+
     pub(crate) fn direct_reports(&self, id: &str) -> Request {
         let path = format!("/users/{}/directReports", segment(id));
         let options = [("$select", "id,displayName,userPrincipalName"), ("$top", "999")];
@@ -42,6 +57,24 @@ impl GraphClient {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A user's manager, the manager's manager, and so on to the top: ids, display names and sign-in names.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) when the user does not exist.
+    pub async fn managers_of(&self, id: &str) -> Result<Vec<DirectoryObject>> {
+        let user: DirectoryObject = self.fetch(self.root.managers_of(id)).await?;
+        let mut chain = Vec::new();
+        let mut next = user.other.get("manager").cloned();
+        while let Some(above) = next {
+            let Ok(mut manager) = serde_json::from_value::<DirectoryObject>(above) else {
+                break; // null: the top
+            };
+            next = manager.other.remove("manager");
+            chain.push(manager);
+        }
+        Ok(chain)
     }
 
     /// Unlinks the manager.
@@ -74,6 +107,13 @@ mod tests {
             "/users/u1/manager/$ref",
             Value::Null,
         );
+        let request = root().managers_of("u1");
+        assert_eq!(
+            request.headers,
+            [("ConsistencyLevel".to_owned(), "eventual".to_owned())]
+        );
+        let path = "/users/u1?$select=id&$count=true&$expand=manager($levels=max%3B$select=id,displayName,userPrincipalName)";
+        check(request, "GET", path, Value::Null);
         let path = "/users/u1/directReports?$select=id,displayName,userPrincipalName&$top=999";
         check(root().direct_reports("u1"), "GET", path, Value::Null);
     }

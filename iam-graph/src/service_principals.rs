@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::applications::{AppRole, by_app_id};
 use crate::client::{GraphClient, Root};
+use crate::field::Patch;
 use crate::odata::{query, segment};
-use crate::patch::Patch;
 use crate::users::or_empty;
 
 const SELECT: &str = "id,appId,displayName,accountEnabled,servicePrincipalType,appOwnerOrganizationId,appRoleAssignmentRequired,appRoles,servicePrincipalNames,tags";

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
+use crate::field::patch;
 use crate::odata::{query, segment};
-use crate::patch::patch;
 use crate::users::DirectoryObject;
 
 const UNITS: &str = "/directory/administrativeUnits";
@@ -98,8 +98,8 @@ impl Root {
     }
 
     pub(crate) fn update_unit(&self, id: &str, patch: &UnitPatch) -> Result<Request> {
-        let path = format!("{UNITS}/{}", segment(id));
-        self.request(Method::Patch, &path, "update administrative unit")
+        let address = format!("{UNITS}/{}", segment(id));
+        self.request(Method::Patch, &address, "update administrative unit")
             .json(patch)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Source: Microsoft Learn, "Update user", "employeeOrgData resource type", "onPremisesExtensionAttributes resource type".
 
-use crate::patch::{Field, patch};
+use crate::field::{Field, patch};
 
 patch! {
     /// Property values of a user to keep, clear or set; what is not named is left as it is. `Debug` prints names only.

@@ -141,17 +141,15 @@ def test_roles_are_assigned_listed_and_taken(tenant, credential):
     assert client.role_assignments.delete(scope, name) is None
 
 
-def test_graph_reads_and_makes_users(tenant):
+def with_graph(tenant, story):
+    """Runs a story with a signed-in GraphServiceClient."""
     from azure.identity.aio import ClientSecretCredential
     from kiota_authentication_azure.azure_identity_authentication_provider import (
         AzureIdentityAuthenticationProvider,
     )
     from msgraph import GraphRequestAdapter, GraphServiceClient
-    from msgraph.generated.models.password_profile import PasswordProfile
-    from msgraph.generated.models.user import User
-    from msgraph.generated.users.users_request_builder import UsersRequestBuilder
 
-    async def story():
+    async def run():
         async with ClientSecretCredential(
             tenant["SANDBOX_TENANT"],
             tenant["SANDBOX_CLIENT_ID"],
@@ -166,25 +164,154 @@ def test_graph_reads_and_makes_users(tenant):
             )
             adapter = GraphRequestAdapter(provider)
             adapter.base_url = tenant["SANDBOX_GRAPH"]
-            graph = GraphServiceClient(request_adapter=adapter)
-            query = UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(
-                filter="employeeId eq 'W-1010'", select=["id", "displayName", "employeeId"]
-            )
-            from kiota_abstractions.base_request_configuration import RequestConfiguration
+            await story(GraphServiceClient(request_adapter=adapter))
 
-            found = await graph.users.get(RequestConfiguration(query_parameters=query))
-            assert [user.display_name for user in found.value] == ["Camila Rocha"]
-            made = await graph.users.post(
-                User(
-                    account_enabled=True,
-                    display_name="Ann",
-                    mail_nickname="ann",
-                    user_principal_name="ann@contoso.example",
-                    password_profile=PasswordProfile(password="xK9-fw2p!Q-riverbed"),
+    asyncio.run(run())
+
+
+def draft(name):
+    from msgraph.generated.models.password_profile import PasswordProfile
+    from msgraph.generated.models.user import User
+
+    return User(
+        account_enabled=True,
+        display_name=name,
+        mail_nickname=name.lower(),
+        user_principal_name=f"{name.lower()}@contoso.example",
+        password_profile=PasswordProfile(password="xK9-fw2p!Q-riverbed"),
+    )
+
+
+def test_graph_reads_and_makes_users(tenant):
+    from kiota_abstractions.base_request_configuration import RequestConfiguration
+    from msgraph.generated.users.users_request_builder import UsersRequestBuilder
+
+    async def story(graph):
+        query = UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(
+            filter="employeeId eq 'W-1010'", select=["id", "displayName", "employeeId"]
+        )
+        found = await graph.users.get(RequestConfiguration(query_parameters=query))
+        assert [user.display_name for user in found.value] == ["Camila Rocha"]
+        made = await graph.users.post(draft("Ann"))
+        read = await graph.users.by_user_id(made.id).get()
+        assert read.user_principal_name == "ann@contoso.example"
+        await graph.users.by_user_id(made.id).delete()
+
+    with_graph(tenant, story)
+
+
+def test_graph_links_people_groups_and_units(tenant):
+    from msgraph.generated.directory_objects.get_by_ids.get_by_ids_post_request_body import (
+        GetByIdsPostRequestBody,
+    )
+    from msgraph.generated.models.administrative_unit import AdministrativeUnit
+    from msgraph.generated.models.group import Group
+    from msgraph.generated.models.o_data_errors.o_data_error import ODataError
+    from msgraph.generated.models.reference_create import ReferenceCreate
+    from msgraph.generated.models.reference_update import ReferenceUpdate
+    from msgraph.generated.models.user import User
+    from msgraph.generated.users.item.get_member_groups.get_member_groups_post_request_body import (
+        GetMemberGroupsPostRequestBody,
+    )
+
+    def address(item):
+        return f"{tenant['SANDBOX_GRAPH']}/directoryObjects/{item.id}"
+
+    async def story(graph):
+        boss = await graph.users.post(draft("Boss"))
+        cleo = await graph.users.post(draft("Cleo"))
+        user = graph.users.by_user_id(cleo.id)
+        await user.manager.ref.put(ReferenceUpdate(odata_id=address(boss)))
+        manager = await user.manager.get()
+        assert isinstance(manager, User) and manager.id == boss.id
+        reports = await graph.users.by_user_id(boss.id).direct_reports.get()
+        assert [report.id for report in reports.value] == [cleo.id]
+        await user.manager.ref.delete()
+
+        async def group(name, **more):
+            return await graph.groups.post(
+                Group(
+                    display_name=name, mail_nickname=name, mail_enabled=False, security_enabled=True, **more
                 )
             )
-            read = await graph.users.by_user_id(made.id).get()
-            assert read.user_principal_name == "ann@contoso.example"
-            await graph.users.by_user_id(made.id).delete()
 
-    asyncio.run(story())
+        bound = {"members@odata.bind": [address(cleo)], "owners@odata.bind": [address(boss)]}
+        inner, outer = await group("inner", additional_data=bound), await group("outer")
+        members = graph.groups.by_group_id(outer.id).members
+        await members.ref.post(ReferenceCreate(odata_id=address(inner)))
+        with pytest.raises(ODataError) as twice:
+            await members.ref.post(ReferenceCreate(odata_id=address(inner)))
+        assert twice.value.error.code == "Request_BadRequest"
+        with pytest.raises(ODataError):
+            owner = graph.groups.by_group_id(inner.id).owners.by_directory_object_id(boss.id)
+            await owner.ref.delete()
+        inside = await graph.groups.by_group_id(outer.id).transitive_members.graph_user.get()
+        assert [member.id for member in inside.value] == [cleo.id]
+        groups = await user.get_member_groups.post(GetMemberGroupsPostRequestBody(security_enabled_only=True))
+        assert set(groups.value) == {inner.id, outer.id}
+        by_ids = GetByIdsPostRequestBody(ids=[cleo.id, outer.id], types=["user", "group"])
+        found = await graph.directory_objects.get_by_ids.post(by_ids)
+        assert {type(item) for item in found.value} == {User, Group}
+
+        unit = await graph.directory.administrative_units.post(AdministrativeUnit(display_name="North"))
+        at = graph.directory.administrative_units.by_administrative_unit_id(unit.id)
+        await at.members.ref.post(ReferenceCreate(odata_id=address(cleo)))
+        assert [member.id for member in (await at.members.get()).value] == [cleo.id]
+        units = await user.member_of.graph_administrative_unit.get()
+        assert [item.display_name for item in units.value] == ["North"]
+        await at.delete()
+        await user.delete()
+        deleted = graph.directory.deleted_items
+        assert cleo.id in [item.id for item in (await deleted.graph_user.get()).value]
+        await deleted.by_directory_object_id(cleo.id).restore.post()
+        assert (await user.get()).display_name == "Cleo"
+
+    with_graph(tenant, story)
+
+
+def test_graph_makes_people_eligible_for_roles(tenant):
+    import datetime
+
+    from msgraph.generated.models.expiration_pattern import ExpirationPattern
+    from msgraph.generated.models.expiration_pattern_type import ExpirationPatternType
+    from msgraph.generated.models.o_data_errors.o_data_error import ODataError
+    from msgraph.generated.models.request_schedule import RequestSchedule
+    from msgraph.generated.models.unified_role_eligibility_schedule_request import (
+        UnifiedRoleEligibilityScheduleRequest,
+    )
+    from msgraph.generated.models.unified_role_schedule_request_actions import (
+        UnifiedRoleScheduleRequestActions,
+    )
+
+    def wish(user, action, **more):
+        return UnifiedRoleEligibilityScheduleRequest(
+            action=action,
+            principal_id=user.id,
+            role_definition_id="729827e3-9c14-49f7-bb1b-9608f156bbb8",
+            directory_scope_id="/",
+            justification="on call",
+            **more,
+        )
+
+    async def story(graph):
+        dora = await graph.users.post(draft("Dora"))
+        roles = graph.role_management.directory
+        month = RequestSchedule(
+            start_date_time=datetime.datetime.now(datetime.timezone.utc),
+            expiration=ExpirationPattern(
+                type=ExpirationPatternType.AfterDuration, duration=datetime.timedelta(days=30)
+            ),
+        )
+        give = wish(dora, UnifiedRoleScheduleRequestActions.AdminAssign, schedule_info=month)
+        made = await roles.role_eligibility_schedule_requests.post(give)
+        assert made.status == "Provisioned"
+        held = await roles.role_eligibility_schedule_instances.get()
+        assert [item.principal_id for item in held.value] == [dora.id]
+        with pytest.raises(ODataError) as twice:
+            await roles.role_eligibility_schedule_requests.post(give)
+        assert twice.value.error.code == "RoleAssignmentExists"
+        take = wish(dora, UnifiedRoleScheduleRequestActions.AdminRemove)
+        assert (await roles.role_eligibility_schedule_requests.post(take)).status == "Revoked"
+        assert not (await roles.role_eligibility_schedules.get()).value
+
+    with_graph(tenant, story)

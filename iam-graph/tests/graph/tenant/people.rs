@@ -133,6 +133,12 @@ async fn managers_are_read_set_and_removed() {
         ),
         (noah.as_str(), Some("#microsoft.graph.user"), Some("Noah Fischer"))
     );
+    let top = tenant.id("hr@contoso.example");
+    client.set_manager(&boss, &top).await.unwrap();
+    let chain = client.managers_of(&noah).await.unwrap();
+    let ids: Vec<&str> = chain.iter().map(|manager| manager.id.as_str()).collect();
+    assert_eq!(ids, [boss.as_str(), top.as_str()]);
+    assert!(client.managers_of(&top).await.unwrap().is_empty());
     client.remove_manager(&noah).await.unwrap();
     assert_eq!(tenant.user(&noah)["managerId"], json!(null));
     assert_eq!(kind(client.remove_manager(&noah).await), ErrorKind::NotFound);

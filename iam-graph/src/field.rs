@@ -81,7 +81,7 @@ macro_rules! patch {
         #[derive(Clone, Default, PartialEq)]
         #[non_exhaustive]
         pub struct $name {
-            $($(#[$meta])* pub $field: $crate::patch::Field<$type>,)*
+            $($(#[$meta])* pub $field: $crate::field::Field<$type>,)*
             other: serde_json::Map<String, serde_json::Value>,
         }
 
@@ -95,7 +95,7 @@ macro_rules! patch {
             /// text clears.
             #[must_use]
             pub fn set(mut self, property: &str, value: impl Into<serde_json::Value>) -> Self {
-                let value = $crate::patch::null_for_empty(value.into());
+                let value = $crate::field::null_for_empty(value.into());
                 self.other.insert(property.to_owned(), value);
                 self
             }
