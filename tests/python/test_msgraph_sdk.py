@@ -340,7 +340,7 @@ def test_batches_carry_many_requests(with_graph):
     with_graph(story)
 
 
-def test_applications_are_registered_and_their_roles_given(with_graph):
+def test_applications_are_registered_and_their_roles_given(tenant, with_graph):
     from msgraph.generated.models.app_role import AppRole
     from msgraph.generated.models.app_role_assignment import AppRoleAssignment
     from msgraph.generated.models.application import Application
@@ -398,6 +398,21 @@ def test_applications_are_registered_and_their_roles_given(with_graph):
         wish = AddPasswordPostRequestBody(password_credential=PasswordCredential(display_name="pipeline"))
         secret = await graph.applications.by_application_id(made.id).add_password.post(wish)
         assert secret.secret_text and secret.end_date_time > secret.start_date_time
+        # It signs in, and is somebody else.
+        from azure.identity.aio import ClientSecretCredential
+
+        async with ClientSecretCredential(
+            tenant["SANDBOX_TENANT"],
+            made.app_id,
+            secret.secret_text,
+            authority=tenant["SANDBOX_AUTHORITY"],
+            disable_instance_discovery=True,
+        ) as lab:
+            import jwt
+
+            token = await lab.get_token("https://graph.microsoft.com/.default")
+            claims = jwt.decode(token.token, options={"verify_signature": False})
+            assert claims["appid"] == made.app_id and claims["oid"] == principal.id
         await by_app.delete()
         gone = await graph.directory.deleted_items.graph_application.get()
         assert made.id in [application.id for application in gone.value]

@@ -96,6 +96,7 @@ pub(crate) fn one_or_all(call: &Call, rest: &[&str], fragment: &str, values: Vec
                 .map(|(value, place)| ValueRow { place, value });
             collection(call, fragment, rows)
         }
+        (["$count"], "GET") => Ok(Answer::number(values.len())),
         ([key], "GET") => {
             let found = values
                 .into_iter()

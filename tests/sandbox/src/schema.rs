@@ -151,6 +151,8 @@ const GROUP: &[Property] = &[
 ];
 
 impl Kind {
+    const ALL: [Self; 4] = [Self::User, Self::Group, Self::Application, Self::ServicePrincipal];
+
     pub(crate) fn properties(self) -> &'static [Property] {
         match self {
             Self::User => USER,
@@ -201,14 +203,18 @@ impl Kind {
         }
     }
 
+    /// The kind that the collection of that name holds.
+    pub(crate) fn listed(segment: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.segment() == segment)
+    }
+
     /// The kind that a cast segment names: `microsoft.graph.user`, `graph.user`.
     pub(crate) fn cast(segment: &str) -> Option<Self> {
         let name = segment
             .strip_prefix("microsoft.")
             .unwrap_or(segment)
             .strip_prefix("graph.")?;
-        let kinds = [Self::User, Self::Group, Self::Application, Self::ServicePrincipal];
-        kinds
+        Self::ALL
             .into_iter()
             .find(|kind| kind.odata_type().strip_prefix("microsoft.graph.") == Some(name))
     }

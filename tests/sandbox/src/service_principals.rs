@@ -4,9 +4,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::applications::{
-    add_password, check_roles, keyed, merge, none_enabled_gone, owners, remove_password,
-};
+use crate::applications::{check_roles, keyed, merge, none_enabled_gone, owners};
 use crate::call::{Answer, Call, Outcome};
 use crate::clock::graph_time;
 use crate::directory::{Directory, Object};
@@ -14,7 +12,7 @@ use crate::errors::Fail;
 use crate::schema::Access::{Fixed, Shown};
 use crate::schema::Edm::{Bool, Complex, Complexes, Instant, Text, Texts};
 use crate::schema::{Kind, Property, p};
-use crate::{app_roles, deleted, directory_query};
+use crate::{app_roles, credentials, deleted, directory_query};
 
 /// "servicePrincipal resource type".
 pub(crate) const PROPERTIES: &[Property] = &[
@@ -83,6 +81,10 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
         (["appRoleAssignedTo", rest @ ..], _) => app_roles::assigned_to(directory, call, id, rest),
         (["appRoleAssignments", rest @ ..], _) => app_roles::granted(directory, call, id, rest),
         (["owners", rest @ ..], _) => owners(directory, call, id, rest),
+        (["ownedObjects"], "GET") => {
+            let owned = directory.objects_of(directory.owners.sources(id));
+            directory_query::mixed(directory, call, owned)
+        }
         (["memberOf"], "GET") => {
             let groups = directory.objects_of(directory.members.sources(id));
             directory_query::mixed(directory, call, groups)
@@ -91,11 +93,10 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
             let groups = directory.groups_above(id);
             directory_query::mixed(directory, call, directory.objects_of(groups.iter()))
         }
-        (["addPassword"], "POST") => add_password(directory, call, id),
-        (["removePassword"], "POST") => remove_password(directory, call, id),
-        (["memberOf" | "transitiveMemberOf" | "addPassword" | "removePassword"], _) | ([], _) => {
-            Err(Fail::method())
-        }
+        (["addPassword"], "POST") => credentials::add(directory, call, id),
+        (["removePassword"], "POST") => credentials::remove(directory, call, id),
+        (["ownedObjects" | "memberOf" | "transitiveMemberOf" | "addPassword" | "removePassword"], _)
+        | ([], _) => Err(Fail::method()),
         ([segment, ..], _) => Err(Fail::segment(segment)),
     }
 }

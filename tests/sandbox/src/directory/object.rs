@@ -26,6 +26,8 @@ pub(crate) struct Object {
     pub(crate) inherited: BTreeMap<(String, String), Holding>,
     /// How a user can prove who it is, beside the password.
     pub(crate) methods: Vec<Method>,
+    /// Key id and digest of each secret of an application.
+    pub(crate) secrets: Vec<(String, Vec<u8>)>,
     /// What a soft-deleted object gets back when it is restored.
     pub(crate) shelf: Shelf,
 }
@@ -70,6 +72,7 @@ impl Object {
             licenses: BTreeMap::new(),
             inherited: BTreeMap::new(),
             methods: Vec::new(),
+            secrets: Vec::new(),
             shelf: Shelf::default(),
         }
     }

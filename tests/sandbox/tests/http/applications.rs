@@ -1,8 +1,12 @@
 //! Applications and service principals: register, change, delete, restore, refuse.
 
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::{Tenant, read};
+use crate::{Reply, Tenant, read};
 
 const READER: &str = "0f4bd5c6-6c1a-4a7b-8a2b-6f1b1f0a0001";
 
@@ -400,4 +404,96 @@ async fn the_client_and_its_permissions_are_there() {
     let of = |id: &str| answers.iter().find(|item| item["id"] == id).unwrap();
     assert_eq!(of("1")["status"], 201);
     assert_eq!(of("2")["body"]["value"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_application_signs_in_with_its_own_secret_until_it_ends() {
+    let tenant = Tenant::empty().await;
+    let (id, app) = register(&tenant, "Robot", json!({})).await;
+    let end = (tenant.sandbox.now() + Duration::from_secs(3_600)).to_string();
+    let wish = json!({ "passwordCredential": { "displayName": "night", "endDateTime": end } });
+    let made = tenant
+        .check(&format!("POST /applications/{id}/addPassword"), wish, 200, "")
+        .await;
+    let secret = made.body["secretText"].as_str().unwrap().to_owned();
+    let sign_in = async |secret: &str| {
+        let mut form = tenant.form();
+        form[1].1.clone_from(&app);
+        secret.clone_into(&mut form[2].1);
+        tenant.token_request(&form).await
+    };
+    let code = |reply: &Reply| reply.body["error_codes"][0].as_u64();
+    assert_eq!(
+        code(&sign_in(&secret).await),
+        Some(700_016),
+        "it is not in this tenant yet"
+    );
+    let principal = tenant
+        .check("POST /servicePrincipals", json!({ "appId": app }), 201, "")
+        .await;
+    let principal = principal.body["id"].as_str().unwrap();
+    assert_eq!(code(&sign_in("wrong").await), Some(7_000_215));
+    assert_eq!(
+        code(&sign_in(tenant.sandbox.client_secret()).await),
+        Some(7_000_215)
+    );
+    let graph = tenant
+        .get("/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')?$select=id,appRoles")
+        .await;
+    let roles = graph.body["appRoles"].as_array().unwrap();
+    let read = roles
+        .iter()
+        .find(|role| role["value"] == "User.Read.All")
+        .unwrap();
+    let wish = json!({ "principalId": principal, "resourceId": graph.body["id"], "appRoleId": read["id"] });
+    let at = format!("POST /servicePrincipals/{principal}/appRoleAssignments");
+    tenant.check(&at, wish, 201, "").await;
+    let reply = sign_in(&secret).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let token = reply.body["access_token"].as_str().unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(
+        (&claims["appid"], &claims["oid"], &claims["roles"]),
+        (&json!(app), &json!(principal), &json!(["User.Read.All"]))
+    );
+    let off = json!({ "accountEnabled": false });
+    let patch = format!("PATCH /servicePrincipals/{principal}");
+    tenant.check(&patch, off, 204, "").await;
+    assert_eq!(code(&sign_in(&secret).await), Some(7_000_112));
+    tenant
+        .check(&patch, json!({ "accountEnabled": true }), 204, "")
+        .await;
+    tenant.sandbox.advance(Duration::from_secs(3_600));
+    assert_eq!(code(&sign_in(&secret).await), Some(7_000_222));
+}
+
+#[tokio::test]
+async fn delta_tells_what_became_of_applications() {
+    let tenant = Tenant::empty().await;
+    let link = async |path: &str| {
+        let reply = tenant.get(path).await;
+        let link = reply.body["@odata.deltaLink"].as_str().unwrap().to_owned();
+        (reply, link)
+    };
+    let (all, next) = link("/applications/delta()?$select=displayName").await;
+    assert_eq!(all.column("displayName"), ["Identity lifecycle"]);
+    let (id, app) = register(&tenant, "Lab", json!({})).await;
+    let (new, next) = link(&next).await;
+    assert_eq!(new.column("id"), [id.as_str()]);
+    let (_, principals) = link("/servicePrincipals/delta?$deltatoken=latest").await;
+    let made = tenant
+        .check("POST /servicePrincipals", json!({ "appId": app }), 201, "")
+        .await;
+    let (new, _) = link(&principals).await;
+    assert_eq!(new.column("id"), [made.body["id"].as_str().unwrap()]);
+    tenant
+        .check(&format!("DELETE /applications/{id}"), Value::Null, 204, "")
+        .await;
+    let (gone, _) = link(&next).await;
+    assert_eq!(gone.values()[0]["@removed"]["reason"], "changed");
+    let other = next.replace("/applications/", "/servicePrincipals/");
+    tenant
+        .check(&format!("GET {other}"), Value::Null, 400, "token")
+        .await;
 }
