@@ -510,3 +510,38 @@ def test_sessions_are_revoked_and_mail_is_taken(with_graph):
         )
 
     with_graph(story)
+
+
+def test_throttled_and_failing_answers_are_waited_out(tenant, with_graph):
+    import requests
+
+    faults = f"{tenant['SANDBOX_AUTHORITY']}/_sandbox/faults"
+    log = f"{tenant['SANDBOX_AUTHORITY']}/_sandbox/log"
+
+    def answers():
+        entries = requests.get(log).json()["log"]
+        return [entry["status"] for entry in entries if entry["path"] == "/v1.0/domains"]
+
+    async def story(graph):
+        for effect in (
+            {"kind": "throttle", "retry_after": {"seconds": 1}},
+            {"kind": "status", "status": 503, "retry_after": {"seconds": 1}},
+        ):
+            rule = {"method": "GET", "path": "/domains", "times": 1, "effect": effect}
+            assert requests.post(faults, json=rule).ok
+            requests.delete(log)
+            assert len((await graph.domains.get()).value) == 2
+            assert answers() == [429 if effect["kind"] == "throttle" else 503, 200]
+        rule = {
+            "method": "GET",
+            "path": "/domains",
+            "times": 1,
+            "effect": {"kind": "throttle", "retry_after": {"seconds": 300}},
+        }
+        assert requests.post(faults, json=rule).ok
+        with pytest.raises(ODataError) as busy:
+            await graph.domains.get()
+        assert (busy.value.response_status_code, busy.value.error.code) == (429, "TooManyRequests")
+        requests.delete(faults)
+
+    with_graph(story)

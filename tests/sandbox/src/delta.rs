@@ -139,7 +139,7 @@ fn expired(call: &Call, kind: Kind) -> Fail {
     let mut fail = Fail::new(
         410,
         "syncStateNotFound",
-        "The sync state is not found or has expired. Start again with a full synchronization.",
+        "The sync state generation is not found. The delta token is expired and data must be synchronized again.",
     );
     fail.location = Some(format!("{}/{}/delta?$deltatoken=", call.root, kind.segment()));
     fail
