@@ -82,7 +82,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
                 (["owners", rest @ ..], _) => owners(directory, call, &id, rest),
                 (["addPassword"], "POST") => credentials::add(directory, call, &id),
                 (["removePassword"], "POST") => credentials::remove(directory, call, &id),
-                (["addPassword" | "removePassword"], _) | ([], _) => Err(Fail::method()),
+                (["addPassword" | "removePassword"] | [], _) => Err(Fail::method()),
                 ([segment, ..], _) => Err(Fail::segment(segment)),
             }
         }

@@ -95,8 +95,9 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
         }
         (["addPassword"], "POST") => credentials::add(directory, call, id),
         (["removePassword"], "POST") => credentials::remove(directory, call, id),
-        (["ownedObjects" | "memberOf" | "transitiveMemberOf" | "addPassword" | "removePassword"], _)
-        | ([], _) => Err(Fail::method()),
+        (["ownedObjects" | "memberOf" | "transitiveMemberOf" | "addPassword" | "removePassword"] | [], _) => {
+            Err(Fail::method())
+        }
         ([segment, ..], _) => Err(Fail::segment(segment)),
     }
 }

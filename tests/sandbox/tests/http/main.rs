@@ -21,6 +21,7 @@ mod program;
 mod queries;
 mod roles;
 mod scim;
+mod service_principals;
 mod throttling;
 mod users;
 mod wire;
