@@ -136,10 +136,10 @@ impl Root {
             .json(&body)
     }
 
-    pub(crate) fn update_application(&self, id: &str, patch: &Patch) -> Result<Request> {
+    pub(crate) fn update_application(&self, id: &str, changes: &Patch) -> Result<Request> {
         let path = format!("/applications/{}", segment(id));
         self.request(Method::Patch, &path, "update application")
-            .json(patch)
+            .json(changes)
     }
 
     pub(crate) fn delete_application(&self, id: &str) -> Request {

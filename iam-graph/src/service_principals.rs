@@ -79,10 +79,10 @@ impl Root {
             .json(&json!({ "appId": app_id }))
     }
 
-    pub(crate) fn update_service_principal(&self, id: &str, patch: &Patch) -> Result<Request> {
+    pub(crate) fn update_service_principal(&self, id: &str, changes: &Patch) -> Result<Request> {
         let path = format!("/servicePrincipals/{}", segment(id));
         self.request(Method::Patch, &path, "update service principal")
-            .json(patch)
+            .json(changes)
     }
 
     pub(crate) fn delete_service_principal(&self, id: &str) -> Request {

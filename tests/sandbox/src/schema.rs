@@ -289,6 +289,12 @@ impl Kind {
         }
     }
 
+    /// The kind that the collection of that name holds, where its changes can be asked for.
+    pub(crate) fn tracked(segment: &str) -> Option<Self> {
+        let kinds = [Self::User, Self::Group, Self::Application, Self::ServicePrincipal];
+        kinds.into_iter().find(|kind| kind.segment() == segment)
+    }
+
     /// Checks one property of a write.
     ///
     /// # Errors
