@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
+use crate::field::Patch;
 use crate::listing::Listing;
 use crate::odata::{literal, segment};
-use crate::patch::Patch;
 use crate::query::{Filter, Query};
 use crate::users::or_empty;
 
@@ -133,10 +133,10 @@ impl Root {
             .json(&body)
     }
 
-    pub(crate) fn update_application(&self, id: &str, patch: &Patch) -> Result<Request> {
+    pub(crate) fn update_application(&self, id: &str, changes: &Patch) -> Result<Request> {
         let path = format!("/applications/{}", segment(id));
         self.request(Method::Patch, &path, "update application")
-            .json(patch)
+            .json(changes)
     }
 
     pub(crate) fn delete_application(&self, id: &str) -> Request {

@@ -8,7 +8,7 @@ use iam_core::{Error, ErrorKind, Result};
 
 use crate::account::patch;
 use crate::app_roles::Holder;
-use crate::catalog::{app_role, scoped, unscoped};
+use crate::catalog::{app_role, if_eligible, scoped, unscoped};
 use crate::mailbox::{AutomaticReplies, NO_MAILBOX};
 use crate::password;
 use crate::target::GraphTarget;
@@ -148,7 +148,7 @@ impl GraphTarget {
                 }
                 self.client.assign_license(account, &[&what.id], &[]).await?;
             }
-            Kind::Role => {
+            Kind::Role if if_eligible(&what.id).is_none() => {
                 let (role, scope) = unscoped(&what.id);
                 self.client.assign_role(account, role, scope).await?;
             }
@@ -169,8 +169,17 @@ impl GraphTarget {
                 }
             }
             Kind::License => self.client.assign_license(account, &[], &[&what.id]).await?,
-            Kind::Role => return self.take_role(account, what, assignment).await,
             Kind::App => return self.take_app_role(account, what, assignment).await,
+            Kind::Role => match if_eligible(&what.id) {
+                Some(role) => {
+                    let (role, scope) = unscoped(role);
+                    let role = assignment.unwrap_or(role);
+                    self.client
+                        .remove_eligible_role(account, role, scope, "No longer entitled")
+                        .await?;
+                }
+                None => return self.take_role(account, what, assignment).await,
+            },
             _ => return Err(unknown(what)),
         }
         Ok(DONE)

@@ -186,6 +186,20 @@ pub(crate) fn app_role(held: &AppRoleAssignment) -> String {
     format!("{}/{}", held.resource_id, held.app_role_id)
 }
 
+/// What stands in front of the id of a role that somebody may activate: an entitlement of its own, which no policy
+/// gives and every leaver loses.
+const ELIGIBLE: &str = "eligible:";
+
+/// The id of being eligible for a role (in a scope).
+pub(crate) fn eligible(role: &str) -> String {
+    format!("{ELIGIBLE}{role}")
+}
+
+/// The role (in a scope) that somebody is eligible for, where that is what an id says.
+pub(crate) fn if_eligible(id: &str) -> Option<&str> {
+    id.strip_prefix(ELIGIBLE)
+}
+
 fn group_item(group: Group, target: &TargetId) -> Item {
     Item {
         entitlement: membership(target, &group),
@@ -253,6 +267,7 @@ mod tests {
         ] {
             assert_eq!(scoped(role, scope), id);
             assert_eq!(unscoped(id), (role, scope));
+            assert_eq!((if_eligible(&eligible(id)), if_eligible(id)), (Some(id), None));
         }
     }
 }

@@ -218,6 +218,10 @@ fn by_code(body: &Body, operation: &'static str) -> Option<Finding> {
             Meaning::MailboxMissing,
             "the account has no mailbox in Exchange Online",
         ),
+        "RoleAssignmentExists" => {
+            Finding::new(Meaning::AlreadyLinked, "the link or assignment exists already")
+        }
+        "RoleAssignmentDoesNotExist" => Finding::new(Meaning::NotFound, "the role is not held that way"),
         "Request_UnsupportedQuery" => Finding::new(
             Meaning::UnsupportedQuery,
             explained("Graph does not answer such a query", text),
@@ -418,22 +422,47 @@ fn permission(operation: &str) -> Option<&'static str> {
         | "count users"
         | "list changes of users"
         | "find deleted users"
-        | "get deleted user" => "User.Read.All",
-        "create user" | "update user" | "delete user" | "restore user" | "set manager" => {
+        | "get deleted user"
+        | "get manager"
+        | "list direct reports" => "User.Read.All",
+        "create user" | "update user" | "delete user" | "restore user" | "set manager" | "remove manager" => {
             "User.ReadWrite.All"
         }
+        "read sign-in activity" => "AuditLog.Read.All beside User.Read.All (and Entra ID P1)",
         "block or allow sign-in" => "User.EnableDisableAccount.All with User.Read.All, or User.ReadWrite.All",
         "revoke sessions" => "User.RevokeSessions.All",
         "reset password" => "User-PasswordProfile.ReadWrite.All",
-        "list groups" | "list groups of a user" | "list group members" | "list changes of groups" => {
-            "GroupMember.Read.All"
-        }
+        "list groups"
+        | "list groups of a user"
+        | "list group members"
+        | "list changes of groups"
+        | "find groups" => "GroupMember.Read.All",
+        "get group" | "list group owners" | "list deleted groups" => "Group.Read.All",
+        "create group" | "update group" | "delete group" | "restore group" | "add group owner"
+        | "remove group owner" => "Group.ReadWrite.All",
+        "delete for good" => "the write permission of what is deleted, for example User.DeleteRestore.All",
         "add group member" | "remove group member" => "GroupMember.ReadWrite.All",
+        "get directory object" | "get directory objects" | "look up memberships" => "Directory.Read.All",
+        "list administrative units"
+        | "get administrative unit"
+        | "list members of an administrative unit" => "AdministrativeUnit.Read.All",
+        "create administrative unit"
+        | "update administrative unit"
+        | "delete administrative unit"
+        | "restore administrative unit"
+        | "add member of an administrative unit"
+        | "remove member of an administrative unit" => "AdministrativeUnit.ReadWrite.All",
         "list licences" => "LicenseAssignment.Read.All",
         "assign licence" => "LicenseAssignment.ReadWrite.All",
-        "list roles" | "list role assignments" => "RoleManagement.Read.Directory",
-        "assign role" | "remove role" => "RoleManagement.ReadWrite.Directory",
-        "list domains" => "Domain.Read.All",
+        "list roles" | "list role assignments" | "list roles in an administrative unit" => {
+            "RoleManagement.Read.Directory"
+        }
+        "list eligible roles" => "RoleEligibilitySchedule.Read.Directory or RoleManagement.Read.Directory",
+        "make eligible for a role" | "remove eligible role" => {
+            "RoleEligibilitySchedule.ReadWrite.Directory or RoleManagement.ReadWrite.Directory"
+        }
+        "assign role" | "remove role" | "activate role" => "RoleManagement.ReadWrite.Directory",
+        "list domains" | "list uses of a domain" => "Domain.Read.All",
         "get organization" => "Organization.Read.All",
         "list applications"
         | "get application"

@@ -1,18 +1,19 @@
-//! Groups and their members.
+//! Groups.
 //!
-//! Source: Microsoft Learn, "group resource type", "Add members", "Remove member", "List a user's direct
-//! memberships".
+//! Source: Microsoft Learn, "group resource type", "Get group", "List groups", "List a user's direct memberships", "List
+//! a user's memberships (direct and transitive)".
 
 use iam_core::Result;
-use iam_core::http::{Method, Request};
+use iam_core::http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
+pub use crate::group_patch::{GroupPatch, NewGroup};
 use crate::licenses::AssignedLicense;
 use crate::listing::Listing;
 use crate::odata::segment;
-use crate::query::Query;
+use crate::query::{Filter, Query};
 use crate::users::{DirectoryObject, or_empty};
 
 const SELECT: &str =
@@ -36,6 +37,17 @@ pub struct Group {
     pub mail_enabled: Option<bool>,
     pub security_enabled: Option<bool>,
     pub is_assignable_to_role: Option<bool>,
+    pub description: Option<String>,
+    pub mail: Option<String>,
+    pub mail_nickname: Option<String>,
+    /// Who is a member, where a rule decides.
+    pub membership_rule: Option<String>,
+    /// `On` or `Paused`.
+    pub membership_rule_processing_state: Option<String>,
+    /// `Private`, `Public` or `HiddenMembership`.
+    pub visibility: Option<String>,
+    /// RFC 3339; set once soft-deleted.
+    pub deleted_date_time: Option<String>,
     #[serde(deserialize_with = "or_empty")]
     pub assigned_licenses: Vec<AssignedLicense>,
     /// Everything else.
@@ -61,6 +73,18 @@ impl Root {
         )
     }
 
+    pub(crate) fn group(&self, id: &str) -> Request {
+        self.get(&format!("/groups/{}", segment(id)), "get group")
+    }
+
+    pub(crate) fn transitive_groups_of(&self, user: &str, query: Query) -> Result<Request> {
+        let path = format!(
+            "/users/{}/transitiveMemberOf/microsoft.graph.group",
+            segment(user)
+        );
+        self.list(&path, &query.or_default(SELECT), "list groups of a user")
+    }
+
     pub(crate) fn groups_of(&self, user: &str, query: Query) -> Result<Request> {
         let path = format!("/users/{}/memberOf", segment(user));
         self.list(&path, &query.or_default(SELECT), "list groups of a user")
@@ -69,19 +93,6 @@ impl Root {
     pub(crate) fn members(&self, group: &str, query: Query) -> Result<Request> {
         let path = format!("/groups/{}/members", segment(group));
         self.list(&path, &query.or_default(""), "list group members")
-    }
-
-    pub(crate) fn add_member(&self, group: &str, member: &str) -> Result<Request> {
-        let path = format!("/groups/{}/members/$ref", segment(group));
-        // Repeating is harmless: Graph refuses a second link.
-        self.request(Method::Post, &path, "add group member")
-            .idempotent(true)
-            .json(&self.link("directoryObjects", member))
-    }
-
-    pub(crate) fn remove_member(&self, group: &str, member: &str) -> Request {
-        let path = format!("/groups/{}/members/{}/$ref", segment(group), segment(member));
-        self.request(Method::Delete, &path, "remove group member")
     }
 }
 
@@ -98,6 +109,31 @@ impl GraphClient {
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_groups(&self, query: Query) -> Result<Listing<Group>> {
         Ok(self.listing(self.root.list_groups(query)?))
+    }
+
+    /// One group, by id, with the properties that Graph sends by default.
+    ///
+    /// # Errors
+    /// [`NotFound`](iam_core::ErrorKind::NotFound), also for a group that is soft-deleted.
+    pub async fn group(&self, id: &str) -> Result<Group> {
+        self.fetch(self.root.group(id)).await
+    }
+
+    /// The groups that a filter describes.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a filter that Graph would refuse.
+    pub async fn find_groups(&self, filter: &Filter) -> Result<Vec<Group>> {
+        self.stream_groups(Query::new().filter(filter.clone()))?
+            .all()
+            .await
+    }
+
+    /// The groups that a user is a member of, directly or through other groups.
+    pub async fn transitive_groups_of(&self, user: &str) -> Result<Vec<Group>> {
+        self.listing(self.root.transitive_groups_of(user, Query::new())?)
+            .all()
+            .await
     }
 
     /// The groups that a user is a direct member of.
@@ -124,47 +160,15 @@ impl GraphClient {
     pub fn stream_members(&self, group: &str, query: Query) -> Result<Listing<DirectoryObject>> {
         Ok(self.listing(self.root.members(group, query)?))
     }
-
-    /// Adds a member.
-    ///
-    /// # Errors
-    /// [`AlreadyExists`](iam_core::ErrorKind::AlreadyExists) when it is one;
-    /// [`NotFound`](iam_core::ErrorKind::NotFound) when group or member does not exist, or not everywhere yet.
-    pub async fn add_member(&self, group: &str, member: &str) -> Result<()> {
-        self.send(self.root.add_member(group, member)?).await.map(drop)
-    }
-
-    /// Removes a member.
-    ///
-    /// # Errors
-    /// [`NotFound`](iam_core::ErrorKind::NotFound) when it is none.
-    pub async fn remove_member(&self, group: &str, member: &str) -> Result<()> {
-        self.send(self.root.remove_member(group, member)).await.map(drop)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::client::tests::{check, root};
-    use serde_json::json;
 
     #[test]
     fn requests_are_as_documented() {
-        let link = json!({"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/u1"});
-        check(
-            root().add_member("g1", "u1").unwrap(),
-            "POST",
-            "/groups/g1/members/$ref",
-            link,
-        );
-        assert!(root().add_member("g1", "u1").unwrap().idempotent);
-        check(
-            root().remove_member("g1", "u1"),
-            "DELETE",
-            "/groups/g1/members/u1/$ref",
-            Value::Null,
-        );
         let path = format!("/users/u1/memberOf?$select={SELECT}&$top=999");
         check(
             root().groups_of("u1", Query::new()).unwrap(),
@@ -172,6 +176,16 @@ mod tests {
             &path,
             Value::Null,
         );
+        let request = root().transitive_groups_of("u1", Query::new()).unwrap();
+        assert_eq!(
+            request.headers,
+            [("ConsistencyLevel".to_owned(), "eventual".to_owned())]
+        );
+        let path = format!(
+            "/users/u1/transitiveMemberOf/microsoft.graph.group?$select={SELECT}&$count=true&$top=999"
+        );
+        check(request, "GET", &path, Value::Null);
+        check(root().group("g/1"), "GET", "/groups/g%2F1", Value::Null);
         let path = format!("/groups?$select={SELECT},assignedLicenses&$top=999");
         check(
             root().list_groups(Query::new()).unwrap(),

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::applications::{AppRole, by_app_id};
 use crate::client::{GraphClient, Root};
+use crate::field::Patch;
 use crate::listing::Listing;
 use crate::odata::{self, segment};
-use crate::patch::Patch;
 use crate::query::{Filter, Query};
 use crate::users::or_empty;
 
@@ -82,10 +82,10 @@ impl Root {
             .json(&json!({ "appId": app_id }))
     }
 
-    pub(crate) fn update_service_principal(&self, id: &str, patch: &Patch) -> Result<Request> {
+    pub(crate) fn update_service_principal(&self, id: &str, changes: &Patch) -> Result<Request> {
         let path = format!("/servicePrincipals/{}", segment(id));
         self.request(Method::Patch, &path, "update service principal")
-            .json(patch)
+            .json(changes)
     }
 
     pub(crate) fn delete_service_principal(&self, id: &str) -> Request {

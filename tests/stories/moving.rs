@@ -116,6 +116,34 @@ async fn a_leaver_ends_without_access_in_the_documented_order() {
 }
 
 #[tokio::test]
+async fn a_leaver_may_activate_no_role_any_more_and_a_mover_still_may() {
+    let world = World::new().await;
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    let id = world.id("W-1").await;
+    let administrator = "729827e3-9c14-49f7-bb1b-9608f156bbb8";
+    let wish = json!({
+        "action": "adminAssign", "principalId": id, "roleDefinitionId": administrator, "directoryScopeId": "/",
+        "justification": "on call", "scheduleInfo": { "expiration": { "type": "noExpiration" } },
+    });
+    let requests = "/roleManagement/directory/roleEligibilityScheduleRequests";
+    world.change(Method::Post, requests, wish).await;
+    let eligible = || world.sandbox.user(&id).unwrap()["eligibleRoles"].clone();
+
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    world.at("2026-12-09T09:00:00Z").await;
+    assert_eq!(eligible(), json!(["Helpdesk Administrator"]), "given by hand");
+
+    world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
+    assert_eq!(world.look("W-1").await, "mei.tanaka blocked:  /  / ");
+    assert_eq!(eligible(), json!([]));
+    assert_eq!(
+        world.engine.plan().await.unwrap().steps(),
+        0,
+        "nothing is left to do"
+    );
+}
+
+#[tokio::test]
 async fn somebody_who_comes_back_gets_a_fresh_set_whatever_became_of_the_account() {
     let fresh = "mei.tanaka enabled: Everybody, st-sales / POWER_BI_PRO, SPE_E3 / ";
     // Blocked but there.

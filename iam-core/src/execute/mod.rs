@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::journal::{
@@ -25,6 +25,9 @@ use crate::target::Target;
 
 /// How often a claim's lease is renewed while its steps are carried out.
 const BEAT: Duration = Duration::from_secs(30);
+
+/// How long a mailbox is asked again that keeps failing.
+const MAILBOX_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Where effects go.
 pub(crate) struct Doors<'a> {
@@ -284,17 +287,28 @@ fn reply(
     now: Timestamp,
 ) -> Option<AutomaticReply> {
     let sets = matches!(action, Action::SetAutomaticReply { .. });
+    let (fails, given_up) = if sets {
+        (ReplyState::Owed, ReplyState::Unsure)
+    } else {
+        (ReplyState::Ending, ReplyState::Stuck)
+    };
     let state = match outcome {
         Some(Outcome::Done { .. } | Outcome::AlreadySo { .. }) if sets => ReplyState::Set,
         Some(Outcome::NotApplicable { .. }) if sets => ReplyState::Void,
         Some(Outcome::Done { .. } | Outcome::AlreadySo { .. } | Outcome::NotApplicable { .. }) => {
             return None;
         }
-        _ if sets => ReplyState::Owed,
-        _ => ReplyState::Ending,
+        _ => fails,
     };
-    let same = before.filter(|before| before.state == state);
-    same.or(Some(AutomaticReply { state, since: now }))
+    let failing = before.filter(|before| before.state == fails && state == fails);
+    let Some(failing) = failing else {
+        return Some(AutomaticReply { state, since: now });
+    };
+    let over = now.duration_since(failing.since) >= MAILBOX_PATIENCE;
+    Some(AutomaticReply {
+        state: if over { given_up } else { fails },
+        ..failing
+    })
 }
 
 /// Whether nothing was done, rather than that nobody heard.

@@ -51,14 +51,18 @@ pub struct AutomaticReply {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ReplyState {
-    /// Not set yet, as far as is known: the mailbox did not take it.
+    /// Not set yet, as far as is known: the mailbox has not taken it.
     Owed,
     /// Set.
     Set,
-    /// Not to be set any more: there is no mailbox, or it has not taken it for days.
+    /// Not to be set: there is no mailbox.
     Void,
+    /// Perhaps set: the mailbox has failed for too long, and is not asked any more.
+    Unsure,
     /// Not ended yet, though the person is back.
     Ending,
+    /// Perhaps not ended: the mailbox has failed for too long, and is not asked any more.
+    Stuck,
 }
 
 /// How often an event that is not over was attempted, by the two counts that matter.

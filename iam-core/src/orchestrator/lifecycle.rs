@@ -222,7 +222,7 @@ impl Lifecycle {
                 blocked_by_us: accounts != Accounts::Directory || state.blocked_by_us.contains(&view.target),
                 fresh: present && starts_afresh(state, cx),
                 reset_password: self.document.settings().reset_password,
-                reply: mailbox::reply(self.document.settings(), phase, accounts, view, state, cx.now),
+                reply: mailbox::reply(self.document.settings(), phase, accounts, view, state),
                 now: cx.now,
                 carriers: &carriers,
             });
@@ -233,7 +233,7 @@ impl Lifecycle {
             decision.plan.steps.extend(made.steps);
             decision.plan.notes.extend(made.notes);
             if accounts == Accounts::Directory {
-                mailbox::give_up(phase, view, cx.now, decision);
+                mailbox::look_back(phase, view, decision);
             }
             if let Some(account) = account.filter(|_| accounts != Accounts::Borrowed) {
                 let known = AccountRef {

@@ -1,18 +1,13 @@
-//! The automatic reply of a leaver's mailbox: when it is to be set, when to be ended, when to be given up.
+//! The automatic reply of a leaver's mailbox: when it is to be set, when to be ended, when to be left alone.
 //!
 //! Invariant: it is decided from what the platform remembers, never by looking at the mailbox. A mailbox that
 //! cannot be read must not keep anybody's sign-in open.
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::{Decision, View};
 use crate::entitlement::{Account, Kind};
-use crate::journal::{AutomaticReply, PersonState, ReplyState};
+use crate::journal::{PersonState, ReplyState};
 use crate::plan::{Accounts, Phase, Reply};
 use crate::policy::Settings;
-
-/// How long a mailbox is asked again that does not take what it is told.
-const PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What is to be done about the mailbox now.
 pub(super) fn reply<'a>(
@@ -21,51 +16,51 @@ pub(super) fn reply<'a>(
     accounts: Accounts,
     view: &View,
     state: &PersonState,
-    now: Timestamp,
 ) -> Option<Reply<'a>> {
-    let account = account(view).filter(|_| accounts == Accounts::Directory);
-    let known = state.reply.filter(|known| !is_over(*known, now));
-    match (phase, known.map(|known| known.state)) {
-        _ if account.is_none() => None,
-        (Phase::Gone, standing) => {
-            let due = match standing {
-                Some(ReplyState::Owed | ReplyState::Ending) => true,
-                Some(ReplyState::Set | ReplyState::Void) => false,
+    account(view).filter(|_| accounts == Accounts::Directory)?;
+    let known = state.reply.map(|known| known.state);
+    match phase {
+        Phase::Gone => {
+            let due = match known {
+                Some(ReplyState::Owed | ReplyState::Ending | ReplyState::Stuck) => true,
+                Some(ReplyState::Set | ReplyState::Void | ReplyState::Unsure) => false,
                 // Mailboxes come with licences. Whoever had left before the policy asked for a reply is left alone.
-                None => state.reply.is_none() && state.left_at.is_none() && is_licensed(view),
+                None => state.left_at.is_none() && is_licensed(view),
             };
             let text = settings.automatic_reply.as_deref().filter(|_| due);
             text.map(Reply::Set)
         }
-        // Whether one that is owed has been set after all, nobody knows.
-        (Phase::Active, Some(ReplyState::Owed | ReplyState::Set | ReplyState::Ending)) => Some(Reply::End),
+        Phase::Active => {
+            // Whether one that is owed has been set after all, nobody knows.
+            let on = [
+                ReplyState::Owed,
+                ReplyState::Unsure,
+                ReplyState::Set,
+                ReplyState::Ending,
+            ];
+            known.filter(|known| on.contains(known)).map(|_| Reply::End)
+        }
         _ => None,
     }
 }
 
-/// Writes into the decision what is not tried any more.
-pub(super) fn give_up(phase: Phase, view: &View, now: Timestamp, decision: &mut Decision) {
-    let Some(known) = decision.state.reply else { return };
-    let over = is_over(known, now);
-    match (phase, known.state) {
-        (Phase::Gone, ReplyState::Owed) if over => {
-            let note = "the mailbox has not taken the automatic reply for days: none is set any more";
-            decision.plan.notes.push(note.to_owned());
-            decision.state.reply = Some(AutomaticReply {
-                state: ReplyState::Void,
-                since: now,
-            });
+/// Says what is not tried any more, and forgets what is over.
+pub(super) fn look_back(phase: Phase, view: &View, decision: &mut Decision) {
+    let note = match (phase, decision.state.reply.map(|known| known.state)) {
+        (Phase::Gone, Some(ReplyState::Unsure)) => {
+            "the mailbox did not take the automatic reply for a week: it is not asked any more"
         }
-        (Phase::Active, ReplyState::Ending) if over => {
-            let note = "the mailbox could not be told for days to end the leaver's automatic reply: look whether it does";
-            decision.plan.notes.push(note.to_owned());
-            decision.state.reply = None;
+        (Phase::Active, Some(ReplyState::Stuck)) => {
+            "the mailbox could not be told for a week to end the leaver's automatic reply: look whether it does"
         }
         // Nothing was set; or the mailbox has gone with the account that is replaced now.
-        (Phase::Active, ReplyState::Void) => decision.state.reply = None,
-        (Phase::Active, _) if view.actual.account.is_none() => decision.state.reply = None,
-        _ => {}
-    }
+        (Phase::Active, known) if known == Some(ReplyState::Void) || view.actual.account.is_none() => {
+            decision.state.reply = None;
+            return;
+        }
+        _ => return,
+    };
+    decision.plan.notes.push(note.to_owned());
 }
 
 fn account(view: &View) -> Option<&Account> {
@@ -75,9 +70,4 @@ fn account(view: &View) -> Option<&Account> {
 fn is_licensed(view: &View) -> bool {
     let mut held = view.actual.held.iter();
     held.any(|held| held.entitlement.kind == Kind::License)
-}
-
-fn is_over(known: AutomaticReply, now: Timestamp) -> bool {
-    matches!(known.state, ReplyState::Owed | ReplyState::Ending)
-        && now.duration_since(known.since) >= PATIENCE
 }

@@ -14,6 +14,7 @@ use crate::directory::{Directory, Object};
 use crate::errors::Fail;
 use crate::odata::{ValueRow, collection};
 use crate::schema::{FILTER, Kind, no_property};
+use crate::service_principals;
 
 /// The role of an assignment to an application that has no roles.
 pub(crate) const DEFAULT: &str = "00000000-0000-0000-0000-000000000000";
@@ -299,6 +300,24 @@ pub(crate) fn of_resource(directory: &Directory, resource: &str) -> impl Iterato
     let held = directory.app_role_assignments.values();
     held.filter(move |assignment| assignment.resource == resource)
         .map(|assignment| view(directory, assignment))
+}
+
+/// The values of the roles that a principal holds itself in one application.
+pub(crate) fn values(directory: &Directory, principal: &str, app: &str) -> Vec<String> {
+    let Some(resource) = service_principals::of(directory, app) else {
+        return Vec::new();
+    };
+    let roles = resource.props.get("appRoles").and_then(Value::as_array);
+    let held = |id: &str| {
+        directory.app_role_assignments.values().any(|assignment| {
+            assignment.principal == principal && assignment.resource == resource.id && assignment.role == id
+        })
+    };
+    let held = |role: &&Value| role["id"].as_str().is_some_and(held);
+    let roles = roles.into_iter().flatten().filter(held);
+    roles
+        .filter_map(|role| role["value"].as_str().map(str::to_owned))
+        .collect()
 }
 
 /// What a principal holds itself, as `application/value of the role`.

@@ -1,9 +1,7 @@
 //! `/applications` ("Create application", "Update application", "Delete application", "application: addPassword"):
 //! registrations, by id or by `appId`. The service principals of the tenant follow them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -15,7 +13,7 @@ use crate::errors::Fail;
 use crate::schema::Access::{Fixed, Shown};
 use crate::schema::Edm::{Bool, Complex, Complexes, Instant, Text, Texts};
 use crate::schema::{Kind, Property, p};
-use crate::{deleted, directory_query, service_principals};
+use crate::{credentials, deleted, directory_query, service_principals};
 
 /// "application resource type".
 pub(crate) const PROPERTIES: &[Property] = &[
@@ -82,9 +80,9 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
             let id = keyed(directory, call, kind, key)?.id.clone();
             match (rest, call.method.as_str()) {
                 (["owners", rest @ ..], _) => owners(directory, call, &id, rest),
-                (["addPassword"], "POST") => add_password(directory, call, &id),
-                (["removePassword"], "POST") => remove_password(directory, call, &id),
-                (["addPassword" | "removePassword"], _) | ([], _) => Err(Fail::method()),
+                (["addPassword"], "POST") => credentials::add(directory, call, &id),
+                (["removePassword"], "POST") => credentials::remove(directory, call, &id),
+                (["addPassword" | "removePassword"] | [], _) => Err(Fail::method()),
                 ([segment, ..], _) => Err(Fail::segment(segment)),
             }
         }
@@ -363,74 +361,4 @@ pub(crate) fn owners(directory: &mut Directory, call: &Call, id: &str, rest: &[&
         }
         _ => Err(Fail::method()),
     }
-}
-
-/// "application: addPassword": the secret is in this reply and nowhere else, not even here.
-pub(crate) fn add_password(directory: &mut Directory, call: &Call, id: &str) -> Outcome {
-    let empty = Value::Null;
-    let wish = call
-        .body
-        .as_ref()
-        .and_then(|body| body.get("passwordCredential"))
-        .unwrap_or(&empty);
-    let instant = |name: &str| match wish[name].as_str() {
-        None => Ok(None),
-        Some(text) => text
-            .parse::<Timestamp>()
-            .map(Some)
-            .map_err(|_| Fail::invalid(name, "PasswordCredential")),
-    };
-    let start = instant("startDateTime")?.unwrap_or(call.now);
-    let two_years = SignedDuration::from_hours(2 * 365 * 24);
-    let end = match instant("endDateTime")? {
-        Some(end) => end,
-        None => start
-            .checked_add(two_years)
-            .map_err(|_| Fail::invalid("startDateTime", "PasswordCredential"))?,
-    };
-    if end <= start {
-        return Err(Fail::invalid("endDateTime", "PasswordCredential"));
-    }
-    let noise = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
-    let secret = URL_SAFE_NO_PAD.encode(&noise[..30]);
-    let credential = json!({
-        "customKeyIdentifier": null, "displayName": wish["displayName"], "endDateTime": graph_time(end),
-        "hint": &secret[..3], "keyId": directory.ids.guid(), "secretText": null,
-        "startDateTime": graph_time(start),
-    });
-    let mut answer = credential.clone();
-    answer["secretText"] = secret.into();
-    directory.change(id, |object| {
-        let mut held = object.props.get("passwordCredentials").cloned();
-        if let Some(items) = held.get_or_insert_with(|| json!([])).as_array_mut() {
-            items.push(credential);
-        }
-        object.set("passwordCredentials", held.unwrap_or_default());
-    });
-    if let Some(map) = answer.as_object_mut() {
-        let context = call.context("microsoft.graph.passwordCredential");
-        map.shift_insert(0, "@odata.context".to_owned(), context.into());
-    }
-    Ok(Answer::ok(answer))
-}
-
-pub(crate) fn remove_password(directory: &mut Directory, call: &Call, id: &str) -> Outcome {
-    let key = call.object()?.get("keyId").and_then(Value::as_str);
-    let key = key.ok_or_else(|| Fail::invalid("keyId", "PasswordCredential"))?;
-    let held = directory
-        .get(id)
-        .and_then(|object| object.props.get("passwordCredentials"));
-    let held: Vec<Value> = held.and_then(Value::as_array).cloned().unwrap_or_default();
-    let left: Vec<Value> = held
-        .iter()
-        .filter(|credential| credential["keyId"] != key)
-        .cloned()
-        .collect();
-    if left.len() == held.len() {
-        return Err(Fail::bad(format!(
-            "No password credential found with keyId '{key}'."
-        )));
-    }
-    directory.change(id, |object| object.set("passwordCredentials", left.into()));
-    Ok(Answer::done())
 }

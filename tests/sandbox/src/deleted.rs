@@ -47,7 +47,7 @@ fn find<'a>(directory: &'a Directory, id: &str) -> Result<&'a Object, Fail> {
 /// Takes an object out of the live ones, with every link and assignment.
 pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
     let (groups, members) = directory.members.forget(id);
-    let (owned, _) = directory.owners.forget(id);
+    let (owned, owners) = directory.owners.forget(id);
     let (managers, reports) = directory.reports.forget(id);
     let app_roles = app_roles::forget(directory, id);
     let (units, in_unit) = directory.units.forget(id);
@@ -80,6 +80,7 @@ pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
         },
         units,
         owned,
+        owners,
         manager: managers.into_iter().next(),
         reports,
         roles: held,
@@ -177,6 +178,11 @@ fn relink(directory: &mut Directory, id: &str, shelf: Shelf) {
     for unit in shelf.units {
         if there(directory, &unit) {
             directory.units.add(&unit, id);
+        }
+    }
+    for owner in shelf.owners {
+        if there(directory, &owner) {
+            directory.owners.add(id, &owner);
         }
     }
     for group in shelf.owned {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::call::{Answer, Call, Outcome};
 use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
-use crate::odata::{Expr, collection};
+use crate::odata::{Expr, collection, counted};
 use crate::schema::{FILTER, Kind, ORDER, SELECT, no_property};
 
 /// Refuses what needs an advanced query and is none, and what names an unknown property.
@@ -192,17 +192,19 @@ pub(crate) fn count_of<'a>(
     kind: Option<Kind>,
     objects: impl Iterator<Item = &'a Object>,
 ) -> Outcome {
-    if !call.options.eventual {
-        return Err(Fail::bad("$count is not currently supported."));
-    }
     let filter = call.options.filter.as_ref();
     for path in filter.iter().flat_map(|filter| filter.paths()) {
         if let Some(kind) = kind {
             kind.queried(FILTER, path.first().map_or("", String::as_str))?;
         }
     }
-    let matching = objects
-        .filter(|object| kind.is_none_or(|kind| object.kind == kind) && object.seen_by(call))
-        .filter(|object| filter.is_none_or(|filter| filter.holds(&|name| directory.value(object, name))));
-    Ok(Answer::number(matching.count()))
+    let seen = objects.filter(|object| kind.is_none_or(|kind| object.kind == kind) && object.seen_by(call));
+    counted(
+        call,
+        seen.map(|object| ObjectRow {
+            directory,
+            object,
+            mixed: false,
+        }),
+    )
 }

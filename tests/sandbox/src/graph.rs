@@ -22,13 +22,14 @@ pub(crate) fn answer(directory: &mut Directory, call: &Call) -> Outcome {
 fn routed(directory: &mut Directory, call: &Call) -> Outcome {
     schedules::advance(directory, call.now);
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    if let [kind @ ("users" | "groups"), "delta" | "microsoft.graph.delta"] = segments.as_slice() {
+    if let [segment, "delta" | "microsoft.graph.delta"] = segments.as_slice()
+        && let Some(kind) = Kind::tracked(segment)
+    {
         if call.method != "GET" {
             return Err(Fail::method());
         }
         deleted::purge_old(directory, call.now);
         audit::settle(directory, &Author::of(call), None);
-        let kind = if *kind == "users" { Kind::User } else { Kind::Group };
         return delta::answer(directory, call, kind);
     }
     if call.options.delta_token.is_some() {

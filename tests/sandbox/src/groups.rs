@@ -166,7 +166,7 @@ fn update(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
                 Kind::Group.writable(name, value)?;
                 if name == "isAssignableToRole" && group.props.get(name) != Some(value) {
                     return Err(Fail::bad(
-                        "Property 'isAssignableToRole' cannot be changed after the group is created.",
+                        "Value for IsAssignableToRole cannot be updated for groups assignable to role.",
                     ));
                 }
                 let needed = ["displayName", "mailEnabled", "mailNickname", "securityEnabled"];

@@ -9,6 +9,7 @@ mod call;
 mod clock;
 mod conditional_access;
 mod control;
+mod credentials;
 mod deleted;
 mod delta;
 mod delta_changes;

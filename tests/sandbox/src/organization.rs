@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::call::{Answer, Call, Outcome};
 use crate::directory::{Directory, Object};
 use crate::errors::Fail;
-use crate::odata::{ValueRow, collection};
+use crate::odata::{ValueRow, collection, counted};
 use crate::relations;
 use crate::schema::Kind;
 
@@ -113,6 +113,10 @@ pub(crate) fn one_or_all(call: &Call, rest: &[&str], fragment: &str, values: Vec
                 .zip(1..)
                 .map(|(value, place)| ValueRow { place, value });
             collection(call, fragment, rows)
+        }
+        (["$count"], "GET") => {
+            let rows = values.into_iter().zip(1..);
+            counted(call, rows.map(|(value, place)| ValueRow { place, value }))
         }
         ([key], "GET") => {
             let found = values

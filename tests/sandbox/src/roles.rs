@@ -8,13 +8,12 @@ use uuid::Uuid;
 
 use crate::call::{Answer, Call, Outcome};
 use crate::directory::Directory;
-use crate::directory_roles;
 use crate::errors::Fail;
-use crate::odata::{ValueRow, collection};
+use crate::odata::{ValueRow, collection, counted};
 use crate::organization::one_or_all;
 use crate::role_definitions::{BUILT_IN, BuiltIn, by_id};
 use crate::schema::{FILTER, Kind, SELECT, no_property, unknown};
-use crate::{schedules, units};
+use crate::{directory_query, directory_roles, schedules, units};
 
 /// The scope of the whole tenant.
 pub(crate) const TENANT: &str = "/";
@@ -42,7 +41,18 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
             "roleManagement/directory/roleDefinitions",
             BUILT_IN.iter().map(|role| definition(call, role)).collect(),
         ),
-        (["roleAssignments"], "GET") => list(directory, call),
+        (["roleAssignments"], "GET") => list(directory, call, false),
+        (["roleAssignments", "$count"], "GET") => list(directory, call, true),
+        (["roleAssignments", id, relation], "GET") => {
+            let found = directory.assignments.values().find(|held| held.id == *id);
+            let held = found.ok_or_else(|| Fail::not_found(id))?;
+            related(
+                directory,
+                call,
+                (&held.principal, held.role, &held.scope),
+                relation,
+            )
+        }
         (["roleAssignments"], "POST") => create(directory, call),
         (["roleAssignments", id], "GET") => {
             let found = directory
@@ -110,7 +120,7 @@ fn with_context(call: &Call, mut value: Value) -> Value {
     value
 }
 
-fn list(directory: &Directory, call: &Call) -> Outcome {
+fn list(directory: &Directory, call: &Call, count: bool) -> Outcome {
     for path in call.options.filter.iter().flat_map(|filter| filter.paths()) {
         let name = path.first().map_or("", String::as_str);
         if !matches!(
@@ -127,7 +137,36 @@ fn list(directory: &Directory, call: &Call) -> Outcome {
             value: view(directory, assignment, call)?,
         });
     }
+    if count {
+        return counted(call, rows.into_iter());
+    }
     collection(call, "roleManagement/directory/roleAssignments", rows.into_iter())
+}
+
+/// What a role is held by, what role it is, and where it is held, as an answer of its own.
+pub(crate) fn related(
+    directory: &Directory,
+    call: &Call,
+    (principal, role, scope): (&str, &str, &str),
+    relation: &str,
+) -> Outcome {
+    let object = |id: &str| directory.get(id).ok_or_else(|| Fail::not_found(id));
+    match relation {
+        "principal" => directory_query::typed_entity(directory, call, object(principal)?),
+        "directoryScope" => {
+            let id = scope.rsplit('/').next().unwrap_or_default();
+            directory_query::typed_entity(directory, call, object(id)?)
+        }
+        "roleDefinition" => {
+            let mut value = definition(call, by_id(role).ok_or_else(|| Fail::not_found(role))?);
+            if let Some(map) = value.as_object_mut() {
+                let context = call.context("roleManagement/directory/roleDefinitions/$entity");
+                map.shift_insert(0, "@odata.context".to_owned(), context.into());
+            }
+            Ok(Answer::ok(value))
+        }
+        other => Err(Fail::segment(other)),
+    }
 }
 
 fn create(directory: &mut Directory, call: &Call) -> Outcome {

@@ -77,6 +77,7 @@ const USER: &[Property] = &[
     p("accountEnabled", Bool, Hidden),
     p("ageGroup", Text(32), Hidden),
     p("assignedLicenses", Complexes, FixedHidden),
+    p("assignedPlans", Complexes, FixedHidden),
     p("birthday", Instant, Hidden),
     p("city", Text(128), Hidden),
     p("companyName", Text(64), Hidden),
@@ -122,6 +123,7 @@ const USER: &[Property] = &[
     p("postalCode", Text(40), Hidden),
     p("preferredDataLocation", Text(32), Hidden),
     p("preferredName", Text(256), Hidden),
+    p("provisionedPlans", Complexes, FixedHidden),
     p("proxyAddresses", Texts, FixedHidden),
     p("refreshTokensValidFromDateTime", Instant, FixedHidden),
     p("responsibilities", Texts, Hidden),
@@ -153,19 +155,29 @@ const GROUP: &[Property] = &[
     p("mailNickname", Text(64), Shown),
     p("membershipRule", Text(3072), Shown),
     p("membershipRuleProcessingState", Text(16), Shown),
+    p("onPremisesDomainName", Text(256), Fixed),
     p("onPremisesLastSyncDateTime", Instant, Fixed),
+    p("onPremisesNetBiosName", Text(256), Fixed),
+    p("onPremisesProvisioningErrors", Complexes, Fixed),
+    p("onPremisesSamAccountName", Text(256), Fixed),
     p("onPremisesSecurityIdentifier", Text(256), Fixed),
     p("onPremisesSyncEnabled", Bool, Fixed),
     p("preferredDataLocation", Text(32), Shown),
     p("preferredLanguage", Text(32), Shown),
     p("proxyAddresses", Texts, Fixed),
     p("renewedDateTime", Instant, Fixed),
+    p("resourceBehaviorOptions", Texts, Shown),
+    p("resourceProvisioningOptions", Texts, Shown),
     p("securityEnabled", Bool, Shown),
     p("securityIdentifier", Text(256), Fixed),
     p("theme", Text(32), Shown),
     p("uniqueName", Text(128), Shown),
     p("visibility", Text(32), Shown),
+    p("serviceProvisioningErrors", Complexes, Fixed),
+    p("assignedLabels", Complexes, Hidden),
     p("assignedLicenses", Complexes, FixedHidden),
+    p("infoCatalogs", Texts, FixedHidden),
+    p("isManagementRestricted", Bool, FixedHidden),
     p("hasMembersWithLicenseErrors", Bool, FixedHidden),
     p("licenseProcessingState", Complex, FixedHidden),
 ];
@@ -277,6 +289,12 @@ impl Kind {
         }
     }
 
+    /// The kind that the collection of that name holds, where its changes can be asked for.
+    pub(crate) fn tracked(segment: &str) -> Option<Self> {
+        let kinds = [Self::User, Self::Group, Self::Application, Self::ServicePrincipal];
+        kinds.into_iter().find(|kind| kind.segment() == segment)
+    }
+
     /// Checks one property of a write.
     ///
     /// # Errors
@@ -355,6 +373,8 @@ impl Property {
     pub(crate) fn absent(&self) -> Value {
         match self.edm {
             Texts | Complexes => Value::Array(Vec::new()),
+            // Kept outside the directory, where an instant is never null.
+            Instant if matches!(self.name, "birthday" | "hireDate") => "0001-01-01T00:00:00Z".into(),
             // "onPremisesExtensionAttributes resource type": all fifteen are there always.
             Complex if self.name == EXTENSIONS => {
                 let names = fields(EXTENSIONS).unwrap_or_default().iter();

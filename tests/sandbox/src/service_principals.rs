@@ -4,9 +4,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::applications::{
-    add_password, check_roles, keyed, merge, none_enabled_gone, owners, remove_password,
-};
+use crate::applications::{check_roles, keyed, merge, none_enabled_gone, owners};
 use crate::call::{Answer, Call, Outcome};
 use crate::clock::graph_time;
 use crate::directory::{Directory, Object};
@@ -14,7 +12,7 @@ use crate::errors::Fail;
 use crate::schema::Access::{Fixed, Shown};
 use crate::schema::Edm::{Bool, Complex, Complexes, Instant, Text, Texts};
 use crate::schema::{Kind, Property, p};
-use crate::{app_roles, deleted, directory_query, relations};
+use crate::{app_roles, credentials, deleted, directory_query, relations};
 
 /// "servicePrincipal resource type".
 pub(crate) const PROPERTIES: &[Property] = &[
@@ -83,6 +81,10 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
         (["appRoleAssignedTo", rest @ ..], _) => app_roles::assigned_to(directory, call, id, rest),
         (["appRoleAssignments", rest @ ..], _) => app_roles::granted(directory, call, id, rest),
         (["owners", rest @ ..], _) => owners(directory, call, id, rest),
+        (["ownedObjects", rest @ ..], _) => {
+            let owned = directory.objects_of(directory.owners.sources(id));
+            relations::answer(directory, call, owned, rest)
+        }
         (["memberOf", rest @ ..], _) => {
             relations::answer(directory, call, relations::member_of(directory, id), rest)
         }
@@ -90,8 +92,8 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
             let found = relations::transitive_member_of(directory, id);
             relations::answer(directory, call, found, rest)
         }
-        (["addPassword"], "POST") => add_password(directory, call, id),
-        (["removePassword"], "POST") => remove_password(directory, call, id),
+        (["addPassword"], "POST") => credentials::add(directory, call, id),
+        (["removePassword"], "POST") => credentials::remove(directory, call, id),
         ([] | ["addPassword" | "removePassword"], _) => Err(Fail::method()),
         ([segment, ..], _) => Err(Fail::segment(segment)),
     }

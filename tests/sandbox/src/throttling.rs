@@ -189,12 +189,17 @@ fn writes(method: &str, path: &[String]) -> bool {
 /// `path` are the decoded segments after the version.
 pub(crate) fn resource_units(method: &str, path: &[&str], query: &str) -> u32 {
     let read = method.eq_ignore_ascii_case("GET");
-    let mut units: i64 = match path {
+    // `microsoft.graph.checkMemberGroups` is `checkMemberGroups`.
+    let path: Vec<&str> = path
+        .iter()
+        .map(|segment| segment.trim_start_matches("microsoft.graph."))
+        .collect();
+    let mut units: i64 = match path.as_slice() {
         ["groups", _, "transitiveMembers", ..] if read => 5,
         [_, _, "isMemberOf" | "checkMemberGroups" | "checkMemberObjects"]
         | ["domains", _, "domainNameReferences"] => 4,
         ["subscribedSkus" | "contracts", ..] | ["groups", _, "members", ..] if read => 3,
-        ["directoryObjects", "getByIds" | "microsoft.graph.getByIds"] | [_, _, "getObjectsById"] => 3,
+        ["directoryObjects", "getByIds"] | [_, _, "getObjectsById"] => 3,
         ["users" | "applications"]
         | [
             "users",
@@ -250,6 +255,8 @@ mod tests {
         check("GET", &["groups", "1", "transitiveMembers"], "", 5);
         check("GET", &["users", "1", "memberOf"], "", 2);
         check("POST", &["users", "1", "checkMemberGroups"], "", 4);
+        check("POST", &["users", "1", "microsoft.graph.getMemberGroups"], "", 2);
+        check("POST", &["directoryObjects", "microsoft.graph.getByIds"], "", 3);
         check("GET", &["subscribedSkus"], "", 3);
     }
 }

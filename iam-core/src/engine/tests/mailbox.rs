@@ -134,11 +134,12 @@ async fn a_mailbox_that_never_answers_is_given_up_and_that_is_said() {
     world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
     world.until("2026-12-01T08:59:59Z").await;
     assert_eq!(world.standing("W-1").await, Some(ReplyState::Owed));
-    let report = world.at("2026-12-01T09:00:00Z").await;
+    world.at("2026-12-01T09:00:00Z").await;
+    assert_eq!(world.standing("W-1").await, Some(ReplyState::Unsure));
+    let report = world.at("2026-12-01T10:00:00Z").await;
     let notes: Vec<&String> = report.people.iter().flat_map(|run| &run.notes).collect();
     assert!(notes.iter().any(|note| note.contains("mailbox")), "{report:?}");
     assert_eq!(report.totals().open, 0, "{report:?}");
-    assert_eq!(world.standing("W-1").await, Some(ReplyState::Void));
     assert_eq!(
         world.engine.next_due().await.unwrap(),
         Some("2026-12-24T09:00:00Z".parse().unwrap())
@@ -194,6 +195,47 @@ async fn who_comes_back_is_not_answered_for() {
     // And leaves again.
     world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
     assert_eq!(world.reply("W-1").as_deref(), Some(REPLY));
+}
+
+#[tokio::test]
+async fn a_restored_account_does_not_go_on_answering() {
+    let world = told();
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
+    world.until("2026-12-24T10:00:00Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka deleted: ");
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    world.until("2026-12-24T11:00:00Z").await;
+    assert_eq!(
+        world.look("W-1"),
+        "mei.tanaka enabled: All Staff, SPE_E3, sg-sales"
+    );
+    assert_eq!((world.reply("W-1"), world.standing("W-1").await), (None, None));
+}
+
+#[tokio::test]
+async fn whoever_is_back_after_a_reply_that_nobody_is_sure_of_is_not_answered_for() {
+    for (days, asked) in [(1, false), (6, true), (20, true), (25, false)] {
+        let world = told();
+        world.hear(&["W-1 Mei Tanaka Security"]).await;
+        world
+            .moody
+            .fail("set_automatic_reply", 1, Mood::Lies(ErrorKind::Unavailable));
+        world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
+        assert_eq!(world.standing("W-1").await, Some(ReplyState::Owed));
+        if asked {
+            let refuses = Mood::Refuses(ErrorKind::Unavailable);
+            world.moody.fail("set_automatic_reply", usize::MAX, refuses);
+            world.until(&format!("2026-12-{days:02}T00:00:00Z")).await;
+        }
+        world.clock.advance(SignedDuration::from_hours(24 * days));
+        world.hear(&["W-1 Mei Tanaka Sales"]).await;
+        assert_eq!(
+            (world.reply("W-1"), world.standing("W-1").await),
+            (None, None),
+            "{days}"
+        );
+    }
 }
 
 #[tokio::test]

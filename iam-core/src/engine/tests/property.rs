@@ -276,8 +276,9 @@ impl Story {
             let reply = state.reply.map(|reply| reply.state);
             match phase {
                 "gone" if !live.is_empty() => {
+                    let settled = [ReplyState::Set, ReplyState::Void, ReplyState::Unsure];
                     assert!(
-                        matches!(reply, None | Some(ReplyState::Set | ReplyState::Void)),
+                        reply.is_none_or(|reply| settled.contains(&reply)),
                         "{} {reply:?}",
                         seen()
                     );
@@ -285,6 +286,8 @@ impl Story {
                         assert!(self.world.reply(id).is_some(), "{}", seen());
                     }
                 }
+                // One that failed for a week is reported, and left to somebody else.
+                "at work" if reply == Some(ReplyState::Stuck) => {}
                 "at work" => assert_eq!((reply, self.world.reply(id)), (None, None), "{}", seen()),
                 _ => {}
             }

@@ -1,7 +1,7 @@
 //! Authentication methods and temporary access passes, through the typed client.
 
 use iam_core::ErrorKind;
-use iam_graph::authentication::{Form, NewAccessPass};
+use iam_graph::authentication::{AuthenticationMethod, Form, NewAccessPass};
 use serde_json::{Value, json};
 
 use super::tenant;
@@ -14,7 +14,7 @@ async fn methods_are_cleared_and_the_password_stays() {
     let registered = |user: &&Value| !user["authenticationMethods"].as_array().unwrap().is_empty();
     let veteran = users.iter().find(registered).unwrap()["id"].as_str().unwrap();
     let before = tenant.client.authentication_methods(veteran).await.unwrap();
-    let forms: Vec<Form> = before.iter().map(|method| method.form()).collect();
+    let forms: Vec<Form> = before.iter().map(AuthenticationMethod::form).collect();
     let expect = [
         Form::Password,
         Form::Phone,

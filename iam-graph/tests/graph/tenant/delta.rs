@@ -38,10 +38,6 @@ impl Tenant {
         (round.all().await.unwrap(), round.acknowledge().unwrap())
     }
 
-    fn id(&self, worker: &str) -> String {
-        self.user(worker)["id"].as_str().unwrap().to_owned()
-    }
-
     fn how_many_users(&self) -> usize {
         self.sandbox.state()["users"].as_array().unwrap().len()
     }
@@ -100,7 +96,7 @@ async fn all_users_come_and_then_what_changes() {
     let (changes, after) = tenant.users(&query.clone().since(&link)).await;
     assert_eq!(changes.len(), 2, "{changes:?}");
     let user_now = of(&changes, &noah);
-    assert_eq!(user_now.item.other["city"], "Hobart");
+    assert_eq!(user_now.item.city.as_deref(), Some("Hobart"));
     assert!(
         user_now.item.display_name.is_some(),
         "the rest of the selection comes too"
@@ -126,7 +122,7 @@ async fn all_users_come_and_then_what_changes() {
         .await;
     let (changes, after) = tenant.users(&query.clone().minimal().since(&after)).await;
     let user_now = of(&changes, &noah);
-    assert!(user_now.properties.contains("city") && user_now.item.other["city"].is_null());
+    assert!(user_now.properties.contains("city") && user_now.item.city.is_none());
     assert_eq!(reason(&changes, &other), Reason::Purged);
 
     tenant.client.delete_user(&camila).await.unwrap();

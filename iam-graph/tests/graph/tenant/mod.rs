@@ -7,13 +7,19 @@ mod authentication;
 mod batches;
 mod crowd;
 mod delta;
+mod eligibility;
 mod entitlements;
 mod facts;
+mod groups;
 mod listing;
 mod mail;
+mod memberships;
+mod people;
 mod provisioning;
 mod refusals;
+mod restoring;
 mod trouble;
+mod units;
 
 use std::sync::Arc;
 
@@ -92,6 +98,10 @@ impl Tenant {
             Applied::Done { account: Some(id) } => id,
             other => panic!("{other:?}"),
         }
+    }
+
+    fn id(&self, key: &str) -> String {
+        self.user(key)["id"].as_str().unwrap().to_owned()
     }
 
     fn user(&self, key: &str) -> Value {
@@ -173,6 +183,6 @@ fn create(local: &str) -> Action {
     }
 }
 
-fn kind(outcome: Result<Applied>) -> ErrorKind {
+fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {
     outcome.unwrap_err().kind()
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use iam_core::ErrorKind;
 use iam_core::entitlement::Via;
 use iam_core::person::PersonKey;
 use iam_core::target::{Keys, PersonRef, Target};
 use serde_json::json;
 
-use super::{graph, not_found, page};
+use super::{failure, graph, not_found, page};
 
 #[tokio::test]
 async fn observing_tells_how_everything_is_held() {
@@ -107,6 +108,35 @@ async fn observing_tells_how_everything_is_held() {
     let catalog = graph.target.catalog().await.unwrap();
     assert_eq!(catalog.domains.iter().collect::<Vec<_>>(), ["x.example"]);
     assert_eq!(catalog.items.len(), 4);
+}
+
+#[tokio::test]
+async fn a_tenant_without_eligible_roles_is_observed_and_a_refusal_is_not_overlooked() {
+    let tenant = |code: &'static str, status: u16| {
+        graph(move |line, _| match line {
+            "GET /users/u1" => (200, json!({"id": "u1"})),
+            line if line.contains("roleEligibilitySchedule") => {
+                failure(status, code, "The tenant needs a licence.")
+            }
+            _ => page(json!([])),
+        })
+    };
+    let who = [PersonRef {
+        person: PersonKey::new("W-1"),
+        account: "u1".into(),
+    }];
+    let without = tenant("AadPremiumLicenseRequired", 400).await;
+    let actual = without.target.observe(&who).await.unwrap();
+    assert!(actual[0].account.is_some() && actual[0].held.is_empty());
+    let denied = tenant("Authorization_RequestDenied", 403).await;
+    let error = denied.target.observe(&who).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(
+        error
+            .to_string()
+            .contains("RoleEligibilitySchedule.Read.Directory"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ pub(crate) struct Object {
     pub(crate) mailbox: Map<String, Value>,
     /// How a user can prove who it is, beside the password.
     pub(crate) methods: Vec<Method>,
+    /// Key id and digest of each secret of an application.
+    pub(crate) secrets: Vec<(String, Vec<u8>)>,
     /// What a soft-deleted object gets back when it is restored.
     pub(crate) shelf: Shelf,
 }
@@ -48,7 +50,10 @@ pub(crate) struct Shelf {
     pub(crate) members: Vec<String>,
     /// Administrative units.
     pub(crate) units: Vec<String>,
+    /// Groups that it owns.
     pub(crate) owned: Vec<String>,
+    /// Who owns it.
+    pub(crate) owners: Vec<String>,
     pub(crate) manager: Option<String>,
     pub(crate) reports: Vec<String>,
     /// Role definition id and scope.
@@ -75,6 +80,7 @@ impl Object {
             inherited: BTreeMap::new(),
             mailbox: Map::new(),
             methods: Vec::new(),
+            secrets: Vec::new(),
             shelf: Shelf::default(),
         }
     }

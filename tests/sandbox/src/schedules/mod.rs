@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::call::{Answer, Call, Outcome};
 use crate::directory::Directory;
 use crate::errors::Fail;
-use crate::odata::{ValueRow, collection};
+use crate::odata::{ValueRow, collection, counted};
 use crate::role_definitions::by_id;
 use crate::roles;
 use crate::schema::{FILTER, no_property};
@@ -148,11 +148,14 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Op
         ("Requests", [_, "cancel"], "POST") => {
             Err(Fail::bad("The request is completed: it cannot be canceled."))
         }
-        ("Requests" | "s" | "Instances", [], "GET") => {
+        ("Requests" | "s" | "Instances", [] | ["$count"], "GET") => {
             let values = listed(directory, call, standing, list);
             checked(call, standing).and_then(|()| {
                 let rows = values.into_iter().zip(1..);
                 let rows = rows.map(|(value, place)| ValueRow { place, value });
+                if !rest.is_empty() {
+                    return counted(call, rows);
+                }
                 collection(call, &format!("roleManagement/directory/{first}"), rows)
             })
         }
@@ -165,6 +168,19 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Op
                     &format!("roleManagement/directory/{first}/$entity"),
                     found,
                 ))
+            })
+        }
+        ("Requests" | "s" | "Instances", [id, relation], "GET") => {
+            let mut values = listed(directory, call, standing, list).into_iter();
+            let found = values.find(|value| value["id"] == **id);
+            found.ok_or_else(|| Fail::not_found(id)).and_then(|found| {
+                let text = |name: &str| found[name].as_str().unwrap_or_default();
+                let held = (
+                    text("principalId"),
+                    text("roleDefinitionId"),
+                    text("directoryScopeId"),
+                );
+                roles::related(directory, call, held, relation)
             })
         }
         ("Requests" | "s" | "Instances", [] | [_] | [_, "cancel"], _) => Err(Fail::method()),

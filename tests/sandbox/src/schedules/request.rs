@@ -33,7 +33,8 @@ fn wish(body: &Map<String, Value>, now: Timestamp) -> Result<Wish, Fail> {
                 .ok_or_else(|| wrong(&format!("{name} is no instant")))
         }
     };
-    let from = instant(info.get("startDateTime"), "startDateTime")?.unwrap_or(now);
+    // What should have begun begins now, and has its whole duration.
+    let from = instant(info.get("startDateTime"), "startDateTime")?.map_or(now, |from| from.max(now));
     let none = Map::new();
     let expiration = info.get("expiration").and_then(Value::as_object).unwrap_or(&none);
     let kind = expiration
@@ -56,14 +57,14 @@ fn wish(body: &Map<String, Value>, now: Timestamp) -> Result<Wish, Fail> {
         }
         _ => return Err(wrong("expiration has no such type")),
     };
-    if until.is_some_and(|until| until <= from || until <= now) {
+    if until.is_some_and(|until| until <= from) {
         return Err(wrong("it ends before it begins"));
     }
     let expiration = json!({
         "type": kind, "endDateTime": until.map(graph_time), "duration": expiration.get("duration"),
     });
     Ok(Wish {
-        from: from.max(now),
+        from,
         until,
         expiration,
     })

@@ -1,8 +1,8 @@
-//! Applications and service principals: register, change, delete, restore, refuse.
+//! Applications: register, change, delete, restore, refuse.
 
 use serde_json::{Value, json};
 
-use crate::{Tenant, read};
+use crate::Tenant;
 
 const READER: &str = "0f4bd5c6-6c1a-4a7b-8a2b-6f1b1f0a0001";
 
@@ -255,81 +255,6 @@ async fn an_enabled_role_is_disabled_before_it_goes() {
 }
 
 #[tokio::test]
-async fn a_service_principal_is_made_once_from_its_application() {
-    let tenant = Tenant::empty().await;
-    let (_, app) = register(&tenant, "Lab", json!({ "tags": ["x"] })).await;
-    let post = "POST /servicePrincipals";
-    let made = tenant.check(post, json!({ "appId": app }), 201, "").await;
-    let id = made.body["id"].as_str().unwrap();
-    assert_eq!(
-        made.header("location"),
-        format!("{}/servicePrincipals/{id}", tenant.sandbox.graph())
-    );
-    assert_eq!(made.body["appDisplayName"], "Lab");
-    assert_eq!(made.body["servicePrincipalNames"], json!([app]));
-    assert_eq!(made.body["appRoleAssignmentRequired"], false);
-    let again = tenant
-        .check(post, json!({ "appId": app }), 409, "already in use")
-        .await;
-    assert_eq!(again.code(), "Request_MultipleObjectsWithSameKeyValue");
-    assert_eq!(
-        again.body["error"]["details"][0]["target"],
-        "servicePrincipalNames"
-    );
-    tenant.check(post, json!({}), 400, "appId").await;
-    let unknown = json!({ "appId": "00000000-0000-0000-0000-0000000000aa" });
-    tenant
-        .check(post, unknown, 400, "NoBackingApplicationObject")
-        .await;
-
-    let key = format!("/servicePrincipals(appId='{app}')");
-    tenant
-        .check(
-            &format!("PATCH {key}"),
-            json!({ "accountEnabled": false, "notes": "off" }),
-            204,
-            "",
-        )
-        .await;
-    let found = tenant
-        .get(&format!("/servicePrincipals/{id}?$select=accountEnabled,notes"))
-        .await;
-    assert_eq!(
-        (&found.body["accountEnabled"], &found.body["notes"]),
-        (&json!(false), &json!("off"))
-    );
-    tenant
-        .check(&format!("PATCH {key}"), json!({ "appId": id }), 400, "read-only")
-        .await;
-    let listed = tenant
-        .get(&format!(
-            "/servicePrincipals?$filter=servicePrincipalNames/any(n:n eq '{app}')"
-        ))
-        .await;
-    assert_eq!(listed.column("id"), [id]);
-
-    tenant
-        .check(&format!("DELETE /servicePrincipals/{id}"), Value::Null, 204, "")
-        .await;
-    let second = tenant.check(post, json!({ "appId": app }), 201, "").await;
-    let restore = format!("POST /directory/deletedItems/{id}/restore");
-    tenant.check(&restore, Value::Null, 409, "already in use").await;
-    let second = second.body["id"].as_str().unwrap();
-    tenant
-        .check(
-            &format!("DELETE /servicePrincipals/{second}"),
-            Value::Null,
-            204,
-            "",
-        )
-        .await;
-    tenant
-        .check(&restore, Value::Null, 200, "#microsoft.graph.servicePrincipal")
-        .await;
-    assert_eq!(tenant.get(&key).await.body["id"], json!(id));
-}
-
-#[tokio::test]
 async fn owners_and_secrets_are_added_and_removed() {
     let tenant = Tenant::empty().await;
     let (id, _) = register(&tenant, "Lab", json!({})).await;
@@ -369,35 +294,31 @@ async fn owners_and_secrets_are_added_and_removed() {
 }
 
 #[tokio::test]
-async fn the_client_and_its_permissions_are_there() {
+async fn delta_tells_what_became_of_applications() {
     let tenant = Tenant::empty().await;
-    let app = tenant.sandbox.client_id();
-    let own = tenant.get(&format!("/applications(appId='{app}')")).await;
-    assert_eq!(own.body["displayName"], "Identity lifecycle");
-    let graph = tenant
-        .get("/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')?$select=id,appRoles")
-        .await;
-    let roles = graph.body["appRoles"].as_array().unwrap();
-    let id = |value: &str| {
-        let role = roles.iter().find(|role| role["value"] == value).unwrap();
-        role["id"].clone()
+    let link = async |path: &str| {
+        let reply = tenant.get(path).await;
+        let link = reply.body["@odata.deltaLink"].as_str().unwrap().to_owned();
+        (reply, link)
     };
-    let held = tenant
-        .get(&format!("/servicePrincipals(appId='{app}')/appRoleAssignments"))
+    let (all, next) = link("/applications/delta()?$select=displayName").await;
+    assert_eq!(all.column("displayName"), ["Identity lifecycle"]);
+    let (id, app) = register(&tenant, "Lab", json!({})).await;
+    let (new, next) = link(&next).await;
+    assert_eq!(new.column("id"), [id.as_str()]);
+    let (_, principals) = link("/servicePrincipals/delta?$deltatoken=latest").await;
+    let made = tenant
+        .check("POST /servicePrincipals", json!({ "appId": app }), 201, "")
         .await;
-    let held: Vec<&Value> = held.values().iter().map(|row| &row["appRoleId"]).collect();
-    assert!(held.contains(&&id("User.ReadWrite.All")) && !held.contains(&&id("Directory.Read.All")));
-
-    // A batch goes the same way.
-    let batch = json!({ "requests": [
-        { "id": "1", "method": "POST", "url": "/applications", "body": { "displayName": "Lab" },
-          "headers": { "content-type": "application/json" } },
-        { "id": "2", "method": "GET", "url": "/applications?$filter=displayName eq 'Lab'", "dependsOn": ["1"] },
-    ] });
-    let root = tenant.sandbox.graph();
-    let answer = read(tenant.request("POST", &format!("{root}/$batch")).json(&batch)).await;
-    let answers = answer.body["responses"].as_array().unwrap();
-    let of = |id: &str| answers.iter().find(|item| item["id"] == id).unwrap();
-    assert_eq!(of("1")["status"], 201);
-    assert_eq!(of("2")["body"]["value"].as_array().unwrap().len(), 1);
+    let (new, _) = link(&principals).await;
+    assert_eq!(new.column("id"), [made.body["id"].as_str().unwrap()]);
+    tenant
+        .check(&format!("DELETE /applications/{id}"), Value::Null, 204, "")
+        .await;
+    let (gone, _) = link(&next).await;
+    assert_eq!(gone.values()[0]["@removed"]["reason"], "changed");
+    let other = next.replace("/applications/", "/servicePrincipals/");
+    tenant
+        .check(&format!("GET {other}"), Value::Null, 400, "token")
+        .await;
 }

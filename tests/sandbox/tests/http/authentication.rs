@@ -127,7 +127,7 @@ async fn numbers_and_addresses_are_registered_once() {
 #[tokio::test]
 async fn a_pass_is_shown_once_and_a_new_one_takes_its_place() {
     let mut tenant = Tenant::empty().await;
-    tenant.sandbox.set_token_lifetime(Duration::from_secs(7 * 86_400));
+    tenant.sandbox.set_token_lifetime(Duration::from_hours(7 * 24));
     tenant.sign_in().await;
     let ann = tenant.hire("ann", json!({})).await;
     let at = format!("/users/{ann}/authentication/temporaryAccessPassMethods");
@@ -153,7 +153,7 @@ async fn a_pass_is_shown_once_and_a_new_one_takes_its_place() {
     }
     assert!(!tenant.sandbox.state().to_string().contains(pass));
 
-    let tomorrow = tenant.sandbox.now() + Duration::from_secs(86_400);
+    let tomorrow = tenant.sandbox.now() + Duration::from_hours(24);
     let later = json!({ "startDateTime": tomorrow.to_string(), "lifetimeInMinutes": 60 });
     let second = tenant.check(&post, later, 201, "NotYetValid").await;
     assert_eq!(
@@ -170,9 +170,9 @@ async fn a_pass_is_shown_once_and_a_new_one_takes_its_place() {
             .unwrap()
             .to_owned()
     };
-    tenant.sandbox.advance(Duration::from_secs(86_400 + 60));
+    tenant.sandbox.advance(Duration::from_mins(24 * 60 + 1));
     assert_eq!(reason().await, "EnabledByPolicy");
-    tenant.sandbox.advance(Duration::from_secs(3_600));
+    tenant.sandbox.advance(Duration::from_hours(1));
     assert_eq!(reason().await, "Expired");
     let key = second.body["id"].as_str().unwrap();
     tenant

@@ -91,6 +91,13 @@ async fn the_organization_has_what_it_has_bought() {
         (&domain.body["isDefault"], &domain.body["isInitial"]),
         (&json!(true), &json!(false))
     );
+    for (path, count) in [
+        ("/domains/$count", "2"),
+        ("/organization/$count", "1"),
+        ("/identity/conditionalAccess/policies/$count", "3"),
+    ] {
+        assert_eq!(tenant.eventual(path).await.text, count, "{path}");
+    }
     tenant
         .check("GET /domains/other.example", Value::Null, 404, "")
         .await;

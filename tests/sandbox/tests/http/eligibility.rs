@@ -75,6 +75,21 @@ async fn a_role_is_made_eligible_and_taken_back() {
         "Security Reader"
     );
     assert_eq!(expanded.values()[0]["principal"]["displayName"], "ann");
+    let of_it = format!(
+        "{AT}/roleEligibilitySchedules/{}",
+        schedules[0]["id"].as_str().unwrap()
+    );
+    for (relation, name) in [("principal", "ann"), ("roleDefinition", "Security Reader")] {
+        assert_eq!(
+            tenant.get(&format!("{of_it}/{relation}")).await.body["displayName"],
+            name
+        );
+    }
+    let count = format!("{AT}/roleEligibilitySchedules/$count?$filter=principalId eq '{ann}'");
+    assert_eq!(tenant.eventual(&count).await.text, "1");
+    tenant
+        .check(&format!("GET {of_it}/nonsense"), Value::Null, 400, "nonsense")
+        .await;
     let again = tenant
         .check(
             &post,
@@ -225,6 +240,21 @@ async fn time_begins_and_ends_what_is_scheduled() {
         "over after eight hours"
     );
     assert!(of(&tenant, "roleAssignmentSchedules", &ann).await.is_empty());
+    // What should have begun long ago begins now.
+    let mut late = wish(
+        "adminAssign",
+        &ann,
+        json!({ "type": "afterDuration", "duration": "PT1H" }),
+    );
+    late["scheduleInfo"]["startDateTime"] = json!("2020-04-10T00:00:00Z");
+    tenant.check(&eligible, late, 201, "").await;
+    assert_eq!(
+        of(&tenant, "roleEligibilityScheduleInstances", &ann).await.len(),
+        1
+    );
+    tenant
+        .check(&eligible, wish("adminRemove", &ann, Value::Null), 201, "")
+        .await;
     // An extension holds.
     tenant
         .check(&eligible, wish("adminAssign", &ann, day), 201, "")

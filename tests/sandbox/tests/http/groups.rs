@@ -251,7 +251,7 @@ async fn kinds_of_groups_are_checked() {
             &format!("PATCH /groups/{id}"),
             json!({ "isAssignableToRole": false }),
             400,
-            "isAssignableToRole",
+            "IsAssignableToRole",
         )
         .await;
     tenant

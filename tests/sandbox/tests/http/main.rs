@@ -27,6 +27,7 @@ mod provisioning;
 mod queries;
 mod roles;
 mod scim;
+mod service_principals;
 mod throttling;
 mod units;
 mod users;

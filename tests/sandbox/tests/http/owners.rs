@@ -234,7 +234,7 @@ async fn a_group_stays_what_it_was_made() {
         &plain,
         json!({ "isAssignableToRole": true }),
         400,
-        "isAssignableToRole",
+        "IsAssignableToRole",
     )
     .await;
     change(

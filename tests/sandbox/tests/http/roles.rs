@@ -65,6 +65,10 @@ async fn roles_are_given_and_taken() {
         tenant.get(&format!("{at}/{id}")).await.body["principalId"],
         json!(ann)
     );
+    let principal = tenant.get(&format!("{at}/{id}/principal")).await;
+    assert_eq!(principal.body["displayName"], "ann");
+    let count = format!("{at}/$count?$filter=principalId eq '{ann}'");
+    assert_eq!(tenant.eventual(&count).await.text, "1");
     let member_of = tenant.get(&format!("/users/{ann}/memberOf")).await;
     assert_eq!(
         member_of.column("@odata.type"),
