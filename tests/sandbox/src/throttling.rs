@@ -1,14 +1,24 @@
-//! What a Graph request costs ("Microsoft Graph service-specific throttling limits", Identity and access).
+//! What a Graph request costs ("Microsoft Graph service-specific throttling limits", Identity and access), and the
+//! token buckets that it is paid from: what was spent comes back evenly.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-/// Resource units of an application in a tenant are counted over that many seconds.
-const UNIT_SECONDS: i64 = 10;
-/// Writes of an application in a tenant: so many in so many seconds.
-const WRITES: u32 = 3_000;
-const WRITE_SECONDS: i64 = 150;
+/// A limit: so much in so many seconds.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    most: f64,
+    seconds: f64,
+}
+
+/// Writes of an application in a tenant.
+const WRITES: Limit = Limit {
+    most: 3_000.0,
+    seconds: 150.0,
+};
+/// `x-ms-throttle-limit-percentage` ends there: no more is owed.
+const MOST_OWED: f64 = 1.8;
 
 /// What the applications have spent lately, on the sandbox's clock. Refused requests count too.
 #[derive(Debug, Default)]
@@ -19,42 +29,36 @@ pub(crate) struct Throttling {
 
 #[derive(Debug, Default)]
 struct Spent {
-    units: Window,
-    writes: Window,
+    units: Bucket,
+    writes: Bucket,
 }
 
-/// What was spent in the last so many seconds.
+/// What is missing from a bucket.
 #[derive(Debug, Default)]
-struct Window {
-    entries: VecDeque<(Timestamp, u32)>,
-    total: u32,
+struct Bucket {
+    missing: f64,
+    since: Option<Timestamp>,
 }
 
-impl Window {
-    fn add(&mut self, amount: u32, now: Timestamp) {
-        self.entries.push_back((now, amount));
-        self.total += amount;
-    }
-
-    /// The used share of a limit and, above it, the whole seconds until there is room again.
-    fn against(&mut self, limit: u32, seconds: i64, now: Timestamp) -> (f64, Option<u64>) {
-        let length = SignedDuration::from_secs(seconds);
-        while let Some((at, amount)) = self.entries.front()
-            && now.duration_since(*at) >= length
-        {
-            self.total -= amount;
-            self.entries.pop_front();
-        }
-        let wait = (self.total > limit).then(|| {
-            let mut left = self.total;
-            let freed = self.entries.iter().find(|(_, amount)| {
-                left = left.saturating_sub(*amount);
-                left <= limit
-            });
-            let wait = freed.map_or(seconds, |(at, _)| seconds - now.duration_since(*at).as_secs());
-            u64::try_from(wait.max(1)).unwrap_or(1)
+impl Bucket {
+    /// Takes an amount. The used share of the limit and, where it is exceeded, the whole seconds until the same amount
+    /// can be taken.
+    fn take(&mut self, amount: f64, limit: Limit, now: Timestamp) -> (f64, Option<u64>) {
+        let rate = limit.most / limit.seconds;
+        let passed = self
+            .since
+            .map_or(0.0, |since| now.duration_since(since).as_secs_f64());
+        self.missing = (self.missing - passed.max(0.0) * rate).max(0.0) + amount;
+        self.since = Some(now);
+        // Not for a rounding error.
+        let wait = (self.missing > limit.most + 1e-6).then(|| {
+            let wait = ((self.missing + amount - limit.most) / rate).ceil().max(1.0);
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // some seconds
+            let wait = wait as u64;
+            wait
         });
-        (f64::from(self.total) / f64::from(limit), wait)
+        self.missing = self.missing.min(limit.most * MOST_OWED);
+        (self.missing / limit.most, wait)
     }
 }
 
@@ -74,13 +78,14 @@ pub(crate) struct Refused {
     pub(crate) reason: &'static str,
 }
 
-/// Resource units in ten seconds: tenants below 50 users, to 500, above.
-fn limit(users: usize) -> u32 {
-    match users {
-        0..50 => 3_500,
-        50..=500 => 5_000,
-        _ => 8_000,
-    }
+/// Resource units: tenants below 50 users, to 500, above.
+fn limit(users: usize) -> Limit {
+    let most = match users {
+        0..50 => 3_500.0,
+        50..=500 => 5_000.0,
+        _ => 8_000.0,
+    };
+    Limit { most, seconds: 10.0 }
 }
 
 impl Throttling {
@@ -99,12 +104,8 @@ impl Throttling {
         now: Timestamp,
     ) -> Standing {
         let spent = self.spent.entry(app.to_owned()).or_default();
-        spent.units.add(units, now);
-        if write {
-            spent.writes.add(1, now);
-        }
-        let (units_share, units_wait) = spent.units.against(limit(users), UNIT_SECONDS, now);
-        let (write_share, write_wait) = spent.writes.against(WRITES, WRITE_SECONDS, now);
+        let (units_share, units_wait) = spent.units.take(units.into(), limit(users), now);
+        let (write_share, write_wait) = spent.writes.take(f64::from(u8::from(write)), WRITES, now);
         let refused = if let Some(seconds) = write_wait.filter(|_| write) {
             Some(Refused {
                 seconds,
@@ -124,7 +125,7 @@ impl Throttling {
             units_share
         };
         Standing {
-            share: share.min(1.8),
+            share: share.min(MOST_OWED),
             refused,
         }
     }
