@@ -4,6 +4,7 @@ mod accounts;
 mod batches;
 mod crowd;
 mod entitlements;
+mod limits;
 mod mail;
 mod trouble;
 
