@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{GraphClient, Root};
 use crate::licenses::{AssignedLicense, LicenseAssignmentState};
 use crate::odata::{query, segment};
+use crate::password;
 
 /// What is read of a user: everything that [`User`] names.
 pub(crate) const SELECT: &str = "id,userPrincipalName,accountEnabled,displayName,givenName,surname,department,jobTitle,officeLocation,country,usageLocation,companyName,employeeId,employeeType,employeeHireDate,employeeOrgData,mail,proxyAddresses,onPremisesSyncEnabled,deletedDateTime,assignedLicenses,licenseAssignmentStates";
@@ -148,6 +149,12 @@ pub fn mail_nickname(name: &str) -> String {
     let kept: String = local.chars().filter(allowed).take(64).collect();
     let kept = kept.trim_matches('.').to_owned();
     if kept.is_empty() { "user".to_owned() } else { kept }
+}
+
+/// A password that nobody knows, for [`NewUser::password`]: 32 characters of four classes, from a cryptographic
+/// generator. People get in by a temporary access pass.
+pub fn random_password() -> Secret {
+    password::random()
 }
 
 impl Root {

@@ -12,7 +12,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program that talks to its user
 
-#[path = "quickstart/connect.rs"]
+#[path = "../quickstart/connect.rs"]
 #[allow(dead_code, reason = "the quickstart needs more of a tenant")]
 mod connect;
 
@@ -51,6 +51,15 @@ struct Row {
     new: NewUser,
 }
 
+/// Accounts by employee id in lower case.
+type Accounts = BTreeMap<String, DirectoryAccount>;
+
+#[derive(Debug)]
+struct DirectoryAccount {
+    id: String,
+    manager: Option<String>,
+}
+
 /// A row that failed, wholly or in part.
 #[derive(Debug)]
 struct Problem {
@@ -71,13 +80,25 @@ struct Summary {
 async fn main() -> ExitCode {
     match run(Options::parse()).await {
         Ok(summary) => {
-            let Summary { created, there, linked, mut problems } = summary;
+            let Summary {
+                created,
+                there,
+                linked,
+                mut problems,
+            } = summary;
             problems.sort_by_key(|problem| problem.line);
             for problem in &problems {
                 println!("line {} ({}): {}", problem.line, problem.name, problem.why);
             }
-            println!("{created} created, {there} there already, {linked} managers linked, {} problems", problems.len());
-            if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            println!(
+                "{created} created, {there} there already, {linked} managers linked, {} problems",
+                problems.len()
+            );
+            if problems.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => {
             eprintln!("error: {}", error.chain());
@@ -92,9 +113,9 @@ async fn run(options: Options) -> Result<Summary> {
     let rows = read(&file, &mut summary.problems)?;
     let tenant = connect::Tenant::open(options.sandbox.as_deref(), None).await?;
     let client = tenant.client()?;
-    let mut ids = known(&client, &rows).await?;
-    create(&client, &rows, &mut ids, &mut summary).await?;
-    link(&client, &rows, &ids, &mut summary).await?;
+    let mut accounts = known(&client, &rows).await?;
+    create(&client, &rows, &mut accounts, &mut summary).await?;
+    link(&client, &rows, &accounts, &mut summary).await?;
     Ok(summary)
 }
 
@@ -110,7 +131,11 @@ fn read(file: &std::path::Path, problems: &mut Vec<Problem>) -> Result<Vec<Row>>
         .from_path(file)
         .map_err(unreadable)?;
     let heads = reader.headers().map_err(unreadable)?.clone();
-    let column = |name: &str| heads.iter().position(|head| head.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
+    let column = |name: &str| {
+        heads
+            .iter()
+            .position(|head| head.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
+    };
     for name in ["user_principal_name", "display_name", "employee_id"] {
         column(name).ok_or_else(|| {
             let message = format!("{} has no column {name}", file.display());
@@ -121,22 +146,44 @@ fn read(file: &std::path::Path, problems: &mut Vec<Problem>) -> Result<Vec<Row>>
     for record in reader.records() {
         let record = record.map_err(unreadable)?;
         let line = record.position().map_or(0, csv::Position::line);
-        let field = |name: &str| column(name).and_then(|at| record.get(at)).unwrap_or_default().to_owned();
-        let (name, worker, shown) = (field("user_principal_name"), field("employee_id"), field("display_name"));
+        let field = |name: &str| {
+            column(name)
+                .and_then(|at| record.get(at))
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let (name, worker, shown) = (
+            field("user_principal_name"),
+            field("employee_id"),
+            field("display_name"),
+        );
         let mut wrong = |why: &str| {
             let name = if name.is_empty() { &shown } else { &name };
-            problems.push(Problem { line, name: name.clone(), why: why.to_owned() });
+            problems.push(Problem {
+                line,
+                name: name.clone(),
+                why: why.to_owned(),
+            });
         };
         if name.is_empty() || shown.is_empty() || worker.is_empty() {
             wrong("user_principal_name, display_name and employee_id must not be empty");
-        } else if name.split_once('@').is_none_or(|(local, domain)| local.is_empty() || !domain.contains('.')) {
+        } else if name
+            .split_once('@')
+            .is_none_or(|(local, domain)| local.is_empty() || !domain.contains('.'))
+        {
             wrong("user_principal_name must be name@domain");
         } else if !names.insert(name.to_lowercase()) || !workers.insert(worker.to_lowercase()) {
             wrong("an earlier row has the same user_principal_name or employee_id");
         } else {
-            let properties = [("department", "department"), ("jobTitle", "job_title"), ("usageLocation", "usage_location")]
-                .into_iter()
-                .fold(UserPatch::new(), |patch, (property, name)| patch.set(property, field(name)));
+            let properties = [
+                ("department", "department"),
+                ("jobTitle", "job_title"),
+                ("usageLocation", "usage_location"),
+            ]
+            .into_iter()
+            .fold(UserPatch::new(), |patch, (property, name)| {
+                patch.set(property, field(name))
+            });
             rows.push(Row {
                 line,
                 manager: Some(field("manager")).filter(|manager| !manager.is_empty()),
@@ -164,38 +211,51 @@ fn bar(operations: usize, what: &'static str) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// The accounts that the tenant has for the people and managers of the file: employee id in lower case → object id.
-async fn known(client: &GraphClient, rows: &[Row]) -> Result<BTreeMap<String, String>> {
-    let workers = rows.iter().flat_map(|row| [Some(&row.worker), row.manager.as_ref()]).flatten();
+/// The accounts that the tenant has for the people and managers of the file.
+async fn known(client: &GraphClient, rows: &[Row]) -> Result<Accounts> {
+    let workers = rows
+        .iter()
+        .flat_map(|row| [Some(&row.worker), row.manager.as_ref()])
+        .flatten();
     let workers: Vec<&String> = workers.collect::<BTreeSet<_>>().into_iter().collect();
     let client = client.joining();
     let searches = workers.chunks(15).map(|workers| {
-        let quoted = workers.iter().map(|worker| format!("'{}'", worker.replace('\'', "''")));
+        let quoted = workers
+            .iter()
+            .map(|worker| format!("'{}'", worker.replace('\'', "''")));
         let filter = format!("employeeId in ({})", quoted.collect::<Vec<_>>().join(","));
         let client = &client;
         async move { client.find_users(&filter).await }
     });
-    let mut ids = BTreeMap::new();
-    for found in futures::future::try_join_all(searches).await?.into_iter().flatten() {
+    let mut accounts = Accounts::new();
+    for found in futures::future::try_join_all(searches)
+        .await?
+        .into_iter()
+        .flatten()
+    {
         if let Some(worker) = found.employee_id {
-            ids.insert(worker.to_lowercase(), found.id);
+            let account = DirectoryAccount {
+                id: found.id,
+                manager: found.manager.map(|manager| manager.id),
+            };
+            accounts.insert(worker.to_lowercase(), account);
         }
     }
-    Ok(ids)
+    Ok(accounts)
 }
 
-/// Creates whoever is not there, and notes the new object ids.
+/// Creates whoever is not there, and notes the new accounts.
 async fn create(
     client: &GraphClient,
     rows: &[Row],
-    ids: &mut BTreeMap<String, String>,
+    accounts: &mut Accounts,
     summary: &mut Summary,
 ) -> Result<()> {
     let operations = client.operations();
     let mut batch = client.batch();
     let mut sent = Vec::new();
     for row in rows {
-        if ids.contains_key(&row.worker.to_lowercase()) {
+        if accounts.contains_key(&row.worker.to_lowercase()) {
             summary.there += 1;
         } else {
             batch.add(operations.create_user(&row.new)?);
@@ -205,7 +265,11 @@ async fn create(
     for (row, answer) in sent.into_iter().zip(send(batch, "creating accounts").await) {
         match answer.and_then(|answer| answer.json::<DirectoryObject>()) {
             Ok(user) => {
-                ids.insert(row.worker.to_lowercase(), user.id);
+                let account = DirectoryAccount {
+                    id: user.id,
+                    manager: None,
+                };
+                accounts.insert(row.worker.to_lowercase(), account);
                 summary.created += 1;
             }
             Err(error) => summary.problems.push(problem(row, &error)),
@@ -214,23 +278,19 @@ async fn create(
     Ok(())
 }
 
-/// Links everybody's manager.
-async fn link(
-    client: &GraphClient,
-    rows: &[Row],
-    ids: &BTreeMap<String, String>,
-    summary: &mut Summary,
-) -> Result<()> {
+/// Links everybody's manager, where it is not linked yet.
+async fn link(client: &GraphClient, rows: &[Row], accounts: &Accounts, summary: &mut Summary) -> Result<()> {
     let operations = client.operations();
     let mut batch = client.batch();
     let mut sent = Vec::new();
     for row in rows {
-        let (Some(id), Some(manager)) = (ids.get(&row.worker.to_lowercase()), &row.manager) else {
+        let (Some(account), Some(manager)) = (accounts.get(&row.worker.to_lowercase()), &row.manager) else {
             continue;
         };
-        match ids.get(&manager.to_lowercase()) {
+        match accounts.get(&manager.to_lowercase()) {
+            Some(manager) if account.manager.as_ref() == Some(&manager.id) => {}
             Some(manager) => {
-                batch.add(operations.set_manager(id, manager)?);
+                batch.add(operations.set_manager(&account.id, &manager.id)?);
                 sent.push(row);
             }
             None => summary.problems.push(Problem {
@@ -258,7 +318,10 @@ async fn send(batch: iam_graph::Batch, what: &'static str) -> Vec<Result<Respons
 }
 
 fn problem(row: &Row, error: &Error) -> Problem {
-    let request = error.request_id().map(|id| format!(", request-id {id}")).unwrap_or_default();
+    let request = error
+        .request_id()
+        .map(|id| format!(", request-id {id}"))
+        .unwrap_or_default();
     Problem {
         line: row.line,
         name: row.name.clone(),
