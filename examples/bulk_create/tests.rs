@@ -11,8 +11,8 @@ use iam_sandbox::{Effect, Fault, RetryAfter, Sandbox};
 use serde_json::Value;
 
 fn bulk_create(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let test = std::env::current_exe().unwrap();
-    let program = test
+    let here = std::env::current_exe().unwrap();
+    let program = here
         .parent()
         .and_then(Path::parent)
         .unwrap()

@@ -19,11 +19,11 @@ fn answered(sandbox: &Sandbox) -> (usize, usize) {
 async fn a_batch_uses_the_writes_that_are_granted_and_no_more() {
     let (sandbox, client, time) = throttled(0, Some(Limits::default())).await.unwrap();
     let writes = 3_300;
-    let user = sandbox.user("W-1009").unwrap()["id"].as_str().unwrap().to_owned();
+    let person = sandbox.user("W-1009").unwrap()["id"].as_str().unwrap().to_owned();
     let mut batch = client.batch();
     for number in 0..writes {
         let patch = UserPatch::new().set("jobTitle", format!("Title {number}"));
-        batch.add(client.operations().update_user(&user, &patch).unwrap());
+        batch.add(client.operations().update_user(&person, &patch).unwrap());
     }
     let (answers, seconds) = time.during(batch.send()).await;
     assert!(answers.iter().all(Result::is_ok));
@@ -38,11 +38,11 @@ async fn a_batch_uses_the_writes_that_are_granted_and_no_more() {
 async fn single_calls_of_many_tasks_use_what_is_granted_too() {
     let (sandbox, client, time) = throttled(0, Some(Limits::default())).await.unwrap();
     let client = client.joining();
-    let user = sandbox.user("W-1009").unwrap()["id"].as_str().unwrap().to_owned();
+    let person = sandbox.user("W-1009").unwrap()["id"].as_str().unwrap().to_owned();
     // Two units each, 3,500 at once and 350 in each second after that.
     let task = async || {
         for _ in 0..45 {
-            let path = format!("/users/{user}/memberOf");
+            let path = format!("/users/{person}/memberOf");
             client.request(Method::Get, &path, None, "groups").await.unwrap();
         }
     };
