@@ -3,13 +3,14 @@
 //! It decides nothing. Every answer says what is, what was done, or that it was so already; passwords are
 //! made for one request and never leave it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use iam_core::Result;
 use iam_core::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
+use iam_core::person::PersonKey;
 use iam_core::plan::{Action, IdempotencyKey, Step};
 use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +22,8 @@ use crate::fresh::Fresh;
 
 /// How many accounts, or batches of keys, are asked for at once: what they ask shares HTTP requests.
 const PARALLEL: usize = 64;
+/// How long somebody counts as being worked on after a step.
+const LATELY: SignedDuration = SignedDuration::from_secs(1);
 /// How old a catalogue may be that names what somebody holds.
 const OLD: SignedDuration = SignedDuration::from_mins(10);
 /// How old it must be before an unknown id has it read again.
@@ -35,12 +38,14 @@ pub struct GraphTarget {
     pub(crate) client: GraphClient,
     pub(crate) id: TargetId,
     pub(crate) fresh: Arc<Fresh>,
+    crowd: Arc<Crowd>,
     kept: Arc<Mutex<Option<Kept>>>,
 }
 
 impl GraphTarget {
     /// The target behind that client. What is read and applied at the same time joins batches, so that many people at
     /// once take few HTTP requests; a call that is alone is sent as it is.
+    #[allow(clippy::needless_pass_by_value)] // a target keeps its client
     pub fn new(client: GraphClient) -> Self {
         let client = client.joining();
         let fresh = Arc::new(Fresh::new(client.clock().clone()));
@@ -48,6 +53,7 @@ impl GraphTarget {
             client,
             id: TargetId::new("graph"),
             fresh,
+            crowd: Arc::default(),
             kept: Arc::default(),
         }
     }
@@ -74,6 +80,20 @@ impl GraphTarget {
         let offer = Arc::new(Offer::read(&self.client, &self.id).await?);
         *kept = Some((now, offer.clone()));
         Ok(offer)
+    }
+}
+
+/// Whose steps are being carried out: a person's next step follows soon.
+#[derive(Debug, Default)]
+struct Crowd(std::sync::Mutex<HashMap<PersonKey, Timestamp>>);
+
+impl Crowd {
+    /// Notes a step, and says how many people have had one lately.
+    fn note(&self, person: &PersonKey, now: Timestamp) -> usize {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(person.clone(), now);
+        seen.retain(|_, at| now.duration_since(*at) < LATELY);
+        seen.len()
     }
 }
 
@@ -141,6 +161,8 @@ impl Target for GraphTarget {
     }
 
     async fn apply(&self, step: &Step, _key: &IdempotencyKey) -> Result<Applied> {
+        let at_work = self.crowd.note(&step.person, self.client.clock().now());
+        self.client.queue.expect(at_work);
         // A leaver's licences come right behind the reply.
         let leaves = step.action.removes_access() || matches!(step.action, Action::SetAutomaticReply { .. });
         if !leaves {

@@ -1,4 +1,4 @@
-//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `graph`, `joiners`, `scim`) as argument of the
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `graph`, `joiners`, `scim`, `throttling`) as argument of the
 //! program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
 //! floor measured in the same run.
@@ -23,6 +23,9 @@ mod scim;
 mod scim_wire;
 mod table;
 mod tenant;
+mod throttling;
+#[path = "../../iam-graph/tests/graph/timeline.rs"]
+mod timeline;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let only = std::env::args().nth(1);
@@ -41,6 +44,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("joiners") {
         joiners::measure(&mut figures)?;
+    }
+    if wanted("throttling") {
+        throttling::measure(&mut figures)?;
     }
     if wanted("graph") {
         graph::measure(&mut figures)?;

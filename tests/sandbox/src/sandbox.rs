@@ -103,8 +103,8 @@ impl Builder {
     }
 
     /// Enforces Graph's documented limits of an application in a tenant, on the sandbox's clock: 3,500, 5,000 or 8,000
-    /// resource units in 10 s (below 50 users, to 500, above), 3,000 writes in 150 s. Off by default; the headers with
-    /// the price of a request are there always.
+    /// resource units in 10 s (below 50 users, to 500, above), 3,000 writes in 150 s, each a bucket that fills evenly.
+    /// Off by default; the headers with the price of a request are there always.
     #[must_use]
     pub fn throttling(mut self, on: bool) -> Self {
         self.throttling = on;
@@ -411,6 +411,11 @@ impl Sandbox {
     /// The sandbox's time.
     pub fn now(&self) -> Timestamp {
         self.shared.lock().clock.now()
+    }
+
+    /// Stops the sandbox's clock, so that only [`advance`](Self::advance) moves it, or lets it run again.
+    pub fn stop_clock(&self, stopped: bool) {
+        self.shared.lock().clock.stop(stopped);
     }
 
     /// Moves the sandbox's clock forward.

@@ -11,6 +11,7 @@ mod eligibility;
 mod entitlements;
 mod facts;
 mod groups;
+mod limits;
 mod listing;
 mod mail;
 mod memberships;
