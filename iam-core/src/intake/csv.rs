@@ -5,8 +5,10 @@ use std::ops::ControlFlow;
 
 use ::csv::{ByteRecord, Position, Reader, ReaderBuilder};
 
+use super::element::Element;
 use super::encoding::{Bounded, Lines, Opened, Progress, SAVE_AS_UTF8, invalid, lines, unreadable};
-use super::fields::{Cells, Field, Meaning, Spelling, Vocabulary, fingerprint};
+use super::fields::{Aside, Cells, Field, Meaning, Spelling, Vocabulary, fingerprint};
+use super::raas::complete;
 use super::row::{Flaw, Judge};
 use super::{Intake, Item, Summary};
 use crate::error::{Error, Result};
@@ -17,6 +19,9 @@ use crate::error::{Error, Result};
 /// The first row that is not blank names the columns; the names that are known, and how loosely they are matched, is
 /// the table of `intake/fields.rs`. `row` of an item is the line where its record begins, counted from 1.
 /// A field that spans lines is refused in a known column: nearly always a closing quotation mark is missing.
+///
+/// A Workday report as CSV has other columns ([`of_report`](Self::of_report)): several worker ids, full names, columns
+/// of no use.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -40,12 +45,22 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Default)]
 pub struct CsvIntake {
     vocabulary: Vocabulary,
+    /// Whether a header that is refused may be that of a report.
+    pub(super) or_report: bool,
 }
 
 impl CsvIntake {
     /// Takes the known columns and refuses a table with any other, before the first row.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Takes the columns of a Workday report, by the rules of [`RaasIntake`](super::RaasIntake).
+    pub fn of_report() -> Self {
+        Self {
+            vocabulary: Vocabulary::of_reports(),
+            or_report: false,
+        }
     }
 
     /// Leaves these columns out, known or not; matched as loosely as all names.
@@ -79,14 +94,24 @@ impl CsvIntake {
         let Some(header) = table.next(None)? else {
             return Err(invalid("the input is empty: expected a header row"));
         };
-        let columns = Columns::of(&header, &self.vocabulary)?;
-        let mut judge = Judge::default();
+        let columns = Columns::of(&header, &self.vocabulary).or_else(|refused| {
+            let words = self.vocabulary.clone().as_report();
+            let of_reports = |name| {
+                self.vocabulary.meaning(name) == Meaning::Unknown && words.meaning(name) != Meaning::Unknown
+            };
+            let report = self.or_report && header.texts().any(of_reports);
+            report
+                .then(|| Columns::of(&header, &words).ok())
+                .flatten()
+                .ok_or(refused)
+        })?;
+        let (mut judge, mut key) = (Judge::default(), None);
         judge.of_whole(None, Some(fingerprint(&columns.names)));
         while let Some(row) = table.next(Some(&columns))? {
             if row.texts().all(|text| text.trim().is_empty()) {
                 continue;
             }
-            let item = columns.judge(&row, &mut judge);
+            let item = columns.judge(&row, &mut judge, &mut key);
             if sink(item).is_break() {
                 break;
             }
@@ -229,6 +254,8 @@ fn unclosed(line: u64) -> Error {
 struct Columns {
     names: Vec<String>,
     fields: Vec<Option<Field>>,
+    /// Those of a report that are no fields as they stand.
+    asides: Vec<(usize, Aside)>,
     spelling: Spelling,
 }
 
@@ -237,10 +264,18 @@ impl Columns {
         let mut spelling = Spelling::default();
         let mut fields = Vec::with_capacity(header.record.len());
         let (mut unknown, mut twice) = (Vec::new(), Vec::new());
+        let mut asides: Vec<(usize, Aside)> = Vec::new();
         for (at, name) in header.texts().enumerate() {
             let field = match vocabulary.meaning(name) {
                 Meaning::Known(field) => Some(field),
-                Meaning::Ignored | Meaning::Aside(_) => None,
+                Meaning::Ignored => None,
+                Meaning::Aside(aside) => {
+                    if asides.iter().any(|(_, other)| *other == aside) {
+                        twice.push(quoted(name.trim()));
+                    }
+                    asides.push((at, aside));
+                    None
+                }
                 Meaning::Unknown => {
                     let name = name.trim();
                     unknown.push(if name.is_empty() {
@@ -263,14 +298,15 @@ impl Columns {
             fields.push(field);
         }
         // With fewer than two known names the first line may be a row ("Active" is both): it is not shown.
-        if fields.iter().flatten().count() < 2 {
+        if fields.iter().flatten().count() + asides.len() < 2 {
             return Err(invalid(format!(
                 "no header row: expected a line that names the columns, then a row for each worker; known are {}",
                 Field::list()
             )));
         }
         let names: Vec<String> = header.texts().map(|name| name.trim().to_owned()).collect();
-        if !fields.contains(&Some(Field::EmployeeId)) {
+        let is_id = |(_, aside): &(usize, Aside)| matches!(aside, Aside::WorkerId(_));
+        if !fields.contains(&Some(Field::EmployeeId)) && !asides.iter().any(is_id) {
             return Err(invalid(format!(
                 "the column with the worker id is missing (employeeId, Employee ID, WorkerID, employeeNumber): the \
                  header has {}",
@@ -293,11 +329,13 @@ impl Columns {
         Ok(Self {
             names,
             fields,
+            asides,
             spelling,
         })
     }
 
-    fn judge(&self, row: &TableRow<'_>, judge: &mut Judge) -> Item {
+    /// `key` is where the rows of a report before have their worker id.
+    fn judge(&self, row: &TableRow<'_>, judge: &mut Judge, key: &mut Option<(Aside, String)>) -> Item {
         let TableRow {
             line, breaks, record, ..
         } = *row;
@@ -338,7 +376,25 @@ impl Columns {
                 None => {}
             }
         }
-        judge.judge(line, &cells, &self.spelling)
+        if self.asides.is_empty() {
+            return judge.judge(line, &cells, &self.spelling);
+        }
+        let mut element = Element::default();
+        for (at, text) in row
+            .texts()
+            .enumerate()
+            .filter(|(_, text)| !text.trim().is_empty())
+        {
+            if let Some(Some(field)) = self.fields.get(at) {
+                element.spelling.learn(*field, self.spelling.of(*field));
+                element.texts.push((*field, text.to_owned()));
+            } else if let Some((_, aside)) = self.asides.iter().find(|(column, _)| *column == at) {
+                let name = self.names.get(at).cloned().unwrap_or_default();
+                element.asides.push((*aside, name, text.to_owned()));
+            }
+        }
+        complete(&mut element, key);
+        element.judge(line, judge)
     }
 }
 

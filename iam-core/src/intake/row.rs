@@ -59,6 +59,23 @@ impl Flaw {
         let place = Place::Between(one, other);
         Self { place, fault }
     }
+
+    /// The refusal of the row that has it.
+    pub(super) fn reject(self, row: u64, person: Option<String>, spelling: &Spelling) -> Reject {
+        let field = match self.place {
+            Place::Row => String::new(),
+            Place::Field(field) => spelling.of(field).to_owned(),
+            Place::Between(one, other) => format!("{}, {}", spelling.of(one), spelling.of(other)),
+            Place::Named(name) => name,
+        };
+        Reject {
+            row,
+            person,
+            field,
+            code: self.fault.code,
+            message: self.fault.message,
+        }
+    }
 }
 
 /// Judges the rows of one input, one after the other.
@@ -114,19 +131,7 @@ impl Judge {
     fn refuse(&mut self, row: u64, id: Option<&str>, flaw: Flaw, spelling: &Spelling) -> Item {
         self.summary.rows += 1;
         self.summary.rejects += 1;
-        let field = match flaw.place {
-            Place::Row => String::new(),
-            Place::Field(field) => spelling.of(field).to_owned(),
-            Place::Between(one, other) => format!("{}, {}", spelling.of(one), spelling.of(other)),
-            Place::Named(name) => name,
-        };
-        Item::Reject(Reject {
-            row,
-            person: id.and_then(shown_id).map(Cow::into_owned),
-            field,
-            code: flaw.fault.code,
-            message: flaw.fault.message,
-        })
+        Item::Reject(flaw.reject(row, id.and_then(shown_id).map(Cow::into_owned), spelling))
     }
 }
 
@@ -397,7 +402,7 @@ mod tests {
     fn taken(cells: &Cells<'_>) -> Person {
         match judge(cells) {
             Item::Record(record) => record.person,
-            Item::Reject(reject) => panic!("{reject}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -412,7 +417,7 @@ mod tests {
                 );
                 assert!(found.message.starts_with("expected "), "{found}");
             }
-            Item::Record(_) => panic!("taken, expected {code} at {field}"),
+            _ => panic!("taken, expected {code} at {field}"),
         }
     }
 
@@ -545,6 +550,7 @@ mod tests {
                 assert_eq!(reject.person.as_deref(), cells[EmployeeId.index()].map(str::trim));
                 reject.code
             }
+            Item::Notice(_) => "notice",
         };
         assert_eq!(code(1, &row(&[], &[])), "");
         assert_eq!(code(2, &row(&[], &[])), "duplicate_row");

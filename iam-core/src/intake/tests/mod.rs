@@ -1,9 +1,12 @@
 //! What the intakes do, seen from outside: text in, records and rejects out.
 
 mod examples;
+mod health;
 mod json;
+mod notices;
 mod raas;
 mod random;
+mod scim;
 mod stream;
 mod table;
 mod xml;
@@ -20,6 +23,7 @@ fn words(intake: &dyn Intake, mut input: &[u8]) -> (Vec<String>, Result<Summary>
         words.push(match item {
             Item::Record(record) => format!("{} {}", record.row, record.person.key),
             Item::Reject(reject) => format!("{} {:?} {}", reject.row, reject.field, reject.code),
+            Item::Notice(notice) => format!("{} {} {}", notice.row, notice.person, notice.process.as_str()),
         });
         ControlFlow::Continue(())
     });

@@ -116,6 +116,7 @@ proptest! {
                 let row = match item {
                     Item::Record(record) => { records += 1; record.row }
                     Item::Reject(reject) => { rejects += 1; reject.row }
+                    Item::Notice(notice) => { records += 1; notice.row }
                 };
                 assert!(row > last, "rows come in order");
                 last = row;
@@ -151,6 +152,7 @@ proptest! {
             lines.push(match item {
                 Item::Record(record) => record.row,
                 Item::Reject(reject) => reject.row,
+                Item::Notice(notice) => notice.row,
             });
             ControlFlow::Continue(())
         });

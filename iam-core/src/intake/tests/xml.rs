@@ -14,7 +14,7 @@ fn people_of(intake: &WorkdayXmlIntake, answer: &str) -> Vec<Person> {
     let end = intake.read(&mut answer.as_bytes(), &mut |item| {
         match item {
             Item::Record(record) => people.push(record.person),
-            Item::Reject(reject) => panic!("{reject}"),
+            other => panic!("{other:?}"),
         }
         ControlFlow::Continue(())
     });
