@@ -94,17 +94,15 @@ impl CsvIntake {
         let Some(header) = table.next(None)? else {
             return Err(invalid("the input is empty: expected a header row"));
         };
-        let columns = Columns::of(&header, &self.vocabulary).or_else(|refused| {
-            let words = self.vocabulary.clone().as_report();
-            let of_reports = |name| {
-                self.vocabulary.meaning(name) == Meaning::Unknown && words.meaning(name) != Meaning::Unknown
-            };
-            let report = self.or_report && header.texts().any(of_reports);
-            report
-                .then(|| Columns::of(&header, &words).ok())
-                .flatten()
-                .ok_or(refused)
-        })?;
+        let words = self.vocabulary.clone().as_report();
+        let of_reports = |name| {
+            self.vocabulary.meaning(name) == Meaning::Unknown && words.meaning(name) != Meaning::Unknown
+        };
+        let columns = if self.or_report && header.texts().any(of_reports) {
+            Columns::of(&header, &words)
+        } else {
+            Columns::of(&header, &self.vocabulary)
+        }?;
         let (mut judge, mut key) = (Judge::default(), None);
         judge.of_whole(None, Some(fingerprint(&columns.names)));
         while let Some(row) = table.next(Some(&columns))? {
