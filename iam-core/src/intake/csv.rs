@@ -270,8 +270,9 @@ impl Columns {
                 Meaning::Aside(aside) => {
                     if asides.iter().any(|(_, other)| *other == aside) {
                         twice.push(quoted(name.trim()));
+                    } else {
+                        asides.push((at, aside));
                     }
-                    asides.push((at, aside));
                     None
                 }
                 Meaning::Unknown => {

@@ -1,7 +1,9 @@
 //! [`WorkdayEventIntake`]: events of Workday's business processes as JSON, and the [`Notice`] each of them is.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::BuildHasher as _;
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
@@ -217,13 +219,13 @@ impl WorkdayEventIntake {
         input: Opened<'_>,
         sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<Summary> {
-        let (mut summary, mut seen) = (Summary::default(), HashMap::new());
+        let (mut summary, mut seen) = (Summary::default(), Seen::default());
         node::each(input, &["Report_Entry"], SHAPE, &mut |row, node| {
             summary.rows += 1;
             let id = worker(&node)
                 .and_then(|(_, text)| values::id(text).ok().flatten())
                 .map(|id| id.into_owned());
-            let notice = notice(row, &node).and_then(|notice| first_time(notice, &node, &mut seen));
+            let notice = notice(row, &node).and_then(|notice| seen.first_time(notice, &node));
             sink(match notice {
                 Ok(notice) => {
                     summary.records += 1;
@@ -249,29 +251,32 @@ impl Intake for WorkdayEventIntake {
     }
 }
 
-/// Refuses what came before, by its id. Another payload under the same id is in doubt.
-fn first_time(
-    notice: Notice,
-    node: &Node,
-    seen: &mut HashMap<EventId, (u64, EventId)>,
-) -> std::result::Result<Notice, Flaw> {
-    let content = hash_of(node);
-    let Some((row, earlier)) = seen.get(&notice.id) else {
-        seen.insert(notice.id.clone(), (notice.row, content));
-        return Ok(notice);
-    };
-    let (code, message) = if *earlier == content {
-        (
-            "duplicate_row",
-            format!("expected each event once, found that of row {row} again"),
-        )
-    } else {
-        (
-            "duplicate_key",
-            format!("expected each event id once, found that of row {row} with other content"),
-        )
-    };
-    Err(Flaw::row(code, message))
+/// The ids of one input, as keyed hashes, with the row and content of each.
+#[derive(Default)]
+struct Seen {
+    hasher: RandomState,
+    events: HashMap<u64, (u64, u64)>,
+}
+
+impl Seen {
+    /// Refuses what came before, by its id. Another payload under the same id is in doubt.
+    fn first_time(&mut self, notice: Notice, node: &Node) -> std::result::Result<Notice, Flaw> {
+        let content = self.hasher.hash_one(hash_of(node));
+        let id = self.hasher.hash_one(&notice.id);
+        let Some((row, earlier)) = self.events.get(&id) else {
+            self.events.insert(id, (notice.row, content));
+            return Ok(notice);
+        };
+        let (code, what) = if *earlier == content {
+            ("duplicate_row", "each event once, found that")
+        } else {
+            (
+                "duplicate_key",
+                "each event id once, found other content under that",
+            )
+        };
+        Err(Flaw::row(code, format!("expected {what} of row {row} again")))
+    }
 }
 
 /// The first of these fields that has a value.

@@ -2,6 +2,8 @@
 //! provisioning.
 
 use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
@@ -77,7 +79,7 @@ impl ScimIntake {
         input: Opened<'_>,
         sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<Summary> {
-        let (mut judge, mut key, mut bulk_ids) = (Judge::default(), None, HashSet::new());
+        let (mut judge, mut key, mut bulk_ids) = (Judge::default(), None, BulkIds::default());
         let around = node::each(input, &["Resources", "Operations"], SHAPE, &mut |row, node| {
             let mut element = Element::default();
             match user(&node, &mut bulk_ids) {
@@ -113,11 +115,21 @@ impl Intake for ScimIntake {
     }
 }
 
+/// The bulk ids of one request, as keyed hashes.
+#[derive(Default)]
+struct BulkIds {
+    hasher: RandomState,
+    seen: HashSet<u64>,
+}
+
+impl BulkIds {
+    fn first_time(&mut self, id: &str) -> bool {
+        self.seen.insert(self.hasher.hash_one(id))
+    }
+}
+
 /// The user in a record, and the path to it: a resource is one, an operation has one.
-fn user<'n>(
-    node: &'n Node,
-    bulk_ids: &mut HashSet<String>,
-) -> std::result::Result<(&'n Object, &'static str), Flaw> {
+fn user<'n>(node: &'n Node, bulk_ids: &mut BulkIds) -> std::result::Result<(&'n Object, &'static str), Flaw> {
     let Node::Object(object) = node else {
         return Err(Flaw::row(
             "wrong_type",
@@ -147,7 +159,7 @@ fn user<'n>(
 fn operation<'n>(
     object: &'n Object,
     method: &Node,
-    bulk_ids: &mut HashSet<String>,
+    bulk_ids: &mut BulkIds,
 ) -> std::result::Result<&'n Object, Flaw> {
     let unsupported = |field: &str, expected: &str| {
         let message = format!("expected {expected}: nothing else says what a person is");
@@ -164,7 +176,7 @@ fn operation<'n>(
         return Err(unsupported("path", "/Users"));
     }
     if let Some(id) = object.get("bulkId").and_then(Node::text)
-        && !bulk_ids.insert(id.to_owned())
+        && !bulk_ids.first_time(id)
     {
         let fault = Fault::new("duplicate_bulk_id", "expected each bulkId once, found one again");
         return Err(Flaw::named("bulkId", fault));
@@ -256,7 +268,11 @@ fn text_of(element: &Element, field: Field) -> Option<&str> {
 
 /// A complex attribute.
 fn object<'n>(of: &'n Object, name: &str, path: &str, element: &mut Element) -> Option<&'n Object> {
-    match of.get(name)? {
+    complex(of.get(name)?, name, path, element)
+}
+
+fn complex<'n>(node: &'n Node, name: &str, path: &str, element: &mut Element) -> Option<&'n Object> {
+    match node {
         Node::Object(object) => {
             if let Err(flaw) = object.check(&format!("{path}{name}.")) {
                 element.blame(flaw);
@@ -348,12 +364,12 @@ fn best_of(
 /// Fields of other extensions, by the names of the flat shape. The last day of work comes before the end of employment.
 fn extensions(user: &Object, path: &str, element: &mut Element) {
     let mut found = Vec::new();
-    for (urn, _) in &user.entries {
+    for (urn, node) in &user.entries {
         let is_other = urn
             .get(..4)
             .is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
             && !urn.eq_ignore_ascii_case(ENTERPRISE);
-        let Some(extension) = is_other.then(|| object(user, urn, path, element)).flatten() else {
+        let Some(extension) = is_other.then(|| complex(node, urn, path, element)).flatten() else {
             continue;
         };
         for (name, node) in &extension.entries {

@@ -1,5 +1,6 @@
 //! What the intakes do, seen from outside: text in, records and rejects out.
 
+mod damaged;
 mod examples;
 mod health;
 mod json;
