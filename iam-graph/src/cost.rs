@@ -77,7 +77,7 @@ impl Meter for GraphMeter {
     fn read(&self, answer: &Response, now: Timestamp) -> Reading {
         let number = |name| answer.header(name)?.trim().parse::<f64>().ok();
         let finite = |name| number(name).filter(|number| number.is_finite() && *number >= 0.0);
-        let throttled = answer.status == 429;
+        let throttled = matches!(answer.status, 429 | 509);
         // "Tenant_Application/Write/{application}/{tenant}"
         let scope = answer.header("x-ms-throttle-scope").unwrap_or_default();
         let writes = scope

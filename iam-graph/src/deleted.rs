@@ -6,21 +6,15 @@ use iam_core::Result;
 use iam_core::http::{Method, Request};
 
 use crate::client::{GraphClient, Root};
-use crate::odata::{query, segment};
+use crate::listing::Listing;
+use crate::odata::segment;
+use crate::query::{Filter, Query};
 use crate::users::{SELECT, User};
 
 impl Root {
-    pub(crate) fn find_deleted_users(&self, filter: &str) -> Request {
-        let options = [
-            ("$select", SELECT),
-            ("$count", "true"),
-            ("$top", "999"),
-            ("$filter", filter),
-        ];
-        let path = query("/directory/deletedItems/microsoft.graph.user", &options);
-        // Filters on deleted objects are advanced queries: they need the header and the count.
-        self.get(&path, "find deleted users")
-            .header("ConsistencyLevel", "eventual")
+    pub(crate) fn deleted_users(&self, query: Query) -> Result<Request> {
+        let path = "/directory/deletedItems/microsoft.graph.user";
+        self.list(path, &query.or_default(SELECT), "find deleted users")
     }
 
     pub(crate) fn deleted_user(&self, id: &str) -> Request {
@@ -36,9 +30,22 @@ impl Root {
 }
 
 impl GraphClient {
-    /// The soft-deleted users that an OData filter describes.
-    pub async fn find_deleted_users(&self, filter: &str) -> Result<Vec<User>> {
-        self.all(self.root.find_deleted_users(filter)).await
+    /// The soft-deleted users that a filter describes: always an advanced query.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a filter that Graph would refuse.
+    pub async fn find_deleted_users(&self, filter: &Filter) -> Result<Vec<User>> {
+        self.stream_deleted_users(Query::new().filter(filter.clone()))?
+            .all()
+            .await
+    }
+
+    /// The soft-deleted users that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_deleted_users(&self, query: Query) -> Result<Listing<User>> {
+        Ok(self.listing(self.root.deleted_users(query)?))
     }
 
     /// One soft-deleted user, by id, with the properties that Graph sends by default.
@@ -78,7 +85,9 @@ mod tests {
 
     #[test]
     fn requests_are_as_documented() {
-        let request = root().find_deleted_users("employeeId in ('W-1')");
+        let request = root()
+            .deleted_users(Query::new().filter(Filter::one_of("employeeId", ["W-1"])))
+            .unwrap();
         assert_eq!(
             request.headers,
             [("ConsistencyLevel".to_owned(), "eventual".to_owned())]

@@ -10,8 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
 use crate::licenses::AssignedLicense;
-use crate::odata::{query, segment};
-use crate::users::or_empty;
+use crate::listing::Listing;
+use crate::odata::segment;
+use crate::query::Query;
+use crate::users::{DirectoryObject, or_empty};
 
 const SELECT: &str =
     "id,displayName,groupTypes,onPremisesSyncEnabled,mailEnabled,securityEnabled,isAssignableToRole";
@@ -41,21 +43,32 @@ pub struct Group {
     pub other: Map<String, Value>,
 }
 
+impl Group {
+    /// Whether it is a group: collections of several types hold other objects too.
+    pub fn is_group(&self) -> bool {
+        self.odata_type
+            .as_deref()
+            .is_none_or(|name| name == "#microsoft.graph.group")
+    }
+}
+
 impl Root {
-    pub(crate) fn list_groups(&self) -> Request {
-        let select = format!("{SELECT},assignedLicenses");
-        self.get(
-            &query("/groups", &[("$select", &select), ("$top", "999")]),
+    pub(crate) fn list_groups(&self, query: Query) -> Result<Request> {
+        self.list(
+            "/groups",
+            &query.or_default(&format!("{SELECT},assignedLicenses")),
             "list groups",
         )
     }
 
-    pub(crate) fn groups_of(&self, user: &str) -> Request {
+    pub(crate) fn groups_of(&self, user: &str, query: Query) -> Result<Request> {
         let path = format!("/users/{}/memberOf", segment(user));
-        self.get(
-            &query(&path, &[("$select", SELECT), ("$top", "999")]),
-            "list groups of a user",
-        )
+        self.list(&path, &query.or_default(SELECT), "list groups of a user")
+    }
+
+    pub(crate) fn members(&self, group: &str, query: Query) -> Result<Request> {
+        let path = format!("/groups/{}/members", segment(group));
+        self.list(&path, &query.or_default(""), "list group members")
     }
 
     pub(crate) fn add_member(&self, group: &str, member: &str) -> Result<Request> {
@@ -73,21 +86,43 @@ impl Root {
 }
 
 impl GraphClient {
-    /// Every group of the tenant, with the licences that come with it.
+    /// Every group of the tenant, with the licences that come with it. [`stream_groups`](Self::stream_groups) holds a
+    /// page of them only.
     pub async fn list_groups(&self) -> Result<Vec<Group>> {
-        self.all(self.root.list_groups()).await
+        self.stream_groups(Query::new())?.all().await
+    }
+
+    /// The groups that a query describes, page by page. Where it selects nothing, all that [`Group`] names is read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_groups(&self, query: Query) -> Result<Listing<Group>> {
+        Ok(self.listing(self.root.list_groups(query)?))
     }
 
     /// The groups that a user is a direct member of.
     pub async fn groups_of(&self, user: &str) -> Result<Vec<Group>> {
-        let all: Vec<Group> = self.all(self.root.groups_of(user)).await?;
-        let is_group = |group: &Group| {
-            group
-                .odata_type
-                .as_deref()
-                .is_none_or(|name| name == "#microsoft.graph.group")
-        };
-        Ok(all.into_iter().filter(is_group).collect())
+        let all: Vec<Group> = self.stream_groups_of(user, Query::new())?.all().await?;
+        Ok(all.into_iter().filter(Group::is_group).collect())
+    }
+
+    /// What a user is a direct member of, page by page: directory roles and administrative units are among it
+    /// ([`Group::is_group`]).
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_groups_of(&self, user: &str, query: Query) -> Result<Listing<Group>> {
+        Ok(self.listing(self.root.groups_of(user, query)?))
+    }
+
+    /// The direct members of a group, page by page: users, groups, devices and applications, told apart by
+    /// `@odata.type` in [`DirectoryObject::other`].
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse; while reading,
+    /// [`NotFound`](iam_core::ErrorKind::NotFound) when there is no such group.
+    pub fn stream_members(&self, group: &str, query: Query) -> Result<Listing<DirectoryObject>> {
+        Ok(self.listing(self.root.members(group, query)?))
     }
 
     /// Adds a member.
@@ -131,8 +166,20 @@ mod tests {
             Value::Null,
         );
         let path = format!("/users/u1/memberOf?$select={SELECT}&$top=999");
-        check(root().groups_of("u1"), "GET", &path, Value::Null);
+        check(
+            root().groups_of("u1", Query::new()).unwrap(),
+            "GET",
+            &path,
+            Value::Null,
+        );
         let path = format!("/groups?$select={SELECT},assignedLicenses&$top=999");
-        check(root().list_groups(), "GET", &path, Value::Null);
+        check(
+            root().list_groups(Query::new()).unwrap(),
+            "GET",
+            &path,
+            Value::Null,
+        );
+        let members = root().members("g/1", Query::new()).unwrap();
+        check(members, "GET", "/groups/g%2F1/members?$top=999", Value::Null);
     }
 }

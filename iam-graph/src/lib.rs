@@ -1,26 +1,45 @@
 #![doc = include_str!("../README.md")]
 
 mod account;
+pub mod app_roles;
+pub mod applications;
 mod apply;
+pub mod audit_logs;
+pub mod authentication;
+pub mod batch;
 mod catalog;
 mod client;
+pub mod conditional_access;
 pub mod cost;
 mod create;
 mod deleted;
+pub mod delta;
 pub mod domains;
+mod environment;
 pub mod error;
+mod filter;
 mod find;
 mod fresh;
 pub mod groups;
 pub mod licenses;
+mod listing;
 mod mail;
+pub mod mailbox;
 mod observe;
 mod odata;
+pub mod organization;
 mod password;
+mod patch;
+pub mod provisioning;
+pub mod query;
 pub mod roles;
+pub mod service_principals;
 mod target;
 pub mod users;
 
+pub use batch::Batch;
 pub use client::{GraphClient, GraphClientBuilder};
+pub use listing::Listing;
 pub use mail::GraphMail;
+pub use patch::Patch;
 pub use target::GraphTarget;

@@ -1,4 +1,4 @@
-//! What accounts hold: three reads for each, many accounts at once.
+//! What accounts hold: four reads for each, many accounts at once.
 
 use futures::FutureExt;
 use iam_core::entitlement::{Actual, Class, Entitlement, Held, Kind, Via};
@@ -7,7 +7,8 @@ use iam_core::target::PersonRef;
 use iam_core::{ErrorKind, Result};
 
 use crate::account::account;
-use crate::catalog::{Offer, class, membership, scoped};
+use crate::app_roles::{AppRoleAssignment, Holder};
+use crate::catalog::{Offer, app_role, class, membership, scoped};
 use crate::groups::Group;
 use crate::roles::{RoleAssignment, TENANT};
 use crate::target::{GraphTarget, parallel};
@@ -18,6 +19,7 @@ struct Seen {
     user: User,
     groups: Vec<Group>,
     roles: Vec<RoleAssignment>,
+    app_roles: Vec<AppRoleAssignment>,
 }
 
 impl GraphTarget {
@@ -30,6 +32,9 @@ impl GraphTarget {
         if seen.iter().flatten().any(|seen| has_strangers(seen, &offer)) {
             offer = self.newer_offer().await?;
         }
+        let apps = seen.iter().flatten().flat_map(|seen| &seen.app_roles);
+        let apps = apps.map(|role| role.resource_id.as_str()).collect();
+        offer.meet_apps(&self.client, apps).await?;
         let actual = |(person, seen): (&PersonRef, Option<Seen>)| match seen {
             Some(seen) => Actual {
                 person: person.person.clone(),
@@ -57,11 +62,17 @@ impl GraphTarget {
 
     async fn look(&self, id: &str) -> Result<Seen> {
         let client = &self.client;
-        let (user, groups, roles) = tokio::join!(client.user(id), client.groups_of(id), client.roles_of(id));
+        let (user, groups, roles, app_roles) = tokio::join!(
+            client.user(id),
+            client.groups_of(id),
+            client.roles_of(id),
+            client.app_roles_of(Holder::User(id))
+        );
         Ok(Seen {
             user: user?,
             groups: groups?,
             roles: roles?,
+            app_roles: app_roles?,
         })
     }
 
@@ -114,6 +125,27 @@ impl GraphTarget {
                 entitlement: self.role(role, offer),
                 via: Via::Direct,
                 assignment,
+            });
+        }
+        for role in &seen.app_roles {
+            let own = role.is_own();
+            let via = if own {
+                Via::Direct
+            } else {
+                Via::Inherited {
+                    from: role.principal_id.clone(),
+                }
+            };
+            let entitlement = Entitlement {
+                target: self.id.clone(),
+                kind: Kind::App,
+                id: app_role(role),
+                name: offer.app_role_name(role),
+            };
+            held.push(Held {
+                entitlement,
+                via,
+                assignment: own.then(|| role.id.clone()),
             });
         }
         held

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use iam_core::Result;
 use iam_core::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
-use iam_core::plan::{IdempotencyKey, Step};
+use iam_core::plan::{Action, IdempotencyKey, Step};
 use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -19,8 +19,8 @@ use crate::catalog::Offer;
 use crate::client::GraphClient;
 use crate::fresh::Fresh;
 
-/// How many accounts, or batches of keys, are asked for at once.
-const PARALLEL: usize = 16;
+/// How many accounts, or batches of keys, are asked for at once: what they ask shares HTTP requests.
+const PARALLEL: usize = 64;
 /// How old a catalogue may be that names what somebody holds.
 const OLD: SignedDuration = SignedDuration::from_mins(10);
 /// How old it must be before an unknown id has it read again.
@@ -39,8 +39,10 @@ pub struct GraphTarget {
 }
 
 impl GraphTarget {
-    /// The target behind that client.
+    /// The target behind that client. What is read and applied at the same time joins batches, so that many people at
+    /// once take few HTTP requests; a call that is alone is sent as it is.
     pub fn new(client: GraphClient) -> Self {
+        let client = client.joining();
         let fresh = Arc::new(Fresh::new(client.clock().clone()));
         Self {
             client,
@@ -100,9 +102,11 @@ impl Target for GraphTarget {
                 ("reset_password", Repeatable),
                 ("grant", Repeatable),
                 ("revoke", Repeatable),
+                ("set_automatic_reply", Repeatable),
+                ("end_automatic_reply", Repeatable),
                 ("delete_account", Repeatable),
             ]),
-            kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+            kinds: [Kind::Group, Kind::License, Kind::Role, Kind::App].into(),
             // Microsoft Learn, "user resource type": maximum lengths of the properties.
             lengths: [
                 (Attribute::DisplayName, 256),
@@ -137,7 +141,9 @@ impl Target for GraphTarget {
     }
 
     async fn apply(&self, step: &Step, _key: &IdempotencyKey) -> Result<Applied> {
-        if !step.action.removes_access() {
+        // A leaver's licences come right behind the reply.
+        let leaves = step.action.removes_access() || matches!(step.action, Action::SetAutomaticReply { .. });
+        if !leaves {
             return self.carry_out(step).await;
         }
         let urgent = Self {

@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
 use crate::licenses::{AssignedLicense, LicenseAssignmentState};
-use crate::odata::{query, segment};
+use crate::listing::Listing;
+use crate::odata::{self, segment};
+use crate::query::{Filter, Query};
 
 /// What is read of a user: everything that [`User`] names.
 pub(crate) const SELECT: &str = "id,userPrincipalName,accountEnabled,displayName,givenName,surname,department,jobTitle,officeLocation,country,usageLocation,companyName,employeeId,employeeType,employeeHireDate,employeeOrgData,mail,proxyAddresses,onPremisesSyncEnabled,deletedDateTime,assignedLicenses,licenseAssignmentStates";
@@ -152,28 +154,24 @@ pub fn mail_nickname(name: &str) -> String {
 
 impl Root {
     pub(crate) fn user(&self, id: &str) -> Request {
-        let path = query(
+        let path = odata::query(
             &format!("/users/{}", segment(id)),
             &[("$select", SELECT), EXPAND_MANAGER],
         );
         self.get(&path, "get user")
     }
 
-    pub(crate) fn find_users(&self, filter: &str) -> Request {
-        let options = [
-            ("$select", SELECT),
-            ("$top", "999"),
-            EXPAND_MANAGER,
-            ("$filter", filter),
-        ];
-        self.get(&query("/users", &options), "find users")
+    pub(crate) fn find_users(&self, filter: &Filter) -> Result<Request> {
+        let mut query = Query::new().filter(filter.clone());
+        // Advanced queries have no managers.
+        if !query.is_advanced("/users") {
+            query = query.expand("manager", ["id"]);
+        }
+        self.list("/users", &query.or_default(SELECT), "find users")
     }
 
-    pub(crate) fn list_users(&self) -> Request {
-        self.get(
-            &query("/users", &[("$select", SELECT), ("$top", "999")]),
-            "list users",
-        )
+    pub(crate) fn list_users(&self, query: Query) -> Result<Request> {
+        self.list("/users", &query.or_default(SELECT), "list users")
     }
 
     pub(crate) fn create_user(&self, new: &NewUser) -> Result<Request> {
@@ -235,15 +233,26 @@ impl GraphClient {
         self.fetch(self.root.user(id)).await
     }
 
-    /// The users that an OData filter describes, for example `department eq 'Security'`. The filter is
-    /// percent-encoded here; quotes in values must have been doubled.
-    pub async fn find_users(&self, filter: &str) -> Result<Vec<User>> {
-        self.all(self.root.find_users(filter)).await
+    /// The users that a filter describes, with their managers' ids unless it takes an advanced query
+    /// ([`Query::is_advanced`]).
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a filter that Graph would refuse.
+    pub async fn find_users(&self, filter: &Filter) -> Result<Vec<User>> {
+        self.all(self.root.find_users(filter)?).await
     }
 
-    /// Every user of the tenant, without managers.
+    /// Every user of the tenant, without managers. [`stream_users`](Self::stream_users) holds a page of them only.
     pub async fn list_users(&self) -> Result<Vec<User>> {
-        self.all(self.root.list_users()).await
+        self.stream_users(Query::new())?.all().await
+    }
+
+    /// The users that a query describes, page by page. Where it selects nothing, all that [`User`] names is read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_users(&self, query: Query) -> Result<Listing<User>> {
+        Ok(self.listing(self.root.list_users(query)?))
     }
 
     /// Creates a user. Not idempotent: after [`OutcomeUnknown`](iam_core::ErrorKind::OutcomeUnknown) look
@@ -381,6 +390,27 @@ mod tests {
             Value::Null,
         );
         check(root().delete_user("u1"), "DELETE", "/users/u1", Value::Null);
+        let filter = "$filter=employeeId%20eq%20%27W-1%27";
+        let found = format!("/users?$select={SELECT}&$top=999&$expand=manager($select=id)&{filter}");
+        let by_id = root().find_users(&Filter::eq("employeeId", "W-1")).unwrap();
+        assert!(by_id.headers.is_empty());
+        check(by_id, "GET", &found, Value::Null);
+        let elsewhere = root().find_users(&Filter::ne("usageLocation", "AU")).unwrap();
+        assert!(!elsewhere.url.contains("$expand") && elsewhere.url.contains("$count=true"));
+        let listed = format!("/users?$select={SELECT}&$top=999");
+        check(
+            root().list_users(Query::new()).unwrap(),
+            "GET",
+            &listed,
+            Value::Null,
+        );
+        let few = Query::new().select(["id"]).top(5);
+        check(
+            root().list_users(few).unwrap(),
+            "GET",
+            "/users?$select=id&$top=5",
+            Value::Null,
+        );
         let user = format!("/users/a%23b%40x?$select={SELECT}&$expand=manager($select=id)");
         check(root().user("a#b@x"), "GET", &user, Value::Null);
     }

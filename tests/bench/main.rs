@@ -20,6 +20,7 @@ mod joiners;
 )]
 mod process;
 mod scim;
+mod scim_wire;
 mod table;
 mod tenant;
 mod xml_intake;

@@ -100,7 +100,11 @@ async fn a_leaver_ends_without_access_in_the_documented_order() {
         order[4..7].iter().all(|step| step.starts_with("revoke:group:")),
         "{order:?}"
     );
-    assert_eq!(order[7], "revoke:licence:SPE_E3");
+    assert_eq!(
+        order[7..9],
+        ["set_automatic_reply", "revoke:licence:SPE_E3"],
+        "the mailbox goes with the licence"
+    );
     assert_eq!(
         world.mails().last().map(String::as_str),
         Some("Mei Tanaka has left")

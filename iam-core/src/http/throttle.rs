@@ -41,6 +41,23 @@ pub struct Cost {
     pub writes: f64,
 }
 
+impl std::ops::Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            units: self.units + other.units,
+            writes: self.writes + other.writes,
+        }
+    }
+}
+
+impl std::iter::Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), |sum, cost| sum + cost)
+    }
+}
+
 /// What an answer tells of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Reading {
@@ -127,6 +144,24 @@ impl Throttle {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the request will be charged with.
+    pub fn cost(&self, request: &Request) -> Cost {
+        self.meter.cost(request)
+    }
+
+    /// Waits until that much can be spent, and spends it: for requests that leave inside another one, which this
+    /// policy does not see. As a policy it does so itself.
+    pub async fn pay(&self, cost: Cost, priority: Priority) {
+        self.take(cost, priority).await;
+    }
+
+    /// Takes in what the answer to a request tells that was paid with [`pay`](Self::pay).
+    pub fn learn(&self, paid: Cost, answer: &Response) {
+        let now = self.clock.now();
+        let reading = self.meter.read(answer, now);
+        self.state().learn(paid, reading, now);
     }
 
     async fn take(&self, cost: Cost, priority: Priority) {
@@ -281,9 +316,7 @@ impl Policy for Throttle {
         let cost = self.meter.cost(&request);
         self.take(cost, request.priority).await;
         let answer = next.run(request).await?;
-        let now = self.clock.now();
-        let reading = self.meter.read(&answer, now);
-        self.state().learn(cost, reading, now);
+        self.learn(cost, &answer);
         Ok(answer)
     }
 }

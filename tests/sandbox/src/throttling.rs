@@ -21,6 +21,30 @@ pub(crate) struct Throttling {
 struct Spent {
     units: Window,
     writes: Window,
+    /// Calls against the limits of a service of its own.
+    calls: HashMap<Quota, Window>,
+}
+
+/// So many calls in so many seconds.
+type Quota = (u32, i64);
+
+/// The limits that some services have of their own: reports 5 calls in 10 s, `bulkUpload` 40 in 5 s and 6,000 in 24 h
+/// ("Troubleshoot inbound provisioning API issues").
+fn quotas(path: &[String]) -> &'static [Quota] {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        [_, "auditLogs", ..] => &[(5, 10)],
+        [
+            _,
+            "servicePrincipals",
+            _,
+            "synchronization",
+            "jobs",
+            _,
+            "bulkUpload",
+        ] => &[(40, 5), (6_000, 86_400)],
+        _ => &[],
+    }
 }
 
 /// What was spent in the last so many seconds.
@@ -94,10 +118,11 @@ impl Throttling {
         &mut self,
         app: &str,
         units: u32,
-        write: bool,
+        (method, path): (&str, &[String]),
         users: usize,
         now: Timestamp,
     ) -> Standing {
+        let write = writes(method, path);
         let spent = self.spent.entry(app.to_owned()).or_default();
         spent.units.add(units, now);
         if write {
@@ -105,7 +130,19 @@ impl Throttling {
         }
         let (units_share, units_wait) = spent.units.against(limit(users), UNIT_SECONDS, now);
         let (write_share, write_wait) = spent.writes.against(WRITES, WRITE_SECONDS, now);
-        let refused = if let Some(seconds) = write_wait.filter(|_| write) {
+        let own = quotas(path).iter().filter_map(|&(calls, seconds)| {
+            let window = spent.calls.entry((calls, seconds)).or_default();
+            window.add(1, now);
+            window.against(calls, seconds, now).1
+        });
+        let own_wait = own.collect::<Vec<_>>().into_iter().max();
+        let refused = if let Some(seconds) = own_wait {
+            Some(Refused {
+                seconds,
+                scope: "ReadWrite",
+                reason: "CPULimitExceeded",
+            })
+        } else if let Some(seconds) = write_wait.filter(|_| write) {
             Some(Refused {
                 seconds,
                 scope: "Write",
@@ -131,7 +168,7 @@ impl Throttling {
 }
 
 /// Whether a request counts as a write: what only reads by POST does not.
-pub(crate) fn writes(method: &str, path: &[String]) -> bool {
+fn writes(method: &str, path: &[String]) -> bool {
     let reads = path.last().is_some_and(|last| {
         matches!(
             last.rsplit('.').next().unwrap_or_default(),

@@ -1,9 +1,18 @@
 //! The target against a whole tenant, judged by what the tenant holds at the end.
 
 mod accounts;
+mod applications;
+mod audit_logs;
+mod authentication;
+mod batches;
 mod crowd;
+mod delta;
 mod entitlements;
+mod facts;
+mod listing;
 mod mail;
+mod provisioning;
+mod refusals;
 mod trouble;
 
 use std::sync::Arc;
@@ -33,6 +42,16 @@ async fn tenant() -> Tenant {
 
 async fn start(builder: Builder, clock: SharedClock) -> Tenant {
     let sandbox = builder.start().await.unwrap();
+    let client = connect(&sandbox, clock);
+    let target = GraphTarget::new(client.clone());
+    Tenant {
+        sandbox,
+        client,
+        target,
+    }
+}
+
+fn connect(sandbox: &Sandbox, clock: SharedClock) -> GraphClient {
     let cloud = Cloud::custom(sandbox.authority(), sandbox.graph()).unwrap();
     let transport = Arc::new(HttpTransport::new().unwrap());
     let secret = sandbox.client_secret().into();
@@ -44,15 +63,9 @@ async fn start(builder: Builder, clock: SharedClock) -> Tenant {
         transport.clone(),
         clock.clone(),
     );
-    let client = GraphClient::builder(cloud, Arc::new(credential.unwrap()), transport)
+    GraphClient::builder(cloud, Arc::new(credential.unwrap()), transport)
         .clock(clock)
-        .build();
-    let target = GraphTarget::new(client.clone());
-    Tenant {
-        sandbox,
-        client,
-        target,
-    }
+        .build()
 }
 
 const DONE: Applied = Applied::Done { account: None };

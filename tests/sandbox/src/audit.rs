@@ -1,0 +1,640 @@
+//! `/auditLogs`: what was done in the directory, who signed in, what provisioning did ("directoryAudit resource
+//! type", "signIn resource type", "provisioningObjectSummary resource type", "Microsoft Entra audit log categories
+//! and activities").
+//!
+//! Entries are there at once; at Microsoft it takes minutes. They are kept for 30 days, ten thousand of a kind at
+//! most.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use crate::call::{Answer, Call, Caller, Outcome};
+use crate::directory::{Deed, Directory, Verb};
+use crate::errors::Fail;
+use crate::ids::Ids;
+use crate::odata::{Options, Row, collection};
+use crate::role_definitions;
+use crate::roles::Assignment;
+use crate::schema::{FILTER, Kind, ORDER, SELECT, no_property};
+
+/// Entries of one kind that are kept.
+const MOST: usize = 10_000;
+
+/// The three logs.
+#[derive(Debug)]
+pub(crate) struct AuditLogs {
+    pub(crate) ids: Ids,
+    directory: Log,
+    sign_ins: Log,
+    provisioning: Log,
+}
+
+/// One log, the oldest entry first.
+#[derive(Debug, Default)]
+struct Log {
+    entries: VecDeque<(Timestamp, Value)>,
+    /// How many entries were dropped: an entry keeps its number.
+    dropped: u64,
+}
+
+impl Log {
+    fn push(&mut self, at: Timestamp, entry: Value) {
+        self.entries.push_back((at, entry));
+        let month = SignedDuration::from_hours(30 * 24);
+        while let Some((oldest, _)) = self.entries.front()
+            && (self.entries.len() > MOST || at.duration_since(*oldest) > month)
+        {
+            self.entries.pop_front();
+            self.dropped += 1;
+        }
+    }
+
+    /// The newest entry first.
+    fn rows(&self) -> impl Iterator<Item = LogRow<'_>> {
+        let numbered = (self.dropped + 1..).zip(&self.entries).collect::<Vec<_>>();
+        numbered.into_iter().rev().map(|(number, (_, entry))| LogRow {
+            place: u64::MAX - number,
+            entry,
+        })
+    }
+}
+
+/// An entry in a collection. Property names have no letter case: the service itself writes `jobid`.
+struct LogRow<'a> {
+    place: u64,
+    entry: &'a Value,
+}
+
+impl Row for LogRow<'_> {
+    fn place(&self) -> u64 {
+        self.place
+    }
+
+    fn get(&self, name: &str) -> Option<Cow<'_, Value>> {
+        let map = self.entry.as_object()?;
+        let found = map.get(name).or_else(|| {
+            map.iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value)
+        });
+        found.map(Cow::Borrowed)
+    }
+
+    fn view(&self, options: &Options) -> Value {
+        chosen(self.entry, &options.select)
+    }
+}
+
+fn chosen(entry: &Value, select: &[String]) -> Value {
+    let wanted =
+        |name: &str| select.is_empty() || select.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let kept = entry.as_object().into_iter().flatten();
+    kept.filter(|(name, _)| wanted(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+impl AuditLogs {
+    pub(crate) fn new(ids: Ids) -> Self {
+        Self {
+            ids,
+            directory: Log::default(),
+            sign_ins: Log::default(),
+            provisioning: Log::default(),
+        }
+    }
+
+    /// What the provisioning service did to one record.
+    pub(crate) fn provisioned(&mut self, at: Timestamp, entry: Value) {
+        self.provisioning.push(at, entry);
+    }
+}
+
+/// Answers below `/auditLogs`.
+pub(crate) fn route(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
+    let logs = &directory.audit;
+    let (name, time, log) = match rest.first() {
+        Some(&"directoryAudits") => ("directoryAudits", "activityDateTime", &logs.directory),
+        Some(&"signIns") => ("signIns", "createdDateTime", &logs.sign_ins),
+        Some(&"provisioning") => ("provisioning", "activityDateTime", &logs.provisioning),
+        Some(other) => return Err(Fail::segment(other)),
+        None => return Err(Fail::segment("auditLogs")),
+    };
+    if call.method != "GET" {
+        return Err(Fail::method());
+    }
+    let known = properties(name);
+    let options = &call.options;
+    let odata_type = match name {
+        "directoryAudits" => "microsoft.graph.directoryAudit",
+        "signIns" => "microsoft.graph.signIn",
+        _ => "microsoft.graph.provisioningObjectSummary",
+    };
+    let check = |part: &str, property: &str| {
+        let found = known.iter().any(|known| known.eq_ignore_ascii_case(property));
+        found
+            .then_some(())
+            .ok_or_else(|| no_property(part, property, odata_type))
+    };
+    for property in &options.select {
+        check(SELECT, property)?;
+    }
+    if !options.expand.is_empty() {
+        return Err(Fail::unsupported("$expand is not supported by this resource."));
+    }
+    match rest {
+        [_] => {
+            for path in options.filter.iter().flat_map(|filter| filter.paths()) {
+                check(FILTER, path.first().map_or("", String::as_str))?;
+            }
+            for (property, _) in &options.order {
+                check(ORDER, property)?;
+                if !property.eq_ignore_ascii_case(time) {
+                    return Err(Fail::unsupported(format!(
+                        "$orderby is supported for '{time}' only."
+                    )));
+                }
+            }
+            collection(call, &format!("auditLogs/{name}"), log.rows())
+        }
+        [_, id] => {
+            let found = log.entries.iter().find(|(_, entry)| entry["id"] == **id);
+            let (_, entry) = found.ok_or_else(|| Fail::not_found(id))?;
+            let mut body = Map::new();
+            let context = call.context(&format!("auditLogs/{name}/$entity"));
+            body.insert("@odata.context".to_owned(), context.into());
+            if let Value::Object(entry) = chosen(entry, &options.select) {
+                body.extend(entry);
+            }
+            Ok(Answer::ok(Value::Object(body)))
+        }
+        [_, _, segment, ..] => Err(Fail::segment(segment)),
+        [] => Err(Fail::segment("auditLogs")),
+    }
+}
+
+fn properties(log: &str) -> &'static [&'static str] {
+    match log {
+        "directoryAudits" => &[
+            "id",
+            "activityDateTime",
+            "activityDisplayName",
+            "additionalDetails",
+            "category",
+            "correlationId",
+            "initiatedBy",
+            "loggedByService",
+            "operationType",
+            "result",
+            "resultReason",
+            "targetResources",
+        ],
+        "signIns" => &[
+            "id",
+            "appDisplayName",
+            "appId",
+            "appliedConditionalAccessPolicies",
+            "clientAppUsed",
+            "conditionalAccessStatus",
+            "correlationId",
+            "createdDateTime",
+            "deviceDetail",
+            "ipAddress",
+            "isInteractive",
+            "location",
+            "resourceDisplayName",
+            "resourceId",
+            "riskDetail",
+            "riskEventTypes",
+            "riskEventTypes_v2",
+            "riskLevelAggregated",
+            "riskLevelDuringSignIn",
+            "riskState",
+            "status",
+            "userDisplayName",
+            "userId",
+            "userPrincipalName",
+        ],
+        _ => &[
+            "id",
+            "activityDateTime",
+            "changeId",
+            "cycleId",
+            "durationInMilliseconds",
+            "initiatedBy",
+            "jobId",
+            "modifiedProperties",
+            "provisioningAction",
+            "provisioningStatusInfo",
+            "provisioningSteps",
+            "servicePrincipal",
+            "sourceIdentity",
+            "sourceSystem",
+            "targetIdentity",
+            "targetSystem",
+            "tenantId",
+        ],
+    }
+}
+
+/// An instant as the logs write it: text that sorts as time does.
+pub(crate) fn log_time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+/// The role assignments before a request that may change them: they are no directory objects.
+pub(crate) fn roles_before(directory: &Directory, call: &Call) -> Option<BTreeMap<u64, Assignment>> {
+    let writes = call.method != "GET"
+        && call
+            .segments
+            .first()
+            .is_some_and(|first| first == "roleManagement");
+    writes.then(|| directory.assignments.clone())
+}
+
+/// Who did it, when, under which correlation id.
+#[derive(Debug)]
+pub(crate) struct Author<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) correlation: &'a str,
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Author<'a> {
+    pub(crate) fn of(call: &'a Call) -> Self {
+        Self {
+            caller: &call.caller,
+            correlation: &call.correlation,
+            now: call.now,
+        }
+    }
+}
+
+/// What one request did stands in the journal and in the audit log.
+pub(crate) fn settle(
+    directory: &mut Directory,
+    author: &Author<'_>,
+    roles: Option<BTreeMap<u64, Assignment>>,
+) {
+    // A role that is activated is told by who is given it.
+    let mut deeds = directory.settle(author.now);
+    deeds.retain(|deed| deed.kind != Kind::DirectoryRole);
+    for (activity, operation, assignment) in changed_roles(directory, roles) {
+        let targets = role_targets(directory, &assignment, operation == "Assign");
+        note(
+            directory,
+            author,
+            ("RoleManagement", activity, operation),
+            targets,
+        );
+    }
+    // What belongs to the making of an object is told by its making.
+    let by = |wanted: Verb| -> HashSet<&String> {
+        let found = deeds.iter().filter(|deed| deed.verb == wanted);
+        found.map(|deed| &deed.id).collect()
+    };
+    let (added, restored) = (by(Verb::Added), by(Verb::Restored));
+    for deed in &deeds {
+        let follows = match &deed.verb {
+            Verb::Updated | Verb::PasswordSet => added.contains(&deed.id) || restored.contains(&deed.id),
+            verb => {
+                restored.contains(&deed.id) && *verb != Verb::Restored
+                    || verb.other().is_some_and(|other| restored.contains(other))
+            }
+        };
+        if follows {
+            continue;
+        }
+        for (activity, operation) in activities(deed) {
+            let targets = targets(directory, deed);
+            note(
+                directory,
+                author,
+                (category(deed.kind), &activity, operation),
+                targets,
+            );
+        }
+    }
+}
+
+fn category(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "UserManagement",
+        Kind::Group => "GroupManagement",
+        Kind::Application | Kind::ServicePrincipal => "ApplicationManagement",
+        Kind::AdministrativeUnit => "AdministrativeUnit",
+        Kind::DirectoryRole => "RoleManagement",
+    }
+}
+
+fn noun(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "user",
+        Kind::Group => "group",
+        Kind::Application => "application",
+        Kind::ServicePrincipal => "service principal",
+        Kind::AdministrativeUnit => "administrative unit",
+        Kind::DirectoryRole => "role",
+    }
+}
+
+/// The activities that one deed is logged as, with their operation types.
+fn activities(deed: &Deed) -> Vec<(String, &'static str)> {
+    let noun = noun(deed.kind);
+    let one = |text: String, operation| vec![(text, operation)];
+    match &deed.verb {
+        Verb::Added => one(format!("Add {noun}"), "Add"),
+        Verb::Restored => one(format!("Restore {noun}"), "Restore"),
+        Verb::Deleted => one(format!("Delete {noun}"), "Delete"),
+        Verb::Purged => one(format!("Hard Delete {noun}"), "Delete"),
+        Verb::PasswordSet => one(format!("Reset {noun} password"), "Update"),
+        Verb::MemberAdded(_) => one(format!("Add member to {noun}"), "Assign"),
+        Verb::MemberRemoved(_) => one(format!("Remove member from {noun}"), "Unassign"),
+        Verb::OwnerAdded(_) => one(format!("Add owner to {noun}"), "Assign"),
+        Verb::OwnerRemoved(_) => one(format!("Remove owner from {noun}"), "Unassign"),
+        Verb::ManagerSet(_) => one("Set user manager".to_owned(), "Assign"),
+        Verb::ManagerRemoved(_) => one("Remove user manager".to_owned(), "Unassign"),
+        Verb::Updated => {
+            let has = |name: &str| deed.edits.iter().find(|edit| edit.property == name);
+            let only = |names: &[&str]| {
+                deed.edits
+                    .iter()
+                    .all(|edit| names.contains(&edit.property.as_str()))
+            };
+            if only(&[
+                "signInSessionsValidFromDateTime",
+                "refreshTokensValidFromDateTime",
+            ]) {
+                return one("Update StsRefreshTokenValidFrom Timestamp".to_owned(), "Update");
+            }
+            if only(&["lastPasswordChangeDateTime"]) {
+                return Vec::new(); // the reset of the password says it
+            }
+            let mut found = Vec::new();
+            if has("assignedLicense").is_some() {
+                found.push((format!("Change {noun} license"), "Update"));
+            }
+            if let Some(edit) = has("accountEnabled").filter(|_| deed.kind == Kind::User) {
+                let activity = if edit.new == true {
+                    "Enable account"
+                } else {
+                    "Disable account"
+                };
+                found.push((activity.to_owned(), "Update"));
+            }
+            found.push((format!("Update {noun}"), "Update"));
+            found
+        }
+    }
+}
+
+/// What the log says of an object: id, names, type.
+fn target(directory: &Directory, id: &str, deed: Option<&Deed>) -> Value {
+    let object = directory.get(id).or_else(|| directory.gone(id));
+    let kind = object.map(|object| object.kind).or(deed.map(|deed| deed.kind));
+    let unified = object.is_some_and(|object| object.has_text("groupTypes", "Unified"));
+    let group_type = match (kind, unified) {
+        (Some(Kind::Group), true) => Value::from("unifiedGroups"),
+        (Some(Kind::Group), false) => Value::from("azureAD"),
+        _ => Value::Null,
+    };
+    let (name, principal) = match (deed, object) {
+        (Some(deed), _) => (deed.name.as_deref(), deed.principal.as_deref()),
+        (None, Some(object)) => (object.text("displayName"), object.text("userPrincipalName")),
+        (None, None) => (None, None),
+    };
+    json!({
+        "id": id, "displayName": name, "type": kind.map_or("Other", Kind::title), "userPrincipalName": principal,
+        "groupType": group_type, "modifiedProperties": [],
+    })
+}
+
+fn targets(directory: &Directory, deed: &Deed) -> Vec<Value> {
+    let own = || target(directory, &deed.id, Some(deed));
+    match &deed.verb {
+        // "Add member to group": the member first, with the group as what has changed about it.
+        Verb::MemberAdded(other) | Verb::OwnerAdded(other) => linked(directory, deed, other, true),
+        Verb::MemberRemoved(other) | Verb::OwnerRemoved(other) => linked(directory, deed, other, false),
+        Verb::ManagerSet(other) | Verb::ManagerRemoved(other) => {
+            vec![own(), target(directory, other, None)]
+        }
+        _ => {
+            let mut own = own();
+            let mut names = Vec::new();
+            let mut changed: Vec<Value> = Vec::new();
+            for edit in deed.edits.iter().filter(|edit| !is_stamp(&edit.property)) {
+                let name = pascal(&edit.property);
+                let list = |value: &Value| {
+                    let list = match value {
+                        Value::Null => json!([]),
+                        Value::Array(_) => value.clone(),
+                        other => json!([other]),
+                    };
+                    list.to_string()
+                };
+                changed.push(modified(&name, Some(list(&edit.old)), Some(list(&edit.new))));
+                names.push(name);
+            }
+            if !names.is_empty() {
+                let all = Value::from(names.join(", ")).to_string();
+                changed.push(modified("Included Updated Properties", None, Some(all)));
+            }
+            own["modifiedProperties"] = changed.into();
+            vec![own]
+        }
+    }
+}
+
+fn is_stamp(property: &str) -> bool {
+    property.ends_with("DateTime") && property != "employeeLeaveDateTime"
+}
+
+fn linked(directory: &Directory, deed: &Deed, other: &str, there: bool) -> Vec<Value> {
+    let mut member = target(directory, other, None);
+    let quoted = |text: &str| Some(Value::from(text).to_string());
+    let pair = |name: &str, text: &str| {
+        if there {
+            modified(name, None, quoted(text))
+        } else {
+            modified(name, quoted(text), None)
+        }
+    };
+    let noun = deed.kind.title();
+    member["modifiedProperties"] = json!([
+        pair(&format!("{noun}.ObjectID"), &deed.id),
+        pair(
+            &format!("{noun}.DisplayName"),
+            deed.name.as_deref().unwrap_or_default()
+        ),
+    ]);
+    vec![member, target(directory, &deed.id, Some(deed))]
+}
+
+fn modified(name: &str, old: Option<String>, new: Option<String>) -> Value {
+    json!({ "displayName": name, "oldValue": old, "newValue": new })
+}
+
+fn pascal(name: &str) -> String {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .map(|first| first.to_ascii_uppercase())
+        .into_iter()
+        .chain(letters)
+        .collect()
+}
+
+type Role = (&'static str, &'static str, Assignment);
+
+fn changed_roles(directory: &Directory, before: Option<BTreeMap<u64, Assignment>>) -> Vec<Role> {
+    let Some(before) = before else {
+        return Vec::new();
+    };
+    let now = &directory.assignments;
+    let gone = before
+        .iter()
+        .filter(|(place, _)| !now.contains_key(place))
+        .map(|(_, assignment)| ("Remove member from role", "Unassign", assignment.clone()));
+    let new = now
+        .iter()
+        .filter(|(place, _)| !before.contains_key(place))
+        .map(|(_, assignment)| ("Add member to role", "Assign", assignment.clone()));
+    gone.chain(new).collect()
+}
+
+fn role_targets(directory: &Directory, assignment: &Assignment, there: bool) -> Vec<Value> {
+    let name = role_definitions::by_id(assignment.role).map_or("", |role| role.1);
+    let mut principal = target(directory, &assignment.principal, None);
+    let quoted = |text: &str| Some(Value::from(text).to_string());
+    let pair = |property: &str, text: &str| {
+        if there {
+            modified(property, None, quoted(text))
+        } else {
+            modified(property, quoted(text), None)
+        }
+    };
+    principal["modifiedProperties"] = json!([
+        pair("Role.ObjectID", assignment.role),
+        pair("Role.DisplayName", name),
+        pair("Role.TemplateId", assignment.role),
+    ]);
+    let role = json!({
+        "id": assignment.role, "displayName": name, "type": "Role", "userPrincipalName": null, "groupType": null,
+        "modifiedProperties": [],
+    });
+    vec![principal, role]
+}
+
+fn note(
+    directory: &mut Directory,
+    author: &Author<'_>,
+    (category, activity, operation): (&str, &str, &str),
+    targets: Vec<Value>,
+) {
+    let initiated = initiator(directory, author.caller);
+    let logs = &mut directory.audit;
+    let id = format!(
+        "Directory_{}_{}",
+        logs.ids.guid(),
+        logs.ids.number() % 1_000_000_000
+    );
+    let entry = json!({
+        "id": id,
+        "category": category,
+        "correlationId": author.correlation,
+        "result": "success",
+        "resultReason": "",
+        "activityDisplayName": activity,
+        "activityDateTime": log_time(author.now),
+        "loggedByService": "Core Directory",
+        "operationType": operation,
+        "initiatedBy": initiated,
+        "targetResources": targets,
+        "additionalDetails": [],
+    });
+    logs.directory.push(author.now, entry);
+}
+
+fn initiator(directory: &Directory, caller: &Caller) -> Value {
+    let app = |id: Option<&str>, name: Option<&str>, object: Option<&str>| {
+        json!({
+            "user": null,
+            "app": {
+                "appId": id, "displayName": name, "servicePrincipalId": object, "servicePrincipalName": null,
+            },
+        })
+    };
+    let user = |id: Option<&str>, name: Option<&str>, principal: Option<&str>| {
+        json!({
+            "app": null,
+            "user": {
+                "id": id, "displayName": name, "userPrincipalName": principal, "ipAddress": "127.0.0.1",
+            },
+        })
+    };
+    match caller {
+        Caller::Administrator => user(None, Some("Administrator"), None),
+        Caller::Service(id, name) => app(Some(id), Some(name), None),
+        Caller::App { id, object } => {
+            let name = directory.get(object).and_then(|found| found.text("displayName"));
+            app(Some(id), name, Some(object))
+        }
+        Caller::User { id, name } => {
+            let shown = directory.get(id).and_then(|found| found.text("displayName"));
+            user(Some(id), shown, Some(name))
+        }
+    }
+}
+
+/// A user has got a token, through an application, for a resource.
+pub(crate) fn signed_in(directory: &mut Directory, user: &str, app: &str, resource: &str, now: Timestamp) {
+    let Some(found) = directory.get(user) else {
+        return;
+    };
+    let (name, principal) = (
+        found.text("displayName").map(str::to_owned),
+        found.text("userPrincipalName").map(str::to_owned),
+    );
+    let application = directory
+        .all(Kind::ServicePrincipal)
+        .find(|object| object.text("appId") == Some(app))
+        .and_then(|object| object.text("displayName"))
+        .map(str::to_owned);
+    let (id, correlation) = (directory.audit.ids.guid(), directory.audit.ids.guid());
+    let entry = json!({
+        "id": id,
+        "createdDateTime": log_time(now),
+        "userDisplayName": name,
+        "userPrincipalName": principal,
+        "userId": user,
+        "appId": app,
+        "appDisplayName": application,
+        "ipAddress": "127.0.0.1",
+        "clientAppUsed": "Browser",
+        "correlationId": correlation,
+        "conditionalAccessStatus": "notApplied",
+        "isInteractive": true,
+        "riskDetail": "none",
+        "riskLevelAggregated": "none",
+        "riskLevelDuringSignIn": "none",
+        "riskState": "none",
+        "riskEventTypes": [],
+        "riskEventTypes_v2": [],
+        "resourceDisplayName": resource,
+        "resourceId": null,
+        "status": { "errorCode": 0, "failureReason": "Other.", "additionalDetails": null },
+        "deviceDetail": {
+            "deviceId": "", "displayName": "", "operatingSystem": "", "browser": "", "isCompliant": false,
+            "isManaged": false, "trustType": "",
+        },
+        "location": {
+            "city": "", "state": "", "countryOrRegion": "",
+            "geoCoordinates": { "altitude": null, "latitude": null, "longitude": null },
+        },
+        "appliedConditionalAccessPolicies": [],
+    });
+    directory.audit.sign_ins.push(now, entry);
+}
