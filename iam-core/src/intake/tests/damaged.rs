@@ -177,7 +177,7 @@ fn holds(intake: &dyn Intake, input: &[u8]) -> std::result::Result<(), TestCaseE
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(cases(500))]
     #[test]
     fn a_damaged_document_is_read_as_far_as_it_goes(
         which in 0..DOCUMENTS.len(),

@@ -8,6 +8,7 @@ mod notices;
 mod raas;
 mod random;
 mod scim;
+mod soap;
 mod stream;
 mod table;
 mod xml;
@@ -16,6 +17,12 @@ use std::ops::ControlFlow;
 
 use super::*;
 use crate::error::ErrorKind;
+
+/// So many cases for each property, or as many as the nightly run asks for.
+fn cases(least: u32) -> proptest::prelude::ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    proptest::prelude::ProptestConfig::with_cases(asked.and_then(|asked| asked.parse().ok()).unwrap_or(least))
+}
 
 /// All items of an input, one word each: the worker id of a record, or `line field code` of a reject.
 fn words(intake: &dyn Intake, mut input: &[u8]) -> (Vec<String>, Result<Summary>) {

@@ -91,7 +91,7 @@ fn entries() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases(1000))]
     #[test]
     fn well_written_reports_lose_no_record(records in prop::collection::vec(entries(), 0..6)) {
         let report = serde_json::json!({ "Report_Entry": records }).to_string();
