@@ -94,7 +94,7 @@ impl CsvIntake {
         let Some(header) = table.next(None)? else {
             return Err(invalid("the input is empty: expected a header row"));
         };
-        let words = self.vocabulary.clone().as_report();
+        let words = self.vocabulary.clone().with_reports();
         let of_reports = |name| {
             self.vocabulary.meaning(name) == Meaning::Unknown && words.meaning(name) != Meaning::Unknown
         };

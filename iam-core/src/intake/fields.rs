@@ -239,7 +239,7 @@ impl Vocabulary {
     }
 
     /// The same with the words of reports.
-    pub(super) fn as_report(mut self) -> Self {
+    pub(super) fn with_reports(mut self) -> Self {
         self.of_reports = true;
         self
     }

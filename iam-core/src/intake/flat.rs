@@ -71,8 +71,6 @@ pub struct FlatIntake {
     json: WorkdayJsonIntake,
     report: RaasIntake,
     workday: WorkdayXmlIntake,
-    scim: ScimIntake,
-    events: WorkdayEventIntake,
 }
 
 impl Default for FlatIntake {
@@ -91,8 +89,6 @@ impl FlatIntake {
             json: WorkdayJsonIntake::new(),
             report: RaasIntake::new(),
             workday: WorkdayXmlIntake::new(),
-            scim: ScimIntake::new(),
-            events: WorkdayEventIntake::new(),
         }
     }
 
@@ -126,8 +122,8 @@ impl Intake for FlatIntake {
         match detect(&input.head) {
             Some(Format::Json) => self.json.read_opened(input, sink),
             Some(Format::Raas) => self.report.read_opened(input, sink),
-            Some(Format::Scim) => self.scim.read_opened(input, sink),
-            Some(Format::Events) => self.events.read_opened(input, sink),
+            Some(Format::Scim) => ScimIntake::read_opened(input, sink),
+            Some(Format::Events) => WorkdayEventIntake::read_opened(input, sink),
             Some(Format::WorkdayXml) => self.workday.read_opened(input, sink),
             _ => self.csv.read_opened(input, sink),
         }

@@ -1,5 +1,6 @@
 //! [`WorkdayEventIntake`]: events of Workday's business processes as JSON, and the [`Notice`] each of them is.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -215,7 +216,6 @@ impl WorkdayEventIntake {
 
     /// As [`Intake::read`], of an input that was opened.
     pub(super) fn read_opened(
-        &self,
         input: Opened<'_>,
         sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<Summary> {
@@ -224,7 +224,7 @@ impl WorkdayEventIntake {
             summary.rows += 1;
             let id = worker(&node)
                 .and_then(|(_, text)| values::id(text).ok().flatten())
-                .map(|id| id.into_owned());
+                .map(Cow::into_owned);
             let notice = notice(row, &node).and_then(|notice| seen.first_time(notice, &node));
             sink(match notice {
                 Ok(notice) => {
@@ -247,7 +247,7 @@ impl Intake for WorkdayEventIntake {
         input: &mut dyn BufRead,
         sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<Summary> {
-        self.read_opened(Opened::new(input)?, sink)
+        Self::read_opened(Opened::new(input)?, sink)
     }
 }
 
@@ -295,13 +295,11 @@ fn text<'n>(
     let Some((name, node)) = first(object, names) else {
         return Ok(None);
     };
-    match node.text() {
-        Some(text) => Ok(Some((name, text.trim()))),
-        None => {
-            let message = format!("expected a string or a whole number, found {}", node.kind());
-            Err(Flaw::named(name, Fault::new("wrong_type", message)))
-        }
+    if let Some(text) = node.text() {
+        return Ok(Some((name, text.trim())));
     }
+    let message = format!("expected a string or a whole number, found {}", node.kind());
+    Err(Flaw::named(name, Fault::new("wrong_type", message)))
 }
 
 fn flag(object: &Object, names: &[&'static str]) -> std::result::Result<bool, Flaw> {
@@ -350,19 +348,18 @@ fn notice(row: u64, node: &Node) -> std::result::Result<Notice, Flaw> {
         let fault = Fault::new("missing_key", "expected the worker id, found nothing");
         return Err(Flaw::named("workerId", fault));
     };
-    let names = ["businessProcess", "eventName", "eventType", "transactionType"];
-    let mut named = Vec::new();
-    for name in names {
-        if let Some((field, said)) = text(object, &[name])? {
-            let said = values::text(said, values::LONGEST_TEXT).map_err(|fault| Flaw::named(field, fault))?;
-            named.extend(said.map(|said| (Process::named(&said), said.into_owned())));
+    let mut said = Vec::new();
+    for name in ["businessProcess", "eventName", "eventType", "transactionType"] {
+        if let Some((field, text)) = text(object, &[name])? {
+            let text = values::text(text, values::LONGEST_TEXT).map_err(|fault| Flaw::named(field, fault))?;
+            said.extend(text.map(|text| (Process::named(&text), text.into_owned())));
         }
     }
     // "Rescind" may stand in the event's name beside the process that it rescinds.
-    let said = |wanted: fn(&Process) -> bool| named.iter().find(|(process, _)| wanted(process));
-    let Some((mut process, name)) = said(|process| matches!(process, Process::Retract | Process::Amend))
-        .or_else(|| said(|process| *process != Process::Other))
-        .or(named.first())
+    let which = |wanted: fn(&Process) -> bool| said.iter().find(|(process, _)| wanted(process));
+    let Some((mut process, name)) = which(|process| matches!(process, Process::Retract | Process::Amend))
+        .or_else(|| which(|process| *process != Process::Other))
+        .or(said.first())
         .cloned()
     else {
         let fault = Fault::new("missing_event", "expected the business process, found nothing");

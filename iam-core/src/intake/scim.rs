@@ -75,7 +75,6 @@ impl ScimIntake {
 
     /// As [`Intake::read`], of an input that was opened.
     pub(super) fn read_opened(
-        &self,
         input: Opened<'_>,
         sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<Summary> {
@@ -111,7 +110,7 @@ impl Intake for ScimIntake {
         input: &mut dyn BufRead,
         sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
     ) -> Result<Summary> {
-        self.read_opened(Opened::new(input)?, sink)
+        Self::read_opened(Opened::new(input)?, sink)
     }
 }
 

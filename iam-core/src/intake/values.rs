@@ -40,7 +40,7 @@ pub(super) const LONGEST_TEXT: usize = 256;
 pub(super) fn text(raw: &str, longest: usize) -> Checked<Option<Cow<'_, str>>> {
     // Most texts are plain ASCII, and tables have millions of them: one look at all bytes tells, without leaving at
     // the first odd one, so that many are compared at once.
-    let odd = |b: u8| b >= 0x7F || b < b' ';
+    let odd = |b: u8| !(b' '..0x7F).contains(&b);
     if !raw.bytes().fold(false, |found, b| found | odd(b)) {
         let padded = |end: Option<&u8>| end == Some(&b' ');
         let trimmed = match raw.as_bytes() {

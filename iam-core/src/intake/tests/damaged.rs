@@ -214,7 +214,7 @@ proptest! {
         let element = |name: &str, text: &str| {
             format!("<w:{name}>{}</w:{name}>", quick_xml::escape::escape(text))
         };
-        let workers_xml: String = workers
+        let workers_xml: Vec<String> = workers
             .iter()
             .map(|texts| {
                 let status = element("Active", &texts[2]) + &element("Hire_Date", &texts[3]);
@@ -229,8 +229,9 @@ proptest! {
             })
             .collect();
         let answer = format!(
-            "<w:Get_Workers_Response xmlns:w='urn:com.workday/bsvc'><w:Response_Data>{workers_xml}\
-             </w:Response_Data></w:Get_Workers_Response>"
+            "<w:Get_Workers_Response xmlns:w='urn:com.workday/bsvc'><w:Response_Data>{}\
+             </w:Response_Data></w:Get_Workers_Response>",
+            workers_xml.concat()
         );
         let (found, end) = words(&FlatIntake::new(), answer.as_bytes());
         prop_assert_eq!(found.len(), workers.len());

@@ -72,7 +72,7 @@ fn what_is_no_answer_is_an_error() {
 fn an_answer_that_breaks_off_says_where_and_keeps_what_came_before() {
     let all = answer(&[worker("W-1", ACTIVE), worker("W-2", ACTIVE)].concat());
     let second = all.find("W-2").unwrap();
-    let cut = &all[..second + 1];
+    let cut = &all[..=second];
     check_error(
         cut,
         &["1 W-1"],
