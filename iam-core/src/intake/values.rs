@@ -38,8 +38,20 @@ pub(super) const LONGEST_TEXT: usize = 256;
 
 /// The text without surrounding blanks, in Unicode's composed form (NFC); `None` when nothing is left.
 pub(super) fn text(raw: &str, longest: usize) -> Checked<Option<Cow<'_, str>>> {
-    if raw.is_ascii() {
-        return ascii(raw, longest).map(|text| text.map(Cow::Borrowed));
+    // Most texts are plain ASCII, and tables have millions of them: one look at all bytes tells, without leaving at
+    // the first odd one, so that many are compared at once.
+    let odd = |b: u8| !(b' '..0x7F).contains(&b);
+    if !raw.bytes().fold(false, |found, b| found | odd(b)) {
+        let padded = |end: Option<&u8>| end == Some(&b' ');
+        let trimmed = match raw.as_bytes() {
+            bytes if padded(bytes.first()) || padded(bytes.last()) => raw.trim_matches(' '),
+            _ => raw,
+        };
+        return match trimmed.len() {
+            0 => Ok(None),
+            length if length > longest => Err(too_long(longest, length)),
+            _ => Ok(Some(Cow::Borrowed(trimmed))),
+        };
     }
     let trimmed = raw.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'));
     if trimmed.is_empty() {
@@ -62,28 +74,6 @@ pub(super) fn text(raw: &str, longest: usize) -> Checked<Option<Cow<'_, str>>> {
         )),
         None => Ok(Some(text)),
     }
-}
-
-/// What [`text`] does to ASCII, byte by byte: most texts are, and tables have millions of them.
-fn ascii(raw: &str, longest: usize) -> Checked<Option<&str>> {
-    // The blanks of Unicode below 128.
-    let trimmed = raw.trim_matches(|c| matches!(c, '\t'..='\r' | ' '));
-    if trimmed.is_empty() {
-        return Ok(None);
-    }
-    if trimmed.len() > longest {
-        return Err(too_long(longest, trimmed.len()));
-    }
-    // Without leaving at the first one, so that many bytes are compared at once.
-    if trimmed
-        .bytes()
-        .fold(false, |found, b| found | b.is_ascii_control())
-    {
-        return Err(control(
-            trimmed.chars().find(char::is_ascii_control).unwrap_or_default(),
-        ));
-    }
-    Ok(Some(trimmed))
 }
 
 /// Whether the text is known to be in composed form without composing it; characters below U+0300 always are.
