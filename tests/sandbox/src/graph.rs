@@ -64,6 +64,10 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
             provisioning::route(directory, call, key, rest)
         }
         ["servicePrincipals", rest @ ..] => service_principals::route(directory, call, rest),
+        // There is no user behind an application's token.
+        ["me", ..] => Err(Fail::syntax(
+            "/me request is only valid with delegated authentication flow.",
+        )),
         [segment, ..] => Err(Fail::segment(segment)),
         [] => Err(Fail::segment("")),
     }
