@@ -309,19 +309,19 @@ impl Columns {
             return Err(invalid(format!(
                 "the column with the worker id is missing (employeeId, Employee ID, WorkerID, employeeNumber): the \
                  header has {}",
-                names.join(", ")
+                listed(&names, ", ")
             )));
         }
         if !twice.is_empty() {
             return Err(invalid(format!(
                 "two columns mean the same: {}; take one away or name the one to ignore",
-                twice.join("; ")
+                listed(&twice, "; ")
             )));
         }
         if !unknown.is_empty() {
             return Err(invalid(format!(
                 "not known: {}; rename or remove it, or name it as ignored. Known are {}",
-                unknown.join(", "),
+                listed(&unknown, ", "),
                 Field::list()
             )));
         }
@@ -395,6 +395,21 @@ impl Columns {
         complete(&mut element, key);
         element.judge(line, judge)
     }
+}
+
+/// Names for a message: the first ones of very many.
+fn listed(names: &[String], between: &str) -> String {
+    const MOST: usize = 40;
+    let shown: Vec<String> = names
+        .iter()
+        .take(MOST)
+        .map(|name| name.chars().take(80).collect())
+        .collect();
+    let more = match names.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(between) + &more
 }
 
 /// A header's name for a message, cut to a readable length.
