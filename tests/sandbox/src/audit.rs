@@ -15,6 +15,7 @@ use crate::call::{Answer, Call, Caller, Outcome};
 use crate::directory::{Deed, Directory, Verb};
 use crate::errors::Fail;
 use crate::ids::Ids;
+use crate::notifications;
 use crate::odata::{Options, Row, collection};
 use crate::role_definitions;
 use crate::roles::Assignment;
@@ -280,6 +281,7 @@ pub(crate) fn settle(
     roles: Option<BTreeMap<u64, Assignment>>,
 ) {
     let deeds = directory.settle(author.now);
+    notifications::tell(directory, &deeds, author.now);
     for (activity, operation, assignment) in changed_roles(directory, roles) {
         let targets = role_targets(directory, &assignment, operation == "Assign");
         note(

@@ -28,6 +28,8 @@ pub(crate) struct Seed {
     /// Generated employees beyond the known ones.
     pub(crate) people: usize,
     pub(crate) seats: Vec<(String, usize)>,
+    /// Notification URLs must be https.
+    pub(crate) https_notifications: bool,
 }
 
 impl Default for Seed {
@@ -37,6 +39,7 @@ impl Default for Seed {
             empty: false,
             people: 0,
             seats: Vec::new(),
+            https_notifications: false,
         }
     }
 }
@@ -187,6 +190,7 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
         people::hire(&mut directory, seed.people, seed.number, DOMAIN, now);
     }
     Provisioning::plant(&mut directory, long_ago);
+    directory.subscriptions.https_only = seed.https_notifications;
     directory.track();
     (directory, client)
 }

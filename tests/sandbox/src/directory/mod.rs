@@ -21,9 +21,11 @@ use crate::call::Call;
 use crate::errors::Fail;
 use crate::ids::Ids;
 use crate::licenses::Sku;
+use crate::messages::Messages;
 use crate::provisioning::Provisioning;
 use crate::roles::Assignment;
 use crate::schema::Kind;
+use crate::subscriptions::Subscriptions;
 
 /// The tenant's directory.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub(crate) struct Directory {
     pub(crate) sent: Vec<Value>,
     pub(crate) audit: AuditLogs,
     pub(crate) provisioning: Provisioning,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) messages: Messages,
 }
 
 /// What is fixed for the tenant.
@@ -64,6 +68,8 @@ impl Directory {
         Self {
             audit: AuditLogs::new(Ids::new(ids.clone().number() ^ 0xA0D1)),
             provisioning: Provisioning::default(),
+            subscriptions: Subscriptions::default(),
+            messages: Messages::default(),
             ids,
             tenant,
             sequence: 0,

@@ -11,7 +11,7 @@ use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses, mail};
+use crate::{deleted, directory_query, licenses, mail, messages};
 use relations::{check_member_groups, manager_of, member_of, read_manager, set_manager};
 use write::{create, update};
 
@@ -105,6 +105,10 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
             ))
         }
         (["sendMail" | "microsoft.graph.sendMail"], "POST") => mail::send(directory, call, id),
+        (["messages", rest @ ..], _) => messages::route(directory, call, id, None, rest),
+        (["mailFolders", folder, "messages", rest @ ..], _) => {
+            messages::route(directory, call, id, Some(folder), rest)
+        }
         (["checkMemberGroups"], "POST") => check_member_groups(directory, call, id),
         ([segment] | [segment, "$ref"], _) if RELATIONS.contains(segment) => Err(Fail::method()),
         ([segment, ..], _) => Err(Fail::segment(segment)),

@@ -19,6 +19,7 @@ mod provisioning;
 mod queries;
 mod roles;
 mod scim;
+mod subscriptions;
 mod throttling;
 mod users;
 mod wire;
