@@ -15,11 +15,13 @@ mod fresh;
 pub mod groups;
 pub mod licenses;
 mod mail;
+pub mod notifications;
 mod observe;
 mod odata;
 mod password;
 pub mod provisioning;
 pub mod roles;
+pub mod subscriptions;
 mod target;
 pub mod users;
 

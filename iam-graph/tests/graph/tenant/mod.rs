@@ -6,6 +6,7 @@ mod crowd;
 mod entitlements;
 mod mail;
 mod provisioning;
+mod subscriptions;
 mod trouble;
 
 use std::sync::Arc;
