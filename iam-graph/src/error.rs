@@ -188,6 +188,8 @@ fn permission(operation: &str) -> Option<&'static str> {
         "assign role" | "remove role" => "RoleManagement.ReadWrite.Directory",
         "list domains" => "Domain.Read.All",
         "send mail" => "Mail.Send",
+        "get drive" | "get drive root" | "list drive permissions" => "Files.Read.All",
+        "share drive" | "unshare drive" => "Files.ReadWrite.All",
         "read directory audits" | "read provisioning log" => "AuditLog.Read.All",
         "read sign-ins" => "AuditLog.Read.All and Directory.Read.All",
         "get provisioning job" => "Synchronization.Read.All",

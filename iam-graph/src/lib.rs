@@ -9,6 +9,7 @@ pub mod cost;
 mod create;
 mod deleted;
 pub mod domains;
+pub mod drive;
 pub mod error;
 mod find;
 mod fresh;

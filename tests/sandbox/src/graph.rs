@@ -5,7 +5,9 @@ use crate::call::{Call, Outcome};
 use crate::directory::Directory;
 use crate::errors::Fail;
 use crate::schema::Kind;
-use crate::{deleted, delta, groups, licenses, organization, provisioning, roles, subscriptions, users};
+use crate::{
+    deleted, delta, drive, groups, licenses, organization, provisioning, roles, subscriptions, users,
+};
 
 /// Answers one request. A refusal has changed nothing.
 pub(crate) fn answer(directory: &mut Directory, call: &Call) -> Outcome {
@@ -50,6 +52,7 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
         ["organization", rest @ ..] => organization::organization(directory, call, rest),
         ["domains", rest @ ..] => organization::domains(directory, call, rest),
         ["auditLogs", rest @ ..] => audit::route(directory, call, rest),
+        ["drives", rest @ ..] => drive::route(directory, call, rest),
         ["subscriptions", rest @ ..] => subscriptions::route(directory, call, rest),
         ["servicePrincipals", key, "synchronization", rest @ ..] => {
             provisioning::route(directory, call, key, rest)

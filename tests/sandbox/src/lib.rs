@@ -11,6 +11,7 @@ mod delta;
 mod delta_changes;
 mod directory;
 mod directory_query;
+mod drive;
 mod errors;
 mod faults;
 mod graph;

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit_logs;
 mod crowd;
+mod drive;
 mod entitlements;
 mod mail;
 mod provisioning;

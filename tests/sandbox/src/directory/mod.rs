@@ -18,6 +18,7 @@ pub(crate) use view::ObjectRow;
 
 use crate::audit::AuditLogs;
 use crate::call::Call;
+use crate::drive::Drives;
 use crate::errors::Fail;
 use crate::ids::Ids;
 use crate::licenses::Sku;
@@ -52,6 +53,7 @@ pub(crate) struct Directory {
     pub(crate) provisioning: Provisioning,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) messages: Messages,
+    pub(crate) drives: Drives,
 }
 
 /// What is fixed for the tenant.
@@ -70,6 +72,7 @@ impl Directory {
             provisioning: Provisioning::default(),
             subscriptions: Subscriptions::default(),
             messages: Messages::default(),
+            drives: Drives::default(),
             ids,
             tenant,
             sequence: 0,

@@ -11,7 +11,7 @@ use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses, mail, messages};
+use crate::{deleted, directory_query, drive, licenses, mail, messages};
 use relations::{check_member_groups, manager_of, member_of, read_manager, set_manager};
 use write::{create, update};
 
@@ -105,6 +105,8 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
             ))
         }
         (["sendMail" | "microsoft.graph.sendMail"], "POST") => mail::send(directory, call, id),
+        (["drive", rest @ ..], _) => drive::of_user(directory, call, id, rest),
+        (["drives"], "GET") => drive::list_of_user(directory, call, id),
         (["messages", rest @ ..], _) => messages::route(directory, call, id, None, rest),
         (["mailFolders", folder, "messages", rest @ ..], _) => {
             messages::route(directory, call, id, Some(folder), rest)

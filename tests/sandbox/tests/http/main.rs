@@ -10,6 +10,7 @@ mod colleagues;
 mod control;
 mod deleted;
 mod delta;
+mod drive;
 mod faults;
 mod groups;
 mod licenses;
