@@ -486,6 +486,8 @@ fn permission(operation: &str) -> Option<&'static str> {
         "send mail" => "Mail.Send",
         "get mailbox settings" => "MailboxSettings.Read",
         "set automatic replies" => "MailboxSettings.ReadWrite",
+        "get drive" | "get drive root" | "list drive permissions" => "Files.Read.All",
+        "share drive" | "unshare drive" => "Files.ReadWrite.All",
         "read directory audits" | "read provisioning log" => "AuditLog.Read.All",
         "read sign-ins" => "AuditLog.Read.All and Directory.Read.All",
         "get provisioning job" => "Synchronization.Read.All",

@@ -15,6 +15,7 @@ use crate::call::{Answer, Call, Caller, Outcome};
 use crate::directory::{Deed, Directory, Verb};
 use crate::errors::Fail;
 use crate::ids::Ids;
+use crate::notifications;
 use crate::odata::{Options, Row, collection};
 use crate::role_definitions;
 use crate::roles::Assignment;
@@ -282,6 +283,7 @@ pub(crate) fn settle(
     // A role that is activated is told by who is given it.
     let mut deeds = directory.settle(author.now);
     deeds.retain(|deed| deed.kind != Kind::DirectoryRole);
+    notifications::tell(directory, &deeds, author.now);
     for (activity, operation, assignment) in changed_roles(directory, roles) {
         let targets = role_targets(directory, &assignment, operation == "Assign");
         note(
