@@ -1,17 +1,16 @@
-//! Workday XML intake against the bare `quick-xml` reader, on an answer of 100,000 workers that is made while it is
+//! Workday XML intake against the bare `quick-xml` reader, on an answer of 50,000 workers that is made while it is
 //! read, so that the peak of memory is the reader's own.
 
 use std::error::Error;
 use std::io::{BufReader, Read};
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use iam_core::intake::{Intake, Item, WorkdayXmlIntake};
 use quick_xml::events::Event;
 
-use crate::figures::{Figures, usage};
+use crate::figures::{Figures, cpu, usage};
 
-const WORKERS: u64 = 100_000;
+const WORKERS: u64 = 50_000;
 /// The first worker of the example answer, 9 KB with all the sections that a request may ask for.
 const EXAMPLE: &str = include_str!("../../examples/data/get_workers.xml");
 const ID: &str = "W-4001";
@@ -77,36 +76,42 @@ pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
     let bench = "xml_intake";
     let workers = WORKERS as f64;
 
-    let start = Instant::now();
-    let mut reader = quick_xml::Reader::from_reader(BufReader::new(Answer::new()?));
-    let (mut buffer, mut elements) = (Vec::new(), 0_u64);
-    loop {
-        buffer.clear();
-        match reader.read_event_into(&mut buffer)? {
-            Event::Start(_) => elements += 1,
-            Event::Eof => break,
-            _ => {}
+    // In turns, and the best of each: others use the machine too.
+    let (mut floor, mut ours, mut before) = (0.0_f64, 0.0_f64, 0.0);
+    for round in 0..3 {
+        let start = cpu();
+        let mut reader = quick_xml::Reader::from_reader(BufReader::new(Answer::new()?));
+        let (mut buffer, mut elements) = (Vec::new(), 0_u64);
+        loop {
+            buffer.clear();
+            match reader.read_event_into(&mut buffer)? {
+                Event::Start(_) => elements += 1,
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        floor = floor.max(workers / (cpu() - start));
+        if round == 0 {
+            before = usage().1;
+        }
+
+        let start = cpu();
+        let mut read = 0;
+        let summary = WorkdayXmlIntake::new().read(&mut BufReader::new(Answer::new()?), &mut |item| {
+            read += u64::from(matches!(item, Item::Record(_)));
+            ControlFlow::Continue(())
+        })?;
+        ours = ours.max(workers / (cpu() - start));
+        if summary.records != WORKERS || read != WORKERS || elements < WORKERS {
+            return Err(format!("only {} of {WORKERS} workers were read", summary.records).into());
         }
     }
-    let floor = workers / start.elapsed().as_secs_f64();
-    let (_, before) = usage();
-
-    let start = Instant::now();
-    let mut read = 0;
-    let summary = WorkdayXmlIntake::new().read(&mut BufReader::new(Answer::new()?), &mut |item| {
-        read += u64::from(matches!(item, Item::Record(_)));
-        ControlFlow::Continue(())
-    })?;
-    let ours = workers / start.elapsed().as_secs_f64();
-    let (_, after) = usage();
-    if summary.records != WORKERS || read != WORKERS || elements < WORKERS {
-        return Err(format!("only {} of {WORKERS} workers were read", summary.records).into());
-    }
+    let after = usage().1;
     figures.note(
         bench,
         "workers",
         ours,
-        "workers/s",
+        "workers/CPU s",
         Some(("bare quick-xml", floor)),
     )?;
     figures.note(
