@@ -236,7 +236,7 @@ async fn read_feed(engine: &Engine, path: &Path, story: &mut Story) -> Result<()
         .accept_from(Box::new(FlatIntake::new()), input, |reject| rejects.push(reject))
         .await
         .map_err(wrong)?;
-    story.read(path, reading, rejects);
+    story.read(path, &reading, rejects);
     Ok(())
 }
 

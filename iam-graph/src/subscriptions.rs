@@ -186,7 +186,7 @@ impl Subscription {
             .max(now);
         Renewal {
             at,
-            until: earlier(later(at, longest), Duration::from_secs(60)),
+            until: earlier(later(at, longest), Duration::from_mins(1)),
         }
     }
 }
@@ -315,7 +315,7 @@ mod tests {
         assert!(!request.idempotent);
         check(request, "POST", "/subscriptions", body.clone());
         let rich = new
-            .lifetime(Duration::from_secs(3_600))
+            .lifetime(Duration::from_hours(1))
             .lifecycle_url("https://x.example/life")
             .encrypted_for("MII", "key-1");
         assert_eq!(format!("{rich:?}"), "NewSubscription { resource: \"users\", .. }");

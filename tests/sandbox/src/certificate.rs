@@ -41,7 +41,7 @@ impl Certificate {
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, &der);
         Ok(Self {
             id: id.to_owned(),
-            thumbprint: digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect(),
+            thumbprint: hex(digest.as_ref()),
             key,
         })
     }
@@ -70,4 +70,13 @@ impl Certificate {
             "encryptionCertificateThumbprint": self.thumbprint,
         }))
     }
+}
+
+/// Upper-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .map(|digit| digit.to_ascii_uppercase())
+        .collect()
 }

@@ -41,7 +41,7 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
         .options
         .filter
         .as_ref()
-        .is_some_and(|filter| filter.contains());
+        .is_some_and(crate::odata::Expr::contains);
     if contains && segments.first() != Some(&"auditLogs") {
         return Err(Fail::unsupported("Unsupported filter function 'contains'."));
     }

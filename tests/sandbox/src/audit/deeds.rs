@@ -57,7 +57,7 @@ pub(crate) fn settle(
             directory,
             author,
             ("RoleManagement", activity, operation),
-            targets,
+            &targets,
         );
     }
     // What belongs to the making of an object is told by its making.
@@ -83,7 +83,7 @@ pub(crate) fn settle(
                 directory,
                 author,
                 (category(deed.kind), &activity, operation),
-                targets,
+                &targets,
             );
         }
     }
@@ -204,12 +204,12 @@ fn targets(directory: &Directory, deed: &Deed) -> Vec<Value> {
                     };
                     list.to_string()
                 };
-                changed.push(modified(&name, Some(list(&edit.old)), Some(list(&edit.new))));
+                changed.push(modified(&name, Some(&list(&edit.old)), Some(&list(&edit.new))));
                 names.push(name);
             }
             if !names.is_empty() {
                 let all = Value::from(names.join(", ")).to_string();
-                changed.push(modified("Included Updated Properties", None, Some(all)));
+                changed.push(modified("Included Updated Properties", None, Some(&all)));
             }
             own["modifiedProperties"] = changed.into();
             vec![own]
@@ -226,9 +226,9 @@ fn linked(directory: &Directory, deed: &Deed, other: &str, there: bool) -> Vec<V
     let quoted = |text: &str| Some(Value::from(text).to_string());
     let pair = |name: &str, text: &str| {
         if there {
-            modified(name, None, quoted(text))
+            modified(name, None, quoted(text).as_deref())
         } else {
-            modified(name, quoted(text), None)
+            modified(name, quoted(text).as_deref(), None)
         }
     };
     let noun = deed.kind.title();
@@ -242,7 +242,7 @@ fn linked(directory: &Directory, deed: &Deed, other: &str, there: bool) -> Vec<V
     vec![member, target(directory, &deed.id, Some(deed))]
 }
 
-fn modified(name: &str, old: Option<String>, new: Option<String>) -> Value {
+fn modified(name: &str, old: Option<&str>, new: Option<&str>) -> Value {
     json!({ "displayName": name, "oldValue": old, "newValue": new })
 }
 
@@ -280,9 +280,9 @@ fn role_targets(directory: &Directory, assignment: &Assignment, there: bool) -> 
     let quoted = |text: &str| Some(Value::from(text).to_string());
     let pair = |property: &str, text: &str| {
         if there {
-            modified(property, None, quoted(text))
+            modified(property, None, quoted(text).as_deref())
         } else {
-            modified(property, quoted(text), None)
+            modified(property, quoted(text).as_deref(), None)
         }
     };
     principal["modifiedProperties"] = json!([
@@ -301,7 +301,7 @@ fn note(
     directory: &mut Directory,
     author: &Author<'_>,
     (category, activity, operation): (&str, &str, &str),
-    targets: Vec<Value>,
+    targets: &[Value],
 ) {
     let initiated = initiator(directory, author.caller);
     let logs = &mut directory.audit;
