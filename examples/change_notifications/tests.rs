@@ -16,8 +16,12 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     );
     assert!(program.exists(), "{missing}");
     let output = Command::new(program).args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    let printed = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        printed(&output.stdout),
+        printed(&output.stderr),
+    )
 }
 
 #[test]

@@ -72,7 +72,7 @@ async fn users_are_watched_renewed_and_left() {
     let url = format!("{}/hook?tenant=1", server.uri());
     let both = [ChangeType::Updated, ChangeType::Deleted];
     let new = NewSubscription::new("users", &both, &url, "s3cret".into())
-        .lifetime(Duration::from_secs(3_600))
+        .lifetime(Duration::from_hours(1))
         .lifecycle_url(&url);
     let made = tenant.client.create_subscription(&new).await.unwrap();
     assert!(!format!("{made:?} {new:?}").contains("s3cret"));
@@ -97,9 +97,9 @@ async fn users_are_watched_renewed_and_left() {
         .await
         .unwrap();
     assert!(renewed.expiration_date_time > made.expiration_date_time);
-    let soon = now + Duration::from_secs(50 * 60);
+    let soon = now + Duration::from_mins(50);
     tenant.client.renew_subscription(&made.id, soon).await.unwrap();
-    tenant.sandbox.advance(Duration::from_secs(40 * 60));
+    tenant.sandbox.advance(Duration::from_mins(40));
     let told = hook.next().await;
     assert_eq!(told.lifecycle[0].event, LifecycleEvent::ReauthorizationRequired);
     assert_eq!(told.lifecycle[0].subscription_id, made.id);
@@ -136,7 +136,7 @@ async fn what_cannot_be_subscribed_says_why() {
     let rich = new("users").encrypted_for("bm90", "key");
     let error = tenant.client.create_subscription(&rich).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    let long = new("users").lifetime(Duration::from_secs(40 * 86_400));
+    let long = new("users").lifetime(Duration::from_hours(40 * 24));
     let error = tenant.client.create_subscription(&long).await.unwrap_err();
     assert!(error.to_string().contains("41760 minutes"), "{error}");
     assert!(tenant.client.list_subscriptions().await.unwrap().is_empty());
