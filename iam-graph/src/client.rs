@@ -28,6 +28,7 @@ pub struct GraphClient {
     pipeline: Pipeline,
     /// The same, but for concurrent requests, which join batches below retry and budget.
     joining: Pipeline,
+    pub(crate) queue: Queue,
     /// The way of whole batches, whose requests are repeated and paid for one by one.
     pub(crate) line: Line,
     budget: Option<Throttle>,
@@ -254,15 +255,17 @@ impl GraphClientBuilder {
                 .retry(RetryPolicy::none())
                 .bearer(bearer.clone())
         };
-        let queue = Queue::new(Line {
+        let alone = Line {
             root: root.clone(),
             pipeline: bare().build(),
-        });
+        };
+        let queue = Queue::new(alone, self.clock.clone());
         GraphClient {
             pipeline: paced(start(self.transport.clone()))
                 .bearer(bearer.clone())
                 .build(),
-            joining: paced(start(Arc::new(queue))).build(),
+            joining: paced(start(Arc::new(queue.clone()))).build(),
+            queue,
             line: Line {
                 root: root.clone(),
                 pipeline: watched(bare()).build(),

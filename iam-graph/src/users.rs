@@ -13,6 +13,7 @@ use crate::client::{GraphClient, Root};
 use crate::licenses::{AssignedLicense, LicenseAssignmentState};
 use crate::listing::Listing;
 use crate::odata::{self, segment};
+use crate::password;
 use crate::query::{Filter, Query};
 pub use crate::user_patch::{EmployeeOrgPatch, ExtensionAttributesPatch, UserPatch};
 
@@ -167,6 +168,12 @@ pub fn mail_nickname(name: &str) -> String {
     let kept: String = local.chars().filter(allowed).take(64).collect();
     let kept = kept.trim_matches('.').to_owned();
     if kept.is_empty() { "user".to_owned() } else { kept }
+}
+
+/// A password that nobody knows, for [`NewUser::password`]: 32 characters of four classes, from a cryptographic
+/// generator. People get in by a temporary access pass.
+pub fn random_password() -> Secret {
+    password::random()
 }
 
 impl Root {

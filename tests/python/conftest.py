@@ -44,6 +44,14 @@ def tenant(tmp_path_factory):
     assert process.wait(10) == 0
 
 
+@pytest.fixture(autouse=True)
+def fresh(tenant):
+    """Every test finds the tenant as it was at the start."""
+    import requests
+
+    assert requests.post(f"{tenant['SANDBOX_AUTHORITY']}/_sandbox/reset").ok
+
+
 @pytest.fixture
 def credential(tenant):
     from azure.identity import ClientSecretCredential

@@ -2,16 +2,20 @@
 //!
 //! It stands below retry and budget, so that each request is paid for, repeated and mapped to an error as if it had
 //! been sent by itself. A request that finds nobody else is sent at once, and as it is. At most two batches that
-//! are not full are on their way at a time, so that what comes meanwhile gathers; urgent requests never wait for
-//! one, and never share one with others.
+//! are not full are on their way at a time, so that what comes meanwhile gathers. Where the service answers faster
+//! than requests come, so that none would ever meet, a batch waits a moment for those who are [expected](Queue::expect)
+//! and no longer than until they are all there. Urgent requests never wait, and never share a batch with others.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use iam_core::clock::SharedClock;
 use iam_core::http::{Priority, Request, Response, Transport};
 use iam_core::{Error, ErrorKind, Result};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::flight::Line;
 use super::plan::MOST;
@@ -22,12 +26,19 @@ const PARTIAL: usize = 2;
 const FLIGHTS: usize = 8;
 /// How often others get to say theirs before a batch leaves.
 const TURNS: usize = 3;
+/// How long a batch waits for who is expected: less than the service takes to answer.
+const MOMENT: Duration = Duration::from_millis(30);
 
 /// Joins concurrent requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {
     line: Line,
+    clock: SharedClock,
     lanes: Arc<Mutex<BTreeMap<Priority, Lane>>>,
+    /// How many are at work who may send something any moment.
+    expected: Arc<AtomicUsize>,
+    /// Everybody who is expected has come.
+    complete: Arc<Notify>,
 }
 
 /// The requests of one priority.
@@ -58,11 +69,32 @@ impl Lane {
 }
 
 impl Queue {
-    pub(crate) fn new(line: Line) -> Self {
+    pub(crate) fn new(line: Line, clock: SharedClock) -> Self {
         Self {
             line,
+            clock,
             lanes: Arc::default(),
+            expected: Arc::default(),
+            complete: Arc::default(),
         }
+    }
+
+    /// Says how many are at work now, each of whom sends one request after the other. It is a hint: one is nobody to
+    /// wait for, and nobody is waited for long.
+    pub(crate) fn expect(&self, many: usize) {
+        self.expected.store(many, Ordering::Relaxed);
+    }
+
+    /// How many make a batch that need not wait.
+    fn enough(&self) -> usize {
+        self.expected.load(Ordering::Relaxed).clamp(1, MOST)
+    }
+
+    /// Whether to wait for others, because nothing that is on its way gives them the time to come.
+    fn is_early(&self, priority: Priority) -> bool {
+        let mut lanes = self.lanes();
+        let lane = lanes.entry(priority).or_default();
+        priority != Priority::High && lane.flying == 0 && lane.waiting.len() < self.enough()
     }
 
     fn lanes(&self) -> MutexGuard<'_, BTreeMap<Priority, Lane>> {
@@ -106,6 +138,15 @@ impl Seat {
     async fn work(mut self) {
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
+        }
+        let clock = self.queue.clock.clone();
+        let mut moment = None;
+        while self.queue.is_early(self.priority) {
+            let moment = moment.get_or_insert_with(|| clock.sleep(MOMENT));
+            tokio::select! {
+                () = moment => break,
+                () = self.queue.complete.notified() => {}
+            }
         }
         let taken = self.take();
         // Those who came while this batch gathered and found no room in it.
@@ -163,11 +204,15 @@ impl Transport for Queue {
         }
         let (priority, operation, idempotent) = (request.priority, request.operation, request.idempotent);
         let (answer, outcome) = oneshot::channel();
-        self.lanes()
-            .entry(priority)
-            .or_default()
-            .waiting
-            .push_back(Waiting { request, answer });
+        let waiting = {
+            let mut lanes = self.lanes();
+            let lane = lanes.entry(priority).or_default();
+            lane.waiting.push_back(Waiting { request, answer });
+            lane.waiting.len()
+        };
+        if waiting >= self.enough() {
+            self.complete.notify_one();
+        }
         self.start(priority);
         outcome.await.unwrap_or_else(|_| {
             let kind = if idempotent {

@@ -99,6 +99,7 @@ async fn read_clock(FromState(app): FromState<App>) -> Response {
 struct SetClock {
     now: Option<Timestamp>,
     advance_seconds: Option<i64>,
+    stopped: Option<bool>,
 }
 
 async fn set_clock(FromState(app): FromState<App>, body: Bytes) -> Response {
@@ -107,6 +108,9 @@ async fn set_clock(FromState(app): FromState<App>, body: Bytes) -> Response {
         Err(error) => return wrong(error),
     };
     let mut state = app.lock();
+    if let Some(stopped) = wish.stopped {
+        state.clock.stop(stopped);
+    }
     if let Some(now) = wish.now {
         state.clock.set(now);
     }

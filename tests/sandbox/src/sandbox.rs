@@ -29,6 +29,7 @@ use crate::tls::Certificates;
 pub struct Sandbox {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
+    delivery: JoinHandle<()>,
     tls: Option<Certificates>,
     authority: String,
     graph: String,
@@ -103,11 +104,19 @@ impl Builder {
     }
 
     /// Enforces Graph's documented limits of an application in a tenant, on the sandbox's clock: 3,500, 5,000 or 8,000
-    /// resource units in 10 s (below 50 users, to 500, above), 3,000 writes in 150 s. Off by default; the headers with
-    /// the price of a request are there always.
+    /// resource units in 10 s (below 50 users, to 500, above), 3,000 writes in 150 s, each a bucket that fills evenly.
+    /// Off by default; the headers with the price of a request are there always.
     #[must_use]
     pub fn throttling(mut self, on: bool) -> Self {
         self.throttling = on;
+        self
+    }
+
+    /// Refuses notification URLs of plain http, as Microsoft does. Off by default: a receiver in a test then needs no
+    /// certificate. In both cases the sandbox calls loopback addresses only, and takes any certificate of theirs.
+    #[must_use]
+    pub fn https_notifications(mut self, on: bool) -> Self {
+        self.seed.https_notifications = on;
         self
     }
 
@@ -159,10 +168,12 @@ impl Builder {
             tls.as_ref().map(Certificates::acceptor),
             Arc::clone(&shared),
         ));
+        let delivery = tokio::spawn(server::deliver(Arc::clone(&shared)));
         let graph = format!("{authority}/v1.0");
         Ok(Sandbox {
             shared,
             task,
+            delivery,
             tls,
             authority,
             graph,
@@ -182,6 +193,7 @@ impl Builder {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.task.abort();
+        self.delivery.abort();
     }
 }
 
@@ -411,6 +423,11 @@ impl Sandbox {
     /// The sandbox's time.
     pub fn now(&self) -> Timestamp {
         self.shared.lock().clock.now()
+    }
+
+    /// Stops the sandbox's clock, so that only [`advance`](Self::advance) moves it, or lets it run again.
+    pub fn stop_clock(&self, stopped: bool) {
+        self.shared.lock().clock.stop(stopped);
     }
 
     /// Moves the sandbox's clock forward.

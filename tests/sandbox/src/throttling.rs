@@ -1,14 +1,24 @@
-//! What a Graph request costs ("Microsoft Graph service-specific throttling limits", Identity and access).
+//! What a Graph request costs ("Microsoft Graph service-specific throttling limits", Identity and access), and the
+//! token buckets that it is paid from: what was spent comes back evenly.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-/// Resource units of an application in a tenant are counted over that many seconds.
-const UNIT_SECONDS: i64 = 10;
-/// Writes of an application in a tenant: so many in so many seconds.
-const WRITES: u32 = 3_000;
-const WRITE_SECONDS: i64 = 150;
+/// A limit: so much in so many seconds.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    most: f64,
+    seconds: f64,
+}
+
+/// Writes of an application in a tenant.
+const WRITES: Limit = Limit {
+    most: 3_000.0,
+    seconds: 150.0,
+};
+/// `x-ms-throttle-limit-percentage` ends there: no more is owed.
+const MOST_OWED: f64 = 1.8;
 
 /// What the applications have spent lately, on the sandbox's clock. Refused requests count too.
 #[derive(Debug, Default)]
@@ -19,21 +29,26 @@ pub(crate) struct Throttling {
 
 #[derive(Debug, Default)]
 struct Spent {
-    units: Window,
-    writes: Window,
-    /// Calls against the limits of a service of its own.
-    calls: HashMap<Quota, Window>,
+    units: Bucket,
+    writes: Bucket,
+    /// Calls against the limits of a service of its own, by name.
+    calls: HashMap<&'static str, Bucket>,
 }
-
-/// So many calls in so many seconds.
-type Quota = (u32, i64);
 
 /// The limits that some services have of their own: reports 5 calls in 10 s, `bulkUpload` 40 in 5 s and 6,000 in 24 h
 /// ("Troubleshoot inbound provisioning API issues").
-fn quotas(path: &[String]) -> &'static [Quota] {
+fn quotas(path: &[String]) -> &'static [(&'static str, Limit)] {
+    const fn calls(most: f64, seconds: f64) -> Limit {
+        Limit { most, seconds }
+    }
+    const REPORTS: &[(&str, Limit)] = &[("reports", calls(5.0, 10.0))];
+    const UPLOADS: &[(&str, Limit)] = &[
+        ("bulkUpload in 5 s", calls(40.0, 5.0)),
+        ("bulkUpload in a day", calls(6_000.0, 86_400.0)),
+    ];
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {
-        [_, "auditLogs", ..] => &[(5, 10)],
+        [_, "auditLogs", ..] => REPORTS,
         [
             _,
             "servicePrincipals",
@@ -42,43 +57,37 @@ fn quotas(path: &[String]) -> &'static [Quota] {
             "jobs",
             _,
             "bulkUpload",
-        ] => &[(40, 5), (6_000, 86_400)],
+        ] => UPLOADS,
         _ => &[],
     }
 }
 
-/// What was spent in the last so many seconds.
+/// What is missing from a bucket.
 #[derive(Debug, Default)]
-struct Window {
-    entries: VecDeque<(Timestamp, u32)>,
-    total: u32,
+struct Bucket {
+    missing: f64,
+    since: Option<Timestamp>,
 }
 
-impl Window {
-    fn add(&mut self, amount: u32, now: Timestamp) {
-        self.entries.push_back((now, amount));
-        self.total += amount;
-    }
-
-    /// The used share of a limit and, above it, the whole seconds until there is room again.
-    fn against(&mut self, limit: u32, seconds: i64, now: Timestamp) -> (f64, Option<u64>) {
-        let length = SignedDuration::from_secs(seconds);
-        while let Some((at, amount)) = self.entries.front()
-            && now.duration_since(*at) >= length
-        {
-            self.total -= amount;
-            self.entries.pop_front();
-        }
-        let wait = (self.total > limit).then(|| {
-            let mut left = self.total;
-            let freed = self.entries.iter().find(|(_, amount)| {
-                left = left.saturating_sub(*amount);
-                left <= limit
-            });
-            let wait = freed.map_or(seconds, |(at, _)| seconds - now.duration_since(*at).as_secs());
-            u64::try_from(wait.max(1)).unwrap_or(1)
+impl Bucket {
+    /// Takes an amount. The used share of the limit and, where it is exceeded, the whole seconds until the same amount
+    /// can be taken.
+    fn take(&mut self, amount: f64, limit: Limit, now: Timestamp) -> (f64, Option<u64>) {
+        let rate = limit.most / limit.seconds;
+        let passed = self
+            .since
+            .map_or(0.0, |since| now.duration_since(since).as_secs_f64());
+        self.missing = (self.missing - passed.max(0.0) * rate).max(0.0) + amount;
+        self.since = Some(now);
+        // Not for a rounding error.
+        let wait = (self.missing > limit.most + 1e-6).then(|| {
+            let wait = ((self.missing + amount - limit.most) / rate).ceil().max(1.0);
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // some seconds
+            let wait = wait as u64;
+            wait
         });
-        (f64::from(self.total) / f64::from(limit), wait)
+        self.missing = self.missing.min(limit.most * MOST_OWED);
+        (self.missing / limit.most, wait)
     }
 }
 
@@ -98,13 +107,14 @@ pub(crate) struct Refused {
     pub(crate) reason: &'static str,
 }
 
-/// Resource units in ten seconds: tenants below 50 users, to 500, above.
-fn limit(users: usize) -> u32 {
-    match users {
-        0..50 => 3_500,
-        50..=500 => 5_000,
-        _ => 8_000,
-    }
+/// Resource units: tenants below 50 users, to 500, above.
+fn limit(users: usize) -> Limit {
+    let most = match users {
+        0..50 => 3_500.0,
+        50..=500 => 5_000.0,
+        _ => 8_000.0,
+    };
+    Limit { most, seconds: 10.0 }
 }
 
 impl Throttling {
@@ -124,16 +134,11 @@ impl Throttling {
     ) -> Standing {
         let write = writes(method, path);
         let spent = self.spent.entry(app.to_owned()).or_default();
-        spent.units.add(units, now);
-        if write {
-            spent.writes.add(1, now);
-        }
-        let (units_share, units_wait) = spent.units.against(limit(users), UNIT_SECONDS, now);
-        let (write_share, write_wait) = spent.writes.against(WRITES, WRITE_SECONDS, now);
-        let own = quotas(path).iter().filter_map(|&(calls, seconds)| {
-            let window = spent.calls.entry((calls, seconds)).or_default();
-            window.add(1, now);
-            window.against(calls, seconds, now).1
+        let (units_share, units_wait) = spent.units.take(units.into(), limit(users), now);
+        let (write_share, write_wait) = spent.writes.take(f64::from(u8::from(write)), WRITES, now);
+        let own = quotas(path).iter().filter_map(|&(name, limit)| {
+            let bucket = spent.calls.entry(name).or_default();
+            bucket.take(1.0, limit, now).1
         });
         let own_wait = own.collect::<Vec<_>>().into_iter().max();
         let refused = if let Some(seconds) = own_wait {
@@ -161,7 +166,7 @@ impl Throttling {
             units_share
         };
         Standing {
-            share: share.min(1.8),
+            share: share.min(MOST_OWED),
             refused,
         }
     }

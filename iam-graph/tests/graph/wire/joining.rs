@@ -1,16 +1,23 @@
 //! Concurrent requests share batches, and nobody notices but the wire.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use iam_core::ErrorKind;
 use iam_core::clock::{Clock, SystemClock};
+use iam_core::entitlement::Kind;
 use iam_core::http::Method;
+use iam_core::person::PersonKey;
+use iam_core::plan::{Action, Step};
+use iam_core::target::Target;
+use iam_graph::GraphTarget;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, Request};
 
 use super::batching::each;
-use super::{graph, items, not_found};
+use super::{graph, items, not_found, what};
 
 #[tokio::test]
 async fn concurrent_requests_join_and_a_lonely_one_does_not_wait() {
@@ -101,4 +108,59 @@ async fn whoever_gives_up_takes_nobody_along() {
         .unwrap()
         .unwrap()
         .unwrap();
+}
+
+impl super::Graph {
+    async fn apply_to(&self, target: &GraphTarget, worker: &str, action: Action) {
+        let step = Step::new(target.id(), &PersonKey::new(worker), Some(worker), action, "test");
+        target.apply(&step, &super::key(&step)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_is_alone_never_waits_and_two_wait_only_a_moment() {
+    let graph = graph(|_, _| (204, Value::Null)).await;
+    let grant = || Action::grant(what(Kind::Group, "g1"));
+    let revoke = || Action::Revoke {
+        entitlement: what(Kind::Group, "g1"),
+        assignment: None,
+    };
+    let start = graph.clock.now();
+    for worker in ["W-1", "W-2", "W-3"] {
+        for _ in 0..5 {
+            graph.apply_to(&graph.target, worker, grant()).await;
+        }
+    }
+    assert_eq!(graph.clock.now(), start, "one person after the other");
+    // Two are worked on side by side, and the other may come any moment; a leaver does not wait for that.
+    for worker in ["W-1", "W-2", "W-1", "W-2"] {
+        graph.apply_to(&graph.target, worker, revoke()).await;
+    }
+    assert_eq!(graph.clock.now(), start);
+    graph.apply_to(&graph.target, "W-1", grant()).await;
+    let waited = graph.clock.now().duration_since(start);
+    assert_eq!(waited, SignedDuration::from_millis(30));
+    graph.clock.advance(Duration::from_secs(2));
+    let later = graph.clock.now();
+    graph.apply_to(&graph.target, "W-1", grant()).await;
+    assert_eq!(graph.clock.now(), later);
+}
+
+#[tokio::test]
+async fn steps_that_come_one_after_the_other_meet() {
+    let graph = graph(|_, _| (204, Value::Null)).await;
+    let client = super::builder(&graph.server, &graph.clock).clock(Arc::new(SystemClock));
+    let target = GraphTarget::new(client.build());
+    let grant = async |worker: &str, after: u64| {
+        SystemClock.sleep(Duration::from_millis(after)).await;
+        graph
+            .apply_to(&target, worker, Action::grant(what(Kind::Group, "g1")))
+            .await;
+    };
+    for _ in 0..2 {
+        tokio::join!(grant("W-1", 0), grant("W-2", 0), grant("W-3", 0));
+    }
+    let before = graph.posts().await;
+    tokio::join!(grant("W-1", 0), grant("W-2", 4), grant("W-3", 8));
+    assert_eq!(graph.posts().await - before, 1);
 }

@@ -102,3 +102,15 @@ async fn the_organization_has_what_it_has_bought() {
         .check("GET /domains/other.example", Value::Null, 404, "")
         .await;
 }
+
+#[tokio::test]
+async fn an_application_is_nobody() {
+    let tenant = Tenant::empty().await;
+    for path in ["/me", "/me/memberOf"] {
+        let get = format!("GET {path}");
+        let refused = tenant
+            .check(&get, Value::Null, 400, "delegated authentication flow")
+            .await;
+        assert_eq!(refused.code(), "BadRequest");
+    }
+}

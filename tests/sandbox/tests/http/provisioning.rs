@@ -273,6 +273,7 @@ async fn forty_calls_in_five_seconds_and_six_thousand_a_day() {
     let tenant = Tenant::with(Sandbox::builder().empty().throttling(true).start().await.unwrap()).await;
     let body = bulk(json!([operation("1", json!({}))]));
     let send = async || send(&tenant, "application/scim+json", &body).await;
+    tenant.sandbox.stop_clock(true);
     for _ in 0..40 {
         assert_eq!(send().await.status, 202);
     }
