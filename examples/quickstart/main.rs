@@ -48,7 +48,7 @@ struct Options {
     /// Show the plan, change nothing
     #[arg(long)]
     dry_run: bool,
-    /// An HR file, JSON or CSV by content; may be given several times [default: the example data]
+    /// An HR file: CSV, JSON, SCIM or Workday's XML, by content; may be given several times [default: the example data]
     #[arg(long, value_name = "FILE")]
     feed: Vec<PathBuf>,
     /// Generate a company of so many people, instead of the example data: an export as it stands, and the next
@@ -236,7 +236,7 @@ async fn read_feed(engine: &Engine, path: &Path, story: &mut Story) -> Result<()
         .accept_from(Box::new(FlatIntake::new()), input, |reject| rejects.push(reject))
         .await
         .map_err(wrong)?;
-    story.read(path, reading, rejects);
+    story.read(path, &reading, rejects);
     Ok(())
 }
 

@@ -41,12 +41,12 @@ impl Story {
         }
     }
 
-    pub(crate) fn read(&mut self, path: &Path, reading: Reading, rejects: Vec<Reject>) {
+    pub(crate) fn read(&mut self, path: &Path, reading: &Reading, rejects: Vec<Reject>) {
         let name = path.file_name().map_or_else(
             || path.display().to_string(),
             |name| name.to_string_lossy().into_owned(),
         );
-        self.readings.push((name, reading, rejects));
+        self.readings.push((name, *reading, rejects));
     }
 
     /// Another round's plan.

@@ -442,7 +442,9 @@ fn permission(operation: &str) -> Option<&'static str> {
         | "remove group owner" => "Group.ReadWrite.All",
         "delete for good" => "the write permission of what is deleted, for example User.DeleteRestore.All",
         "add group member" | "remove group member" => "GroupMember.ReadWrite.All",
-        "get directory object" | "get directory objects" | "look up memberships" => "Directory.Read.All",
+        "get directory object" | "get directory objects" | "look up memberships" | "list app roles" => {
+            "Directory.Read.All"
+        }
         "list administrative units"
         | "get administrative unit"
         | "list members of an administrative unit" => "AdministrativeUnit.Read.All",
@@ -476,7 +478,6 @@ fn permission(operation: &str) -> Option<&'static str> {
         | "create service principal"
         | "update service principal"
         | "delete service principal" => "Application.ReadWrite.All",
-        "list app roles" => "Directory.Read.All",
         "assign app role" | "remove app role" => "AppRoleAssignment.ReadWrite.All",
         "list authentication methods" | "list access passes" => "UserAuthenticationMethod.Read.All",
         "delete authentication method" | "create access pass" | "delete access pass" => {
@@ -486,6 +487,8 @@ fn permission(operation: &str) -> Option<&'static str> {
         "send mail" => "Mail.Send",
         "get mailbox settings" => "MailboxSettings.Read",
         "set automatic replies" => "MailboxSettings.ReadWrite",
+        "get drive" | "get drive root" | "list drive permissions" => "Files.Read.All",
+        "share drive" | "unshare drive" => "Files.ReadWrite.All",
         "read directory audits" | "read provisioning log" => "AuditLog.Read.All",
         "read sign-ins" => "AuditLog.Read.All and Directory.Read.All",
         "get provisioning job" => "Synchronization.Read.All",

@@ -83,17 +83,33 @@ impl GraphTarget {
     }
 }
 
-/// Whose steps are being carried out: a person's next step follows soon.
+/// Whose steps are being carried out side by side: a next step of each follows soon.
 #[derive(Debug, Default)]
-struct Crowd(std::sync::Mutex<HashMap<PersonKey, Timestamp>>);
+struct Crowd(std::sync::Mutex<Steps>);
+
+#[derive(Debug, Default)]
+struct Steps {
+    last: Option<PersonKey>,
+    /// When everybody had a step lately, and whether it came behind somebody else's: who is worked on alone, one
+    /// person after the other, never does.
+    people: HashMap<PersonKey, (Timestamp, bool)>,
+}
 
 impl Crowd {
-    /// Notes a step, and says how many people have had one lately.
+    /// Notes a step, and says how many people have theirs side by side.
     fn note(&self, person: &PersonKey, now: Timestamp) -> usize {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(person.clone(), now);
-        seen.retain(|_, at| now.duration_since(*at) < LATELY);
-        seen.len()
+        let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = steps.last.as_ref() != Some(person);
+        steps.last = Some(person.clone());
+        let before = steps.people.get(person).map(|(_, side_by_side)| *side_by_side);
+        let side_by_side = before.is_some_and(|already| already || behind);
+        steps.people.insert(person.clone(), (now, side_by_side));
+        steps.people.retain(|_, (at, _)| now.duration_since(*at) < LATELY);
+        steps
+            .people
+            .values()
+            .filter(|(_, side_by_side)| *side_by_side)
+            .count()
     }
 }
 

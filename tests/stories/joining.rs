@@ -244,3 +244,23 @@ async fn a_manager_whom_hr_never_sent_is_found_in_the_tenant() {
     world.hear(&["W-1 Bo Ek Sales manager=W-1012"]).await;
     assert_eq!(world.manager("W-1").await, Some(world.id("W-1012").await));
 }
+
+#[tokio::test]
+async fn many_joiners_share_requests() {
+    let world = World::new().await;
+    let people: Vec<String> = (0..40).map(|n| format!("W-{n} Mei{n} Tanaka Security")).collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let before = world.sandbox.requests();
+    let report = world.hear(&people).await;
+    let sent = world.sandbox.requests() - before;
+    let totals = report.totals();
+    assert_eq!((totals.people, totals.failed), (40, 0), "{report:?}");
+    for n in [0, 17, 39] {
+        assert_eq!(
+            world.look(&format!("W-{n}")).await,
+            format!("mei{n}.tanaka enabled: Everybody, st-security / SPE_E3 / Security Reader")
+        );
+    }
+    let steps = u64::try_from(totals.done).unwrap();
+    assert!(sent * 2 < steps, "{sent} requests for {steps} steps");
+}

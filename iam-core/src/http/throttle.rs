@@ -446,6 +446,39 @@ mod tests {
         assert!(throttle.state().units.level.abs() < 1e-9);
     }
 
+    #[tokio::test]
+    async fn what_leaves_inside_another_request_is_paid_for_by_the_same_budget() {
+        let (clock, fake) = (FakeClock::new(), Fake::new(|_, _| Ok(answer(200, &[], ""))));
+        let throttle = budget(&clock, 10.0, 10.0);
+        let pipeline = pipeline(&fake, &clock, throttle.clone());
+        let items = [Method::Get, Method::Post].map(|method| {
+            let request = Request::new(method, "https://h.example/", "probe");
+            throttle.cost(&request)
+        });
+        let whole: Cost = items.iter().copied().sum();
+        assert_eq!(
+            whole,
+            Cost {
+                units: 2.0,
+                writes: 1.0
+            }
+        );
+        let start = clock.now();
+        for _ in 0..5 {
+            throttle.pay(whole, Priority::Normal).await;
+        }
+        assert_eq!(clock.now(), start);
+        // Nothing is left, so that a request of its own waits; and what was overpaid comes back.
+        ask(&pipeline, Method::Get).await;
+        assert_eq!(clock.now().duration_since(start), SignedDuration::from_secs(1));
+        throttle.learn(whole, &answer(200, &[("units", "1")], ""));
+        ask(&pipeline, Method::Get).await;
+        assert_eq!(clock.now().duration_since(start), SignedDuration::from_secs(1));
+        throttle.learn(items[0], &answer(429, &[("retry-after", "7")], ""));
+        ask(&pipeline, Method::Get).await;
+        assert_eq!(clock.now().duration_since(start), SignedDuration::from_secs(8));
+    }
+
     /// A clock that stands until it is told to go.
     #[derive(Debug)]
     struct Still(Mutex<Timestamp>, Notify);

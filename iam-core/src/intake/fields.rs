@@ -238,6 +238,12 @@ impl Vocabulary {
         }
     }
 
+    /// The same with the words of reports.
+    pub(super) fn with_reports(mut self) -> Self {
+        self.of_reports = true;
+        self
+    }
+
     /// Ignores these names, known or not.
     pub(super) fn ignore<S: AsRef<str>>(&mut self, names: impl IntoIterator<Item = S>) {
         self.ignored

@@ -20,7 +20,9 @@ impl Filled {
     /// Each field that had a value in some row: its own name (`employeeId`) and in how many.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = Field::all().zip(self.0);
-        counts.filter_map(|(field, rows)| (rows > 0).then(|| (field.name(), rows)))
+        counts
+            .filter(|(_, rows)| *rows > 0)
+            .map(|(field, rows)| (field.name(), rows))
     }
 
     pub(super) fn count(&mut self, cells: &Cells<'_>) {

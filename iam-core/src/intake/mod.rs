@@ -9,9 +9,12 @@ mod encoding;
 mod fields;
 mod flat;
 mod health;
+mod node;
+mod notice;
 mod place;
 mod raas;
 mod row;
+mod scim;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -22,7 +25,9 @@ mod worker;
 pub use csv::CsvIntake;
 pub use flat::{FlatIntake, Format, detect};
 pub use health::{Delivery, Filled, Finding, Gate};
+pub use notice::{Notice, Process, WorkdayEventIntake};
 pub use raas::RaasIntake;
+pub use scim::ScimIntake;
 pub use workday_json::WorkdayJsonIntake;
 pub use workday_xml::WorkdayXmlIntake;
 
@@ -75,6 +80,8 @@ pub enum Item {
     Record(Box<Record>),
     /// A refused one.
     Reject(Reject),
+    /// That something happened to somebody, without their record.
+    Notice(Box<Notice>),
 }
 
 /// Totals of one reading, and what tells whether it can be [trusted](Gate).

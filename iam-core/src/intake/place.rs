@@ -185,17 +185,45 @@ impl Place {
 
     /// Whether its own text says something.
     pub(super) fn has_text(self) -> bool {
-        use Place::*;
-        #[rustfmt::skip]
-        let with_text = matches!(
+        matches!(
             self,
-            FaultCode | FaultText | FaultDetail | AsOf | TotalResults | TotalPages | PageResults | Page | WorkerId
-                | WorkerKey | First | Middle | Last | PreferredFirst | PreferredMiddle | PreferredLast | Address
-                | UsageId | BusinessTitle | PositionTitle | WorkerTypeId | SiteName | LocationId | CountryId | Active
-                | HireDate | FirstDay | EndDate | Terminated | TerminationDate | LastDay | ContractEnd
-                | OrganizationName | OrganizationCode | OrganizationTypeId | ManagerId
-        );
-        with_text
+            Self::FaultCode
+                | Self::FaultText
+                | Self::FaultDetail
+                | Self::AsOf
+                | Self::TotalResults
+                | Self::TotalPages
+                | Self::PageResults
+                | Self::Page
+                | Self::WorkerId
+                | Self::WorkerKey
+                | Self::First
+                | Self::Middle
+                | Self::Last
+                | Self::PreferredFirst
+                | Self::PreferredMiddle
+                | Self::PreferredLast
+                | Self::Address
+                | Self::UsageId
+                | Self::BusinessTitle
+                | Self::PositionTitle
+                | Self::WorkerTypeId
+                | Self::SiteName
+                | Self::LocationId
+                | Self::CountryId
+                | Self::Active
+                | Self::HireDate
+                | Self::FirstDay
+                | Self::EndDate
+                | Self::Terminated
+                | Self::TerminationDate
+                | Self::LastDay
+                | Self::ContractEnd
+                | Self::OrganizationName
+                | Self::OrganizationCode
+                | Self::OrganizationTypeId
+                | Self::ManagerId
+        )
     }
 
     /// The attribute that says something.

@@ -6,10 +6,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::fast::RandomState as Quick;
+use foldhash::quality::RandomState as Even;
 use jiff::civil::Date;
 
 use super::fields::{Cells, Field, Spelling};
@@ -59,6 +59,23 @@ impl Flaw {
         let place = Place::Between(one, other);
         Self { place, fault }
     }
+
+    /// The refusal of the row that has it.
+    pub(super) fn reject(self, row: u64, person: Option<String>, spelling: &Spelling) -> Reject {
+        let field = match self.place {
+            Place::Row => String::new(),
+            Place::Field(field) => spelling.of(field).to_owned(),
+            Place::Between(one, other) => format!("{}, {}", spelling.of(one), spelling.of(other)),
+            Place::Named(name) => name,
+        };
+        Reject {
+            row,
+            person,
+            field,
+            code: self.fault.code,
+            message: self.fault.message,
+        }
+    }
 }
 
 /// Judges the rows of one input, one after the other.
@@ -85,11 +102,11 @@ impl Judge {
     pub(super) fn judge(&mut self, row: u64, cells: &Cells<'_>, spelling: &Spelling) -> Item {
         self.summary.fields.count(cells);
         let Self { seen, known, .. } = self;
-        match person(cells, known, |key, texts| seen.first_time(row, key, texts)) {
-            Ok(person) => {
+        match record(row, cells, known, |key, texts| seen.first_time(row, key, texts)) {
+            Ok(record) => {
                 self.summary.rows += 1;
                 self.summary.records += 1;
-                Item::Record(Box::new(Record { row, person }))
+                Item::Record(record)
             }
             Err(flaw) => self.refuse(row, cells[Field::EmployeeId.index()], flaw, spelling),
         }
@@ -114,19 +131,7 @@ impl Judge {
     fn refuse(&mut self, row: u64, id: Option<&str>, flaw: Flaw, spelling: &Spelling) -> Item {
         self.summary.rows += 1;
         self.summary.rejects += 1;
-        let field = match flaw.place {
-            Place::Row => String::new(),
-            Place::Field(field) => spelling.of(field).to_owned(),
-            Place::Between(one, other) => format!("{}, {}", spelling.of(one), spelling.of(other)),
-            Place::Named(name) => name,
-        };
-        Item::Reject(Reject {
-            row,
-            person: id.and_then(shown_id).map(Cow::into_owned),
-            field,
-            code: flaw.fault.code,
-            message: flaw.fault.message,
-        })
+        Item::Reject(flaw.reject(row, id.and_then(shown_id).map(Cow::into_owned), spelling))
     }
 }
 
@@ -134,14 +139,18 @@ fn shown_id(raw: &str) -> Option<Cow<'_, str>> {
     values::id(raw).ok().flatten()
 }
 
-/// The person a row describes. `first_time` is asked as soon as the key and all texts are known.
-fn person(
+/// The person that row number `at` describes. `first_time` is asked as soon as the key and all texts are known.
+fn record(
+    at: u64,
     cells: &Cells<'_>,
     known: &mut Known,
     first_time: impl FnOnce(&str, &Texts<'_>) -> Result<(), Fault>,
-) -> Result<Person, Flaw> {
-    let mut texts = Texts::default();
-    for (field, slot) in Field::all().zip(&mut texts) {
+) -> Result<Box<Record>, Flaw> {
+    let mut row = Row {
+        cells,
+        texts: Texts::default(),
+    };
+    for (field, slot) in Field::all().zip(&mut row.texts) {
         let Some(raw) = cells[field.index()] else { continue };
         *slot = match field {
             Field::EmployeeId | Field::ManagerId => values::id(raw),
@@ -149,12 +158,11 @@ fn person(
         }
         .map_err(|fault| Flaw::at(field, fault))?;
     }
-    let Some(key) = texts[Field::EmployeeId.index()].as_deref() else {
+    let Some(key) = row.text(Field::EmployeeId) else {
         let fault = Fault::new("missing_key", "expected the worker id, found nothing");
         return Err(Flaw::at(Field::EmployeeId, fault));
     };
-    first_time(key, &texts).map_err(|fault| Flaw::at(Field::EmployeeId, fault))?;
-    let mut row = Row { cells, texts };
+    first_time(key, &row.texts).map_err(|fault| Flaw::at(Field::EmployeeId, fault))?;
     row.check_name()?;
     let new_hire = row.flag(Field::IsNewHire)?;
     row.flag(Field::IsUpdated)?;
@@ -168,7 +176,10 @@ fn person(
         );
         return Err(Flaw::between(Field::Status, Field::IsNewHire, fault));
     }
-    let mut person = Person::new(PersonKey::new(row.text(Field::EmployeeId).unwrap_or_default()));
+    let key = PersonKey::new(row.text(Field::EmployeeId).unwrap_or_default());
+    let person = Person::new(key);
+    let mut record = Box::new(Record { row: at, person });
+    let person = &mut record.person;
     person.status = status;
     person.manager_id = row.text(Field::ManagerId).map(PersonKey::new);
     person.country = row.checked(Field::Country, |text| known.countries.of(&text, values::country))?;
@@ -186,7 +197,7 @@ fn person(
     person.worker_type = row.take(Field::WorkerType);
     person.cost_center = row.take(Field::CostCenter);
     person.company = row.take(Field::Company);
-    Ok(person)
+    Ok(record)
 }
 
 struct Row<'c, 'a> {
@@ -310,9 +321,13 @@ impl Meanings {
 /// much again for the moment in which the table grows.
 #[derive(Debug, Default)]
 struct Seen {
-    hasher: RandomState,
+    /// Of ids: two are taken for one once in millions of inputs of a million.
+    hasher: Even,
     quick: Quick,
     rows: HashMap<u64, Sighting, Quick>,
+    /// The last ones, which go over together: to write to far apart places of a large table one by one would have
+    /// every row wait for memory.
+    recent: HashMap<u64, Sighting, Quick>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -322,30 +337,44 @@ struct Sighting {
 }
 
 impl Seen {
+    const RECENT: usize = 512;
+
+    fn content(&self, texts: &Texts<'_>) -> u64 {
+        let mut hash = self.quick.build_hasher();
+        for (at, text) in texts.iter().enumerate() {
+            if let Some(text) = text {
+                hash.write_usize(at);
+                hash.write(text.as_bytes());
+            }
+        }
+        hash.finish()
+    }
+
     fn first_time(&mut self, row: u64, key: &str, texts: &Texts<'_>) -> Result<(), Fault> {
         // Half of the hash tells contents apart well enough: a repeated id is refused in either case.
         #[allow(clippy::cast_possible_truncation)]
-        let content = self.quick.hash_one(texts) as u32;
-        match self.rows.entry(self.hasher.hash_one(key)) {
-            Entry::Vacant(free) => {
-                free.insert(Sighting {
-                    row: u32::try_from(row).unwrap_or(u32::MAX),
-                    content,
-                });
-                Ok(())
+        let content = self.content(texts) as u32;
+        let id = self.hasher.hash_one(key);
+        let Some(earlier) = self.recent.get(&id).or_else(|| self.rows.get(&id)) else {
+            let row = u32::try_from(row).unwrap_or(u32::MAX);
+            self.recent.insert(id, Sighting { row, content });
+            if self.recent.len() == Self::RECENT {
+                self.rows.extend(self.recent.drain());
             }
-            Entry::Occupied(earlier) if earlier.get().content == content => Err(Fault::new(
-                "duplicate_row",
-                format!("expected each row once, found row {} again", earlier.get().row),
-            )),
-            Entry::Occupied(earlier) => Err(Fault::new(
+            return Ok(());
+        };
+        Err(if earlier.content == content {
+            let message = format!("expected each row once, found row {} again", earlier.row);
+            Fault::new("duplicate_row", message)
+        } else {
+            Fault::new(
                 "duplicate_key",
                 format!(
                     "expected each worker id once, found that of row {} with other content; only row {0} counts",
-                    earlier.get().row
+                    earlier.row
                 ),
-            )),
-        }
+            )
+        })
     }
 }
 
@@ -380,7 +409,7 @@ mod tests {
     fn taken(cells: &Cells<'_>) -> Person {
         match judge(cells) {
             Item::Record(record) => record.person,
-            Item::Reject(reject) => panic!("{reject}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -395,7 +424,7 @@ mod tests {
                 );
                 assert!(found.message.starts_with("expected "), "{found}");
             }
-            Item::Record(_) => panic!("taken, expected {code} at {field}"),
+            _ => panic!("taken, expected {code} at {field}"),
         }
     }
 
@@ -528,6 +557,7 @@ mod tests {
                 assert_eq!(reject.person.as_deref(), cells[EmployeeId.index()].map(str::trim));
                 reject.code
             }
+            Item::Notice(_) => "notice",
         };
         assert_eq!(code(1, &row(&[], &[])), "");
         assert_eq!(code(2, &row(&[], &[])), "duplicate_row");

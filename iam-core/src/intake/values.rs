@@ -38,8 +38,17 @@ pub(super) const LONGEST_TEXT: usize = 256;
 
 /// The text without surrounding blanks, in Unicode's composed form (NFC); `None` when nothing is left.
 pub(super) fn text(raw: &str, longest: usize) -> Checked<Option<Cow<'_, str>>> {
-    if raw.is_ascii() {
-        return ascii(raw, longest).map(|text| text.map(Cow::Borrowed));
+    if is_plain(raw.as_bytes()) {
+        let padded = |end: Option<&u8>| end == Some(&b' ');
+        let trimmed = match raw.as_bytes() {
+            bytes if padded(bytes.first()) || padded(bytes.last()) => raw.trim_matches(' '),
+            _ => raw,
+        };
+        return match trimmed.len() {
+            0 => Ok(None),
+            length if length > longest => Err(too_long(longest, length)),
+            _ => Ok(Some(Cow::Borrowed(trimmed))),
+        };
     }
     let trimmed = raw.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'));
     if trimmed.is_empty() {
@@ -64,26 +73,24 @@ pub(super) fn text(raw: &str, longest: usize) -> Checked<Option<Cow<'_, str>>> {
     }
 }
 
-/// What [`text`] does to ASCII, byte by byte: most texts are, and tables have millions of them.
-fn ascii(raw: &str, longest: usize) -> Checked<Option<&str>> {
-    // The blanks of Unicode below 128.
-    let trimmed = raw.trim_matches(|c| matches!(c, '\t'..='\r' | ' '));
-    if trimmed.is_empty() {
-        return Ok(None);
+/// Whether all bytes are visible ASCII or blanks. Most texts are, and tables have millions of them: eight bytes are
+/// looked at together.
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = ONES * 0x80;
+    // The high bit of each byte that is not between 0x20 and 0x7E: with 1 added, 0x7F has it; without 0x20, what is
+    // below. Bytes cannot disturb their neighbours, since those that would have the high bit themselves.
+    let odd = |eight: u64| (eight | eight.wrapping_add(ONES) | eight.wrapping_sub(ONES * 0x20)) & HIGH;
+    let four = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    // What is left over is looked at together with some bytes before it, once more.
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let eights = bytes.as_chunks::<8>().0.iter().chain([last]);
+        eights.fold(0, |found, eight| found | odd(u64::from_le_bytes(*eight))) == 0
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        odd(four(first) << 32 | four(last)) == 0
+    } else {
+        bytes.iter().all(|byte| (b' '..0x7F).contains(byte))
     }
-    if trimmed.len() > longest {
-        return Err(too_long(longest, trimmed.len()));
-    }
-    // Without leaving at the first one, so that many bytes are compared at once.
-    if trimmed
-        .bytes()
-        .fold(false, |found, b| found | b.is_ascii_control())
-    {
-        return Err(control(
-            trimmed.chars().find(char::is_ascii_control).unwrap_or_default(),
-        ));
-    }
-    Ok(Some(trimmed))
 }
 
 /// Whether the text is known to be in composed form without composing it; characters below U+0300 always are.
@@ -378,6 +385,24 @@ mod tests {
         check(of("a\tb"), Err(("control_character", "U+0009")));
         check(of("a\u{202e}b"), Err(("control_character", "U+202E")));
         check(of("M\u{fffd}ller"), Err(("damaged_text", "UTF-8")));
+    }
+
+    #[test]
+    fn plain_is_what_every_byte_is() {
+        for length in 0..20 {
+            assert!(is_plain(&vec![b' '; length]));
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'~'; length];
+                    bytes[at] = byte;
+                    assert_eq!(
+                        is_plain(&bytes),
+                        (0x20..0x7F).contains(&byte),
+                        "{byte:#x} at {at} of {length}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

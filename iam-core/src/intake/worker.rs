@@ -57,6 +57,8 @@ pub(super) struct Worker<'a> {
     /// The open groups; the outermost is the worker.
     groups: Vec<Group>,
     jobs: Jobs,
+    /// How good the usages of the open mail address are: the lowest rank counts.
+    usage: u8,
     /// The best mail address so far, and its rank.
     email: Option<(u8, Said)>,
     /// Managers of the chain, the highest first.
@@ -79,6 +81,7 @@ impl<'a> Worker<'a> {
             kind: "",
             groups: Vec::new(),
             jobs: Jobs::default(),
+            usage: u8::MAX,
             email: None,
             chain: Vec::new(),
             flaw: None,
@@ -177,18 +180,14 @@ impl<'a> Worker<'a> {
         let Some(group) = self.groups.pop() else { return };
         match place {
             Place::UsageType => {
-                let primary = self.flag(find(&group, Place::UsageType, "Primary"));
-                if let Some(usage) = find(&group, Place::UsageId, "Communication_Usage_Type_ID")
-                    && let Some(email) = self.groups.last_mut()
-                {
-                    let kind = if primary == Some(true) { "primary" } else { "other" };
-                    let place = Place::UsageType;
-                    email.push(Said {
-                        place,
-                        kind,
-                        ..usage.clone()
-                    });
-                }
+                let primary = self.flag(find(&group, Place::UsageType, "Primary")) == Some(true);
+                let usage = find(&group, Place::UsageId, "Communication_Usage_Type_ID");
+                let usage = match usage.map(|said| said.text.trim()) {
+                    Some("HOME") => 0,
+                    Some("WORK") => 2,
+                    _ => 4,
+                };
+                self.usage = self.usage.min(usage + u8::from(!primary));
             }
             Place::Email => self.close_email(group),
             Place::Job | Place::OldPosition => {
@@ -211,16 +210,7 @@ impl<'a> Worker<'a> {
     }
 
     fn close_email(&mut self, group: Group) {
-        let rank = |said: &Said| {
-            let usage = match said.text.trim() {
-                "HOME" => 0,
-                "WORK" => 2,
-                _ => 4,
-            };
-            usage + u8::from(said.kind == "other")
-        };
-        let usages = group.iter().filter(|said| said.place == Place::UsageType);
-        let rank = usages.map(rank).min().unwrap_or(u8::MAX);
+        let rank = std::mem::replace(&mut self.usage, u8::MAX);
         if self.email.as_ref().is_none_or(|(best, _)| rank < *best) {
             let address = group.into_iter().find(|said| said.place == Place::Address);
             self.email = address.map(|address| (rank, address)).or(self.email.take());
@@ -246,8 +236,15 @@ impl<'a> Worker<'a> {
             found.push(("cost center", first(group, &[code, name])));
         }
         for (kind, said) in found {
-            if let (Some(said), Some(outer)) = (said, self.groups.last_mut()) {
-                let place = Place::Organization;
+            let (Some(said), Some(outer)) = (said, self.groups.last_mut()) else {
+                continue;
+            };
+            let place = Place::Organization;
+            let mut others = outer
+                .iter()
+                .filter(|other| other.place == place && other.kind == kind);
+            // Two that differ are in doubt already; there may be any number.
+            if others.clone().count() < 2 && !others.any(|other| other.text.trim() == said.text.trim()) {
                 outer.push(Said {
                     place,
                     kind,

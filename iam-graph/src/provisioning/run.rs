@@ -20,7 +20,7 @@ use crate::odata::literal;
 const PACE: Duration = Duration::from_millis(125);
 /// How long the log is left alone at first; each time it tells nothing new twice as long, up to a minute.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
-const LAST_LOOK: Duration = Duration::from_secs(60);
+const LAST_LOOK: Duration = Duration::from_mins(1);
 
 /// How an upload is followed up.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ pub struct Upload {
 impl Default for Upload {
     fn default() -> Self {
         Self {
-            deadline: Duration::from_secs(3600),
+            deadline: Duration::from_hours(1),
             window: 10_000,
         }
     }

@@ -69,6 +69,8 @@ pub(crate) struct Answer {
     pub(crate) location: Option<String>,
     /// A body that is plain text (`/$count`).
     pub(crate) text: Option<String>,
+    /// Id of a subscription that is in force only once its URLs have answered.
+    pub(crate) handshake: Option<String>,
 }
 
 pub(crate) type Outcome = Result<Answer, Fail>;
@@ -80,6 +82,7 @@ impl Answer {
             body,
             location: None,
             text: None,
+            handshake: None,
         }
     }
 

@@ -6,8 +6,8 @@ use crate::directory::Directory;
 use crate::errors::Fail;
 use crate::schema::Kind;
 use crate::{
-    applications, conditional_access, deleted, delta, directory_objects, directory_roles, groups, licenses,
-    organization, provisioning, roles, schedules, service_principals, units, users,
+    applications, conditional_access, deleted, delta, directory_objects, directory_roles, drive, groups,
+    licenses, organization, provisioning, roles, schedules, service_principals, subscriptions, units, users,
 };
 
 /// Answers one request. A refusal has changed nothing.
@@ -41,7 +41,7 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
         .options
         .filter
         .as_ref()
-        .is_some_and(|filter| filter.contains());
+        .is_some_and(crate::odata::Expr::contains);
     if contains && segments.first() != Some(&"auditLogs") {
         return Err(Fail::unsupported("Unsupported filter function 'contains'."));
     }
@@ -60,6 +60,8 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
         ["applications", rest @ ..] => applications::route(directory, call, rest),
         ["identity", "conditionalAccess", rest @ ..] => conditional_access::route(directory, call, rest),
         ["auditLogs", rest @ ..] => audit::route(directory, call, rest),
+        ["drives", rest @ ..] => drive::route(directory, call, rest),
+        ["subscriptions", rest @ ..] => subscriptions::route(directory, call, rest),
         ["servicePrincipals", key, "synchronization", rest @ ..] => {
             provisioning::route(directory, call, key, rest)
         }

@@ -325,16 +325,12 @@ fn apply(directory: &mut Directory, record: &Record, change: &str, at: Timestamp
             return failed(action, known.map(|(id, _)| id), (code(&fail), fail.message));
         }
     };
-    let user = match &known {
-        Some((id, _)) => id.clone(),
-        None => {
-            let id = answer
-                .body
-                .as_ref()
-                .and_then(|body| body.get("id"))
-                .and_then(Value::as_str);
-            id.unwrap_or_default().to_owned()
-        }
+    let user = if let Some((id, _)) = &known {
+        id.clone()
+    } else {
+        let body = answer.body.as_ref();
+        let id = body.and_then(|body| body.get("id")).and_then(Value::as_str);
+        id.unwrap_or_default().to_owned()
     };
     let linked = link(directory, &user, record, at);
     // Whoever waited for this user as manager.

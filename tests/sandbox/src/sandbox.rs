@@ -29,6 +29,7 @@ use crate::tls::Certificates;
 pub struct Sandbox {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
+    delivery: JoinHandle<()>,
     tls: Option<Certificates>,
     authority: String,
     graph: String,
@@ -111,6 +112,14 @@ impl Builder {
         self
     }
 
+    /// Refuses notification URLs of plain http, as Microsoft does. Off by default: a receiver in a test then needs no
+    /// certificate. In both cases the sandbox calls loopback addresses only, and takes any certificate of theirs.
+    #[must_use]
+    pub fn https_notifications(mut self, on: bool) -> Self {
+        self.seed.https_notifications = on;
+        self
+    }
+
     /// How many seats of a SKU (by part number) the tenant has.
     #[must_use]
     pub fn seats(mut self, part_number: &str, seats: usize) -> Self {
@@ -159,10 +168,12 @@ impl Builder {
             tls.as_ref().map(Certificates::acceptor),
             Arc::clone(&shared),
         ));
+        let delivery = tokio::spawn(server::deliver(Arc::clone(&shared)));
         let graph = format!("{authority}/v1.0");
         Ok(Sandbox {
             shared,
             task,
+            delivery,
             tls,
             authority,
             graph,
@@ -182,6 +193,7 @@ impl Builder {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.task.abort();
+        self.delivery.abort();
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Seed {
     /// Generated employees beyond the known ones.
     pub(crate) people: usize,
     pub(crate) seats: Vec<(String, usize)>,
+    /// Notification URLs must be https.
+    pub(crate) https_notifications: bool,
 }
 
 impl Default for Seed {
@@ -39,6 +41,7 @@ impl Default for Seed {
             empty: false,
             people: 0,
             seats: Vec::new(),
+            https_notifications: false,
         }
     }
 }
@@ -202,6 +205,7 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
     }
     registrations::plant(&mut directory, &client, !seed.empty, long_ago);
     Provisioning::plant(&mut directory, long_ago);
+    directory.subscriptions.https_only = seed.https_notifications;
     directory.track();
     (directory, client)
 }

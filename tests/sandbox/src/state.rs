@@ -83,6 +83,8 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// There may be something to deliver.
+    pub(crate) wake: tokio::sync::Notify,
     pub(crate) recording: Option<Recording>,
 }
 
@@ -90,6 +92,7 @@ impl Shared {
     pub(crate) fn new(state: State, recording: Option<Recording>) -> Self {
         Self {
             state: Mutex::new(state),
+            wake: tokio::sync::Notify::new(),
             recording,
         }
     }

@@ -93,3 +93,43 @@ fn the_example_report() {
     );
     check_ids(&found[..13], &[3001..=3013]);
 }
+
+#[test]
+fn the_example_bulk_request() {
+    let bulk = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/data/bulk_upload.json"
+    ));
+    check(
+        bulk,
+        &[
+            "1 W-5001",
+            "2 W-5002",
+            "3 W-5003",
+            "4 \"data.active\" missing_status",
+            "5 \"data.active\" unknown_status",
+            "6 \"data.timezone\" unknown_time_zone",
+            "7 \"bulkId\" duplicate_bulk_id",
+            "8 \"method\" unsupported_operation",
+        ],
+    );
+}
+
+#[test]
+fn the_example_events() {
+    let events = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/data/workday_events.json"
+    ));
+    check(
+        events,
+        &[
+            "1 W-1001 move",
+            "2 W-1003 leave",
+            "3 W-1003 retract",
+            "4 W-1009 suspend",
+            "5 \"\" duplicate_key",
+            "6 \"terminationDate\" not_a_date",
+        ],
+    );
+}

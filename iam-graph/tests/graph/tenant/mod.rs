@@ -7,6 +7,7 @@ mod authentication;
 mod batches;
 mod crowd;
 mod delta;
+mod drive;
 mod eligibility;
 mod entitlements;
 mod facts;
@@ -19,6 +20,7 @@ mod people;
 mod provisioning;
 mod refusals;
 mod restoring;
+mod subscriptions;
 mod trouble;
 mod units;
 

@@ -18,14 +18,18 @@ use crate::clock::SandboxClock;
 struct Job {
     sandbox: Arc<Sandbox>,
     client: GraphClient,
-    job: ProvisioningJob,
+    api: ProvisioningJob,
 }
 
 async fn job(builder: Builder) -> Job {
     let sandbox = Arc::new(builder.empty().start().await.unwrap());
     let client = connect(&sandbox, Arc::new(SandboxClock(sandbox.clone())));
     let job = client.provisioning_job(sandbox.sync_principal(), sandbox.sync_job());
-    Job { sandbox, client, job }
+    Job {
+        sandbox,
+        client,
+        api: job,
+    }
 }
 
 fn person(n: usize) -> Person {
@@ -47,7 +51,7 @@ fn record(n: usize) -> BulkUser {
 }
 
 async fn run(job: &Job, people: Vec<BulkUser>, upload: Upload) -> (Vec<Outcome>, Vec<Error>) {
-    let all: Vec<Result<Outcome>> = job.job.run(stream::iter(people), upload).collect().await;
+    let all: Vec<Result<Outcome>> = job.api.run(stream::iter(people), upload).collect().await;
     let (mut outcomes, mut errors) = (Vec::new(), Vec::new());
     for item in all {
         match item {
@@ -171,7 +175,7 @@ async fn what_the_log_does_not_tell_is_unknown_and_people_wait_outside() {
     );
     job.sandbox.act("POST", &path, None).unwrap();
     assert_eq!(
-        job.job.status().await.unwrap().status.code.as_deref(),
+        job.api.status().await.unwrap().status.code.as_deref(),
         Some("Paused")
     );
     let taken = AtomicUsize::new(0);
@@ -179,9 +183,9 @@ async fn what_the_log_does_not_tell_is_unknown_and_people_wait_outside() {
         taken.fetch_add(1, Ordering::Relaxed);
         record(n)
     });
-    let upload = Upload::within(Duration::from_secs(600)).window(100);
+    let upload = Upload::within(Duration::from_mins(10)).window(100);
     let started = job.sandbox.now();
-    let mut outcomes = Box::pin(job.job.run(people, upload));
+    let mut outcomes = Box::pin(job.api.run(people, upload));
     for _ in 0..100 {
         let outcome = outcomes.next().await.unwrap().unwrap();
         assert_eq!(outcome.status, Status::Unknown);
@@ -224,7 +228,7 @@ async fn what_cannot_be_a_request_is_not_sent() {
     let job = job(Sandbox::builder()).await;
     let many: Vec<BulkUser> = (0..51).map(record).collect();
     for users in [&[][..], &many, &[record(1), record(1)]] {
-        let error = job.job.upload(users).await.unwrap_err();
+        let error = job.api.upload(users).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
     }
     assert!(uploads(&job).is_empty());

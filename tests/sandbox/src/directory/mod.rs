@@ -19,13 +19,16 @@ pub(crate) use view::ObjectRow;
 use crate::app_roles::AppRoleAssignment;
 use crate::audit::AuditLogs;
 use crate::call::Call;
+use crate::drive::Drives;
 use crate::errors::Fail;
 use crate::ids::Ids;
 use crate::licenses::Sku;
+use crate::messages::Messages;
 use crate::provisioning::Provisioning;
 use crate::roles::Assignment;
 use crate::schedules::Schedules;
 use crate::schema::Kind;
+use crate::subscriptions::Subscriptions;
 
 /// The tenant's directory.
 #[derive(Debug)]
@@ -54,6 +57,9 @@ pub(crate) struct Directory {
     pub(crate) sent: Vec<Value>,
     pub(crate) audit: AuditLogs,
     pub(crate) provisioning: Provisioning,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) messages: Messages,
+    pub(crate) drives: Drives,
 }
 
 /// What is fixed for the tenant.
@@ -70,6 +76,9 @@ impl Directory {
         Self {
             audit: AuditLogs::new(Ids::new(ids.clone().number() ^ 0xA0D1)),
             provisioning: Provisioning::default(),
+            subscriptions: Subscriptions::default(),
+            messages: Messages::default(),
+            drives: Drives::default(),
             ids,
             tenant,
             sequence: 0,

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::batch;
 use super::bearer;
+use super::delivery;
 use super::observe::{Arrival, Lag};
 use super::reply::{client_request_id, host, json_answer, stamp, status};
 use crate::call::{Answer, Call, Caller, segments};
@@ -60,6 +61,34 @@ pub(super) async fn graph_answered(app: &App, request: Request) -> Response {
     let lag = head.extensions.get::<Lag>().copied().unwrap_or_default();
     let Arrival { request_id, .. } = arrival(&head);
     let client_id = client_request_id(&head.headers, &request_id);
+    let (mut answer, waiting) = worked_off(app, &head, &body, lag, &request_id, &client_id);
+    if let Some(subscription) = waiting
+        && let Err(fail) = delivery::handshake(app, &subscription).await
+    {
+        let (authority, now) = {
+            let state = app.lock();
+            (state.authority.clone(), state.clock.now())
+        };
+        let mut refused = refusal(&fail, &authority, now, &request_id, &client_id);
+        stamp(&mut refused, &request_id, &client_id, now);
+        price(
+            &mut refused,
+            units(&head.method, &head.uri, &segments(head.uri.path())),
+        );
+        answer = refused;
+    }
+    answer
+}
+
+/// Answers under the lock. Gives the id of a subscription whose URLs are still to be asked.
+fn worked_off(
+    app: &App,
+    head: &Parts,
+    body: &Bytes,
+    lag: Lag,
+    request_id: &str,
+    client_id: &str,
+) -> (Response, Option<String>) {
     let parts = segments(head.uri.path());
     let units = units(&head.method, &head.uri, &parts);
     let claims = bearer::claims(app, &head.headers);
@@ -81,20 +110,24 @@ pub(super) async fn graph_answered(app: &App, request: Request) -> Response {
         if over {
             return Err(Fail::new(429, "TooManyRequests", "Too Many Requests"));
         }
-        let mut call = call(&head, parts, &body, &host, now, lag.before(now))?;
-        (call.caller, call.correlation) = (caller, client_id.clone());
+        let mut call = call(head, parts, body, &host, now, lag.before(now))?;
+        (call.caller, call.correlation) = (caller, client_id.to_owned());
         graph::answer(&mut state.directory, &call)
     });
+    let mut waiting = None;
     let mut answer = match outcome {
-        Ok(answer) => graph_answer(answer),
-        Err(fail) => refusal(&fail, &state.authority, now, &request_id, &client_id),
+        Ok(mut answer) => {
+            waiting = answer.handshake.take();
+            graph_answer(answer)
+        }
+        Err(fail) => refusal(&fail, &state.authority, now, request_id, client_id),
     };
-    stamp(&mut answer, &request_id, &client_id, now);
+    stamp(&mut answer, request_id, client_id, now);
     price(&mut answer, units);
     if let Some(standing) = standing {
         limits(&mut answer, &standing, &app_id, &state.directory.tenant.id);
     }
-    answer
+    (answer, waiting)
 }
 
 async fn taken(request: Request) -> (Parts, Bytes) {

@@ -11,8 +11,8 @@ use crate::errors::Fail;
 use crate::odata::collection;
 use crate::schema::Kind;
 use crate::{
-    app_roles, authentication, deleted, directory_objects, directory_query, licenses, mail, mailbox,
-    relations, units,
+    app_roles, authentication, deleted, directory_objects, directory_query, drive, licenses, mail, mailbox,
+    messages, relations, units,
 };
 use write::{create, manager_of, set_manager, update};
 
@@ -90,6 +90,12 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
             _,
         ) => Err(Fail::method()),
         ([action], _) if directory_objects::is_action(action) => Err(Fail::method()),
+        (["drive", rest @ ..], _) => drive::of_user(directory, call, id, rest),
+        (["drives"], "GET") => drive::list_of_user(directory, call, id),
+        (["messages", rest @ ..], _) => messages::route(directory, call, id, None, rest),
+        (["mailFolders", folder, "messages", rest @ ..], _) => {
+            messages::route(directory, call, id, Some(folder), rest)
+        }
         ([segment, ..], _) => Err(Fail::segment(segment)),
     }
 }

@@ -1,249 +1,17 @@
-//! `/auditLogs`: what was done in the directory, who signed in, what provisioning did ("directoryAudit resource
-//! type", "signIn resource type", "provisioningObjectSummary resource type", "Microsoft Entra audit log categories
-//! and activities").
-//!
-//! Entries are there at once; at Microsoft it takes minutes. They are kept for 30 days, ten thousand of a kind at
-//! most.
+//! What a request did, as entries of the directory's log: the activity, who did it, to what, from what to what.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use crate::call::{Answer, Call, Caller, Outcome};
+use super::log_time;
+use crate::call::{Call, Caller};
 use crate::directory::{Deed, Directory, Verb};
-use crate::errors::Fail;
-use crate::ids::Ids;
-use crate::odata::{Options, Row, collection};
+use crate::notifications;
 use crate::role_definitions;
 use crate::roles::Assignment;
-use crate::schema::{FILTER, Kind, ORDER, SELECT, no_property};
-
-/// Entries of one kind that are kept.
-const MOST: usize = 10_000;
-
-/// The three logs.
-#[derive(Debug)]
-pub(crate) struct AuditLogs {
-    pub(crate) ids: Ids,
-    directory: Log,
-    sign_ins: Log,
-    provisioning: Log,
-}
-
-/// One log, the oldest entry first.
-#[derive(Debug, Default)]
-struct Log {
-    entries: VecDeque<(Timestamp, Value)>,
-    /// How many entries were dropped: an entry keeps its number.
-    dropped: u64,
-}
-
-impl Log {
-    fn push(&mut self, at: Timestamp, entry: Value) {
-        self.entries.push_back((at, entry));
-        let month = SignedDuration::from_hours(30 * 24);
-        while let Some((oldest, _)) = self.entries.front()
-            && (self.entries.len() > MOST || at.duration_since(*oldest) > month)
-        {
-            self.entries.pop_front();
-            self.dropped += 1;
-        }
-    }
-
-    /// The newest entry first.
-    fn rows(&self) -> impl Iterator<Item = LogRow<'_>> {
-        let numbered = (self.dropped + 1..).zip(&self.entries).collect::<Vec<_>>();
-        numbered.into_iter().rev().map(|(number, (_, entry))| LogRow {
-            place: u64::MAX - number,
-            entry,
-        })
-    }
-}
-
-/// An entry in a collection. Property names have no letter case: the service itself writes `jobid`.
-struct LogRow<'a> {
-    place: u64,
-    entry: &'a Value,
-}
-
-impl Row for LogRow<'_> {
-    fn place(&self) -> u64 {
-        self.place
-    }
-
-    fn get(&self, name: &str) -> Option<Cow<'_, Value>> {
-        let map = self.entry.as_object()?;
-        let found = map.get(name).or_else(|| {
-            map.iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value)
-        });
-        found.map(Cow::Borrowed)
-    }
-
-    fn view(&self, options: &Options) -> Value {
-        chosen(self.entry, &options.select)
-    }
-}
-
-fn chosen(entry: &Value, select: &[String]) -> Value {
-    let wanted =
-        |name: &str| select.is_empty() || select.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let kept = entry.as_object().into_iter().flatten();
-    kept.filter(|(name, _)| wanted(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
-impl AuditLogs {
-    pub(crate) fn new(ids: Ids) -> Self {
-        Self {
-            ids,
-            directory: Log::default(),
-            sign_ins: Log::default(),
-            provisioning: Log::default(),
-        }
-    }
-
-    /// What the provisioning service did to one record.
-    pub(crate) fn provisioned(&mut self, at: Timestamp, entry: Value) {
-        self.provisioning.push(at, entry);
-    }
-}
-
-/// Answers below `/auditLogs`.
-pub(crate) fn route(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
-    let logs = &directory.audit;
-    let (name, time, log) = match rest.first() {
-        Some(&"directoryAudits") => ("directoryAudits", "activityDateTime", &logs.directory),
-        Some(&"signIns") => ("signIns", "createdDateTime", &logs.sign_ins),
-        Some(&"provisioning") => ("provisioning", "activityDateTime", &logs.provisioning),
-        Some(other) => return Err(Fail::segment(other)),
-        None => return Err(Fail::segment("auditLogs")),
-    };
-    if call.method != "GET" {
-        return Err(Fail::method());
-    }
-    let known = properties(name);
-    let options = &call.options;
-    let odata_type = match name {
-        "directoryAudits" => "microsoft.graph.directoryAudit",
-        "signIns" => "microsoft.graph.signIn",
-        _ => "microsoft.graph.provisioningObjectSummary",
-    };
-    let check = |part: &str, property: &str| {
-        let found = known.iter().any(|known| known.eq_ignore_ascii_case(property));
-        found
-            .then_some(())
-            .ok_or_else(|| no_property(part, property, odata_type))
-    };
-    for property in &options.select {
-        check(SELECT, property)?;
-    }
-    if !options.expand.is_empty() {
-        return Err(Fail::unsupported("$expand is not supported by this resource."));
-    }
-    match rest {
-        [_] => {
-            for path in options.filter.iter().flat_map(|filter| filter.paths()) {
-                check(FILTER, path.first().map_or("", String::as_str))?;
-            }
-            for (property, _) in &options.order {
-                check(ORDER, property)?;
-                if !property.eq_ignore_ascii_case(time) {
-                    return Err(Fail::unsupported(format!(
-                        "$orderby is supported for '{time}' only."
-                    )));
-                }
-            }
-            collection(call, &format!("auditLogs/{name}"), log.rows())
-        }
-        [_, id] => {
-            let found = log.entries.iter().find(|(_, entry)| entry["id"] == **id);
-            let (_, entry) = found.ok_or_else(|| Fail::not_found(id))?;
-            let mut body = Map::new();
-            let context = call.context(&format!("auditLogs/{name}/$entity"));
-            body.insert("@odata.context".to_owned(), context.into());
-            if let Value::Object(entry) = chosen(entry, &options.select) {
-                body.extend(entry);
-            }
-            Ok(Answer::ok(Value::Object(body)))
-        }
-        [_, _, segment, ..] => Err(Fail::segment(segment)),
-        [] => Err(Fail::segment("auditLogs")),
-    }
-}
-
-fn properties(log: &str) -> &'static [&'static str] {
-    match log {
-        "directoryAudits" => &[
-            "id",
-            "activityDateTime",
-            "activityDisplayName",
-            "additionalDetails",
-            "category",
-            "correlationId",
-            "initiatedBy",
-            "loggedByService",
-            "operationType",
-            "result",
-            "resultReason",
-            "targetResources",
-        ],
-        "signIns" => &[
-            "id",
-            "appDisplayName",
-            "appId",
-            "appliedConditionalAccessPolicies",
-            "clientAppUsed",
-            "conditionalAccessStatus",
-            "correlationId",
-            "createdDateTime",
-            "deviceDetail",
-            "ipAddress",
-            "isInteractive",
-            "location",
-            "resourceDisplayName",
-            "resourceId",
-            "riskDetail",
-            "riskEventTypes",
-            "riskEventTypes_v2",
-            "riskLevelAggregated",
-            "riskLevelDuringSignIn",
-            "riskState",
-            "status",
-            "userDisplayName",
-            "userId",
-            "userPrincipalName",
-        ],
-        _ => &[
-            "id",
-            "activityDateTime",
-            "changeId",
-            "cycleId",
-            "durationInMilliseconds",
-            "initiatedBy",
-            "jobId",
-            "modifiedProperties",
-            "provisioningAction",
-            "provisioningStatusInfo",
-            "provisioningSteps",
-            "servicePrincipal",
-            "sourceIdentity",
-            "sourceSystem",
-            "targetIdentity",
-            "targetSystem",
-            "tenantId",
-        ],
-    }
-}
-
-/// An instant as the logs write it: text that sorts as time does.
-pub(crate) fn log_time(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
-}
+use crate::schema::Kind;
 
 /// The role assignments before a request that may change them: they are no directory objects.
 pub(crate) fn roles_before(directory: &Directory, call: &Call) -> Option<BTreeMap<u64, Assignment>> {
@@ -282,13 +50,14 @@ pub(crate) fn settle(
     // A role that is activated is told by who is given it.
     let mut deeds = directory.settle(author.now);
     deeds.retain(|deed| deed.kind != Kind::DirectoryRole);
+    notifications::tell(directory, &deeds, author.now);
     for (activity, operation, assignment) in changed_roles(directory, roles) {
         let targets = role_targets(directory, &assignment, operation == "Assign");
         note(
             directory,
             author,
             ("RoleManagement", activity, operation),
-            targets,
+            &targets,
         );
     }
     // What belongs to the making of an object is told by its making.
@@ -314,7 +83,7 @@ pub(crate) fn settle(
                 directory,
                 author,
                 (category(deed.kind), &activity, operation),
-                targets,
+                &targets,
             );
         }
     }
@@ -435,12 +204,12 @@ fn targets(directory: &Directory, deed: &Deed) -> Vec<Value> {
                     };
                     list.to_string()
                 };
-                changed.push(modified(&name, Some(list(&edit.old)), Some(list(&edit.new))));
+                changed.push(modified(&name, Some(&list(&edit.old)), Some(&list(&edit.new))));
                 names.push(name);
             }
             if !names.is_empty() {
                 let all = Value::from(names.join(", ")).to_string();
-                changed.push(modified("Included Updated Properties", None, Some(all)));
+                changed.push(modified("Included Updated Properties", None, Some(&all)));
             }
             own["modifiedProperties"] = changed.into();
             vec![own]
@@ -457,9 +226,9 @@ fn linked(directory: &Directory, deed: &Deed, other: &str, there: bool) -> Vec<V
     let quoted = |text: &str| Some(Value::from(text).to_string());
     let pair = |name: &str, text: &str| {
         if there {
-            modified(name, None, quoted(text))
+            modified(name, None, quoted(text).as_deref())
         } else {
-            modified(name, quoted(text), None)
+            modified(name, quoted(text).as_deref(), None)
         }
     };
     let noun = deed.kind.title();
@@ -473,7 +242,7 @@ fn linked(directory: &Directory, deed: &Deed, other: &str, there: bool) -> Vec<V
     vec![member, target(directory, &deed.id, Some(deed))]
 }
 
-fn modified(name: &str, old: Option<String>, new: Option<String>) -> Value {
+fn modified(name: &str, old: Option<&str>, new: Option<&str>) -> Value {
     json!({ "displayName": name, "oldValue": old, "newValue": new })
 }
 
@@ -511,9 +280,9 @@ fn role_targets(directory: &Directory, assignment: &Assignment, there: bool) -> 
     let quoted = |text: &str| Some(Value::from(text).to_string());
     let pair = |property: &str, text: &str| {
         if there {
-            modified(property, None, quoted(text))
+            modified(property, None, quoted(text).as_deref())
         } else {
-            modified(property, quoted(text), None)
+            modified(property, quoted(text).as_deref(), None)
         }
     };
     principal["modifiedProperties"] = json!([
@@ -532,7 +301,7 @@ fn note(
     directory: &mut Directory,
     author: &Author<'_>,
     (category, activity, operation): (&str, &str, &str),
-    targets: Vec<Value>,
+    targets: &[Value],
 ) {
     let initiated = initiator(directory, author.caller);
     let logs = &mut directory.audit;
@@ -587,54 +356,4 @@ fn initiator(directory: &Directory, caller: &Caller) -> Value {
             user(Some(id), shown, Some(name))
         }
     }
-}
-
-/// A user has got a token, through an application, for a resource.
-pub(crate) fn signed_in(directory: &mut Directory, user: &str, app: &str, resource: &str, now: Timestamp) {
-    let Some(found) = directory.get(user) else {
-        return;
-    };
-    let (name, principal) = (
-        found.text("displayName").map(str::to_owned),
-        found.text("userPrincipalName").map(str::to_owned),
-    );
-    let application = directory
-        .all(Kind::ServicePrincipal)
-        .find(|object| object.text("appId") == Some(app))
-        .and_then(|object| object.text("displayName"))
-        .map(str::to_owned);
-    let (id, correlation) = (directory.audit.ids.guid(), directory.audit.ids.guid());
-    let entry = json!({
-        "id": id,
-        "createdDateTime": log_time(now),
-        "userDisplayName": name,
-        "userPrincipalName": principal,
-        "userId": user,
-        "appId": app,
-        "appDisplayName": application,
-        "ipAddress": "127.0.0.1",
-        "clientAppUsed": "Browser",
-        "correlationId": correlation,
-        "conditionalAccessStatus": "notApplied",
-        "isInteractive": true,
-        "riskDetail": "none",
-        "riskLevelAggregated": "none",
-        "riskLevelDuringSignIn": "none",
-        "riskState": "none",
-        "riskEventTypes": [],
-        "riskEventTypes_v2": [],
-        "resourceDisplayName": resource,
-        "resourceId": null,
-        "status": { "errorCode": 0, "failureReason": "Other.", "additionalDetails": null },
-        "deviceDetail": {
-            "deviceId": "", "displayName": "", "operatingSystem": "", "browser": "", "isCompliant": false,
-            "isManaged": false, "trustType": "",
-        },
-        "location": {
-            "city": "", "state": "", "countryOrRegion": "",
-            "geoCoordinates": { "altitude": null, "latitude": null, "longitude": null },
-        },
-        "appliedConditionalAccessPolicies": [],
-    });
-    directory.audit.sign_ins.push(now, entry);
 }
