@@ -116,7 +116,7 @@ async fn run(options: Options) -> Result<(), Failure> {
     // Basic notifications of users, and rich ones of HR's mail.
     let both = [ChangeType::Updated, ChangeType::Deleted];
     let users = NewSubscription::new("users", &both, &url, client_state.clone())
-        .lifetime(Duration::from_secs(3_600))
+        .lifetime(Duration::from_hours(1))
         .lifecycle_url(&url);
     let users = client.create_subscription(&users).await?;
     println!("subscribed: users until {}", shown(users.expiration_date_time));
