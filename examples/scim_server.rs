@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 use iam_core::secret::Secret;
@@ -68,6 +69,10 @@ async fn serve(options: Options) -> Result<(), String> {
             std::future::pending::<()>().await;
         }
     };
+    let listener = listener.tap_io(|stream| {
+        // No answer waits for the acknowledgement of the one before; where that cannot be set, it does.
+        drop(stream.set_nodelay(true));
+    });
     let served = axum::serve(listener, app).with_graceful_shutdown(stopped).await;
     served.map_err(|error| format!("serving ended: {error}"))
 }

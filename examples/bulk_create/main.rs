@@ -24,6 +24,7 @@ use clap::Parser;
 use iam_core::http::Response;
 use iam_core::{Error, ErrorKind, Result};
 use iam_graph::GraphClient;
+use iam_graph::query::Filter;
 use iam_graph::users::{DirectoryObject, NewUser, UserPatch, mail_nickname, random_password};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -220,10 +221,7 @@ async fn known(client: &GraphClient, rows: &[Row]) -> Result<Accounts> {
     let workers: Vec<&String> = workers.collect::<BTreeSet<_>>().into_iter().collect();
     let client = client.joining();
     let searches = workers.chunks(15).map(|workers| {
-        let quoted = workers
-            .iter()
-            .map(|worker| format!("'{}'", worker.replace('\'', "''")));
-        let filter = format!("employeeId in ({})", quoted.collect::<Vec<_>>().join(","));
+        let filter = Filter::one_of("employeeId", workers.iter().map(|worker| worker.as_str()));
         let client = &client;
         async move { client.find_users(&filter).await }
     });

@@ -19,7 +19,9 @@ use crate::batch::{Line, Queue};
 use crate::cost::Limits;
 use crate::error;
 
-/// A client of Microsoft Graph v1.0. Cheap to clone; clones share tokens and connections.
+/// A client of Microsoft Graph, v1.0 unless it is asked for [`beta`](Self::beta). Cheap to clone; clones share tokens,
+/// connections and the rate budget. Dropping a call's future gives up the call and nothing else: what it waited for
+/// (its turn, a token) goes to the next one.
 #[derive(Clone)]
 pub struct GraphClient {
     pub(crate) root: Root,
@@ -73,9 +75,18 @@ impl GraphClient {
         }
     }
 
+    /// The same client on Graph's beta endpoint, which Microsoft may change at any time.
+    #[must_use]
+    pub fn beta(&self) -> Self {
+        Self {
+            root: self.root.version("beta"),
+            ..self.clone()
+        }
+    }
+
     /// Any request: the raw hatch, which keeps authentication, retry and errors. `path` starts with a slash
-    /// (`/users?$top=1`) and is used as it is, so ids in it must be percent-encoded already; a full URL is
-    /// accepted as long as it stays on the cloud's Graph host.
+    /// (`/users?$top=1`, or with its version: `/beta/users`) and is used as it is, so ids in it must be
+    /// percent-encoded already; a full URL is accepted as long as it stays on the cloud's Graph host.
     ///
     /// # Errors
     /// By meaning: see [`error`](mod@crate::error).
@@ -112,13 +123,8 @@ impl GraphClient {
     }
 
     /// Reads every page of a collection.
-    pub(crate) async fn all<T: DeserializeOwned>(&self, first: Request) -> Result<Vec<T>> {
-        let mut pager = self.pages(first);
-        let mut items = Vec::new();
-        while let Some(page) = pager.next_page_of().await? {
-            items.extend(page.values);
-        }
-        Ok(items)
+    pub(crate) async fn all<T: DeserializeOwned + Send + 'static>(&self, first: Request) -> Result<Vec<T>> {
+        self.listing(first).all().await
     }
 
     /// Walks a collection page by page: a nextLink to another host is never followed.
@@ -282,9 +288,23 @@ impl Root {
         Self(format!("{}/v1.0", cloud.graph()).into())
     }
 
+    /// The same host with another version.
+    fn version(&self, version: &str) -> Self {
+        Self(format!("{}/{version}", self.host()).into())
+    }
+
+    fn host(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(host, _)| host)
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         if path.starts_with("https://") || path.starts_with("http://") {
             path.to_owned() // a link of the service's; the bearer refuses foreign hosts
+        } else if ["/v1.0/", "/beta/"]
+            .iter()
+            .any(|version| path.starts_with(version))
+        {
+            format!("{}{path}", self.host())
         } else {
             format!("{}{path}", self.0)
         }
@@ -337,6 +357,16 @@ pub(crate) mod tests {
             root().url("https://graph.microsoft.com/beta/x"),
             "https://graph.microsoft.com/beta/x"
         );
+        let beta = root().version("beta");
+        for (of, path, url) in [
+            (&root(), "/x", "https://graph.microsoft.com/v1.0/x"),
+            (&root(), "/beta/x", "https://graph.microsoft.com/beta/x"),
+            (&root(), "/betas/x", "https://graph.microsoft.com/v1.0/betas/x"),
+            (&beta, "/x", "https://graph.microsoft.com/beta/x"),
+            (&beta, "/v1.0/x", "https://graph.microsoft.com/v1.0/x"),
+        ] {
+            assert_eq!(of.url(path), url);
+        }
         assert_eq!(
             root().link("directoryObjects", "a'b"),
             serde_json::json!({"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/a%27b"})

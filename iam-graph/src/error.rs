@@ -4,13 +4,21 @@
 //! assignments Graph gives no better signal than its English text (Microsoft Learn, "Microsoft Graph error
 //! responses and resource types"), so known sentences are recognised as well.
 //!
+//! What a caller can do about an error is its [`ErrorKind`]; what exactly was refused is its [`Meaning`]
+//! ([`meaning`]). A code that is not known here counts by its status.
+//!
 //! Invariants: no more than 64 KiB of an answer is looked at, and no message repeats a value of the request:
 //! what the service quotes (names, addresses) is cut out, property names and object ids stay.
+
+mod meaning;
 
 use iam_core::error::Retry;
 use iam_core::http::{Response, retry};
 use iam_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
+
+use crate::mailbox::NO_MAILBOX;
+pub use meaning::{Meaning, meaning};
 
 /// The longest answer that is read as an error document.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -45,22 +53,43 @@ struct Detail {
 struct Inner {
     #[serde(rename = "request-id")]
     request_id: Option<String>,
+    #[serde(rename = "client-request-id")]
+    client_request_id: Option<String>,
 }
 
 /// The error that an answer other than 2xx stands for, during `operation` (`"create user"`).
 pub fn of(answer: &Response, operation: &'static str) -> Error {
     let body = document(answer);
-    let (kind, message) = meaning(answer, &body, operation);
+    let Finding {
+        meaning,
+        property,
+        message,
+    } = found(answer, &body, operation);
+    let kind = meaning.kind();
     let mut error = Error::new(kind, message)
         .with_operation(operation)
         .with_status(answer.status)
+        .with_reason(meaning.as_str())
         .with_retry(advice(kind, answer));
     if let Some(code) = body.code.as_deref().and_then(word) {
         error = error.with_code(code);
     }
-    let inner = body.inner.and_then(|inner| inner.request_id);
-    if let Some(id) = answer.header("request-id").or(inner.as_deref()).and_then(word) {
+    if let Some(property) = property {
+        error = error.with_property(property);
+    }
+    let inner = body.inner.unwrap_or_default();
+    if let Some(id) = answer
+        .header("request-id")
+        .or(inner.request_id.as_deref())
+        .and_then(word)
+    {
         error = error.with_request_id(id);
+    }
+    let sent = answer
+        .header("client-request-id")
+        .or(inner.client_request_id.as_deref());
+    if let Some(id) = sent.and_then(word) {
+        error = error.with_client_request_id(id);
     }
     error
 }
@@ -101,63 +130,261 @@ fn advice(kind: ErrorKind, answer: &Response) -> Retry {
     }
 }
 
-fn meaning(answer: &Response, body: &Body, operation: &'static str) -> (ErrorKind, String) {
-    let code = body.code.as_deref().unwrap_or_default();
-    let text = body.message.as_deref().unwrap_or_default();
-    let lower = text.to_lowercase();
-    let has = |part: &str| lower.contains(part);
-    match answer.status {
-        400 | 409 if is_conflict(body, &lower) => {
-            let target = conflict_target(body, text);
-            (ErrorKind::AlreadyExists, format!("another object has the same {target}"))
+/// What an answer means, and the words for it.
+struct Finding {
+    meaning: Meaning,
+    property: Option<String>,
+    message: String,
+}
+
+impl Finding {
+    fn new(meaning: Meaning, message: impl Into<String>) -> Self {
+        Self {
+            meaning,
+            property: None,
+            message: message.into(),
         }
-        400 | 409 if has("already exist") => {
-            (ErrorKind::AlreadyExists, "the link or assignment exists already".to_owned())
-        }
-        400 if has("usage location") || has("usagelocation") && has("licen") => (
-            ErrorKind::Invalid,
-            "the account has no usage location that the licence may be used in: set usage_location (ISO 3166-1 alpha-2) first".to_owned(),
-        ),
-        400 if has("licen") && ["not have any available", "no available", "not enough", "insufficient", "countviolation", "exceed"].iter().any(|part| has(part)) => {
-            (ErrorKind::LicenseExhausted, "no seat of the licence is free: buy seats or take some back".to_owned())
-        }
-        400 if has("does not have a corresponding license") => {
-            (ErrorKind::NotFound, "the account does not hold the licence directly".to_owned())
-        }
-        401 => (
-            ErrorKind::Unauthenticated,
-            "Graph refused the token: check tenant, client id and secret, and that the application has not been disabled".to_owned(),
-        ),
-        403 => (ErrorKind::Denied, denied(operation, text)),
-        404 if code == "MailboxNotEnabledForRESTAPI" => (
-            ErrorKind::NotFound,
-            "the sender has no mailbox in Exchange Online".to_owned(),
-        ),
-        404 | 410 => (ErrorKind::NotFound, "the object does not exist".to_owned()),
-        409 | 412 => (ErrorKind::Conflict, explained("the directory was changed at the same moment", text)),
-        424 => (ErrorKind::Other, "not sent: an operation that it depends on failed".to_owned()),
-        429 => (ErrorKind::Throttled, "Graph asks to slow down".to_owned()),
-        501 => (ErrorKind::Invalid, explained("Graph cannot do this", text)),
-        408 | 500.. => (ErrorKind::Unavailable, "Graph failed to carry the request out".to_owned()),
-        300..400 => (ErrorKind::Protocol, "Graph redirected the request, which is not followed: check the endpoint".to_owned()),
-        _ if code.is_empty() && text.is_empty() => {
-            (ErrorKind::Invalid, "the request was refused without a Graph error document: check the endpoint and proxies".to_owned())
-        }
-        _ => (ErrorKind::Invalid, explained("Graph refused the request", text)),
     }
 }
 
+fn found(answer: &Response, body: &Body, operation: &'static str) -> Finding {
+    let text = body.message.as_deref().unwrap_or_default();
+    if let Some(finding) = by_code(body, operation).or_else(|| by_text(answer.status, body, operation)) {
+        return finding;
+    }
+    match answer.status {
+        401 => Finding::new(
+            Meaning::TokenRefused,
+            "Graph refused the token: check tenant, client id and secret, and that the application has not been disabled",
+        ),
+        402 | 403 | 451 => Finding::new(Meaning::PrivilegeMissing, denied(operation, text)),
+        404 if operation == "remove group member" => Finding::new(
+            Meaning::NotMember,
+            "the object is no member, or the group does not exist",
+        ),
+        404 => Finding::new(Meaning::NotFound, "the object does not exist"),
+        409 | 412 | 423 => Finding::new(
+            Meaning::ChangedMeanwhile,
+            explained("the directory was changed at the same moment", text),
+        ),
+        410 => Finding::new(
+            Meaning::ResyncNeeded,
+            "the remembered place is too old: everything must be read anew",
+        ),
+        424 => Finding::new(
+            Meaning::DependencyFailed,
+            "it was not tried, because the request that it depends on failed",
+        ),
+        429 | 509 => Finding::new(Meaning::Throttled, "Graph asks to slow down"),
+        501 => Finding::new(Meaning::Invalid, explained("Graph cannot do this", text)),
+        507 => Finding::new(Meaning::QuotaExceeded, explained("the quota is used up", text)),
+        408 | 500.. => Finding::new(Meaning::Unavailable, "Graph failed to carry the request out"),
+        300..=399 => Finding::new(
+            Meaning::Unreadable,
+            "Graph redirected the request, which is not followed: check the endpoint",
+        ),
+        _ if body.code.as_deref().unwrap_or_default().is_empty() && text.is_empty() => Finding::new(
+            Meaning::Invalid,
+            "the request was refused without a Graph error document: check the endpoint and proxies",
+        ),
+        _ => Finding::new(Meaning::Invalid, explained("Graph refused the request", text)),
+    }
+}
+
+/// What the service's own code says by itself, whatever the status.
+fn by_code(body: &Body, operation: &'static str) -> Option<Finding> {
+    let text = body.message.as_deref().unwrap_or_default();
+    Some(match body.code.as_deref()? {
+        "resyncRequired"
+        | "syncStateNotFound"
+        | "SyncStateNotFound"
+        | "SyncStateInvalid"
+        | "Directory_ExpiredPageToken" => Finding::new(
+            Meaning::ResyncNeeded,
+            "the remembered place is too old: everything must be read anew",
+        ),
+        "Directory_QuotaExceeded" | "Directory_ResourceSizeExceeded" => Finding::new(
+            Meaning::QuotaExceeded,
+            explained(
+                "the directory's quota is used up: raise it, or delete what is not needed",
+                text,
+            ),
+        ),
+        NO_MAILBOX if operation == "send mail" => Finding::new(
+            Meaning::MailboxMissing,
+            "the sender has no mailbox in Exchange Online",
+        ),
+        NO_MAILBOX => Finding::new(
+            Meaning::MailboxMissing,
+            "the account has no mailbox in Exchange Online",
+        ),
+        "RoleAssignmentExists" => {
+            Finding::new(Meaning::AlreadyLinked, "the link or assignment exists already")
+        }
+        "RoleAssignmentDoesNotExist" => Finding::new(Meaning::NotFound, "the role is not held that way"),
+        "Request_UnsupportedQuery" => Finding::new(
+            Meaning::UnsupportedQuery,
+            explained("Graph does not answer such a query", text),
+        ),
+        _ => return None,
+    })
+}
+
+/// What only a sentence tells.
+fn by_text(status: u16, body: &Body, operation: &'static str) -> Option<Finding> {
+    if !matches!(status, 400 | 403 | 409) {
+        return None;
+    }
+    let text = body.message.as_deref().unwrap_or_default();
+    let lower = text.to_lowercase();
+    let has = |part: &str| lower.contains(part);
+    let any = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    if any(&[
+        "on-premises mastered",
+        "mail-enabled security group",
+        "directory sync objects",
+    ]) {
+        return Some(Finding::new(
+            Meaning::MasteredElsewhere,
+            explained(
+                "the object is mastered on premises or in Exchange, and cannot be changed through Graph",
+                text,
+            ),
+        ));
+    }
+    if status == 403 {
+        return None;
+    }
+    if is_conflict(body, &lower) {
+        let target = conflict_target(body, text);
+        let message = format!(
+            "another object has the same {}",
+            target.unwrap_or("unique property")
+        );
+        let property = target.map(str::to_owned);
+        return Some(Finding {
+            property,
+            ..Finding::new(Meaning::Conflict, message)
+        });
+    }
+    if has("already exist") {
+        let member = operation == "add group member" || has("'members'");
+        let meaning = if member {
+            Meaning::AlreadyMember
+        } else {
+            Meaning::AlreadyLinked
+        };
+        return Some(Finding::new(meaning, "the link or assignment exists already"));
+    }
+    if status != 400 {
+        return None;
+    }
+    let licence = has("licen") || has("service plan");
+    let details = body.details.as_deref().unwrap_or_default();
+    let about_password = details
+        .iter()
+        .any(|detail| detail.target.as_deref() == Some("passwordProfile"));
+    let rules = [
+        "complexity",
+        "comply",
+        "banned",
+        "too weak",
+        "too common",
+        "history",
+        "too short",
+        "too long",
+    ];
+    Some(if has("usage location") || has("usagelocation") && licence {
+        Finding::new(
+            Meaning::UsageLocationMissing,
+            "the account has no usage location that the licence may be used in: set usage_location (ISO 3166-1 alpha-2) first",
+        )
+    } else if licence
+        && any(&[
+            "mutuallyexclusive",
+            "mutually exclusive",
+            "conflicting service plan",
+        ])
+    {
+        Finding::new(
+            Meaning::LicenseClash,
+            explained(
+                "the licence has a plan that excludes one the account holds: take that one first",
+                text,
+            ),
+        )
+    } else if licence
+        && any(&[
+            "dependencyviolation",
+            "depends on the service plan",
+            "depends on service plan",
+        ])
+    {
+        Finding::new(
+            Meaning::LicenseIncomplete,
+            explained(
+                "the licence has a plan that needs another one: give that one first",
+                text,
+            ),
+        )
+    } else if licence
+        && any(&[
+            "not have any available",
+            "no available",
+            "not enough",
+            "insufficient",
+            "countviolation",
+            "exceed",
+        ])
+    {
+        Finding::new(
+            Meaning::LicenseExhausted,
+            "no seat of the licence is free: buy seats or take some back",
+        )
+    } else if any(&[
+        "was not found on application",
+        "does not reference a valid application",
+    ]) {
+        // What has just been made is often meant: it is not known everywhere yet.
+        Finding::new(
+            Meaning::NotFound,
+            "the application, or its role for such a principal, does not exist or is not known everywhere yet",
+        )
+    } else if has("does not have a corresponding license") {
+        Finding::new(
+            Meaning::LicenseNotHeld,
+            "the account does not hold the licence directly",
+        )
+    } else if has("inherited from a group") && licence {
+        Finding::new(
+            Meaning::LicenseInherited,
+            "the licence comes from a group: leave the group instead",
+        )
+    } else if has("password") && (about_password || any(&rules)) {
+        Finding::new(
+            Meaning::PasswordRefused,
+            "the password breaks the tenant's rules: length, complexity, or the list of banned passwords",
+        )
+    } else {
+        return None;
+    })
+}
+
 fn is_conflict(body: &Body, lower: &str) -> bool {
-    let coded =
-        |code: &Option<String>| matches!(code.as_deref(), Some("ObjectConflict" | "ConflictingObjects"));
-    coded(&body.code)
-        || body.details.iter().flatten().any(|detail| coded(&detail.code))
+    let codes = [
+        "ObjectConflict",
+        "ConflictingObjects",
+        "Request_MultipleObjectsWithSameKeyValue",
+    ];
+    let known = |code: &Option<String>| code.as_deref().is_some_and(|code| codes.contains(&code));
+    known(&body.code)
+        || body.details.iter().flatten().any(|detail| known(&detail.code))
         || lower.contains("another object with the same value")
         || lower.contains("a conflicting object with one or more")
 }
 
 /// Which property collides: from the details, else from the sentence "for property X".
-fn conflict_target<'a>(body: &'a Body, text: &'a str) -> &'a str {
+fn conflict_target<'a>(body: &'a Body, text: &'a str) -> Option<&'a str> {
     let targets = body
         .details
         .iter()
@@ -169,13 +396,12 @@ fn conflict_target<'a>(body: &'a Body, text: &'a str) -> &'a str {
     };
     targets
         .map(|target| target.trim_matches(['\'', '.']))
-        .find(|target| is_property(target))
+        .find(|target| is_property(target) && *target != "ConflictingObjects")
         .or_else(|| {
             named()
                 .map(|name| name.trim_matches(['\'', '.']))
                 .filter(|name| is_property(name))
         })
-        .unwrap_or("unique property")
 }
 
 fn is_property(name: &str) -> bool {
@@ -190,23 +416,83 @@ fn is_property(name: &str) -> bool {
 /// reference"). Every operation of this crate is here.
 fn permission(operation: &str) -> Option<&'static str> {
     Some(match operation {
-        "get user" | "find users" | "list users" | "find deleted users" | "get deleted user" => {
-            "User.Read.All"
-        }
-        "create user" | "update user" | "delete user" | "restore user" | "set manager" => {
+        "get user"
+        | "find users"
+        | "list users"
+        | "count users"
+        | "list changes of users"
+        | "find deleted users"
+        | "get deleted user"
+        | "get manager"
+        | "list direct reports" => "User.Read.All",
+        "create user" | "update user" | "delete user" | "restore user" | "set manager" | "remove manager" => {
             "User.ReadWrite.All"
         }
+        "read sign-in activity" => "AuditLog.Read.All beside User.Read.All (and Entra ID P1)",
         "block or allow sign-in" => "User.EnableDisableAccount.All with User.Read.All, or User.ReadWrite.All",
         "revoke sessions" => "User.RevokeSessions.All",
         "reset password" => "User-PasswordProfile.ReadWrite.All",
-        "list groups" | "list groups of a user" => "GroupMember.Read.All",
+        "list groups"
+        | "list groups of a user"
+        | "list group members"
+        | "list changes of groups"
+        | "find groups" => "GroupMember.Read.All",
+        "get group" | "list group owners" | "list deleted groups" => "Group.Read.All",
+        "create group" | "update group" | "delete group" | "restore group" | "add group owner"
+        | "remove group owner" => "Group.ReadWrite.All",
+        "delete for good" => "the write permission of what is deleted, for example User.DeleteRestore.All",
         "add group member" | "remove group member" => "GroupMember.ReadWrite.All",
+        "get directory object" | "get directory objects" | "look up memberships" | "list app roles" => {
+            "Directory.Read.All"
+        }
+        "list administrative units"
+        | "get administrative unit"
+        | "list members of an administrative unit" => "AdministrativeUnit.Read.All",
+        "create administrative unit"
+        | "update administrative unit"
+        | "delete administrative unit"
+        | "restore administrative unit"
+        | "add member of an administrative unit"
+        | "remove member of an administrative unit" => "AdministrativeUnit.ReadWrite.All",
         "list licences" => "LicenseAssignment.Read.All",
         "assign licence" => "LicenseAssignment.ReadWrite.All",
-        "list roles" | "list role assignments" => "RoleManagement.Read.Directory",
-        "assign role" | "remove role" => "RoleManagement.ReadWrite.Directory",
-        "list domains" => "Domain.Read.All",
+        "list roles" | "list role assignments" | "list roles in an administrative unit" => {
+            "RoleManagement.Read.Directory"
+        }
+        "list eligible roles" => "RoleEligibilitySchedule.Read.Directory or RoleManagement.Read.Directory",
+        "make eligible for a role" | "remove eligible role" => {
+            "RoleEligibilitySchedule.ReadWrite.Directory or RoleManagement.ReadWrite.Directory"
+        }
+        "assign role" | "remove role" | "activate role" => "RoleManagement.ReadWrite.Directory",
+        "list domains" | "list uses of a domain" => "Domain.Read.All",
+        "get organization" => "Organization.Read.All",
+        "list applications"
+        | "get application"
+        | "list deleted applications"
+        | "list service principals"
+        | "get service principal" => "Application.Read.All",
+        "create application"
+        | "update application"
+        | "delete application"
+        | "restore application"
+        | "create service principal"
+        | "update service principal"
+        | "delete service principal" => "Application.ReadWrite.All",
+        "assign app role" | "remove app role" => "AppRoleAssignment.ReadWrite.All",
+        "list authentication methods" | "list access passes" => "UserAuthenticationMethod.Read.All",
+        "delete authentication method" | "create access pass" | "delete access pass" => {
+            "UserAuthenticationMethod.ReadWrite.All"
+        }
+        "list conditional access policies" => "Policy.Read.All",
         "send mail" => "Mail.Send",
+        "get mailbox settings" => "MailboxSettings.Read",
+        "set automatic replies" => "MailboxSettings.ReadWrite",
+        "get drive" | "get drive root" | "list drive permissions" => "Files.Read.All",
+        "share drive" | "unshare drive" => "Files.ReadWrite.All",
+        "read directory audits" | "read provisioning log" => "AuditLog.Read.All",
+        "read sign-ins" => "AuditLog.Read.All and Directory.Read.All",
+        "get provisioning job" => "Synchronization.Read.All",
+        "upload people" => "SynchronizationData-User.Upload",
         _ => return None,
     })
 }
@@ -290,7 +576,8 @@ fn between_letters(line: &str) -> String {
         .collect()
 }
 
-fn is_guid(text: &str) -> bool {
+/// Whether a text is an object id.
+pub(crate) fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.char_indices().all(|(index, c)| match index {
             8 | 13 | 18 | 23 => c == '-',
@@ -305,202 +592,4 @@ fn word(text: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use std::time::Duration;
-
-    fn answer(status: u16, body: &serde_json::Value) -> Response {
-        Response::new(
-            status,
-            vec![("request-id".into(), "r-1".into())],
-            body.to_string(),
-        )
-    }
-
-    fn check(status: u16, code: &str, message: &str, operation: &'static str, expect: (ErrorKind, &str)) {
-        let error = of(
-            &answer(status, &json!({"error": {"code": code, "message": message}})),
-            operation,
-        );
-        assert_eq!(error.kind(), expect.0, "{message}");
-        assert!(error.to_string().contains(expect.1), "{error} lacks {}", expect.1);
-        assert_eq!((error.status(), error.request_id()), (Some(status), Some("r-1")));
-        assert_eq!(error.code(), Some(code));
-        assert_eq!(error.operation(), Some(operation));
-    }
-
-    #[test]
-    fn answers_have_meanings() {
-        use ErrorKind::*;
-        let bad = "Request_BadRequest";
-        check(
-            400,
-            bad,
-            "Another object with the same value for property userPrincipalName already exists.",
-            "create user",
-            (AlreadyExists, "userPrincipalName"),
-        );
-        check(
-            400,
-            bad,
-            "One or more added object references already exist for the following modified properties: 'members'.",
-            "add group member",
-            (AlreadyExists, "exists already"),
-        );
-        check(
-            400,
-            bad,
-            "A conflicting object with one or more of the specified property values is present in the directory.",
-            "assign role",
-            (AlreadyExists, "unique property"),
-        );
-        check(
-            400,
-            bad,
-            "License assignment cannot be done for user with invalid usage location.",
-            "assign licence",
-            (Invalid, "usage_location"),
-        );
-        check(
-            400,
-            bad,
-            "Subscription with SKU c7df2760-2c81-4ef7-b578-5b5392b571df does not have any available licenses.",
-            "assign licence",
-            (LicenseExhausted, "no seat"),
-        );
-        check(
-            400,
-            bad,
-            "User does not have a corresponding license.",
-            "assign licence",
-            (NotFound, "directly"),
-        );
-        check(
-            400,
-            bad,
-            "Invalid value specified for property 'usageLocation' of resource 'User'.",
-            "update user",
-            (Invalid, "property 'usageLocation'"),
-        );
-        check(
-            401,
-            "InvalidAuthenticationToken",
-            "Access token has expired.",
-            "get user",
-            (Unauthenticated, "token"),
-        );
-        check(
-            403,
-            "Authorization_RequestDenied",
-            "Insufficient privileges to complete the operation.",
-            "create user",
-            (Denied, "User.ReadWrite.All"),
-        );
-        check(
-            403,
-            "Authorization_RequestDenied",
-            "x",
-            "add group member",
-            (Denied, "GroupMember.ReadWrite.All"),
-        );
-        check(
-            403,
-            "Authorization_RequestDenied",
-            "x",
-            "assign role",
-            (Denied, "RoleManagement.ReadWrite.Directory"),
-        );
-        check(
-            403,
-            "Authorization_RequestDenied",
-            "x",
-            "assign licence",
-            (Denied, "LicenseAssignment.ReadWrite.All"),
-        );
-        check(403, "ErrorAccessDenied", "x", "send mail", (Denied, "Mail.Send"));
-        check(
-            404,
-            "Request_ResourceNotFound",
-            "Resource 'x' does not exist.",
-            "get user",
-            (NotFound, "does not exist"),
-        );
-        check(
-            409,
-            "Directory_ConcurrencyViolation",
-            "x",
-            "update user",
-            (Conflict, "same moment"),
-        );
-        check(424, "FailedDependency", "x", "set manager", (Other, "depends on"));
-        check(429, "TooManyRequests", "x", "get user", (Throttled, "slow down"));
-        check(
-            503,
-            "serviceNotAvailable",
-            "x",
-            "get user",
-            (Unavailable, "failed"),
-        );
-        check(501, "NotImplemented", "x", "get user", (Invalid, "cannot"));
-    }
-
-    #[test]
-    fn the_details_name_the_property() {
-        let body = json!({"error": {"code": "Request_BadRequest", "message": "…", "details": [
-            {"code": "ObjectConflict", "target": "proxyAddresses", "message": "ada@x.example"},
-            {"code": "ConflictingObjects", "target": "8d0f"}]}});
-        let error = of(&answer(400, &body), "create user");
-        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-        assert_eq!(error.message(), "another object has the same proxyAddresses");
-    }
-
-    #[test]
-    fn retry_advice_follows_the_answer() {
-        let throttled = |attempts: u32| {
-            let mut answer = Response::new(429, vec![("Retry-After".into(), "7".into())], "");
-            answer.attempts = attempts;
-            of(&answer, "get user").retry()
-        };
-        assert_eq!(throttled(1), Retry::After(Some(Duration::from_secs(7))));
-        assert_eq!(throttled(3), Retry::Exhausted);
-        let advice = |status: u16, text: &str| {
-            of(
-                &answer(status, &json!({"error": {"code": "c", "message": text}})),
-                "x",
-            )
-            .retry()
-        };
-        assert_eq!(advice(409, ""), Retry::After(None));
-        assert_eq!(advice(400, "no available license seats"), Retry::Exhausted);
-        assert_eq!(advice(400, "wrong"), Retry::Never);
-    }
-
-    #[test]
-    fn no_value_and_no_page_is_repeated() {
-        let text = "Property 'city' of 'Ada Lovelace' <ada@x.example> in '8f1c2d3e-0000-4000-8000-0123456789ab' is \"Paris\".";
-        assert_eq!(
-            harmless(text),
-            "Property 'city' of '…' … in '8f1c2d3e-0000-4000-8000-0123456789ab' is '…'"
-        );
-        assert_eq!(
-            harmless("The user's name 'Tim O'Neil' is wrong."),
-            "The user’s name '…' is wrong"
-        );
-        let check = |status, body: Vec<u8>| {
-            let error = of(&Response::new(status, vec![], body), "get user");
-            assert!(format!("{error:?}").len() < 500, "{error:?}");
-        };
-        check(502, b"<html>ada@x.example</html>".to_vec());
-        check(400, vec![b'x'; 10 << 20]);
-        check(
-            400,
-            format!(
-                r#"{{"error":{{"code":"{0}","message":"{0}"}}}}"#,
-                "y".repeat(20_000)
-            )
-            .into_bytes(),
-        );
-        check(400, br#"{"error": 7}"#.to_vec());
-    }
-}
+mod tests;

@@ -8,9 +8,13 @@ use iam_core::target::{Candidates, Keys};
 
 use crate::account::{account, deleted_account};
 use crate::deleted::name_before;
-use crate::odata::{CLAUSES, literal, one_of};
+use crate::odata::CLAUSES;
+use crate::query::{ELEMENT, Filter};
 use crate::target::{GraphTarget, parallel};
 use crate::users::User;
+
+/// How many names fit into one search of the deleted: names of up to 113 characters, a URL of at most 2,048.
+const ENDINGS: usize = 8;
 
 impl GraphTarget {
     pub(crate) async fn find_all(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
@@ -44,27 +48,25 @@ impl GraphTarget {
         let asked: BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
         let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
         // Three clauses for each name: as sign-in name, as mail address, as alias.
-        let live: Vec<String> = asked
+        let live: Vec<Filter> = asked
             .chunks(CLAUSES / 3)
             .map(|names| {
-                let list = |property| one_of(property, names.iter().copied());
+                let list = |property| Filter::one_of(property, names);
                 let alias =
-                    |name: &&str| format!("proxyAddresses/any(p:p eq {})", literal(&format!("smtp:{name}")));
-                let aliases: Vec<String> = names.iter().map(alias).collect();
-                format!(
-                    "{} or {} or {}",
-                    list("userPrincipalName"),
-                    list("mail"),
-                    aliases.join(" or ")
-                )
+                    |name: &&str| Filter::any("proxyAddresses", Filter::eq(ELEMENT, format!("smtp:{name}")));
+                let lists = ["userPrincipalName", "mail"].map(list);
+                Filter::either(lists.into_iter().chain(names.iter().map(alias)))
             })
             .collect();
         // A deleted user's name has its object id in front.
-        let gone: Vec<String> = asked
-            .chunks(CLAUSES)
+        let gone: Vec<Filter> = asked
+            .chunks(ENDINGS)
             .map(|names| {
-                let ends = |name: &&str| format!("endsWith(userPrincipalName,{})", literal(name));
-                names.iter().map(ends).collect::<Vec<_>>().join(" or ")
+                Filter::either(
+                    names
+                        .iter()
+                        .map(|name| Filter::ends_with("userPrincipalName", name)),
+                )
             })
             .collect();
         let (live, gone) = tokio::try_join!(self.live(&live), self.gone(&gone))?;
@@ -93,7 +95,7 @@ impl GraphTarget {
         Ok(taken)
     }
 
-    async fn live(&self, filters: &[String]) -> Result<Vec<User>> {
+    async fn live(&self, filters: &[Filter]) -> Result<Vec<User>> {
         let searches = filters.iter().map(|filter| self.client.find_users(filter));
         Ok(parallel(searches.collect())
             .await?
@@ -102,7 +104,7 @@ impl GraphTarget {
             .collect())
     }
 
-    async fn gone(&self, filters: &[String]) -> Result<Vec<User>> {
+    async fn gone(&self, filters: &[Filter]) -> Result<Vec<User>> {
         let searches = filters
             .iter()
             .map(|filter| self.client.find_deleted_users(filter));
@@ -114,11 +116,11 @@ impl GraphTarget {
     }
 }
 
-fn filters(property: &str, values: &BTreeSet<&str>) -> Vec<String> {
+fn filters(property: &str, values: &BTreeSet<&str>) -> Vec<Filter> {
     let values: Vec<&str> = values.iter().copied().collect();
     values
         .chunks(CLAUSES)
-        .map(|chunk| one_of(property, chunk.iter().copied()))
+        .map(|chunk| Filter::one_of(property, chunk))
         .collect()
 }
 

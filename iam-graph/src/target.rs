@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use iam_core::Result;
 use iam_core::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
 use iam_core::person::PersonKey;
-use iam_core::plan::{IdempotencyKey, Step};
+use iam_core::plan::{Action, IdempotencyKey, Step};
 use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -138,9 +138,11 @@ impl Target for GraphTarget {
                 ("reset_password", Repeatable),
                 ("grant", Repeatable),
                 ("revoke", Repeatable),
+                ("set_automatic_reply", Repeatable),
+                ("end_automatic_reply", Repeatable),
                 ("delete_account", Repeatable),
             ]),
-            kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+            kinds: [Kind::Group, Kind::License, Kind::Role, Kind::App].into(),
             // Microsoft Learn, "user resource type": maximum lengths of the properties.
             lengths: [
                 (Attribute::DisplayName, 256),
@@ -177,7 +179,9 @@ impl Target for GraphTarget {
     async fn apply(&self, step: &Step, _key: &IdempotencyKey) -> Result<Applied> {
         let at_work = self.crowd.note(&step.person, self.client.clock().now());
         self.client.queue.expect(at_work);
-        if !step.action.removes_access() {
+        // A leaver's licences come right behind the reply.
+        let leaves = step.action.removes_access() || matches!(step.action, Action::SetAutomaticReply { .. });
+        if !leaves {
             return self.carry_out(step).await;
         }
         let urgent = Self {

@@ -4,8 +4,8 @@
 //!
 //! | outcome | tried again |
 //! |---|---|
-//! | 429, code `connect` | any request: it had no effect |
-//! | 408, 500, 502, 503, 504, 509, codes `timeout` and `broken` | idempotent requests only |
+//! | 429, 509, code `connect` | any request: it had no effect |
+//! | 408, 500, 502, 503, 504, codes `timeout` and `broken` | idempotent requests only |
 //! | anything else | never |
 
 use std::time::Duration;
@@ -168,8 +168,8 @@ pub fn given_up(error: Error, idempotent: bool, attempts: u32) -> Error {
 
 fn class_of_status(status: u16) -> Class {
     match status {
-        429 => Class::Any,
-        408 | 500 | 502 | 503 | 504 | 509 => Class::Idempotent,
+        429 | 509 => Class::Any,
+        408 | 500 | 502 | 503 | 504 => Class::Idempotent,
         _ => Class::Final,
     }
 }
@@ -342,20 +342,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_post_is_repeated_on_429_but_not_on_503() {
+    async fn a_post_is_repeated_on_429_and_509_but_not_on_503() {
         let (outcome, sent, _) = check(Method::Post, |_| Ok(answer(503, &[], ""))).await;
         assert_eq!((outcome.unwrap().status, sent), (503, 1));
-        let reply = |n| {
-            Ok(answer(
-                if n == 0 { 429 } else { 201 },
-                &[("retry-after", "2.128")],
-                "",
-            ))
-        };
+        let reply = |n| Ok(answer([429, 509, 201][n], &[("retry-after", "2.128")], ""));
         let (outcome, sent, slept) = check(Method::Post, reply).await;
         let outcome = outcome.unwrap();
-        assert_eq!((outcome.status, outcome.attempts, sent), (201, 2, 2));
-        assert_eq!(slept, [Duration::from_millis(2128)]);
+        assert_eq!((outcome.status, outcome.attempts, sent), (201, 3, 3));
+        assert_eq!(slept, [Duration::from_millis(2128); 2]);
     }
 
     #[tokio::test]

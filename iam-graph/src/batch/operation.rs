@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Operation;
 use crate::client::Root;
+use crate::query::Query;
 use crate::users::{NewUser, UserPatch};
 
 /// Builds operations for a [`Batch`](super::Batch) without I/O. Ids are as for the client's method of the same name.
@@ -64,8 +65,8 @@ impl Operations {
     }
 
     /// The first page (999) of the groups that a user is a direct member of.
-    pub fn groups_of(&self, user: &str) -> Operation {
-        self.root.groups_of(user).into()
+    pub fn groups_of(&self, user: &str) -> Result<Operation> {
+        self.root.groups_of(user, Query::new()).map(Operation::from)
     }
 
     /// Adds a member to a group.

@@ -10,7 +10,7 @@ use super::engine::{Answer, Engine, names_version, refused};
 use super::exchange::{Method, Request, Response};
 use super::patch;
 use super::problem::Problem;
-use super::projection::{location, with_groups};
+use super::projection::{Location, with_groups};
 use super::record::{Index, Key, Record};
 use super::schema::Kind;
 use super::store::StoreError;
@@ -30,16 +30,15 @@ impl Engine {
             } else {
                 self.patched(&record, &body).await?
             };
-            let changed = attributes != record.attributes();
-            let record = if changed {
-                let next = record.next(attributes, self.clock.now());
+            let record = if record.holds(&attributes) {
+                record
+            } else {
+                let next = Arc::new(record.next(attributes, self.clock.now()));
                 match self.store.put(next.clone(), Some(record.version)).await {
                     Err(StoreError::Stale) => continue,
                     other => other.map_err(refused)?,
                 }
-                Arc::new(next)
-            } else {
-                record
+                next
             };
             // Entra ID prefers an answer without the members of a group.
             let asked = request
@@ -49,8 +48,8 @@ impl Engine {
             if request.method == Method::Patch && kind == Kind::Group && !asked {
                 return Ok(Response {
                     etag: Some(record.tag()),
-                    location: Some(location(&request.base, kind, id)),
-                    ..Response::new(204, None)
+                    location: Some(Location::new(&request.base, kind, &record.id).to_string()),
+                    ..Response::new(204)
                 });
             }
             return self.answer(request, 200, &record).await;
@@ -85,7 +84,7 @@ impl Engine {
                 Err(StoreError::Stale) => {}
                 other => {
                     other.map_err(refused)?;
-                    return Ok(Response::new(204, None));
+                    return Ok(Response::new(204));
                 }
             }
         }
@@ -111,7 +110,7 @@ impl Engine {
                     }
                 }
                 let next = group.next(attributes, self.clock.now());
-                match self.store.put(next, Some(group.version)).await {
+                match self.store.put(Arc::new(next), Some(group.version)).await {
                     Ok(()) | Err(StoreError::Stale) => {}
                     Err(error) => return Err(refused(error)),
                 }

@@ -1,6 +1,7 @@
 //! The exam that every [`Store`] passes: run it on an empty store.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -24,23 +25,22 @@ fn expect<T: PartialEq + Debug>(asked: &str, found: &T, due: &T) -> Result<(), S
     }
 }
 
-fn record(kind: Kind, id: &str, version: u64, body: Value) -> Record {
+fn record(kind: Kind, id: &str, version: u64, body: Value) -> Arc<Record> {
     let body = match body {
         Value::Object(body) => body,
         _ => Map::new(),
     };
-    Record::from_parts(kind, id, version, body)
+    Arc::new(Record::from_parts(kind, id, version, body))
 }
 
-fn user(id: &str, version: u64, name: &str) -> Record {
+fn user(id: &str, version: u64, name: &str) -> Arc<Record> {
     let body =
         json!({"id": id, "userName": name, "externalId": "E", "emails": [{"value": format!("{name}@x")}]});
     record(Kind::User, id, version, body)
 }
 
-async fn get(store: &dyn Store, kind: Kind, id: &str) -> Result<Option<Record>, String> {
-    let found = store.get(kind, id).await.map_err(|error| error.to_string())?;
-    Ok(found.map(|record| Record::clone(&record)))
+async fn get(store: &dyn Store, kind: Kind, id: &str) -> Result<Option<Arc<Record>>, String> {
+    store.get(kind, id).await.map_err(|error| error.to_string())
 }
 
 async fn find(store: &dyn Store, kind: Kind, index: Index, value: &str) -> Result<Vec<String>, String> {

@@ -12,7 +12,7 @@ use super::body;
 use super::discovery;
 use super::exchange::{Method, Request, Response};
 use super::problem::Problem;
-use super::projection::{Shape, location, show, with_groups};
+use super::projection::{Location, Shape, Shown};
 use super::query::Query;
 use super::record::Record;
 use super::schema::Kind;
@@ -161,13 +161,13 @@ impl Engine {
         };
         match id {
             Some(_) => match all.iter().find(named) {
-                Some(found) => Ok(Response::new(200, Some(found.clone()))),
+                Some(found) => Response::json(200, found),
                 None => Err(Problem::new(404, "there is none of that id")),
             },
             None if segment.eq_ignore_ascii_case("ServiceProviderConfig") => {
-                Ok(Response::new(200, all.into_iter().next()))
+                Response::json(200, &all.first())
             }
-            None => Ok(Response::list(all.len(), 1, all)),
+            None => Response::list(all.len(), 1, &all),
         }
     }
 
@@ -185,7 +185,7 @@ impl Engine {
         if seen.is_some_and(|seen| names_version(seen, &record)) {
             return Ok(Response {
                 etag: Some(record.tag()),
-                ..Response::new(304, None)
+                ..Response::new(304)
             });
         }
         self.answer(request, 200, &record).await
@@ -194,6 +194,7 @@ impl Engine {
     async fn create(&self, request: &Request, kind: Kind) -> Answer {
         let attributes = body::resource(kind, &request.json()?)?;
         let record = Record::new(kind, Uuid::new_v4().to_string(), attributes, self.clock.now());
+        let record = Arc::new(record);
         self.store.put(record.clone(), None).await.map_err(refused)?;
         self.answer(request, 201, &record).await
     }
@@ -213,15 +214,16 @@ impl Engine {
     pub(crate) async fn answer(&self, request: &Request, status: u16, record: &Record) -> Answer {
         let query = Query::from_parameters(request)?;
         let shape = Shape::new(record.kind, &query.attributes, &query.excluded);
-        let mut body = record.body.clone();
-        if shape.shows("groups") {
-            let groups = self.groups(std::slice::from_ref(&record.id), record.kind).await?;
-            with_groups(&mut body, groups.iter());
-        }
+        let groups = if shape.shows("groups") {
+            self.groups(std::slice::from_ref(&record.id), record.kind).await?
+        } else {
+            Vec::new()
+        };
+        let shown = Shown::new(record, groups.iter(), &request.base, &shape);
         Ok(Response {
             etag: Some(record.tag()),
-            location: Some(location(&request.base, record.kind, &record.id)),
-            ..Response::new(status, Some(show(record, body, &request.base, &shape)))
+            location: Some(Location::new(&request.base, record.kind, &record.id).to_string()),
+            ..Response::json(status, &shown)?
         })
     }
 }

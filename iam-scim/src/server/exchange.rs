@@ -1,6 +1,7 @@
 //! A request and its answer, free of any HTTP library.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::problem::Problem;
 
@@ -83,8 +84,8 @@ impl Request {
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The JSON body, of the type `application/scim+json`.
-    pub body: Option<Value>,
+    /// The body: JSON text of the type `application/scim+json`.
+    pub body: Option<String>,
     /// The `ETag` header.
     pub etag: Option<String>,
     /// The `Location` header.
@@ -100,26 +101,36 @@ impl std::fmt::Debug for Response {
 }
 
 impl Response {
-    pub(crate) fn new(status: u16, body: Option<Value>) -> Self {
+    /// An answer without a body.
+    pub(crate) fn new(status: u16) -> Self {
         Self {
             status,
-            body,
+            body: None,
             etag: None,
             location: None,
             allow: None,
         }
     }
 
+    pub(crate) fn json(status: u16, body: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_string(body);
+        let body = body.map_err(|_| Problem::new(500, "the answer cannot be written"))?;
+        Ok(Self {
+            body: Some(body),
+            ..Self::new(status)
+        })
+    }
+
     /// A ListResponse.
-    pub(crate) fn list(total: usize, start: usize, resources: Vec<Value>) -> Self {
-        let body = json!({
-            "schemas": [LIST],
-            "totalResults": total,
-            "startIndex": start,
-            "itemsPerPage": resources.len(),
-            "Resources": Value::Array(resources),
-        });
-        Self::new(200, Some(body))
+    pub(crate) fn list(total: usize, start: usize, resources: &[impl Serialize]) -> Result<Self, Problem> {
+        let body = List {
+            schemas: [LIST],
+            total_results: total,
+            start_index: start,
+            items_per_page: resources.len(),
+            resources,
+        };
+        Self::json(200, &body)
     }
 
     pub(crate) fn not_allowed(allow: &'static str) -> Self {
@@ -132,6 +143,21 @@ impl Response {
 
 impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
-        Self::new(problem.status(), Some(problem.body()))
+        Self {
+            body: Some(problem.body().to_string()),
+            ..Self::new(problem.status())
+        }
     }
+}
+
+/// RFC 7644 section 3.4.2.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a, T> {
+    schemas: [&'static str; 1],
+    total_results: usize,
+    start_index: usize,
+    items_per_page: usize,
+    #[serde(rename = "Resources")]
+    resources: &'a [T],
 }

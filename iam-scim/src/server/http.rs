@@ -182,20 +182,18 @@ fn media(given: Option<&str>) -> Result<(), Problem> {
 }
 
 fn write(response: Response) -> HttpResponse {
-    let body = response.body.as_ref().map(ToString::to_string);
-    let mut out = HttpResponse::new(body.map_or_else(Body::empty, Body::from));
+    let media = response.body.is_some().then(|| HeaderValue::from_static(MEDIA));
+    let mut out = HttpResponse::new(response.body.map_or_else(Body::empty, Body::from));
     *out.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let text = |value: Option<String>| HeaderValue::try_from(value?).ok();
     let headers = [
-        (
-            header::CONTENT_TYPE,
-            response.body.is_some().then(|| MEDIA.to_owned()),
-        ),
-        (header::ETAG, response.etag),
-        (header::LOCATION, response.location),
-        (header::ALLOW, response.allow.map(str::to_owned)),
+        (header::CONTENT_TYPE, media),
+        (header::ETAG, text(response.etag)),
+        (header::LOCATION, text(response.location)),
+        (header::ALLOW, response.allow.map(HeaderValue::from_static)),
     ];
     for (name, value) in headers {
-        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+        if let Some(value) = value {
             out.headers_mut().insert(name, value);
         }
     }

@@ -6,7 +6,7 @@ use super::engine::{Engine, by_member, refused};
 use super::exchange::{Request, Response};
 use super::matching::Bound;
 use super::problem::Problem;
-use super::projection::{Shape, show, with_groups};
+use super::projection::{Shape, Shown, with_groups};
 use super::query::{Door, Query, Rank, compare, door, order, rank};
 use super::record::Record;
 use super::schema::Kind;
@@ -64,16 +64,13 @@ impl Engine {
                 .zip(&shapes)
                 .find(|(kind, _)| **kind == record.kind);
             let Some((_, shape)) = shape else { continue };
-            let mut body = record.body.clone();
-            if let Some(groups) = memberships
+            let groups = memberships
                 .get(record.id.as_str())
-                .filter(|_| record.kind == Kind::User)
-            {
-                with_groups(&mut body, groups.iter().copied());
-            }
-            resources.push(show(record, body, &request.base, shape));
+                .filter(|_| record.kind == Kind::User);
+            let groups = groups.into_iter().flatten().copied();
+            resources.push(Shown::new(record, groups, &request.base, shape));
         }
-        Ok(Response::list(total, query.start, resources))
+        Response::list(total, query.start, &resources)
     }
 
     /// All that pass the filter, in the order asked for. A name that only one of the resource types has matches

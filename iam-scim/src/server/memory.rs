@@ -89,7 +89,7 @@ impl Store for MemoryStore {
         Ok(self.read().of(kind).current(id).map(|(_, record)| record))
     }
 
-    async fn put(&self, record: Record, expected: Option<u64>) -> Result<(), StoreError> {
+    async fn put(&self, record: Arc<Record>, expected: Option<u64>) -> Result<(), StoreError> {
         let mut shelves = self.write();
         let own = shelves.of_mut(record.kind);
         let current = own.current(&record.id);
@@ -118,7 +118,7 @@ impl Store for MemoryStore {
         }
         own.last = own.last.max(row);
         own.ids.insert(record.id.clone(), row);
-        own.rows.insert(row, Arc::new(record));
+        own.rows.insert(row, record);
         Ok(())
     }
 

@@ -1,12 +1,13 @@
 //! What of a resource is shown (RFC 7644 section 3.4.2.5): `attributes`, `excludedAttributes`, the URLs, and the
-//! groups of a user.
+//! groups of a user. A resource is written straight from its record: nothing is copied to be left out again.
 
-use std::collections::HashSet;
+use std::fmt;
 
+use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::record::Record;
-use super::schema::{Kind, Meaning, Returned, Spot};
+use super::schema::{Kind, Meaning};
 use super::store::Membership;
 use super::text::Scanner;
 
@@ -15,212 +16,322 @@ use super::text::Scanner;
 pub(crate) enum Shape {
     #[default]
     All,
-    Only(Vec<Meaning>),
-    Without(Vec<Meaning>),
+    Only(Vec<Place<'static>>),
+    Without(Vec<Place<'static>>),
+}
+
+/// An extension, an attribute (of an extension), or a sub-attribute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Place<'a> {
+    extension: Option<&'a str>,
+    attribute: Option<&'a str>,
+    sub: Option<&'a str>,
+}
+
+/// How much of a place is shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Extent {
+    Nothing,
+    Part,
+    Whole,
+}
+
+impl<'a> Place<'a> {
+    fn core(attribute: &'a str) -> Self {
+        Self {
+            extension: None,
+            attribute: Some(attribute),
+            sub: None,
+        }
+    }
+
+    /// The place of that name inside this one.
+    fn inside(self, name: &'a str) -> Self {
+        match self.attribute {
+            None => Self {
+                attribute: Some(name),
+                ..self
+            },
+            Some(_) => Self {
+                sub: Some(name),
+                ..self
+            },
+        }
+    }
+
+    fn covers(&self, other: &Place<'_>) -> bool {
+        let same = |own: Option<&str>, other: Option<&str>| own.is_none() || own == other;
+        self.extension == other.extension
+            && same(self.attribute, other.attribute)
+            && same(self.sub, other.sub)
+    }
+}
+
+impl From<Meaning> for Place<'static> {
+    fn from(meaning: Meaning) -> Self {
+        match meaning {
+            Meaning::Extension(schema) => Self {
+                extension: Some(schema.id),
+                attribute: None,
+                sub: None,
+            },
+            Meaning::Attribute(spot) => Self {
+                extension: spot.extension.map(|schema| schema.id),
+                attribute: Some(spot.attribute.name),
+                sub: spot.sub.map(|sub| sub.name),
+            },
+        }
+    }
 }
 
 impl Shape {
-    /// Reads the two lists; names that the resource type does not have select nothing.
+    /// Reads the two lists; names that the resource type does not have select nothing. What is always returned
+    /// cannot be left out.
     pub(crate) fn new(kind: Kind, attributes: &[String], excluded: &[String]) -> Self {
+        let always = || kind.always().map(Place::core);
         if !attributes.is_empty() {
-            Self::Only(meanings(kind, attributes))
+            Self::Only(always().chain(places(kind, attributes)).collect())
         } else if excluded.is_empty() {
             Self::All
         } else {
-            Self::Without(meanings(kind, excluded))
+            let can_go = |place: &Place<'_>| always().all(|kept| kept != *place);
+            Self::Without(places(kind, excluded).filter(can_go).collect())
         }
     }
 
     /// Whether a core attribute can appear.
     pub(crate) fn shows(&self, name: &str) -> bool {
-        let is = |one: &Meaning, whole: bool| match one {
-            Meaning::Attribute(spot) => {
-                spot.extension.is_none() && spot.attribute.name == name && !(whole && spot.sub.is_some())
-            }
-            Meaning::Extension(_) => false,
+        self.extent(&Place::core(name)) != Extent::Nothing
+    }
+
+    fn extent(&self, place: &Place<'_>) -> Extent {
+        let (all, covered, other) = match self {
+            Self::All => return Extent::Whole,
+            Self::Only(all) => (all, Extent::Whole, Extent::Nothing),
+            Self::Without(all) => (all, Extent::Nothing, Extent::Whole),
         };
-        match self {
-            Self::All => true,
-            Self::Only(all) => all.iter().any(|one| is(one, false)),
-            Self::Without(all) => !all.iter().any(|one| is(one, true)),
+        if all.iter().any(|one| one.covers(place)) {
+            covered
+        } else if all.iter().any(|one| place.covers(one)) {
+            Extent::Part
+        } else {
+            other
         }
     }
 
-    fn apply(&self, kind: Kind, body: Map<String, Value>) -> Map<String, Value> {
-        match self {
-            Self::All => body,
-            Self::Without(all) => without(body, all),
-            Self::Only(all) => only(kind, &body, all),
+    /// Whether anything of the value is left; an element or object of which nothing is left is not shown.
+    fn leaves(&self, place: Place<'_>, value: &Value, url: Option<&str>) -> bool {
+        match self.extent(&place) {
+            Extent::Whole => true,
+            Extent::Nothing => false,
+            Extent::Part => match value {
+                Value::Array(list) => list.iter().any(|one| self.leaves(place, one, url)),
+                Value::Object(object) => object
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value))
+                    .chain(url.map(|name| (name, &Value::Null)))
+                    .any(|(name, value)| self.leaves(place.inside(name), value, None)),
+                _ => false,
+            },
         }
     }
 }
 
-fn meanings(kind: Kind, names: &[String]) -> Vec<Meaning> {
-    let read = |text: &String| {
+fn places(kind: Kind, names: &[String]) -> impl Iterator<Item = Place<'static>> {
+    let read = move |text: &String| {
         let mut scan = Scanner::new(text.trim()).ok()?;
         let name = scan.name().ok()?;
         if !scan.done() {
             return None;
         }
-        kind.resolve(&name)
+        kind.resolve(&name).map(Place::from)
     };
-    names.iter().filter_map(read).collect()
+    names.iter().filter_map(read)
 }
 
-fn always(kind: Kind, name: &str) -> bool {
-    kind.attribute(name)
-        .is_some_and(|attribute| attribute.returned == Returned::Always)
-}
-
-fn without(mut body: Map<String, Value>, all: &[Meaning]) -> Map<String, Value> {
-    for one in all {
-        match one {
-            Meaning::Extension(schema) => {
-                body.shift_remove(schema.id);
-            }
-            Meaning::Attribute(spot) if spot.attribute.returned == Returned::Always => {}
-            Meaning::Attribute(spot) => {
-                let inside = match spot.extension {
-                    Some(schema) => body.get_mut(schema.id).and_then(Value::as_object_mut),
-                    None => Some(&mut body),
-                };
-                if let Some(inside) = inside {
-                    drop_from(inside, spot);
-                }
-            }
-        }
-    }
-    body
-}
-
-fn drop_from(inside: &mut Map<String, Value>, spot: &Spot) {
-    let name = spot.attribute.name;
-    let Some(sub) = spot.sub else {
-        inside.shift_remove(name);
-        return;
-    };
-    let Some(value) = inside.get_mut(name) else {
-        return;
-    };
-    let drop_sub = |value: &mut Value| {
-        if let Some(object) = value.as_object_mut() {
-            object.shift_remove(sub.name);
-        }
-    };
-    match value {
-        Value::Array(list) => list.iter_mut().for_each(drop_sub),
-        one => drop_sub(one),
-    }
-}
-
-fn only(kind: Kind, body: &Map<String, Value>, all: &[Meaning]) -> Map<String, Value> {
-    let mut out = Map::new();
-    for (name, value) in body {
-        if always(kind, name) {
-            out.insert(name.clone(), value.clone());
-        }
-    }
-    let mut wholes = HashSet::new();
-    for one in all {
-        match one {
-            Meaning::Extension(schema) => {
-                if let Some(value) = body.get(schema.id) {
-                    out.insert(schema.id.into(), value.clone());
-                }
-                wholes.insert((Some(schema.id), ""));
-            }
-            Meaning::Attribute(spot) => {
-                let urn = spot.extension.map(|schema| schema.id);
-                let Some(value) = spot
-                    .within(body)
-                    .and_then(|inside| inside.get(spot.attribute.name))
-                else {
-                    continue;
-                };
-                if wholes.contains(&(urn, "")) || wholes.contains(&(urn, spot.attribute.name)) {
-                    continue;
-                }
-                let inside = match urn {
-                    Some(urn) => out
-                        .entry(urn)
-                        .or_insert_with(|| Value::Object(Map::new()))
-                        .as_object_mut(),
-                    None => Some(&mut out),
-                };
-                let Some(inside) = inside else { continue };
-                match spot.sub {
-                    None => {
-                        inside.insert(spot.attribute.name.into(), value.clone());
-                        wholes.insert((urn, spot.attribute.name));
-                    }
-                    Some(sub) => take_sub(inside, spot, sub.name, value),
-                }
-            }
-        }
-    }
-    out
-}
-
-/// Copies one sub-attribute, beside those that were copied before.
-fn take_sub(inside: &mut Map<String, Value>, spot: &Spot, sub: &str, value: &Value) {
-    let pick = |from: &Value, to: &mut Value| {
-        if let (Some(value), Some(to)) = (from.get(sub), to.as_object_mut()) {
-            to.insert(sub.into(), value.clone());
-        }
-    };
-    let empty = || Value::Object(Map::new());
-    match value {
-        Value::Array(list) => {
-            let blank = || list.iter().map(|_| empty()).collect();
-            let to = inside.entry(spot.attribute.name).or_insert_with(blank);
-            let to = to.as_array_mut().into_iter().flatten();
-            list.iter().zip(to).for_each(|(from, to)| pick(from, to));
-        }
-        one => pick(one, inside.entry(spot.attribute.name).or_insert_with(empty)),
-    }
+/// The groups of a user as the attribute has them.
+fn list<'a>(groups: impl Iterator<Item = &'a Membership>) -> Value {
+    groups
+        .map(|one| json!({"value": one.group, "display": one.display, "type": "direct"}))
+        .collect()
 }
 
 /// Adds the groups of a user.
 pub(crate) fn with_groups<'a>(body: &mut Map<String, Value>, groups: impl Iterator<Item = &'a Membership>) {
-    let groups: Vec<Value> = groups
-        .map(|one| json!({"value": one.group, "display": one.display, "type": "direct"}))
-        .collect();
-    if !groups.is_empty() {
-        body.insert("groups".into(), Value::Array(groups));
+    let groups = list(groups);
+    if groups.as_array().is_some_and(|groups| !groups.is_empty()) {
+        body.insert("groups".into(), groups);
     }
 }
 
 /// The URL of a resource.
-pub(crate) fn location(base: &str, kind: Kind, id: &str) -> String {
-    format!("{base}/{}/{id}", kind.endpoint())
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Location<'a> {
+    base: &'a str,
+    kind: Kind,
+    id: &'a str,
 }
 
-/// The resource as it is answered. `body` is the record's, with the groups of a user if they are shown.
-pub(crate) fn show(record: &Record, mut body: Map<String, Value>, base: &str, shape: &Shape) -> Value {
-    if let Some(meta) = body.get_mut("meta").and_then(Value::as_object_mut) {
-        meta.insert("location".into(), location(base, record.kind, &record.id).into());
+impl<'a> Location<'a> {
+    pub(crate) fn new(base: &'a str, kind: Kind, id: &'a str) -> Self {
+        Self { base, kind, id }
     }
-    let listed = match record.kind {
-        Kind::User => "groups",
-        Kind::Group => "members",
-    };
-    if let Some(list) = body.get_mut(listed).and_then(Value::as_array_mut) {
-        for element in list {
-            link(element, base, record.kind);
+
+    /// That of the group or member that the element names, unless it brings its own.
+    fn of(element: &'a Map<String, Value>, base: &'a str, owner: Kind) -> Option<Self> {
+        let group = owner == Kind::User || element.get("type").and_then(Value::as_str) == Some("Group");
+        let kind = if group { Kind::Group } else { Kind::User };
+        if element.contains_key("$ref") {
+            return None;
+        }
+        Some(Self::new(base, kind, element.get("value")?.as_str()?))
+    }
+}
+
+impl fmt::Display for Location<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.base, self.kind.endpoint(), self.id)
+    }
+}
+
+impl Serialize for Location<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A resource as it is answered.
+#[derive(Debug)]
+pub(crate) struct Shown<'a> {
+    record: &'a Record,
+    /// Those of a user.
+    groups: Value,
+    base: &'a str,
+    shape: &'a Shape,
+}
+
+impl<'a> Shown<'a> {
+    pub(crate) fn new(
+        record: &'a Record,
+        groups: impl Iterator<Item = &'a Membership>,
+        base: &'a str,
+        shape: &'a Shape,
+    ) -> Self {
+        Self {
+            record,
+            groups: list(groups),
+            base,
+            shape,
         }
     }
-    Value::Object(shape.apply(record.kind, body))
 }
 
-/// Fills the `$ref` of a group or member.
-fn link(element: &mut Value, base: &str, of: Kind) {
-    let group = of == Kind::User || element.get("type").and_then(Value::as_str) == Some("Group");
-    let kind = if group { Kind::Group } else { Kind::User };
-    if let Some(object) = element.as_object_mut()
-        && !object.contains_key("$ref")
-        && let Some(id) = object.get("value").and_then(Value::as_str)
-    {
-        let url = location(base, kind, id);
-        object.insert("$ref".into(), url.into());
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = self.record.kind;
+        let part = |place, value, url| Part {
+            of: self,
+            place,
+            value,
+            url,
+        };
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in &self.record.body {
+            let (place, url) = match (name.as_str(), kind) {
+                ("meta", _) => (Place::core(name), Url::Own),
+                ("members", Kind::Group) => (Place::core(name), Url::Element),
+                _ => match kind.extension(name) {
+                    Some(schema) => (Place::from(Meaning::Extension(schema)), Url::No),
+                    None => (Place::core(name), Url::No),
+                },
+            };
+            if self.shape.leaves(place, value, url.name()) {
+                map.serialize_entry(name, &part(place, value, url))?;
+            }
+        }
+        let place = Place::core("groups");
+        let some = self.groups.as_array().is_some_and(|groups| !groups.is_empty());
+        if some && self.shape.leaves(place, &self.groups, Url::Element.name()) {
+            map.serialize_entry("groups", &part(place, &self.groups, Url::Element))?;
+        }
+        map.end()
+    }
+}
+
+/// Which URL is written into an object.
+#[derive(Debug, Clone, Copy)]
+enum Url {
+    No,
+    /// The resource's own, in `meta`.
+    Own,
+    /// That of the group or member that the element names.
+    Element,
+}
+
+impl Url {
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::No => None,
+            Self::Own => Some("location"),
+            Self::Element => Some("$ref"),
+        }
+    }
+}
+
+/// What is shown of one value.
+struct Part<'a> {
+    of: &'a Shown<'a>,
+    place: Place<'a>,
+    value: &'a Value,
+    url: Url,
+}
+
+impl Serialize for Part<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shape = self.of.shape;
+        let whole = shape.extent(&self.place) == Extent::Whole;
+        match (self.value, self.url) {
+            (value, Url::No) if whole => value.serialize(serializer),
+            (Value::Array(all), _) => {
+                let mut list = serializer.serialize_seq(None)?;
+                for value in all {
+                    if whole || shape.leaves(self.place, value, self.url.name()) {
+                        list.serialize_element(&Part { value, ..*self })?;
+                    }
+                }
+                list.end()
+            }
+            (Value::Object(object), url) => {
+                let mut map = serializer.serialize_map(None)?;
+                for (name, value) in object {
+                    let place = self.place.inside(name);
+                    if whole || shape.leaves(place, value, None) {
+                        let url = Url::No;
+                        map.serialize_entry(
+                            name,
+                            &Part {
+                                place,
+                                value,
+                                url,
+                                ..*self
+                            },
+                        )?;
+                    }
+                }
+                let Shown { record, base, .. } = *self.of;
+                let location = match url {
+                    Url::No => None,
+                    Url::Own => Some(Location::new(base, record.kind, &record.id)),
+                    Url::Element => Location::of(object, base, record.kind),
+                };
+                if let (Some(name), Some(location)) = (url.name(), location)
+                    && shape.extent(&self.place.inside(name)) == Extent::Whole
+                {
+                    map.serialize_entry(name, &location)?;
+                }
+                map.end()
+            }
+            (value, _) => value.serialize(serializer),
+        }
     }
 }

@@ -145,30 +145,25 @@ impl Record {
             body: attributes,
         };
         let now = now.to_string();
-        record.body.insert("meta".into(), json!({"created": now}));
-        record.seal(1, &now);
+        record.seal(1, Some(&now.clone().into()), &now);
         record
     }
 
     /// The next version with these attributes; `created` stays.
     pub(crate) fn next(&self, attributes: Map<String, Value>, now: Timestamp) -> Self {
         let mut record = Self {
+            kind: self.kind,
+            id: self.id.clone(),
+            version: self.version,
             body: attributes,
-            ..self.clone()
         };
         let created = self.body.get("meta").and_then(|meta| meta.get("created"));
-        record.body.insert("meta".into(), json!({"created": created}));
-        record.seal(self.version + 1, &now.to_string());
+        record.seal(self.version + 1, created, &now.to_string());
         record
     }
 
-    fn seal(&mut self, version: u64, now: &str) {
+    fn seal(&mut self, version: u64, created: Option<&Value>, now: &str) {
         self.version = version;
-        let created = self
-            .body
-            .get("meta")
-            .and_then(|meta| meta.get("created"))
-            .cloned();
         let mut schemas = vec![self.kind.schema().id];
         schemas.extend(
             self.kind
@@ -181,7 +176,7 @@ impl Record {
         body.insert("schemas".into(), json!(schemas));
         body.insert("id".into(), self.id.clone().into());
         for (name, value) in std::mem::take(&mut self.body) {
-            if !matches!(name.as_str(), "schemas" | "id" | "meta") {
+            if own(&name) {
                 body.insert(name, value);
             }
         }
@@ -197,14 +192,27 @@ impl Record {
 
     /// The attributes without `schemas`, `id` and `meta`.
     pub(crate) fn attributes(&self) -> Map<String, Value> {
-        let own = |name: &str| !matches!(name, "schemas" | "id" | "meta");
         let all = self.body.iter().filter(|(name, _)| own(name));
         all.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// Whether these are its attributes.
+    pub(crate) fn holds(&self, attributes: &Map<String, Value>) -> bool {
+        let mut all = self.body.iter().filter(|(name, _)| own(name));
+        let equal = all.try_fold(0, |count, (name, value)| {
+            (attributes.get(name) == Some(value)).then_some(count + 1)
+        });
+        equal == Some(attributes.len())
     }
 
     pub(crate) fn tag(&self) -> String {
         tag(self.version)
     }
+}
+
+/// Whether the client wrote it, and not the engine around it.
+fn own(name: &str) -> bool {
+    !matches!(name, "schemas" | "id" | "meta")
 }
 
 /// The weak entity tag of a version.

@@ -220,6 +220,13 @@ impl Kind {
         self.schema().attribute(name).or_else(common)
     }
 
+    /// The core and common attributes that every answer has.
+    pub(crate) fn always(self) -> impl Iterator<Item = &'static str> {
+        let all = COMMON.iter().chain(self.schema().attributes);
+        all.filter(|one| one.returned == Returned::Always)
+            .map(|one| one.name)
+    }
+
     pub(crate) fn resolve(self, name: &Name) -> Option<Meaning> {
         if let Some(schema) = self.extension(&name.whole()) {
             return Some(Meaning::Extension(schema));

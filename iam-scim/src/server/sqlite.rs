@@ -168,7 +168,7 @@ impl Store for SqliteStore {
         row.map(|row| record(kind, row)).transpose()
     }
 
-    async fn put(&self, record: Record, expected: Option<u64>) -> Result<(), StoreError> {
+    async fn put(&self, record: Arc<Record>, expected: Option<u64>) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let mut change = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let old = current(&mut change, record.kind, &record.id, expected).await?;

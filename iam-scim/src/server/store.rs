@@ -80,7 +80,7 @@ pub trait Store: Debug + Send + Sync {
     async fn get(&self, kind: Kind, id: &str) -> Result<Option<Arc<Record>>, StoreError>;
 
     /// Writes the record if the stored one has the `expected` version; `None` expects that there is none.
-    async fn put(&self, record: Record, expected: Option<u64>) -> Result<(), StoreError>;
+    async fn put(&self, record: Arc<Record>, expected: Option<u64>) -> Result<(), StoreError>;
 
     /// Deletes the record if it has the `expected` version.
     async fn delete(&self, kind: Kind, id: &str, expected: u64) -> Result<(), StoreError>;

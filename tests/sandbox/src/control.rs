@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::audit;
 use crate::clock::graph_time;
 use crate::faults::Fault;
 use crate::server::json_answer;
@@ -151,7 +152,7 @@ async fn clear_log(FromState(app): FromState<App>) -> Response {
 }
 
 async fn read_state(FromState(app): FromState<App>) -> Response {
-    json_answer(200, &app.lock().snapshot())
+    json_answer(200, &app.lock().caught_up().snapshot())
 }
 
 #[derive(Deserialize)]
@@ -205,7 +206,12 @@ fn signed(state: &mut State, wish: Mint) -> Result<String, String> {
         audience: wish.audience.as_deref().unwrap_or(GRAPH),
         roles: wish.roles.unwrap_or_else(|| state.client.roles.clone()),
     };
-    let claims = state.tokens.claims(&subject, &state.authority, state.clock.now());
+    let now = state.clock.now();
+    let claims = state.tokens.claims(&subject, &state.authority, now);
+    if let Some((id, _)) = &user {
+        let (app, resource) = (subject.app.to_owned(), subject.audience.to_owned());
+        audit::signed_in(&mut state.directory, id, &app, &resource, now);
+    }
     state
         .keys
         .sign(&claims)

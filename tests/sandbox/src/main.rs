@@ -30,6 +30,9 @@ struct Arguments {
     /// Enforce Graph's documented limits: resource units and writes
     #[arg(long)]
     throttle: bool,
+    /// Refuse notification URLs of plain http, as Graph does
+    #[arg(long)]
+    https_notifications: bool,
     /// Write every request and answer to this file as JSON lines, without secrets
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -54,7 +57,8 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         .port(arguments.port)
         .seed(arguments.seed)
         .people(arguments.people)
-        .throttling(arguments.throttle);
+        .throttling(arguments.throttle)
+        .https_notifications(arguments.https_notifications);
     if arguments.empty {
         builder = builder.empty();
     }

@@ -31,6 +31,35 @@ pub(crate) struct Throttling {
 struct Spent {
     units: Bucket,
     writes: Bucket,
+    /// Calls against the limits of a service of its own, by name.
+    calls: HashMap<&'static str, Bucket>,
+}
+
+/// The limits that some services have of their own: reports 5 calls in 10 s, `bulkUpload` 40 in 5 s and 6,000 in 24 h
+/// ("Troubleshoot inbound provisioning API issues").
+fn quotas(path: &[String]) -> &'static [(&'static str, Limit)] {
+    const fn calls(most: f64, seconds: f64) -> Limit {
+        Limit { most, seconds }
+    }
+    const REPORTS: &[(&str, Limit)] = &[("reports", calls(5.0, 10.0))];
+    const UPLOADS: &[(&str, Limit)] = &[
+        ("bulkUpload in 5 s", calls(40.0, 5.0)),
+        ("bulkUpload in a day", calls(6_000.0, 86_400.0)),
+    ];
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        [_, "auditLogs", ..] => REPORTS,
+        [
+            _,
+            "servicePrincipals",
+            _,
+            "synchronization",
+            "jobs",
+            _,
+            "bulkUpload",
+        ] => UPLOADS,
+        _ => &[],
+    }
 }
 
 /// What is missing from a bucket.
@@ -99,14 +128,26 @@ impl Throttling {
         &mut self,
         app: &str,
         units: u32,
-        write: bool,
+        (method, path): (&str, &[String]),
         users: usize,
         now: Timestamp,
     ) -> Standing {
+        let write = writes(method, path);
         let spent = self.spent.entry(app.to_owned()).or_default();
         let (units_share, units_wait) = spent.units.take(units.into(), limit(users), now);
         let (write_share, write_wait) = spent.writes.take(f64::from(u8::from(write)), WRITES, now);
-        let refused = if let Some(seconds) = write_wait.filter(|_| write) {
+        let own = quotas(path).iter().filter_map(|&(name, limit)| {
+            let bucket = spent.calls.entry(name).or_default();
+            bucket.take(1.0, limit, now).1
+        });
+        let own_wait = own.collect::<Vec<_>>().into_iter().max();
+        let refused = if let Some(seconds) = own_wait {
+            Some(Refused {
+                seconds,
+                scope: "ReadWrite",
+                reason: "CPULimitExceeded",
+            })
+        } else if let Some(seconds) = write_wait.filter(|_| write) {
             Some(Refused {
                 seconds,
                 scope: "Write",
@@ -132,7 +173,7 @@ impl Throttling {
 }
 
 /// Whether a request counts as a write: what only reads by POST does not.
-pub(crate) fn writes(method: &str, path: &[String]) -> bool {
+fn writes(method: &str, path: &[String]) -> bool {
     let reads = path.last().is_some_and(|last| {
         matches!(
             last.rsplit('.').next().unwrap_or_default(),
@@ -153,12 +194,17 @@ pub(crate) fn writes(method: &str, path: &[String]) -> bool {
 /// `path` are the decoded segments after the version.
 pub(crate) fn resource_units(method: &str, path: &[&str], query: &str) -> u32 {
     let read = method.eq_ignore_ascii_case("GET");
-    let mut units: i64 = match path {
+    // `microsoft.graph.checkMemberGroups` is `checkMemberGroups`.
+    let path: Vec<&str> = path
+        .iter()
+        .map(|segment| segment.trim_start_matches("microsoft.graph."))
+        .collect();
+    let mut units: i64 = match path.as_slice() {
         ["groups", _, "transitiveMembers", ..] if read => 5,
         [_, _, "isMemberOf" | "checkMemberGroups" | "checkMemberObjects"]
         | ["domains", _, "domainNameReferences"] => 4,
         ["subscribedSkus" | "contracts", ..] | ["groups", _, "members", ..] if read => 3,
-        ["directoryObjects", "getByIds" | "microsoft.graph.getByIds"] | [_, _, "getObjectsById"] => 3,
+        ["directoryObjects", "getByIds"] | [_, _, "getObjectsById"] => 3,
         ["users" | "applications"]
         | [
             "users",
@@ -214,6 +260,8 @@ mod tests {
         check("GET", &["groups", "1", "transitiveMembers"], "", 5);
         check("GET", &["users", "1", "memberOf"], "", 2);
         check("POST", &["users", "1", "checkMemberGroups"], "", 4);
+        check("POST", &["users", "1", "microsoft.graph.getMemberGroups"], "", 2);
+        check("POST", &["directoryObjects", "microsoft.graph.getByIds"], "", 3);
         check("GET", &["subscribedSkus"], "", 3);
     }
 }

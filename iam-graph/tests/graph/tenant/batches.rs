@@ -132,7 +132,10 @@ async fn a_name_that_is_taken_fails_its_own_operation_and_what_depends_on_it() {
         .enumerate()
         .filter_map(|(place, answer)| Some((place, answer.as_ref().err()?.kind())))
         .collect();
-    assert_eq!(failed, [(2, ErrorKind::AlreadyExists), (3, ErrorKind::Other)]);
+    assert_eq!(
+        failed,
+        [(2, ErrorKind::AlreadyExists), (3, ErrorKind::DependencyFailed)]
+    );
     assert_eq!(
         (tenant.count("J-1"), tenant.count("J-0"), tenant.count("J-2")),
         (0, 1, 1)

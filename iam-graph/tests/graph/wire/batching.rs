@@ -377,7 +377,7 @@ async fn what_depends_on_a_failure_is_not_sent_again() {
     let child = answers[1].as_ref().unwrap_err();
     assert_eq!(
         (child.code(), child.kind()),
-        (Some("FailedDependency"), ErrorKind::Other)
+        (Some("FailedDependency"), ErrorKind::DependencyFailed)
     );
     assert_eq!(answers[3].as_ref().unwrap_err().kind(), ErrorKind::Invalid);
     assert_eq!(graph.posts().await, 1);

@@ -1,8 +1,12 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::user;
-use crate::server::projection::{Shape, show};
-use crate::server::{Kind, Record};
+use crate::server::projection::{Shape, Shown};
+use crate::server::{Kind, Membership, Record};
+
+fn shown(record: &Record, shape: &Shape) -> Value {
+    serde_json::to_value(Shown::new(record, [].iter(), "http://x", shape)).unwrap()
+}
 
 /// The names of what is shown, sub-attributes behind a dot; `attributes` or, behind a minus, `excludedAttributes`.
 fn check(asked: &str, expect: &str) {
@@ -17,7 +21,7 @@ fn check(asked: &str, expect: &str) {
         None => Shape::new(Kind::User, &names(asked), &[]),
     };
     let record = Record::from_parts(Kind::User, "u1", 2, user());
-    let shown = show(&record, user(), "http://x", &shape);
+    let shown = shown(&record, &shape);
     let mut found = Vec::new();
     for (name, value) in shown.as_object().unwrap() {
         let name = if name.contains("enterprise") { "ext" } else { name };
@@ -38,12 +42,20 @@ fn shapes() {
     check("name.givenName", &always(" name.givenName"));
     check(
         "name.familyName,name.givenName",
-        &always(" name.familyName name.givenName"),
+        &always(" name.givenName name.familyName"),
     );
     check("name,name.givenName", &always(" name.givenName name.familyName"));
     check("emails.value,emails.type", &always(" emails.value emails.type"));
     check("nonsense", "schemas id");
     check("meta.location", &always(" meta.location"));
+    check("emails.display", "schemas id");
+    check("emails.primary", &always(" emails.primary"));
+    check(
+        "-externalId,userName,name,active,title,emails,addresses,meta.created,\
+         urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager,\
+         urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber",
+        &always(" meta.resourceType meta.lastModified meta.version meta.location"),
+    );
     check("password", "schemas id");
     check(
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber",
@@ -74,8 +86,8 @@ fn members_get_their_url() {
         "members": [{"value": "u"}, {"value": "h", "type": "Group"}, {"value": "k", "$ref": "kept"}],
     });
     let body = group.as_object().cloned().unwrap();
-    let record = Record::from_parts(Kind::Group, "g", 1, body.clone());
-    let shown = show(&record, body, "http://x", &Shape::All);
+    let record = Record::from_parts(Kind::Group, "g", 1, body);
+    let shown = shown(&record, &Shape::All);
     let urls: Vec<_> = shown["members"]
         .as_array()
         .unwrap()
@@ -83,4 +95,44 @@ fn members_get_their_url() {
         .map(|one| one["$ref"].as_str().unwrap())
         .collect();
     assert_eq!(urls, ["http://x/Users/u", "http://x/Groups/h", "kept"]);
+}
+
+#[test]
+fn urls_are_shown_and_left_out_like_all_else() {
+    let names = |all: &[&str]| all.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let body = json!({"id": "g", "displayName": "x", "members": [{"value": "u", "display": "U"}]});
+    let group = Record::from_parts(Kind::Group, "g", 1, body.as_object().cloned().unwrap());
+    let only = Shape::new(Kind::Group, &names(&["members.$ref"]), &[]);
+    let without = Shape::new(Kind::Group, &[], &names(&["members.$ref", "members.display"]));
+    assert_eq!(
+        shown(&group, &only),
+        json!({"id": "g", "members": [{"$ref": "http://x/Users/u"}]})
+    );
+    assert_eq!(
+        shown(&group, &without),
+        json!({"id": "g", "displayName": "x", "members": [{"value": "u"}]})
+    );
+
+    let user = Record::from_parts(
+        Kind::User,
+        "u",
+        1,
+        json!({"id": "u"}).as_object().cloned().unwrap(),
+    );
+    let groups = [Membership::new("u".into(), "g".into(), "Staff".into())];
+    let check = |shape: &Shape, due: Value| {
+        let shown = Shown::new(&user, groups.iter(), "http://x", shape);
+        assert_eq!(serde_json::to_value(shown).unwrap(), due, "{shape:?}");
+    };
+    let whole = json!({"value": "g", "display": "Staff", "type": "direct", "$ref": "http://x/Groups/g"});
+    check(&Shape::All, json!({"id": "u", "groups": [whole]}));
+    let some = names(&["groups.display", "groups.$ref"]);
+    let due = json!({"id": "u", "groups": [{"display": "Staff", "$ref": "http://x/Groups/g"}]});
+    check(&Shape::new(Kind::User, &some, &[]), due);
+    let due = json!({"id": "u", "groups": [{"value": "g", "type": "direct"}]});
+    check(&Shape::new(Kind::User, &[], &some), due);
+    check(
+        &Shape::new(Kind::User, &[], &names(&["groups"])),
+        json!({"id": "u"}),
+    );
 }
