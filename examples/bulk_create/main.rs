@@ -10,11 +10,7 @@
 //! (an employee id, of a row or of somebody in the tenant) may be empty or absent. Passwords are random, and nobody
 //! sees them: give people a temporary access pass.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)] // a program that talks to its user
-
-#[path = "../quickstart/connect.rs"]
-#[allow(dead_code, reason = "the quickstart needs more of a tenant")]
-mod connect;
+#![allow(clippy::print_stderr)] // a program that talks to its user
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -23,9 +19,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use iam_core::http::Response;
 use iam_core::{Error, ErrorKind, Result};
+use iam_examples::say;
+use iam_examples::tenant::Which;
 use iam_graph::GraphClient;
 use iam_graph::query::Filter;
 use iam_graph::users::{DirectoryObject, NewUser, UserPatch, mail_nickname, random_password};
+use iam_sandbox::Sandbox;
 use indicatif::{ProgressBar, ProgressStyle};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/accounts.csv");
@@ -37,9 +36,8 @@ struct Options {
     /// The CSV file [default: examples/data/accounts.csv]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The env file of a running sandbox [default: an embedded tenant that ends with the program]
-    #[arg(long, value_name = "FILE")]
-    sandbox: Option<PathBuf>,
+    #[command(flatten)]
+    which: Which,
 }
 
 /// One account to be made.
@@ -89,12 +87,15 @@ async fn main() -> ExitCode {
             } = summary;
             problems.sort_by_key(|problem| problem.line);
             for problem in &problems {
-                println!("line {} ({}): {}", problem.line, problem.name, problem.why);
+                say(format_args!(
+                    "line {} ({}): {}",
+                    problem.line, problem.name, problem.why
+                ));
             }
-            println!(
+            say(format_args!(
                 "{created} created, {there} there already, {linked} managers linked, {} problems",
                 problems.len()
-            );
+            ));
             if problems.is_empty() {
                 ExitCode::SUCCESS
             } else {
@@ -103,7 +104,7 @@ async fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("error: {}", error.chain());
-            ExitCode::from(2)
+            ExitCode::FAILURE
         }
     }
 }
@@ -112,11 +113,10 @@ async fn run(options: Options) -> Result<Summary> {
     let file = options.file.unwrap_or_else(|| DATA.into());
     let mut summary = Summary::default();
     let rows = read(&file, &mut summary.problems)?;
-    let tenant = connect::Tenant::open(options.sandbox.as_deref(), None).await?;
-    let client = tenant.client()?;
-    let mut accounts = known(&client, &rows).await?;
-    create(&client, &rows, &mut accounts, &mut summary).await?;
-    link(&client, &rows, &accounts, &mut summary).await?;
+    let tenant = options.which.open(Sandbox::builder()).await?;
+    let mut accounts = known(&tenant.client, &rows).await?;
+    create(&tenant.client, &rows, &mut accounts, &mut summary).await?;
+    link(&tenant.client, &rows, &accounts, &mut summary).await?;
     Ok(summary)
 }
 
@@ -316,13 +316,9 @@ async fn send(batch: iam_graph::Batch, what: &'static str) -> Vec<Result<Respons
 }
 
 fn problem(row: &Row, error: &Error) -> Problem {
-    let request = error
-        .request_id()
-        .map(|id| format!(", request-id {id}"))
-        .unwrap_or_default();
     Problem {
         line: row.line,
         name: row.name.clone(),
-        why: format!("{error}{request}"),
+        why: error.to_string(),
     }
 }

@@ -78,8 +78,14 @@ impl GraphClient {
     /// The same client on Graph's beta endpoint, which Microsoft may change at any time.
     #[must_use]
     pub fn beta(&self) -> Self {
+        let root = self.root.version("beta");
+        let line = Line {
+            root: root.clone(),
+            ..self.line.clone()
+        };
         Self {
-            root: self.root.version("beta"),
+            root,
+            line,
             ..self.clone()
         }
     }

@@ -152,11 +152,13 @@ fn record(
     };
     for (field, slot) in Field::all().zip(&mut row.texts) {
         let Some(raw) = cells[field.index()] else { continue };
-        *slot = match field {
-            Field::EmployeeId | Field::ManagerId => values::id(raw),
-            _ => values::text(raw, values::LONGEST_TEXT),
-        }
-        .map_err(|fault| Flaw::at(field, fault))?;
+        let is_id = matches!(field, Field::EmployeeId | Field::ManagerId);
+        *slot = match values::plain(raw) {
+            Some(plain) => Some(Cow::Borrowed(plain)),
+            None if raw.is_empty() => None,
+            None if is_id => values::id(raw).map_err(|fault| Flaw::at(field, fault))?,
+            None => values::text(raw, values::LONGEST_TEXT).map_err(|fault| Flaw::at(field, fault))?,
+        };
     }
     let Some(key) = row.text(Field::EmployeeId) else {
         let fault = Fault::new("missing_key", "expected the worker id, found nothing");

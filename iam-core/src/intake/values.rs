@@ -38,18 +38,6 @@ pub(super) const LONGEST_TEXT: usize = 256;
 
 /// The text without surrounding blanks, in Unicode's composed form (NFC); `None` when nothing is left.
 pub(super) fn text(raw: &str, longest: usize) -> Checked<Option<Cow<'_, str>>> {
-    if is_plain(raw.as_bytes()) {
-        let padded = |end: Option<&u8>| end == Some(&b' ');
-        let trimmed = match raw.as_bytes() {
-            bytes if padded(bytes.first()) || padded(bytes.last()) => raw.trim_matches(' '),
-            _ => raw,
-        };
-        return match trimmed.len() {
-            0 => Ok(None),
-            length if length > longest => Err(too_long(longest, length)),
-            _ => Ok(Some(Cow::Borrowed(trimmed))),
-        };
-    }
     let trimmed = raw.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'));
     if trimmed.is_empty() {
         return Ok(None);
@@ -73,8 +61,18 @@ pub(super) fn text(raw: &str, longest: usize) -> Checked<Option<Cow<'_, str>>> {
     }
 }
 
-/// Whether all bytes are visible ASCII or blanks. Most texts are, and tables have millions of them: eight bytes are
-/// looked at together.
+/// The text itself where it needs no more than a look: visible ASCII without surrounding blanks, as long as an id may
+/// be. Most texts are, and tables have millions of them. Of any other, [`text`] and [`id`] tell.
+#[inline]
+pub(super) fn plain(raw: &str) -> Option<&str> {
+    let bytes = raw.as_bytes();
+    let (first, last) = (bytes.first()?, bytes.last()?);
+    let whole = *first != b' ' && *last != b' ' && bytes.len() <= LONGEST_ID;
+    (whole && is_plain(bytes)).then_some(raw)
+}
+
+/// Whether all bytes are visible ASCII or blanks; eight are looked at together.
+#[inline]
 fn is_plain(bytes: &[u8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = ONES * 0x80;
@@ -402,6 +400,27 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_plain_is_the_text_and_an_id() {
+        for raw in ["W-1", "a b", "~", "Registered Nurse", &"9".repeat(64)] {
+            assert_eq!(plain(raw), Some(raw));
+            check(text(raw, LONGEST_TEXT), Ok(Some(raw.into())));
+            check(id(raw), Ok(Some(raw.into())));
+        }
+        for raw in [
+            "",
+            " a",
+            "a ",
+            "\ta",
+            "a\u{7f}",
+            "é",
+            "a\u{200b}",
+            &"9".repeat(65),
+        ] {
+            assert_eq!(plain(raw), None, "{raw:?}");
         }
     }
 

@@ -209,7 +209,7 @@ fn response(one: Answer<'_>, envelope: &Response) -> Response {
         headers.map(|(name, value)| (name, text(value))).collect(),
         Vec::new(),
     );
-    for name in ["request-id", "date"] {
+    for name in ["request-id", "client-request-id", "date"] {
         if let (None, Some(value)) = (response.header(name), envelope.header(name)) {
             response.headers.push((name.to_owned(), value.to_owned()));
         }
@@ -458,6 +458,12 @@ mod tests {
             Error::new(OutcomeUnknown, "x").with_code("broken"),
             [(Unavailable, broken), (OutcomeUnknown, broken)],
         );
+        let named = Error::new(Denied, "x")
+            .with_client_request_id("c-1")
+            .with_request_id("r-1");
+        let found = open(&[&read], Err(named)).unwrap();
+        let said = found[0].as_ref().unwrap_err().to_string();
+        assert_eq!(said, "probe: x (request-id r-1, client-request-id c-1)");
         check(
             Error::new(Unavailable, "x").with_code("connect"),
             [(Unavailable, Some("connect")); 2],

@@ -3,11 +3,11 @@
 //! It stands below retry and budget, so that each request is paid for, repeated and mapped to an error as if it had
 //! been sent by itself. A request that finds nobody else is sent at once, and as it is. At most two batches that
 //! are not full are on their way at a time, so that what comes meanwhile gathers. Where the service answers faster
-//! than requests come, so that none would ever meet, a batch waits a moment for those who are [expected](Queue::expect)
-//! and no longer than until they are all there. Urgent requests never wait, and never share a batch with others.
+//! than requests come, so that none would ever meet, a batch waits for those who are [expected](Queue::expect): until
+//! they are all there, and no longer than an answer takes. Urgent requests never wait, and never share a batch with others.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,8 +26,9 @@ const PARTIAL: usize = 2;
 const FLIGHTS: usize = 8;
 /// How often others get to say theirs before a batch leaves.
 const TURNS: usize = 3;
-/// How long a batch waits for who is expected: less than the service takes to answer.
-const MOMENT: Duration = Duration::from_millis(30);
+/// A batch waits for who is expected no longer than the service took to answer last time, within these.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(10);
 
 /// Joins concurrent requests.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub(crate) struct Queue {
     lanes: Arc<Mutex<BTreeMap<Priority, Lane>>>,
     /// How many are at work who may send something any moment.
     expected: Arc<AtomicUsize>,
+    /// How many microseconds the service took to answer last time.
+    took: Arc<AtomicU64>,
     /// Everybody who is expected has come.
     complete: Arc<Notify>,
 }
@@ -75,6 +78,7 @@ impl Queue {
             clock,
             lanes: Arc::default(),
             expected: Arc::default(),
+            took: Arc::default(),
             complete: Arc::default(),
         }
     }
@@ -88,6 +92,12 @@ impl Queue {
     /// How many make a batch that need not wait.
     fn enough(&self) -> usize {
         self.expected.load(Ordering::Relaxed).clamp(1, MOST)
+    }
+
+    /// How long to wait for others.
+    fn moment(&self) -> Duration {
+        let took = Duration::from_micros(self.took.load(Ordering::Relaxed));
+        took.clamp(SHORTEST, LONGEST)
     }
 
     /// Whether to wait for others, because nothing that is on its way gives them the time to come.
@@ -142,7 +152,7 @@ impl Seat {
         let clock = self.queue.clock.clone();
         let mut moment = None;
         while self.queue.is_early(self.priority) {
-            let moment = moment.get_or_insert_with(|| clock.sleep(MOMENT));
+            let moment = moment.get_or_insert_with(|| clock.sleep(self.queue.moment()));
             tokio::select! {
                 () = moment => break,
                 () = self.queue.complete.notified() => {}
@@ -156,7 +166,11 @@ impl Seat {
             .map(|waiting| ((waiting.request, None), waiting.answer))
             .unzip();
         if !requests.is_empty() {
+            let start = self.queue.clock.now();
             let answers = self.queue.line.fly(&requests).await;
+            let took = self.queue.clock.now().duration_since(start).as_micros();
+            let took = u64::try_from(took).unwrap_or_default();
+            self.queue.took.store(took, Ordering::Relaxed);
             for (sender, answer) in senders.into_iter().zip(answers) {
                 // Whoever has gone away does not hear of it.
                 let _ = sender.send(answer);

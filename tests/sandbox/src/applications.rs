@@ -13,7 +13,7 @@ use crate::errors::Fail;
 use crate::schema::Access::{Fixed, Shown};
 use crate::schema::Edm::{Bool, Complex, Complexes, Instant, Text, Texts};
 use crate::schema::{Kind, Property, p};
-use crate::{credentials, deleted, directory_query, service_principals};
+use crate::{credentials, deleted, directory_query, relations, service_principals};
 
 /// "application resource type".
 pub(crate) const PROPERTIES: &[Property] = &[
@@ -334,9 +334,9 @@ pub(crate) fn none_enabled_gone(before: Option<&Value>, after: &Value) -> Result
 /// `owners` and `owners/$ref` of an application or a service principal.
 pub(crate) fn owners(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Outcome {
     match (rest, call.method.as_str()) {
-        ([], "GET") => {
+        (_, "GET") => {
             let found = directory.objects_of(directory.owners.targets(id));
-            directory_query::mixed(directory, call, found)
+            relations::answer(directory, call, found, rest)
         }
         (["$ref"], "POST") => {
             let owner = directory.seen(call, None, &call.reference()?)?;

@@ -373,6 +373,8 @@ impl Property {
     pub(crate) fn absent(&self) -> Value {
         match self.edm {
             Texts | Complexes => Value::Array(Vec::new()),
+            // Not nullable.
+            Bool if self.name == "appRoleAssignmentRequired" => Value::Bool(false),
             // Kept outside the directory, where an instant is never null.
             Instant if matches!(self.name, "birthday" | "hireDate") => "0001-01-01T00:00:00Z".into(),
             // "onPremisesExtensionAttributes resource type": all fifteen are there always.

@@ -12,7 +12,7 @@ use crate::errors::Fail;
 use crate::schema::Access::{Fixed, Shown};
 use crate::schema::Edm::{Bool, Complex, Complexes, Instant, Text, Texts};
 use crate::schema::{Kind, Property, p};
-use crate::{app_roles, credentials, deleted, directory_query, relations};
+use crate::{app_roles, credentials, deleted, directory_objects, directory_query, relations};
 
 /// "servicePrincipal resource type".
 pub(crate) const PROPERTIES: &[Property] = &[
@@ -91,6 +91,9 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
         (["transitiveMemberOf", rest @ ..], _) => {
             let found = relations::transitive_member_of(directory, id);
             relations::answer(directory, call, found, rest)
+        }
+        ([action], "POST") if directory_objects::is_action(action) => {
+            directory_objects::act(directory, call, id, action)
         }
         (["addPassword"], "POST") => credentials::add(directory, call, id),
         (["removePassword"], "POST") => credentials::remove(directory, call, id),

@@ -460,4 +460,14 @@ async fn other_hosts_and_versions_do_not_travel_in_the_envelope() {
     let envelopes = graph.envelopes().await;
     let urls: Vec<&Value> = envelopes.iter().flatten().map(|item| &item["url"]).collect();
     assert_eq!(urls, ["/users", "/groups"]);
+    // A client of the other version has envelopes of its own.
+    let client = graph.client.beta();
+    let mut batch = client.batch();
+    for path in ["/users", "/groups"] {
+        batch.add(client.build(Method::Get, path, "probe"));
+    }
+    assert_eq!(statuses(&send(batch).await), [200; 2]);
+    let sent = graph.server.received_requests().await.unwrap();
+    assert_eq!(sent.last().unwrap().url.path(), "/beta/$batch");
+    assert_eq!(graph.envelopes().await.last().unwrap()[1]["url"], "/groups");
 }

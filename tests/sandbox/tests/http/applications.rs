@@ -267,6 +267,15 @@ async fn owners_and_secrets_are_added_and_removed() {
         .check(&format!("POST {owners}/$ref"), tenant.link(&ann), 400, "'owners'")
         .await;
     assert_eq!(tenant.get(&owners).await.column("id"), [ann.as_str()]);
+    let users = tenant
+        .get(&format!("{owners}/microsoft.graph.user?$select=id"))
+        .await;
+    assert_eq!(users.column("id"), [ann.as_str()]);
+    let others = tenant.get(&format!("{owners}/graph.servicePrincipal")).await;
+    assert!(others.values().is_empty());
+    assert_eq!(tenant.eventual(&format!("{owners}/$count")).await.text, "1");
+    let references = tenant.get(&format!("{owners}/$ref")).await;
+    assert!(references.column("@odata.id")[0].ends_with(&ann));
     let expanded = tenant
         .get(&format!("/applications/{id}?$expand=owners($select=id)"))
         .await;

@@ -37,6 +37,14 @@ async fn a_service_principal_is_made_once_from_its_application() {
         .check(post, unknown, 400, "NoBackingApplicationObject")
         .await;
 
+    let group = tenant.security_group("robots", json!({})).await;
+    let join = format!("POST /groups/{group}/members/$ref");
+    tenant.check(&join, tenant.link(id), 204, "").await;
+    let ask = format!("POST /servicePrincipals/{id}/getMemberGroups");
+    let found = tenant
+        .check(&ask, json!({ "securityEnabledOnly": false }), 200, "")
+        .await;
+    assert_eq!(found.body["value"], json!([group]));
     let key = format!("/servicePrincipals(appId='{app}')");
     tenant
         .check(
@@ -101,6 +109,10 @@ async fn the_client_and_its_permissions_are_there() {
     let held = tenant
         .get(&format!("/servicePrincipals(appId='{app}')/appRoleAssignments"))
         .await;
+    let open = tenant
+        .get("/servicePrincipals?$filter=appRoleAssignmentRequired eq false")
+        .await;
+    assert!(open.column("appId").contains(&app), "never set is false");
     let held: Vec<&Value> = held.values().iter().map(|row| &row["appRoleId"]).collect();
     assert!(held.contains(&&id("User.ReadWrite.All")) && !held.contains(&&id("Directory.Read.All")));
 
