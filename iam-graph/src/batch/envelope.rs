@@ -474,4 +474,15 @@ mod tests {
         );
         check(Error::new(Denied, "x"), [(Denied, None); 2]);
     }
+
+    #[test]
+    fn an_error_that_met_all_names_the_ids_to_each() {
+        let error = Error::new(Unavailable, "no").with_status(503);
+        let error = error.with_request_id("r-1").with_client_request_id("c-1");
+        let own = super::share(&error, &get("/users/1"));
+        assert_eq!(
+            own.to_string(),
+            "probe: no (503, request-id r-1, client-request-id c-1)"
+        );
+    }
 }
