@@ -49,7 +49,6 @@ mod sandbox;
 mod schedules;
 mod schema;
 mod scim;
-mod scim_mapping;
 mod seats;
 mod seed;
 mod server;

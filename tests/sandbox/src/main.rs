@@ -11,6 +11,7 @@ use iam_sandbox::Sandbox;
 /// A stateful Microsoft Entra tenant on a loopback port: token endpoint, Microsoft Graph, Azure Resource Manager, SCIM.
 #[derive(Debug, Parser)]
 #[command(version, about)]
+#[allow(clippy::struct_excessive_bools)] // each is a flag of its own
 struct Arguments {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 0)]

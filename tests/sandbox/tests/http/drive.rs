@@ -142,12 +142,10 @@ async fn a_manager_is_invited_changed_and_removed() {
         .await;
     // A permission that has run out is gone.
     let mut short = invite.clone();
-    short["expirationDateTime"] = (tenant.sandbox.now() + Duration::from_secs(60))
-        .to_string()
-        .into();
+    short["expirationDateTime"] = (tenant.sandbox.now() + Duration::from_mins(1)).to_string().into();
     tenant.check(&what, short, 200, "").await;
     assert_eq!(tenant.get(&permissions).await.values().len(), 2);
-    tenant.sandbox.advance(Duration::from_secs(120));
+    tenant.sandbox.advance(Duration::from_mins(2));
     assert_eq!(tenant.get(&permissions).await.values().len(), 1);
 
     let before = tenant.sandbox.state()["mailbox"].as_array().unwrap().len();

@@ -26,6 +26,7 @@ mod owners;
 mod program;
 mod provisioning;
 mod queries;
+mod receiver;
 mod roles;
 mod scim;
 mod service_principals;

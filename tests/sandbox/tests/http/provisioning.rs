@@ -259,7 +259,7 @@ async fn a_paused_job_keeps_what_it_has() {
         .await;
     let body = bulk(json!([operation("1", json!({}))]));
     assert_eq!(send(&tenant, "application/scim+json", &body).await.status, 202);
-    tenant.sandbox.advance(Duration::from_secs(600));
+    tenant.sandbox.advance(Duration::from_mins(10));
     assert!(tenant.sandbox.user("1").is_none());
     assert_eq!(tenant.get(&job).await.body["status"]["code"], "Paused");
     tenant

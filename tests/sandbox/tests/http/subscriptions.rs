@@ -1,121 +1,23 @@
 //! Subscriptions and change notifications ("Create subscription", "Receive change notifications through webhooks",
 //! "Set up change notifications that include resource data").
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::cipher::{AES_256, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
 use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey};
-use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use iam_sandbox::Sandbox;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 
+use crate::receiver::{Manner, Receiver, moment};
 use crate::{Reply, Tenant};
 
-/// How a receiver behaves.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Manner {
-    Good,
-    /// Echoes as JSON.
-    WrongKind,
-    /// Echoes something else.
-    WrongToken,
-    Missing,
-}
-
-/// A receiver of notifications on loopback.
-struct Receiver {
-    url: String,
-    inbox: Inbox,
-}
-
-#[derive(Clone)]
-struct Inbox {
-    manner: Arc<Mutex<Manner>>,
-    tokens: Arc<Mutex<Vec<String>>>,
-    bodies: Arc<Mutex<Vec<Value>>>,
-    failures: Arc<Mutex<usize>>,
-}
-
-async fn receive(
-    State(inbox): State<Inbox>,
-    Query(query): Query<HashMap<String, String>>,
-    body: Bytes,
-) -> Response {
-    if let Some(token) = query.get("validationToken") {
-        inbox.tokens.lock().unwrap().push(token.clone());
-        let kind = |kind: &'static str, text: String| ([(header::CONTENT_TYPE, kind)], text).into_response();
-        return match *inbox.manner.lock().unwrap() {
-            Manner::Good => kind("text/plain", token.clone()),
-            Manner::WrongKind => kind("application/json", token.clone()),
-            Manner::WrongToken => kind("text/plain", token.to_uppercase()),
-            Manner::Missing => StatusCode::NOT_FOUND.into_response(),
-        };
-    }
-    let mut failures = inbox.failures.lock().unwrap();
-    if *failures > 0 {
-        *failures -= 1;
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    }
-    inbox
-        .bodies
-        .lock()
-        .unwrap()
-        .push(serde_json::from_slice(&body).unwrap());
-    StatusCode::ACCEPTED.into_response()
-}
-
-impl Receiver {
-    async fn start() -> Self {
-        let inbox = Inbox {
-            manner: Arc::new(Mutex::new(Manner::Good)),
-            tokens: Arc::default(),
-            bodies: Arc::default(),
-            failures: Arc::default(),
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let router = axum::Router::new()
-            .route("/hook", axum::routing::post(receive))
-            .with_state(inbox.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, inbox }
-    }
-
-    /// Waits for so many notifications and takes them.
-    async fn items(&self, count: usize) -> Vec<Value> {
-        for _ in 0..400 {
-            let found: Vec<Value> = {
-                let bodies = self.inbox.bodies.lock().unwrap();
-                bodies
-                    .iter()
-                    .flat_map(|body| body["value"].as_array().unwrap().clone())
-                    .collect()
-            };
-            if found.len() >= count {
-                self.inbox.bodies.lock().unwrap().clear();
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!(
-            "{:?} instead of {count} notifications",
-            self.inbox.bodies.lock().unwrap()
-        );
-    }
-}
-
 async fn subscribe(tenant: &Tenant, receiver: &Receiver, more: Value) -> Reply {
-    let until = tenant.sandbox.now() + Duration::from_secs(7_200);
+    let until = tenant.sandbox.now() + Duration::from_hours(2);
     let mut body = json!({
         "changeType": "updated,deleted", "notificationUrl": receiver.url, "resource": "users",
         "expirationDateTime": until.to_string(), "clientState": "secret",
@@ -187,7 +89,7 @@ async fn a_url_that_answers_is_told_of_changes() {
         .check(&format!("DELETE /subscriptions/{id}"), Value::Null, 204, "")
         .await;
     tenant.hire("bob", json!({})).await;
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    moment(150).await;
     assert!(receiver.inbox.bodies.lock().unwrap().is_empty());
     tenant
         .check(
@@ -286,19 +188,19 @@ async fn a_subscription_is_renewed_warned_of_its_end_and_ends() {
     let again = format!("POST /subscriptions/{id}/reauthorize");
     tenant.check(&again, Value::Null, 204, "").await;
 
-    tenant.sandbox.advance(Duration::from_secs(31 * 60));
+    tenant.sandbox.advance(Duration::from_mins(31));
     let warning = receiver.items(1).await;
     assert_eq!(warning[0]["lifecycleEvent"], "reauthorizationRequired");
     assert_eq!(
         (&warning[0]["subscriptionId"], &warning[0]["clientState"]),
         (&json!(id), &json!("secret"))
     );
-    tenant.sandbox.advance(Duration::from_secs(15 * 60));
+    tenant.sandbox.advance(Duration::from_mins(15));
     tenant
         .check(&format!("GET /subscriptions/{id}"), Value::Null, 404, "")
         .await;
     tenant.hire("ann", json!({})).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    moment(100).await;
     assert!(receiver.inbox.bodies.lock().unwrap().is_empty());
 }
 
@@ -314,11 +216,11 @@ async fn what_is_not_taken_is_sent_again() {
             if *receiver.inbox.failures.lock().unwrap() == left {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            moment(10).await;
         }
         assert_eq!(*receiver.inbox.failures.lock().unwrap(), left);
         assert!(receiver.inbox.bodies.lock().unwrap().is_empty());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        moment(50).await;
         tenant.sandbox.advance(Duration::from_secs(25));
     }
     assert_eq!(receiver.items(1).await[0]["resourceData"]["id"], ann);
@@ -423,7 +325,7 @@ async fn resource_data_comes_encrypted_with_proof_of_origin() {
             reply.text
         );
     }
-    let day = (tenant.sandbox.now() + Duration::from_secs(1_500 * 60)).to_string();
+    let day = (tenant.sandbox.now() + Duration::from_hours(25)).to_string();
     wish["expirationDateTime"] = day.into();
     let reply = subscribe(&tenant, &receiver, wish.clone()).await;
     assert!(reply.message().contains("1440 minutes"), "{}", reply.text);
@@ -445,7 +347,7 @@ async fn resource_data_comes_encrypted_with_proof_of_origin() {
         if let Some(body) = receiver.inbox.bodies.lock().unwrap().pop() {
             break body;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        moment(10).await;
     };
     assert!(!body.to_string().contains("Hush"));
     let item = &body["value"][0];
@@ -466,8 +368,8 @@ async fn resource_data_comes_encrypted_with_proof_of_origin() {
     .unwrap();
     let vector: [u8; 16] = key[..16].try_into().unwrap();
     let cipher = PaddedBlockDecryptingKey::cbc_pkcs7(UnboundCipherKey::new(&AES_256, key).unwrap()).unwrap();
-    let context = DecryptionContext::Iv128(FixedLength::from(vector));
-    let plain: Value = serde_json::from_slice(cipher.decrypt(&mut data, context).unwrap()).unwrap();
+    let vector = DecryptionContext::Iv128(FixedLength::from(vector));
+    let plain: Value = serde_json::from_slice(cipher.decrypt(&mut data, vector).unwrap()).unwrap();
     assert_eq!(plain["subject"], "Hush");
     assert_eq!(
         plain["from"]["emailAddress"]["address"],
