@@ -100,11 +100,11 @@ impl Queue {
         took.clamp(SHORTEST, LONGEST)
     }
 
-    /// Whether to wait for others, because nothing that is on its way gives them the time to come.
+    /// Whether to wait for others, who may come any moment.
     fn is_early(&self, priority: Priority) -> bool {
         let mut lanes = self.lanes();
         let lane = lanes.entry(priority).or_default();
-        priority != Priority::High && lane.flying == 0 && lane.waiting.len() < self.enough()
+        priority != Priority::High && lane.waiting.len() < self.enough()
     }
 
     fn lanes(&self) -> MutexGuard<'_, BTreeMap<Priority, Lane>> {
