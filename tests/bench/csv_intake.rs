@@ -30,30 +30,40 @@ impl Rows {
     }
 }
 
-impl Read for Rows {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.at == self.line.len() {
-            if self.next == ROWS {
-                return Ok(0);
-            }
-            let n = self.next;
-            self.line = format!(
-                "W-{n},Łukasz {n},O'Brien-{},\"Clinical, Ward {}\",Registered Nurse,Sydney,AU,Australia/Sydney,\
-                 Employee,CLN-{},Contoso Health Pty Ltd,W-{},2026-10-{:02},,Active,Yes,No\n",
-                n % 977,
-                n % 13,
-                n % 400,
-                n / 10,
-                n % 28 + 1,
-            )
-            .into_bytes();
-            self.at = 0;
-            self.next += 1;
+impl Rows {
+    /// Makes the next row; whether there was one.
+    fn advance(&mut self) -> bool {
+        if self.next == ROWS {
+            return false;
         }
-        let length = buffer.len().min(self.line.len() - self.at);
-        buffer[..length].copy_from_slice(&self.line[self.at..self.at + length]);
-        self.at += length;
-        Ok(length)
+        let n = self.next;
+        self.line = format!(
+            "W-{n},Łukasz {n},O'Brien-{},\"Clinical, Ward {}\",Registered Nurse,Sydney,AU,Australia/Sydney,\
+             Employee,CLN-{},Contoso Health Pty Ltd,W-{},2026-10-{:02},,Active,Yes,No\n",
+            n % 977,
+            n % 13,
+            n % 400,
+            n / 10,
+            n % 28 + 1,
+        )
+        .into_bytes();
+        self.at = 0;
+        self.next += 1;
+        true
+    }
+}
+
+impl Read for Rows {
+    /// Fills the buffer, as a file does.
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() && (self.at < self.line.len() || self.advance()) {
+            let length = (buffer.len() - filled).min(self.line.len() - self.at);
+            buffer[filled..filled + length].copy_from_slice(&self.line[self.at..self.at + length]);
+            self.at += length;
+            filled += length;
+        }
+        Ok(filled)
     }
 }
 
