@@ -48,7 +48,7 @@ impl Tenant {
     async fn embedded(people: Option<usize>) -> Result<Self> {
         let mut sandbox = Sandbox::builder();
         if let Some(people) = people {
-            for product in ["SPE_E3", "POWER_BI_PRO"] {
+            for product in ["SPE_E3", "POWER_BI_PRO", "FLOW_FREE"] {
                 sandbox = sandbox.seats(product, people + 500);
             }
         }

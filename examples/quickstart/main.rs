@@ -20,7 +20,7 @@ use clap::{Parser, ValueEnum};
 use iam_core::clock::Clock;
 use iam_core::engine::{Engine, Progress};
 use iam_core::intake::{FlatIntake, Reject};
-use iam_core::journal::SqliteJournal;
+use iam_core::journal::{Journal, SqliteJournal};
 use iam_core::policy::Document;
 use iam_core::target::Target;
 use iam_core::{Error, ErrorKind, Result};
@@ -48,10 +48,11 @@ struct Options {
     /// Show the plan, change nothing
     #[arg(long)]
     dry_run: bool,
-    /// An HR file, JSON or CSV by content; may be given several times [default: the example data]
+    /// An HR file: CSV, JSON, SCIM or Workday's XML, by content; may be given several times [default: the example data]
     #[arg(long, value_name = "FILE")]
     feed: Vec<PathBuf>,
-    /// Generate a company of so many hires, instead of the example data
+    /// Generate a company of so many people, instead of the example data: an export as it stands, and the next
+    /// one, with those who moved, left and joined
     #[arg(long, value_name = "N", conflicts_with = "feed", value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     people: Option<usize>,
     /// The policy [default: examples/data/policy.toml]
@@ -131,12 +132,13 @@ async fn run(options: &Options) -> Result<Story> {
     };
     let temporary =
         tempfile::tempdir().map_err(|source| io_error("a temporary folder cannot be made", source))?;
-    let feeds = feeds(options, temporary.path())?;
     let journal = options
         .journal
         .clone()
         .unwrap_or_else(|| temporary.path().join("journal.sqlite"));
     let journal = Arc::new(SqliteJournal::open(&journal, &tenant.id).await?);
+    let known = !journal.people(None, 1).await?.is_empty();
+    let rounds = rounds(options, temporary.path(), known)?;
     let client = tenant.client()?;
     let mut engine = Engine::builder(journal.clone(), policy.clone())
         .target(Arc::new(GraphTarget::new(client.clone())))
@@ -150,32 +152,34 @@ async fn run(options: &Options) -> Result<Story> {
     let engine = engine.build();
 
     let mut story = Story::new(&tenant, clock.now());
-    screen.opening(&story, &feeds);
-    for feed in &feeds {
-        read_feed(&engine, feed, &mut story).await?;
-    }
-    screen.rejects(&story);
+    screen.opening(&story, &rounds);
+    for feeds in &rounds {
+        for feed in feeds {
+            read_feed(&engine, feed, &mut story).await?;
+        }
+        screen.rejects(&story, feeds.len());
 
-    let preview = engine.plan().await?;
-    screen.plan(&preview);
-    story.planned(&preview);
-    if options.only_look() {
-        screen.dry_run(&story);
-        screen.finish(&story);
-        return Ok(story);
-    }
+        let preview = engine.plan().await?;
+        screen.plan(&preview);
+        story.planned(&preview);
+        if options.only_look() {
+            screen.dry_run(&story, rounds.len());
+            screen.finish(&story);
+            return Ok(story);
+        }
 
-    let bar = progress_bar(&screen, preview.steps());
-    let ran = engine
-        .run(&|progress| {
-            if let Progress::Step(step, _) = progress {
-                bar.set_message(step.person.to_string());
-                bar.inc(1);
-            }
-        })
-        .await;
-    bar.finish_and_clear();
-    story.ran(ran?);
+        let bar = progress_bar(&screen, preview.steps());
+        let ran = engine
+            .run(&|progress| {
+                if let Progress::Step(step, _) = progress {
+                    bar.set_message(step.person.to_string());
+                    bar.inc(1);
+                }
+            })
+            .await;
+        bar.finish_and_clear();
+        story.ran(ran?);
+    }
     screen.summary(&story);
 
     // A client of its own, so that nothing which the run remembers can prove the run.
@@ -189,16 +193,21 @@ async fn run(options: &Options) -> Result<Story> {
     Ok(story)
 }
 
-/// The HR files: those given, the generated one, or the example data.
-fn feeds(options: &Options, folder: &Path) -> Result<Vec<PathBuf>> {
+/// The HR files: those given, the generated ones, or the example data. What one round brings is carried out before
+/// the next one is read. A journal that knows the company already is only told the latest.
+fn rounds(options: &Options, folder: &Path, known: bool) -> Result<Vec<Vec<PathBuf>>> {
     if let Some(people) = options.people {
-        return Ok(vec![company::write(folder, people)?]);
+        let exports = company::write(folder, people)?.map(|export| vec![export]);
+        return Ok(exports.into_iter().skip(usize::from(known)).collect());
     }
     if !options.feed.is_empty() {
-        return Ok(options.feed.clone());
+        return Ok(vec![options.feed.clone()]);
     }
     let data = PathBuf::from(DATA);
-    Ok(vec![data.join("workday_feed.json"), data.join("new_hires.csv")])
+    Ok(vec![vec![
+        data.join("workday_feed.json"),
+        data.join("new_hires.csv"),
+    ]])
 }
 
 fn read_policy(path: &Path) -> Result<Document> {
@@ -227,7 +236,7 @@ async fn read_feed(engine: &Engine, path: &Path, story: &mut Story) -> Result<()
         .accept_from(Box::new(FlatIntake::new()), input, |reject| rejects.push(reject))
         .await
         .map_err(wrong)?;
-    story.read(path, reading, rejects);
+    story.read(path, &reading, rejects);
     Ok(())
 }
 

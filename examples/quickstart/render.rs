@@ -46,15 +46,18 @@ impl Screen {
         self.line(Style::new().bold().apply_to(text).to_string());
     }
 
-    pub(crate) fn opening(&self, story: &Story, feeds: &[PathBuf]) {
-        let feeds: Vec<String> = feeds.iter().map(|feed| feed.display().to_string()).collect();
+    pub(crate) fn opening(&self, story: &Story, rounds: &[Vec<PathBuf>]) {
+        let feeds = rounds.iter().flatten();
+        let feeds: Vec<String> = feeds.map(|feed| feed.display().to_string()).collect();
         self.line(format!("Tenant {} at {}", story.tenant, story.graph));
         self.line(format!("As of {:.0}, from {}", story.now, feeds.join(", ")));
     }
 
-    pub(crate) fn rejects(&self, story: &Story) {
+    /// The files that were read last, so many of them.
+    pub(crate) fn rejects(&self, story: &Story, files: usize) {
         self.title("HR");
-        for (file, reading, _) in &story.readings {
+        let latest = &story.readings[story.readings.len().saturating_sub(files)..];
+        for (file, reading, _) in latest {
             let summary = &reading.summary;
             self.line(format!(
                 "{file}: {} rows, {} records ({} new, {} unchanged), {} rejected",
@@ -66,7 +69,10 @@ impl Screen {
             ));
         }
         let red = Style::new().red();
-        for (file, reject) in story.rejects() {
+        let rejects = latest
+            .iter()
+            .flat_map(|(file, _, rejects)| rejects.iter().map(move |reject| (file, reject)));
+        for (file, reject) in rejects {
             let person = reject
                 .person
                 .as_deref()
@@ -183,6 +189,8 @@ impl Screen {
             Action::Revoke { entitlement, .. } => {
                 (&remove, "-", entitlement.kind.as_str(), entitlement.name.clone())
             }
+            Action::SetAutomaticReply { .. } => (&change, "~", "mailbox", "answers by itself".to_owned()),
+            Action::EndAutomaticReply => (&change, "~", "mailbox", "answers by itself no more".to_owned()),
             Action::DeleteAccount => (
                 &remove,
                 "-",
@@ -207,12 +215,15 @@ impl Screen {
         ));
     }
 
-    pub(crate) fn dry_run(&self, story: &Story) {
+    pub(crate) fn dry_run(&self, story: &Story, rounds: usize) {
         self.title("Dry run");
         self.line(format!(
             "{} steps were planned, nothing was changed.",
             story.planned_steps
         ));
+        if rounds > 1 {
+            self.line("The next export is planned for when this one has been carried out.");
+        }
     }
 
     pub(crate) fn summary(&self, story: &Story) {
@@ -221,12 +232,21 @@ impl Screen {
         self.line(format!("{:>6} people worked on", totals.people));
         self.line(format!("{:>6} steps carried out", totals.done));
         self.line(format!("{:>6} already so", totals.already_so));
+        if totals.not_applicable > 0 {
+            self.line(format!("{:>6} with nothing to be done to", totals.not_applicable));
+        }
         self.line(format!("{:>6} failed", totals.failed));
         self.line(format!("{:>6} of unknown outcome", totals.unknown));
         self.line(format!("{:>6} rejected rows", story.rejects().count()));
         let red = Style::new().red();
         for (person, why) in story.open().chain(story.failures()) {
             self.line(format!("  {} {person}: {why}", red.apply_to("✗")));
+        }
+        for (person, why) in story.in_vain() {
+            self.line(format!(
+                "  {} {person}: {why}",
+                Style::new().yellow().apply_to("!")
+            ));
         }
     }
 

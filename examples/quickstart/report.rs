@@ -1,5 +1,6 @@
 //! What happened, as values: what is printed as text or as JSON.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use iam_core::engine::{Ending, Preview, Reading, RunReport, Totals};
@@ -40,17 +41,18 @@ impl Story {
         }
     }
 
-    pub(crate) fn read(&mut self, path: &Path, reading: Reading, rejects: Vec<Reject>) {
+    pub(crate) fn read(&mut self, path: &Path, reading: &Reading, rejects: Vec<Reject>) {
         let name = path.file_name().map_or_else(
             || path.display().to_string(),
             |name| name.to_string_lossy().into_owned(),
         );
-        self.readings.push((name, reading, rejects));
+        self.readings.push((name, *reading, rejects));
     }
 
+    /// Another round's plan.
     pub(crate) fn planned(&mut self, preview: &Preview) {
-        self.planned_steps = preview.steps();
-        self.guard.clone_from(&preview.guard);
+        self.planned_steps += preview.steps();
+        self.guard.extend_from_slice(&preview.guard);
         let people = preview.people.iter().map(|person| {
             json!({
                 "person": person.person,
@@ -62,11 +64,16 @@ impl Story {
                 "next": person.next.map(|(timer, at)| json!({"timer": timer, "at": at})),
             })
         });
-        self.planned = people.collect();
+        self.planned.extend(people);
     }
 
+    /// Another round's end. Whoever was open after an earlier one is not, if the same event has come to its end.
     pub(crate) fn ran(&mut self, run: RunReport) {
-        self.run = Some(run);
+        let all = self.run.get_or_insert_default();
+        let again: BTreeSet<_> = run.people.iter().map(|run| &run.event).collect();
+        all.people
+            .retain(|earlier| earlier.ending == Ending::Done || !again.contains(&earlier.event));
+        all.people.extend(run.people);
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -108,6 +115,16 @@ impl Story {
                     step.person.as_str(),
                     format!("{}: nobody knows, not repeated", step.id),
                 )),
+                _ => None,
+            })
+    }
+
+    /// Steps that had nothing to be done to.
+    pub(crate) fn in_vain(&self) -> impl Iterator<Item = (&str, String)> {
+        let runs = self.run.iter().flat_map(|run| &run.people);
+        runs.flat_map(|run| &run.outcomes)
+            .filter_map(|(step, outcome)| match outcome {
+                Outcome::NotApplicable { why } => Some((step.person.as_str(), format!("{}: {why}", step.id))),
                 _ => None,
             })
     }
@@ -155,6 +172,7 @@ impl Story {
                 "people": totals.people,
                 "done": totals.done,
                 "already_so": totals.already_so,
+                "not_applicable": totals.not_applicable,
                 "failed": totals.failed,
                 "unknown": totals.unknown,
                 "open": totals.open,

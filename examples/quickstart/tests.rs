@@ -99,6 +99,11 @@ fn a_dry_run_shows_the_same_plan_and_changes_nothing() {
     );
 }
 
+/// Whether a request changes something: neither a token, nor a batch, whose items are logged one by one.
+fn is_write(entry: &iam_sandbox::LogEntry) -> bool {
+    entry.method != "GET" && !entry.path.ends_with("/token") && !entry.path.ends_with("/$batch")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_process_on_the_same_tenant_plans_nothing() {
     let sandbox = Sandbox::start().await.unwrap();
@@ -106,20 +111,14 @@ async fn a_second_process_on_the_same_tenant_plans_nothing() {
     let env = files.write("sandbox.env", sandbox.env().as_bytes());
     let first = json(&["--sandbox", &env]);
     assert!(first["planned_steps"].as_u64() > Some(400));
-    let writes = |sandbox: &Sandbox| sandbox.log().iter().filter(|entry| entry.method != "GET").count();
-    let before = writes(&sandbox);
+    let (before, last) = (sandbox.requests(), sandbox.log().last().unwrap().seq);
     let second = json(&["--sandbox", &env]);
     assert_eq!(second["planned_steps"], 0, "{:#}", second["plan"]);
-    // Signing in again is all that it sends.
-    let token = |entry: &&iam_sandbox::LogEntry| entry.path.ends_with("/token");
+    // Signing in again, and reads, are all that it sends.
+    assert!(sandbox.requests() > before);
     let log = sandbox.log();
-    let sent: Vec<_> = log
-        .iter()
-        .filter(|entry| entry.method != "GET")
-        .skip(before)
-        .filter(|entry| !token(entry))
-        .collect();
-    assert!(sent.is_empty(), "{sent:?}");
+    let sent = log.iter().filter(|entry| entry.seq > last && is_write(entry));
+    assert_eq!(sent.count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,10 +282,7 @@ async fn a_real_tenant_is_only_looked_at_unless_asked() {
     };
     let writes = || {
         let log = sandbox.log();
-        let writes = log
-            .iter()
-            .filter(|entry| entry.method != "GET" && !entry.path.ends_with("/token"));
-        writes.count()
+        log.iter().filter(|entry| is_write(entry)).count()
     };
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
     let (feed, policy) = (format!("{data}/workday_feed.json"), format!("{data}/policy.toml"));
@@ -332,15 +328,47 @@ async fn a_wrong_secret_and_a_tenant_that_is_not_there_say_what_to_check() {
 }
 
 #[test]
-fn a_generated_company_is_hired_whole() {
-    for people in ["1", "60"] {
+fn a_generated_company_is_hired_whole_and_lives_on() {
+    for people in ["1", "9"] {
         let (code, out, err) = quickstart(&["--people", people]);
         assert_eq!(code, Some(0), "{err}{out}");
         let read_back = format!("{people} people read back, 0 differences from HR and policy");
-        assert!(out.contains("generated_company.csv"), "{out}");
+        assert!(out.contains("generated_company_next.csv"), "{out}");
         assert!(out.contains(&read_back), "{out}");
         assert_eq!(out.trim_end().lines().last(), Some("0 steps"));
     }
+    let story = json(&["--people", "100"]);
+    let (files, plan) = (&story["files"], story["plan"].as_array().unwrap());
+    let (first, next) = (&files[0], &files[1]);
+    assert!(
+        first["rows"].as_u64() < Some(100) && next["rows"] == 100,
+        "some are new: {files}"
+    );
+    assert_eq!((&first["rejects"], &next["rejects"]), (&0.into(), &0.into()));
+    assert!(next["unchanged"].as_u64() > Some(80), "{files}");
+    let count = |event: &str| {
+        let of =
+            |person: &&Value| person["event"] == event && !person["steps"].as_array().unwrap().is_empty();
+        plan.iter().filter(of).count()
+    };
+    for event in ["join", "move", "rename", "leave"] {
+        assert!(count(event) > 0, "nobody has a {event}: {plan:#?}");
+    }
+    let seen = story["proof"]["people"].as_array().unwrap();
+    let state = |state: &str| seen.iter().filter(|row| row["state"] == state).count();
+    assert!((85..=95).contains(&state("enabled")), "{seen:#?}");
+    assert!(state("blocked") > 0 && state("no account") > 0, "{seen:#?}");
+    let held = |what: &str| {
+        seen.iter()
+            .filter(|row| row["held"].to_string().contains(what))
+            .count()
+    };
+    assert!(
+        held("Helpdesk Administrator") > 0 && held("agent") > 0,
+        "moves reach every target"
+    );
+    assert_eq!((seen.len(), &story["proof"]["differences"]), (100, &0.into()));
+    assert_eq!(story["second_plan_steps"], 0);
     for wrong in [
         &["--people", "0"][..],
         &["--people", "many"],
@@ -350,4 +378,38 @@ fn a_generated_company_is_hired_whole() {
         assert_eq!(code, Some(2), "{wrong:?}");
         assert!(err.contains("--people"), "{wrong:?}: {err}");
     }
+}
+
+#[test]
+fn a_generated_company_has_more_names_than_a_list_of_friends() {
+    let story = json(&["--people", "600", "--dry-run"]);
+    assert_eq!(
+        story["files"].as_array().unwrap().len(),
+        1,
+        "the next export is not read yet"
+    );
+    let steps = story["plan"].as_array().unwrap().iter();
+    let steps = steps.flat_map(|person| person["steps"].as_array().unwrap());
+    let created: Vec<&Value> = steps.filter(|step| step["action"] == "create_account").collect();
+    let names: std::collections::BTreeSet<&str> = created
+        .iter()
+        .map(|step| step["attributes"]["display_name"].as_str().unwrap())
+        .collect();
+    assert!(names.len() > 500, "{} names of {}", names.len(), created.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_company_that_the_journal_knows_is_told_the_latest_only() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let files = Files::new();
+    let env = files.write("sandbox.env", sandbox.env().as_bytes());
+    let journal = files.path("journal.sqlite");
+    let arguments = ["--sandbox", &env, "--journal", &journal, "--people", "20"];
+    assert_eq!(json(&arguments)["files"].as_array().unwrap().len(), 2);
+    let again = json(&arguments);
+    assert_eq!(again["files"][0]["file"], "generated_company_next.csv");
+    assert_eq!(
+        (&again["files"][0]["events"], &again["planned_steps"]),
+        (&0.into(), &0.into())
+    );
 }

@@ -70,6 +70,48 @@ impl Cloud {
         })
     }
 
+    /// The cloud that settings name: `IAM_AUTHORITY` (or `AZURE_AUTHORITY_HOST`), `IAM_GRAPH_URL` and `IAM_ARM_URL`,
+    /// read through `variable`. Without any of them it is the public cloud; the authority or the Graph URL of a
+    /// Microsoft cloud stands for all of that cloud's endpoints.
+    ///
+    /// ```
+    /// use iam_core::Cloud;
+    ///
+    /// let cloud = Cloud::of_variables(|name| std::env::var(name).ok())?;
+    /// # Ok::<(), iam_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`custom`](Self::custom); also when another authority is named without a Graph URL.
+    pub fn of_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let value = |name: &str| {
+            variable(name)
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty())
+        };
+        let authority = value("IAM_AUTHORITY").or_else(|| value("AZURE_AUTHORITY_HOST"));
+        let graph = value("IAM_GRAPH_URL");
+        let is =
+            |known: &str, given: Option<&String>| given.is_none_or(|given| origin(given) == origin(known));
+        let known = [Self::public(), Self::us_government(), Self::china()];
+        let known = known
+            .into_iter()
+            .find(|cloud| is(&cloud.authority, authority.as_ref()) && is(&cloud.graph, graph.as_ref()));
+        let cloud = match (known, authority, graph) {
+            (Some(known), ..) => known,
+            (None, Some(authority), Some(graph)) => Self::custom(&authority, &graph)?,
+            (None, None, Some(graph)) => Self::custom(&Self::public().authority, &graph)?,
+            (None, ..) => {
+                let message = "IAM_AUTHORITY names no Microsoft cloud: set IAM_GRAPH_URL too";
+                return Err(Error::new(ErrorKind::Invalid, message));
+            }
+        };
+        match value("IAM_ARM_URL") {
+            Some(arm) => cloud.with_arm(&arm),
+            None => Ok(cloud),
+        }
+    }
+
     /// The same cloud with Azure Resource Manager at that URL. The scope of its tokens stays: an emulator
     /// issues them for the real audience.
     ///
@@ -200,6 +242,77 @@ mod tests {
             (cloud.authority(), cloud.graph()),
             ("https://a.example", "https://b.example")
         );
+    }
+
+    #[test]
+    fn each_cloud_has_its_own_endpoints() {
+        let known = [Cloud::public(), Cloud::us_government(), Cloud::china()];
+        let of = |cloud: &Cloud| [cloud.authority(), cloud.graph(), cloud.graph_scope()].map(str::to_owned);
+        // Microsoft Learn, "National cloud deployments".
+        let expect = [
+            [
+                "https://login.microsoftonline.com",
+                "https://graph.microsoft.com",
+                "https://graph.microsoft.com/.default",
+            ],
+            [
+                "https://login.microsoftonline.us",
+                "https://graph.microsoft.us",
+                "https://graph.microsoft.us/.default",
+            ],
+            [
+                "https://login.partner.microsoftonline.cn",
+                "https://microsoftgraph.chinacloudapi.cn",
+                "https://microsoftgraph.chinacloudapi.cn/.default",
+            ],
+        ];
+        assert_eq!(
+            known.map(|cloud| of(&cloud)),
+            expect.map(|urls| urls.map(str::to_owned))
+        );
+    }
+
+    #[test]
+    fn settings_name_a_cloud() {
+        let of = |settings: &[(&str, &str)]| {
+            Cloud::of_variables(|name| {
+                let found = settings.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let (us, cn) = (
+            "https://login.microsoftonline.us/",
+            "https://login.partner.microsoftonline.cn",
+        );
+        assert_eq!(of(&[]).unwrap(), Cloud::public());
+        assert_eq!(
+            of(&[("IAM_AUTHORITY", " "), ("IAM_GRAPH_URL", "")]).unwrap(),
+            Cloud::public()
+        );
+        assert_eq!(of(&[("IAM_AUTHORITY", us)]).unwrap(), Cloud::us_government());
+        assert_eq!(of(&[("AZURE_AUTHORITY_HOST", cn)]).unwrap(), Cloud::china());
+        assert_eq!(
+            of(&[("IAM_GRAPH_URL", "https://graph.microsoft.us/v1.0")]).unwrap(),
+            Cloud::us_government()
+        );
+        let local = "http://127.0.0.1:1";
+        let custom = of(&[
+            ("IAM_AUTHORITY", local),
+            ("IAM_GRAPH_URL", local),
+            ("IAM_ARM_URL", local),
+        ])
+        .unwrap();
+        assert_eq!(
+            (custom.authority(), custom.graph(), custom.arm().unwrap()),
+            (local, local, local)
+        );
+        assert_eq!(
+            of(&[("IAM_GRAPH_URL", local)]).unwrap().authority(),
+            Cloud::public().authority()
+        );
+        let half = of(&[("IAM_AUTHORITY", local)]).unwrap_err();
+        assert!(half.to_string().contains("IAM_GRAPH_URL"), "{half}");
+        assert!(of(&[("IAM_GRAPH_URL", "http://graph.example")]).is_err());
     }
 
     #[test]

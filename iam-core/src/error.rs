@@ -38,6 +38,10 @@ pub enum ErrorKind {
     Invalid,
     /// No licence seat is free. Retried later, by the journal's schedule only.
     LicenseExhausted,
+    /// A place that was remembered in a list of changes is too old. Not retried: everything is read anew.
+    ResyncNeeded,
+    /// It was not tried, because what it depends on failed. Tried again only after that has succeeded.
+    DependencyFailed,
     /// A protected account or a blast-radius limit forbids it. Never retried.
     Guarded,
     /// The journal could not be read or written.
@@ -65,6 +69,8 @@ impl ErrorKind {
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Invalid => "invalid",
             Self::LicenseExhausted => "license_exhausted",
+            Self::ResyncNeeded => "resync_needed",
+            Self::DependencyFailed => "dependency_failed",
             Self::Guarded => "guarded",
             Self::Storage => "storage",
             Self::Fenced => "fenced",
@@ -101,8 +107,11 @@ struct Inner {
     retry: Retry,
     operation: Option<Cow<'static, str>>,
     request_id: Option<String>,
+    client_request_id: Option<String>,
     status: Option<u16>,
     code: Option<String>,
+    reason: Option<&'static str>,
+    property: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -120,8 +129,11 @@ impl Error {
             retry,
             operation: None,
             request_id: None,
+            client_request_id: None,
             status: None,
             code: None,
+            reason: None,
+            property: None,
             source: None,
         }))
     }
@@ -144,6 +156,27 @@ impl Error {
     #[must_use]
     pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
         self.0.request_id = Some(id.into());
+        self
+    }
+
+    /// Records the id that the request was sent with (`client-request-id`).
+    #[must_use]
+    pub fn with_client_request_id(mut self, id: impl Into<String>) -> Self {
+        self.0.client_request_id = Some(id.into());
+        self
+    }
+
+    /// Says more than the kind does, in a stable lower-case name, for example `"already_member"`.
+    #[must_use]
+    pub fn with_reason(mut self, reason: &'static str) -> Self {
+        self.0.reason = Some(reason);
+        self
+    }
+
+    /// Names the property that it is about, for example `userPrincipalName`.
+    #[must_use]
+    pub fn with_property(mut self, name: impl Into<String>) -> Self {
+        self.0.property = Some(name.into());
         self
     }
 
@@ -195,6 +228,21 @@ impl Error {
         self.0.request_id.as_deref()
     }
 
+    /// The id that the request was sent with, where one was sent: the service finds it in its logs by both ids.
+    pub fn client_request_id(&self) -> Option<&str> {
+        self.0.client_request_id.as_deref()
+    }
+
+    /// What the kind leaves open, in a stable lower-case name, where the raiser knew.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.0.reason
+    }
+
+    /// The property that it is about, where the service named one.
+    pub fn property(&self) -> Option<&str> {
+        self.0.property.as_deref()
+    }
+
     /// The HTTP status, where there was an answer.
     pub fn status(&self) -> Option<u16> {
         self.0.status
@@ -229,12 +277,21 @@ impl fmt::Display for Error {
             write!(f, "{operation}: ")?;
         }
         f.write_str(&self.0.message)?;
-        match (&self.0.code, self.0.status) {
-            (Some(code), Some(status)) => write!(f, " ({status} {code})"),
-            (Some(code), None) => write!(f, " ({code})"),
-            (None, Some(status)) => write!(f, " ({status})"),
-            (None, None) => Ok(()),
+        let status = self.0.status.map(|status| status.to_string());
+        let answer: Vec<&str> = status.iter().chain(&self.0.code).map(String::as_str).collect();
+        let ids = [
+            ("request-id", &self.0.request_id),
+            ("client-request-id", &self.0.client_request_id),
+        ];
+        let ids = ids
+            .iter()
+            .filter_map(|(name, id)| Some(format!("{name} {}", id.as_ref()?)));
+        let mut facts: Vec<String> = [answer.join(" ")].into_iter().chain(ids).collect();
+        facts.retain(|fact| !fact.is_empty());
+        if facts.is_empty() {
+            return Ok(());
         }
+        write!(f, " ({})", facts.join(", "))
     }
 }
 
@@ -246,6 +303,9 @@ impl fmt::Debug for Error {
             .field("retry", &self.0.retry)
             .field("operation", &self.0.operation)
             .field("request_id", &self.0.request_id)
+            .field("client_request_id", &self.0.client_request_id)
+            .field("reason", &self.0.reason)
+            .field("property", &self.0.property)
             .field("status", &self.0.status)
             .field("code", &self.0.code)
             .field("source", &self.0.source)
@@ -278,6 +338,16 @@ mod tests {
             "create user: the service did not answer (503): connection reset"
         );
         assert_eq!(error.retry(), Retry::After(None));
+        let error = error
+            .with_code("serviceNotAvailable")
+            .with_request_id("r-1")
+            .with_client_request_id("c-1");
+        assert_eq!(
+            error.to_string(),
+            "create user: the service did not answer (503 serviceNotAvailable, request-id r-1, client-request-id c-1)"
+        );
+        let unsent = Error::new(ErrorKind::Invalid, "no").with_client_request_id("c-1");
+        assert_eq!(unsent.to_string(), "no (client-request-id c-1)");
     }
 
     #[test]

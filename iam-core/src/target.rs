@@ -85,6 +85,11 @@ pub enum Applied {
         /// The account's id, when the step was to create it.
         account: Option<String>,
     },
+    /// There is nothing here to do it to, and there will not be: an automatic reply without a mailbox.
+    NotApplicable {
+        /// Why, in one clause without personal data.
+        why: String,
+    },
 }
 
 /// A place where accounts and entitlements live. Implementations are shared between tasks.

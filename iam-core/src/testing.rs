@@ -68,6 +68,8 @@ pub struct MemoryTarget {
 struct Directory {
     catalog: Catalog,
     accounts: BTreeMap<String, Actual>,
+    /// What the mailboxes answer, by account id.
+    replies: BTreeMap<String, String>,
     next: u64,
     down: bool,
 }
@@ -119,6 +121,11 @@ impl MemoryTarget {
     pub fn accounts(&self) -> Vec<Actual> {
         lock(&self.directory).accounts.values().cloned().collect()
     }
+
+    /// What the mailbox of an account answers whoever writes to it.
+    pub fn reply(&self, account: &str) -> Option<String> {
+        lock(&self.directory).replies.get(account).cloned()
+    }
 }
 
 #[async_trait]
@@ -138,6 +145,8 @@ impl Target for MemoryTarget {
             "reset_password",
             "grant",
             "revoke",
+            "set_automatic_reply",
+            "end_automatic_reply",
             "delete_account",
         ];
         let mut actions: BTreeMap<_, _> = repeatable.map(|kind| (kind, EffectClass::Repeatable)).into();
@@ -242,7 +251,18 @@ impl Target for MemoryTarget {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no account {id:?}")))?;
         let before = actual.clone();
         apply(actual, &step.action);
-        Ok(if *actual == before {
+        let reply = directory.replies.get(id).cloned();
+        match &step.action {
+            Action::SetAutomaticReply { text } => {
+                directory.replies.insert(id.to_owned(), text.clone());
+            }
+            Action::EndAutomaticReply => {
+                directory.replies.remove(id);
+            }
+            _ => {}
+        }
+        let same = directory.accounts.get(id) == Some(&before) && directory.replies.get(id) == reply.as_ref();
+        Ok(if same {
             Applied::AlreadySo { account: None }
         } else {
             Applied::Done { account: None }

@@ -7,7 +7,9 @@ use iam_core::target::Applied;
 use iam_core::{Error, ErrorKind, Result};
 
 use crate::account::patch;
-use crate::catalog::{scoped, unscoped};
+use crate::app_roles::Holder;
+use crate::catalog::{app_role, if_eligible, scoped, unscoped};
+use crate::mailbox::{AutomaticReplies, NO_MAILBOX};
 use crate::password;
 use crate::target::GraphTarget;
 
@@ -37,6 +39,12 @@ impl GraphTarget {
                 if error.kind() == ErrorKind::NotFound =>
             {
                 Ok(ALREADY)
+            }
+            // A leaver without a mailbox. One who is back may get it again in a moment.
+            (Err(error), Action::SetAutomaticReply { .. }) if error.code() == Some(NO_MAILBOX) => {
+                Ok(Applied::NotApplicable {
+                    why: error.message().to_owned(),
+                })
             }
             (Err(error), Action::Grant { .. }) if error.kind() == ErrorKind::AlreadyExists => Ok(ALREADY),
             (outcome, _) => outcome,
@@ -70,6 +78,15 @@ impl GraphTarget {
                 assignment,
             } => {
                 return self.revoke(account, entitlement, assignment.as_deref()).await;
+            }
+            Action::SetAutomaticReply { text } => {
+                let replies = AutomaticReplies::always(text);
+                client.set_automatic_replies(account, &replies).await?;
+            }
+            Action::EndAutomaticReply => {
+                client
+                    .set_automatic_replies(account, &AutomaticReplies::off())
+                    .await?;
             }
             Action::DeleteAccount => {
                 if let Err(error) = client.delete_user(account).await {
@@ -131,9 +148,13 @@ impl GraphTarget {
                 }
                 self.client.assign_license(account, &[&what.id], &[]).await?;
             }
-            Kind::Role => {
+            Kind::Role if if_eligible(&what.id).is_none() => {
                 let (role, scope) = unscoped(&what.id);
                 self.client.assign_role(account, role, scope).await?;
+            }
+            Kind::App => {
+                let (resource, role) = what.id.split_once('/').ok_or_else(|| unknown(what))?;
+                self.client.assign_app_role(account, resource, role).await?;
             }
             _ => return Err(unknown(what)),
         }
@@ -148,7 +169,17 @@ impl GraphTarget {
                 }
             }
             Kind::License => self.client.assign_license(account, &[], &[&what.id]).await?,
-            Kind::Role => return self.take_role(account, what, assignment).await,
+            Kind::App => return self.take_app_role(account, what, assignment).await,
+            Kind::Role => match if_eligible(&what.id) {
+                Some(role) => {
+                    let (role, scope) = unscoped(role);
+                    let role = assignment.unwrap_or(role);
+                    self.client
+                        .remove_eligible_role(account, role, scope, "No longer entitled")
+                        .await?;
+                }
+                None => return self.take_role(account, what, assignment).await,
+            },
             _ => return Err(unknown(what)),
         }
         Ok(DONE)
@@ -200,11 +231,35 @@ impl GraphTarget {
         }
         Ok(outcome)
     }
+
+    async fn take_app_role(
+        &self,
+        account: &str,
+        what: &Entitlement,
+        assignment: Option<&str>,
+    ) -> Result<Applied> {
+        let holder = Holder::User(account);
+        if let Some(id) = assignment {
+            match self.client.remove_app_role(holder, id).await {
+                Ok(()) => return Ok(DONE),
+                Err(error) if error.kind() == ErrorKind::NotFound => {} // perhaps assigned anew under another id
+                Err(error) => return Err(error),
+            }
+        }
+        let mut outcome = ALREADY;
+        for held in self.client.app_roles_of(holder).await? {
+            if held.is_own() && app_role(&held).eq_ignore_ascii_case(&what.id) {
+                self.client.remove_app_role(holder, &held.id).await?;
+                outcome = DONE;
+            }
+        }
+        Ok(outcome)
+    }
 }
 
 fn unknown(what: &Entitlement) -> Error {
     Error::new(
         ErrorKind::Invalid,
-        format!("Microsoft Graph gives groups, licences and roles, not {what}"),
+        format!("Microsoft Graph gives groups, licences, roles and app roles, not {what}"),
     )
 }

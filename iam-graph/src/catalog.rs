@@ -1,13 +1,16 @@
 //! What the tenant offers: groups, licences, roles and domains, and the names that observations use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
-use iam_core::Result;
 use iam_core::entitlement::{Catalog, Class, Entitlement, Item, Kind, Seats, TargetId};
+use iam_core::{ErrorKind, Result};
 
+use crate::app_roles::{AppRoleAssignment, DEFAULT_ROLE};
 use crate::client::GraphClient;
 use crate::groups::Group;
 use crate::roles::{RoleAssignment, RoleDefinition, TENANT};
+use crate::service_principals::ServicePrincipal;
 use crate::target::parallel;
 
 /// The catalogue, and what is needed to name what somebody holds.
@@ -20,6 +23,9 @@ pub(crate) struct Offer {
     templates: HashMap<String, String>,
     /// The roles that members of a role-assignable group hold, by group id.
     pub(crate) through_groups: HashMap<String, Vec<RoleAssignment>>,
+    /// The applications that somebody has a role in, by object id; `None` for one that is gone. They are read when
+    /// they are first met: a tenant has thousands, and most have no roles.
+    apps: Mutex<HashMap<String, Option<ServicePrincipal>>>,
 }
 
 impl Offer {
@@ -92,6 +98,41 @@ impl Offer {
         self.names.get(&(kind, id.to_lowercase())).map(String::as_str)
     }
 
+    /// Reads the applications of these service principals that have not been met yet.
+    pub(crate) async fn meet_apps(&self, client: &GraphClient, ids: BTreeSet<&str>) -> Result<()> {
+        let unknown: Vec<&str> = {
+            let known = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+            ids.into_iter().filter(|id| !known.contains_key(*id)).collect()
+        };
+        let read = async |id: &str| match client.service_principal(id).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        let found = parallel(unknown.iter().map(|id| read(id)).collect()).await?;
+        let met = unknown.into_iter().map(str::to_owned).zip(found);
+        self.apps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(met);
+        Ok(())
+    }
+
+    /// `application / role`, as well as it is known; the application alone where it has no roles.
+    pub(crate) fn app_role_name(&self, held: &AppRoleAssignment) -> String {
+        let apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        let app = apps.get(&held.resource_id).and_then(Option::as_ref);
+        let name = app.and_then(|app| app.display_name.as_deref());
+        let name = name.or(held.resource_display_name.as_deref());
+        let name = name.unwrap_or(&held.resource_id);
+        if held.app_role_id == DEFAULT_ROLE {
+            return name.to_owned();
+        }
+        let role = app.and_then(|app| app.role(&held.app_role_id));
+        let role = role.and_then(|role| role.value.as_deref().or(role.display_name.as_deref()));
+        format!("{name} / {}", role.unwrap_or(&held.app_role_id))
+    }
+
     /// The id that the catalogue knows a role definition by.
     pub(crate) fn template<'a>(&'a self, definition: &'a str) -> &'a str {
         self.templates
@@ -138,6 +179,25 @@ pub(crate) fn scoped(role: &str, scope: &str) -> String {
 /// The role and the scope of such an id.
 pub(crate) fn unscoped(id: &str) -> (&str, &str) {
     id.split_once('@').unwrap_or((id, TENANT))
+}
+
+/// The id of a role in an application: `<service principal>/<role>`.
+pub(crate) fn app_role(held: &AppRoleAssignment) -> String {
+    format!("{}/{}", held.resource_id, held.app_role_id)
+}
+
+/// What stands in front of the id of a role that somebody may activate: an entitlement of its own, which no policy
+/// gives and every leaver loses.
+const ELIGIBLE: &str = "eligible:";
+
+/// The id of being eligible for a role (in a scope).
+pub(crate) fn eligible(role: &str) -> String {
+    format!("{ELIGIBLE}{role}")
+}
+
+/// The role (in a scope) that somebody is eligible for, where that is what an id says.
+pub(crate) fn if_eligible(id: &str) -> Option<&str> {
+    id.strip_prefix(ELIGIBLE)
 }
 
 fn group_item(group: Group, target: &TargetId) -> Item {
@@ -207,6 +267,7 @@ mod tests {
         ] {
             assert_eq!(scoped(role, scope), id);
             assert_eq!(unscoped(id), (role, scope));
+            assert_eq!((if_eligible(&eligible(id)), if_eligible(id)), (Some(id), None));
         }
     }
 }

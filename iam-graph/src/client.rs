@@ -7,19 +7,32 @@ use std::sync::Arc;
 
 use iam_core::auth::{Audience, Bearer, CachedTokens, TokenSource};
 use iam_core::clock::{SharedClock, SystemClock};
-use iam_core::http::{Method, Pager, Pipeline, Policy, Priority, Request, Response, RetryPolicy, Transport};
-use iam_core::{Cloud, ErrorKind, Result};
+use iam_core::http::{
+    Method, Pager, Pipeline, PipelineBuilder, Policy, Priority, Request, Response, RetryPolicy, Throttle,
+    Transport,
+};
+use iam_core::{Cloud, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::batch::{Line, Queue};
 use crate::cost::Limits;
 use crate::error;
 
-/// A client of Microsoft Graph v1.0. Cheap to clone; clones share tokens and connections.
+/// A client of Microsoft Graph, v1.0 unless it is asked for [`beta`](Self::beta). Cheap to clone; clones share tokens,
+/// connections and the rate budget. Dropping a call's future gives up the call and nothing else: what it waited for
+/// (its turn, a token) goes to the next one.
 #[derive(Clone)]
 pub struct GraphClient {
     pub(crate) root: Root,
     pipeline: Pipeline,
+    /// The same, but for concurrent requests, which join batches below retry and budget.
+    joining: Pipeline,
+    pub(crate) queue: Queue,
+    /// The way of whole batches, whose requests are repeated and paid for one by one.
+    pub(crate) line: Line,
+    budget: Option<Throttle>,
+    pub(crate) retry: RetryPolicy,
     clock: SharedClock,
     priority: Priority,
 }
@@ -62,9 +75,24 @@ impl GraphClient {
         }
     }
 
+    /// The same client on Graph's beta endpoint, which Microsoft may change at any time.
+    #[must_use]
+    pub fn beta(&self) -> Self {
+        let root = self.root.version("beta");
+        let line = Line {
+            root: root.clone(),
+            ..self.line.clone()
+        };
+        Self {
+            root,
+            line,
+            ..self.clone()
+        }
+    }
+
     /// Any request: the raw hatch, which keeps authentication, retry and errors. `path` starts with a slash
-    /// (`/users?$top=1`) and is used as it is, so ids in it must be percent-encoded already; a full URL is
-    /// accepted as long as it stays on the cloud's Graph host.
+    /// (`/users?$top=1`, or with its version: `/beta/users`) and is used as it is, so ids in it must be
+    /// percent-encoded already; a full URL is accepted as long as it stays on the cloud's Graph host.
     ///
     /// # Errors
     /// By meaning: see [`error`](mod@crate::error).
@@ -86,19 +114,11 @@ impl GraphClient {
     ///
     /// # Errors
     /// As [`request`](Self::request). A failure of the service that leaves open whether a request took
-    /// effect is [`ErrorKind::OutcomeUnknown`] unless the request may be repeated.
+    /// effect is [`OutcomeUnknown`](iam_core::ErrorKind::OutcomeUnknown) unless the request may be repeated.
     pub async fn send(&self, mut request: Request) -> Result<Response> {
         request = self.ranked(request);
         let (operation, idempotent) = (request.operation, request.idempotent);
-        let answer = self.pipeline.send(request).await?;
-        if answer.is_success() {
-            return Ok(answer);
-        }
-        let error = error::of(&answer, operation);
-        if error.kind() == ErrorKind::Unavailable && !idempotent {
-            return Err(error.with_kind(ErrorKind::OutcomeUnknown));
-        }
-        Err(error)
+        error::judged(self.pipeline.send(request).await, operation, idempotent)
     }
 
     /// Sends a request and reads its answer.
@@ -109,13 +129,8 @@ impl GraphClient {
     }
 
     /// Reads every page of a collection.
-    pub(crate) async fn all<T: DeserializeOwned>(&self, first: Request) -> Result<Vec<T>> {
-        let mut pager = self.pages(first);
-        let mut items = Vec::new();
-        while let Some(page) = pager.next_page_of().await? {
-            items.extend(page.values);
-        }
-        Ok(items)
+    pub(crate) async fn all<T: DeserializeOwned + Send + 'static>(&self, first: Request) -> Result<Vec<T>> {
+        self.listing(first).all().await
     }
 
     /// Walks a collection page by page: a nextLink to another host is never followed.
@@ -130,7 +145,7 @@ impl GraphClient {
     }
 
     /// The order in our own queue, and the order in which Graph sheds load.
-    fn ranked(&self, mut request: Request) -> Request {
+    pub(crate) fn ranked(&self, mut request: Request) -> Request {
         request.priority = request.priority.min(self.priority);
         match request.priority {
             Priority::High => request.header("x-ms-throttle-priority", "High"),
@@ -146,6 +161,36 @@ impl GraphClient {
             priority: Priority::High,
             ..self.clone()
         }
+    }
+
+    /// The same client, whose concurrent requests join batches: those that are under way at the same time share HTTP
+    /// requests, up to twenty each, and one that is alone is sent as it is. Retries, budget, errors and order of
+    /// urgency are those of single requests; clones share the queue.
+    #[must_use]
+    pub fn joining(&self) -> Self {
+        Self {
+            pipeline: self.joining.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Sends the requests of one batch, once they are paid for, and takes in what the answers tell of the budget.
+    pub(crate) async fn fly(&self, requests: &[(Request, Option<usize>)]) -> Vec<Result<Response>> {
+        let Some(budget) = &self.budget else {
+            return self.line.fly(requests).await;
+        };
+        let costs: Vec<_> = requests.iter().map(|(request, _)| budget.cost(request)).collect();
+        let urgent = requests.iter().map(|(request, _)| request.priority).min();
+        budget
+            .pay(costs.iter().copied().sum(), urgent.unwrap_or_default())
+            .await;
+        let answers = self.line.fly(requests).await;
+        for (answer, cost) in answers.iter().zip(costs) {
+            if let Ok(answer) = answer {
+                budget.learn(cost, answer);
+            }
+        }
+        answers
     }
 
     /// The clock that the client waits on.
@@ -196,20 +241,44 @@ impl GraphClientBuilder {
     /// The client.
     pub fn build(self) -> GraphClient {
         let tokens = Arc::new(CachedTokens::new(self.tokens, self.clock.clone()));
-        let bearer = Arc::new(Bearer::new(tokens, Audience::graph(&self.cloud)));
-        let mut pipeline = Pipeline::builder(self.transport)
-            .clock(self.clock.clone())
-            .retry(self.retry)
-            .bearer(bearer);
-        if let Some(limits) = self.limits {
-            pipeline = pipeline.throttle(Arc::new(limits.throttle(self.clock.clone())));
-        }
-        for policy in self.policies {
-            pipeline = pipeline.user_policy(policy);
-        }
+        let bearer: Arc<dyn Policy> = Arc::new(Bearer::new(tokens, Audience::graph(&self.cloud)));
+        let root = Root::new(&self.cloud);
+        let budget = self.limits.map(|limits| limits.throttle(self.clock.clone()));
+        let start = |transport: Arc<dyn Transport>| Pipeline::builder(transport).clock(self.clock.clone());
+        let watched = |pipeline: PipelineBuilder| {
+            let policies = self.policies.iter().cloned();
+            policies.fold(pipeline, PipelineBuilder::user_policy)
+        };
+        let paced = |pipeline: PipelineBuilder| {
+            let pipeline = watched(pipeline).retry(self.retry);
+            match &budget {
+                Some(budget) => pipeline.throttle(Arc::new(budget.clone())),
+                None => pipeline,
+            }
+        };
+        let bare = || {
+            start(self.transport.clone())
+                .retry(RetryPolicy::none())
+                .bearer(bearer.clone())
+        };
+        let alone = Line {
+            root: root.clone(),
+            pipeline: bare().build(),
+        };
+        let queue = Queue::new(alone, self.clock.clone());
         GraphClient {
-            root: Root::new(&self.cloud),
-            pipeline: pipeline.build(),
+            pipeline: paced(start(self.transport.clone()))
+                .bearer(bearer.clone())
+                .build(),
+            joining: paced(start(Arc::new(queue.clone()))).build(),
+            queue,
+            line: Line {
+                root: root.clone(),
+                pipeline: watched(bare()).build(),
+            },
+            root,
+            budget,
+            retry: self.retry,
             clock: self.clock,
             priority: Priority::Normal,
         }
@@ -225,12 +294,31 @@ impl Root {
         Self(format!("{}/v1.0", cloud.graph()).into())
     }
 
+    /// The same host with another version.
+    fn version(&self, version: &str) -> Self {
+        Self(format!("{}/{version}", self.host()).into())
+    }
+
+    fn host(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(host, _)| host)
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         if path.starts_with("https://") || path.starts_with("http://") {
             path.to_owned() // a link of the service's; the bearer refuses foreign hosts
+        } else if ["/v1.0/", "/beta/"]
+            .iter()
+            .any(|version| path.starts_with(version))
+        {
+            format!("{}{path}", self.host())
         } else {
             format!("{}{path}", self.0)
         }
+    }
+
+    /// The path, with its query, of a URL below this root.
+    pub(crate) fn relative<'a>(&self, url: &'a str) -> Option<&'a str> {
+        url.strip_prefix(&*self.0).filter(|path| path.starts_with('/'))
     }
 
     pub(crate) fn request(&self, method: Method, path: &str, operation: &'static str) -> Request {
@@ -275,6 +363,16 @@ pub(crate) mod tests {
             root().url("https://graph.microsoft.com/beta/x"),
             "https://graph.microsoft.com/beta/x"
         );
+        let beta = root().version("beta");
+        for (of, path, url) in [
+            (&root(), "/x", "https://graph.microsoft.com/v1.0/x"),
+            (&root(), "/beta/x", "https://graph.microsoft.com/beta/x"),
+            (&root(), "/betas/x", "https://graph.microsoft.com/v1.0/betas/x"),
+            (&beta, "/x", "https://graph.microsoft.com/beta/x"),
+            (&beta, "/v1.0/x", "https://graph.microsoft.com/v1.0/x"),
+        ] {
+            assert_eq!(of.url(path), url);
+        }
         assert_eq!(
             root().link("directoryObjects", "a'b"),
             serde_json::json!({"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/a%27b"})

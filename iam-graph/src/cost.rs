@@ -77,7 +77,7 @@ impl Meter for GraphMeter {
     fn read(&self, answer: &Response, now: Timestamp) -> Reading {
         let number = |name| answer.header(name)?.trim().parse::<f64>().ok();
         let finite = |name| number(name).filter(|number| number.is_finite() && *number >= 0.0);
-        let throttled = answer.status == 429;
+        let throttled = matches!(answer.status, 429 | 509);
         // "Tenant_Application/Write/{application}/{tenant}"
         let scope = answer.header("x-ms-throttle-scope").unwrap_or_default();
         let writes = scope
@@ -113,12 +113,13 @@ pub(crate) fn cost(method: Method, url: &str) -> Cost {
     if first.eq_ignore_ascii_case("$batch") {
         return Cost::default();
     }
-    let last = rest
-        .last()
-        .map_or("", |segment| segment.trim_end_matches("()"))
-        .rsplit('.')
-        .next()
-        .unwrap_or_default();
+    // What stands behind the id counts; casts, `$ref` and `$count` behind that do not.
+    let last = match rest.as_slice() {
+        [] => "",
+        [only] => only,
+        [_, name, ..] => name,
+    };
+    let last = last.trim_end_matches("()").rsplit('.').next().unwrap_or_default();
     let (base, reads) = match (first, last) {
         ("directoryObjects", "getByIds" | "getObjectsById") => (3, true),
         (_, "isMemberOf" | "checkMemberGroups" | "checkMemberObjects") => (4, true),
@@ -174,6 +175,19 @@ mod tests {
         check(Method::Get, "/users/7/transitiveMemberOf?$top=999", 2.0, 0.0);
         check(Method::Get, "/groups/7/members", 3.0, 0.0);
         check(Method::Get, "/groups/7/transitiveMembers?$select=id", 4.0, 0.0);
+        check(
+            Method::Get,
+            "/groups/7/transitiveMembers/microsoft.graph.user",
+            5.0,
+            0.0,
+        );
+        check(Method::Get, "/groups/7/members/$count", 3.0, 0.0);
+        check(
+            Method::Get,
+            "/users/7/transitiveMemberOf/microsoft.graph.group?$count=true",
+            2.0,
+            0.0,
+        );
         check(Method::Get, "/subscribedSkus", 3.0, 0.0);
         check(Method::Post, "/users/7/checkMemberGroups", 4.0, 0.0);
         check(Method::Post, "/users/7/microsoft.graph.getMemberGroups", 2.0, 0.0);
@@ -215,6 +229,11 @@ mod tests {
             (Some(Duration::from_secs(12)), true)
         );
         assert_eq!(read(429, &[]).pause, None);
+        assert_eq!(
+            read(509, &[("retry-after", "3")]).pause,
+            Some(Duration::from_secs(3))
+        );
+        assert_eq!(read(503, &[("retry-after", "3")]).pause, None);
         let odd = read(
             200,
             &[

@@ -13,8 +13,8 @@ use iam_core::{Error, ErrorKind, Result};
 use crate::account::patch;
 use crate::find::belongs;
 use crate::fresh::WAITS;
-use crate::odata::literal;
 use crate::password;
+use crate::query::Filter;
 use crate::target::GraphTarget;
 use crate::users::{NewUser, mail_nickname};
 
@@ -87,7 +87,7 @@ impl GraphTarget {
                 Holder::Ours(id) => return Ok(Applied::AlreadySo { account: Some(id) }),
                 Holder::SomebodyElse => return Err(refusal),
                 // An alias of a group or a contact; no user has it.
-                Holder::Nobody if refusal.message().ends_with("proxyAddresses") => return Err(refusal),
+                Holder::Nobody if refusal.property() == Some("proxyAddresses") => return Err(refusal),
                 Holder::Nobody => self.client.clock().sleep(wait).await,
             }
         }
@@ -102,7 +102,7 @@ impl GraphTarget {
             person: person.clone(),
             account: None,
         };
-        let filter = format!("employeeId eq {}", literal(person.as_str()));
+        let filter = Filter::eq("employeeId", person.as_str());
         let (by_key, by_name) = tokio::join!(self.client.find_users(&filter), self.client.user(name));
         let by_name = match by_name {
             Ok(user) => Some(user),

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
+use crate::odata::segment;
+use crate::users::or_empty;
 
 /// A domain of the tenant.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,15 @@ pub struct Domain {
     pub id: String,
     /// Only verified domains can be used.
     pub is_verified: bool,
+    /// Where names of new users end.
+    pub is_default: Option<bool>,
+    /// The one that ends in `onmicrosoft.com`.
+    pub is_initial: Option<bool>,
+    /// `Managed`, or `Federated` where another identity provider signs in.
+    pub authentication_type: Option<String>,
+    /// `Email`, `OfficeCommunicationsOnline` and so on.
+    #[serde(deserialize_with = "or_empty")]
+    pub supported_services: Vec<String>,
     /// Everything else.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -27,11 +38,23 @@ impl Root {
     fn list_domains(&self) -> Request {
         self.get("/domains", "list domains")
     }
+
+    fn domain(&self, name: &str) -> Request {
+        self.get(&format!("/domains/{}", segment(name)), "list domains")
+    }
 }
 
 impl GraphClient {
     /// The domains of the tenant, verified or not.
     pub async fn list_domains(&self) -> Result<Vec<Domain>> {
         self.all(self.root.list_domains()).await
+    }
+
+    /// One domain, by name.
+    ///
+    /// # Errors
+    /// [`NotFound`](iam_core::ErrorKind::NotFound) when it is none of the tenant's.
+    pub async fn domain(&self, name: &str) -> Result<Domain> {
+        self.fetch(self.root.domain(name)).await
     }
 }

@@ -7,8 +7,9 @@ use iam_core::entitlement::Account;
 use iam_core::target::{Candidates, Keys};
 
 use crate::account::{account, deleted_account};
-use crate::deleted::name_before;
-use crate::odata::{CLAUSES, literal, one_of};
+use crate::deleted::{fits, name_before};
+use crate::odata::CLAUSES;
+use crate::query::{ELEMENT, Filter};
 use crate::target::{GraphTarget, parallel};
 use crate::users::User;
 
@@ -20,7 +21,9 @@ impl GraphTarget {
             .filter(|id| !id.is_empty())
             .collect();
         let by_worker = filters("employeeId", &workers);
-        let (mut live, gone) = tokio::try_join!(self.live(&by_worker), self.gone(&by_worker))?;
+        let workers: Vec<&str> = workers.into_iter().collect();
+        let deleted = short_enough(&workers, &|ids| Filter::one_of("employeeId", ids));
+        let (mut live, gone) = tokio::try_join!(self.live(&by_worker), self.gone(&deleted))?;
         // Recorded accounts that no longer carry a worker id that was asked for.
         let recorded: BTreeSet<&str> = keys
             .iter()
@@ -44,29 +47,24 @@ impl GraphTarget {
         let asked: BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
         let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
         // Three clauses for each name: as sign-in name, as mail address, as alias.
-        let live: Vec<String> = asked
+        let live: Vec<Filter> = asked
             .chunks(CLAUSES / 3)
             .map(|names| {
-                let list = |property| one_of(property, names.iter().copied());
+                let list = |property| Filter::one_of(property, names);
                 let alias =
-                    |name: &&str| format!("proxyAddresses/any(p:p eq {})", literal(&format!("smtp:{name}")));
-                let aliases: Vec<String> = names.iter().map(alias).collect();
-                format!(
-                    "{} or {} or {}",
-                    list("userPrincipalName"),
-                    list("mail"),
-                    aliases.join(" or ")
-                )
+                    |name: &&str| Filter::any("proxyAddresses", Filter::eq(ELEMENT, format!("smtp:{name}")));
+                let lists = ["userPrincipalName", "mail"].map(list);
+                Filter::either(lists.into_iter().chain(names.iter().map(alias)))
             })
             .collect();
         // A deleted user's name has its object id in front.
-        let gone: Vec<String> = asked
-            .chunks(CLAUSES)
-            .map(|names| {
-                let ends = |name: &&str| format!("endsWith(userPrincipalName,{})", literal(name));
-                names.iter().map(ends).collect::<Vec<_>>().join(" or ")
-            })
-            .collect();
+        let gone = short_enough(&asked, &|names| {
+            Filter::either(
+                names
+                    .iter()
+                    .map(|name| Filter::ends_with("userPrincipalName", name)),
+            )
+        });
         let (live, gone) = tokio::try_join!(self.live(&live), self.gone(&gone))?;
         let mut taken = BTreeMap::new();
         let mut take = |name: &str, id: &str| {
@@ -93,7 +91,7 @@ impl GraphTarget {
         Ok(taken)
     }
 
-    async fn live(&self, filters: &[String]) -> Result<Vec<User>> {
+    async fn live(&self, filters: &[Filter]) -> Result<Vec<User>> {
         let searches = filters.iter().map(|filter| self.client.find_users(filter));
         Ok(parallel(searches.collect())
             .await?
@@ -102,7 +100,7 @@ impl GraphTarget {
             .collect())
     }
 
-    async fn gone(&self, filters: &[String]) -> Result<Vec<User>> {
+    async fn gone(&self, filters: &[Filter]) -> Result<Vec<User>> {
         let searches = filters
             .iter()
             .map(|filter| self.client.find_deleted_users(filter));
@@ -114,12 +112,28 @@ impl GraphTarget {
     }
 }
 
-fn filters(property: &str, values: &BTreeSet<&str>) -> Vec<String> {
+fn filters(property: &str, values: &BTreeSet<&str>) -> Vec<Filter> {
     let values: Vec<&str> = values.iter().copied().collect();
     values
         .chunks(CLAUSES)
-        .map(|chunk| one_of(property, chunk.iter().copied()))
+        .map(|chunk| Filter::one_of(property, chunk))
         .collect()
+}
+
+/// Filters over these values for searches of the deleted, which may be of a certain length only.
+fn short_enough(values: &[&str], filter: &dyn Fn(&[&str]) -> Filter) -> Vec<Filter> {
+    let mut filters = Vec::new();
+    let mut left: Vec<&[&str]> = values.chunks(CLAUSES).rev().collect();
+    while let Some(values) = left.pop() {
+        let whole = filter(values);
+        let (first, second) = values.split_at(values.len() / 2);
+        if first.is_empty() || fits(&whole) {
+            filters.push(whole);
+        } else {
+            left.extend([second, first]);
+        }
+    }
+    filters
 }
 
 /// Whether an account is a person's: it carries the worker id, or it is the recorded one and carries none.
@@ -136,5 +150,29 @@ pub(crate) fn belongs(user: &User, key: &Keys) -> bool {
             .account
             .as_deref()
             .is_some_and(|id| id.eq_ignore_ascii_case(&user.id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches_of_the_deleted_are_short_enough_and_leave_nobody_out() {
+        let ends = |names: &[&str]| Filter::either(names.iter().map(|name| Filter::ends_with("mail", name)));
+        let count = |length: usize, names: usize| {
+            let names: Vec<String> = (0..names)
+                .map(|n| format!("{n:03}{}", "'".repeat(length)))
+                .collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let filters = short_enough(&names, &ends);
+            assert!(filters.iter().all(fits));
+            let text: String = filters.iter().map(ToString::to_string).collect();
+            assert!(names.iter().all(|name| text.contains(&name[..3])));
+            filters.len()
+        };
+        assert_eq!((count(5, 0), count(5, 15), count(5, 16)), (0, 1, 2));
+        // The longest names there are, of the signs that take most room.
+        assert_eq!(count(110, 15), 8);
     }
 }

@@ -93,7 +93,8 @@ impl Fresh {
     }
 
     fn may_appear(&self, ids: &[&str], error: &Error) -> bool {
-        error.status() == Some(404) && ids.iter().any(|id| self.is(id))
+        let unknown = error.status() == Some(404) && error.code() != Some(crate::mailbox::NO_MAILBOX);
+        unknown && ids.iter().any(|id| self.is(id))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {

@@ -1,17 +1,20 @@
-//! Groups and their members.
+//! Groups.
 //!
-//! Source: Microsoft Learn, "group resource type", "Add members", "Remove member", "List a user's direct
-//! memberships".
+//! Source: Microsoft Learn, "group resource type", "Get group", "List groups", "List a user's direct memberships", "List
+//! a user's memberships (direct and transitive)".
 
 use iam_core::Result;
-use iam_core::http::{Method, Request};
+use iam_core::http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
+pub use crate::group_patch::{GroupPatch, NewGroup};
 use crate::licenses::AssignedLicense;
-use crate::odata::{query, segment};
-use crate::users::or_empty;
+use crate::listing::Listing;
+use crate::odata::segment;
+use crate::query::{Filter, Query};
+use crate::users::{DirectoryObject, or_empty};
 
 const SELECT: &str =
     "id,displayName,groupTypes,onPremisesSyncEnabled,mailEnabled,securityEnabled,isAssignableToRole";
@@ -34,6 +37,17 @@ pub struct Group {
     pub mail_enabled: Option<bool>,
     pub security_enabled: Option<bool>,
     pub is_assignable_to_role: Option<bool>,
+    pub description: Option<String>,
+    pub mail: Option<String>,
+    pub mail_nickname: Option<String>,
+    /// Who is a member, where a rule decides.
+    pub membership_rule: Option<String>,
+    /// `On` or `Paused`.
+    pub membership_rule_processing_state: Option<String>,
+    /// `Private`, `Public` or `HiddenMembership`.
+    pub visibility: Option<String>,
+    /// RFC 3339; set once soft-deleted.
+    pub deleted_date_time: Option<String>,
     #[serde(deserialize_with = "or_empty")]
     pub assigned_licenses: Vec<AssignedLicense>,
     /// Everything else.
@@ -41,70 +55,110 @@ pub struct Group {
     pub other: Map<String, Value>,
 }
 
+impl Group {
+    /// Whether it is a group: collections of several types hold other objects too.
+    pub fn is_group(&self) -> bool {
+        self.odata_type
+            .as_deref()
+            .is_none_or(|name| name == "#microsoft.graph.group")
+    }
+}
+
 impl Root {
-    pub(crate) fn list_groups(&self) -> Request {
-        let select = format!("{SELECT},assignedLicenses");
-        self.get(
-            &query("/groups", &[("$select", &select), ("$top", "999")]),
+    pub(crate) fn list_groups(&self, query: Query) -> Result<Request> {
+        self.list(
+            "/groups",
+            &query.or_default(&format!("{SELECT},assignedLicenses")),
             "list groups",
         )
     }
 
-    pub(crate) fn groups_of(&self, user: &str) -> Request {
+    pub(crate) fn group(&self, id: &str) -> Request {
+        self.get(&format!("/groups/{}", segment(id)), "get group")
+    }
+
+    pub(crate) fn transitive_groups_of(&self, user: &str, query: Query) -> Result<Request> {
+        let path = format!(
+            "/users/{}/transitiveMemberOf/microsoft.graph.group",
+            segment(user)
+        );
+        self.list(&path, &query.or_default(SELECT), "list groups of a user")
+    }
+
+    pub(crate) fn groups_of(&self, user: &str, query: Query) -> Result<Request> {
         let path = format!("/users/{}/memberOf", segment(user));
-        self.get(
-            &query(&path, &[("$select", SELECT), ("$top", "999")]),
-            "list groups of a user",
-        )
+        self.list(&path, &query.or_default(SELECT), "list groups of a user")
     }
 
-    pub(crate) fn add_member(&self, group: &str, member: &str) -> Result<Request> {
-        let path = format!("/groups/{}/members/$ref", segment(group));
-        // Repeating is harmless: Graph refuses a second link.
-        self.request(Method::Post, &path, "add group member")
-            .idempotent(true)
-            .json(&self.link("directoryObjects", member))
-    }
-
-    pub(crate) fn remove_member(&self, group: &str, member: &str) -> Request {
-        let path = format!("/groups/{}/members/{}/$ref", segment(group), segment(member));
-        self.request(Method::Delete, &path, "remove group member")
+    pub(crate) fn members(&self, group: &str, query: Query) -> Result<Request> {
+        let path = format!("/groups/{}/members", segment(group));
+        self.list(&path, &query.or_default(""), "list group members")
     }
 }
 
 impl GraphClient {
-    /// Every group of the tenant, with the licences that come with it.
+    /// Every group of the tenant, with the licences that come with it. [`stream_groups`](Self::stream_groups) holds a
+    /// page of them only.
     pub async fn list_groups(&self) -> Result<Vec<Group>> {
-        self.all(self.root.list_groups()).await
+        self.stream_groups(Query::new())?.all().await
+    }
+
+    /// The groups that a query describes, page by page. Where it selects nothing, all that [`Group`] names is read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_groups(&self, query: Query) -> Result<Listing<Group>> {
+        Ok(self.listing(self.root.list_groups(query)?))
+    }
+
+    /// One group, by id, with the properties that Graph sends by default.
+    ///
+    /// # Errors
+    /// [`NotFound`](iam_core::ErrorKind::NotFound), also for a group that is soft-deleted.
+    pub async fn group(&self, id: &str) -> Result<Group> {
+        self.fetch(self.root.group(id)).await
+    }
+
+    /// The groups that a filter describes.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a filter that Graph would refuse.
+    pub async fn find_groups(&self, filter: &Filter) -> Result<Vec<Group>> {
+        self.stream_groups(Query::new().filter(filter.clone()))?
+            .all()
+            .await
+    }
+
+    /// The groups that a user is a member of, directly or through other groups.
+    pub async fn transitive_groups_of(&self, user: &str) -> Result<Vec<Group>> {
+        self.listing(self.root.transitive_groups_of(user, Query::new())?)
+            .all()
+            .await
     }
 
     /// The groups that a user is a direct member of.
     pub async fn groups_of(&self, user: &str) -> Result<Vec<Group>> {
-        let all: Vec<Group> = self.all(self.root.groups_of(user)).await?;
-        let is_group = |group: &Group| {
-            group
-                .odata_type
-                .as_deref()
-                .is_none_or(|name| name == "#microsoft.graph.group")
-        };
-        Ok(all.into_iter().filter(is_group).collect())
+        let all: Vec<Group> = self.stream_groups_of(user, Query::new())?.all().await?;
+        Ok(all.into_iter().filter(Group::is_group).collect())
     }
 
-    /// Adds a member.
+    /// What a user is a direct member of, page by page: directory roles and administrative units are among it
+    /// ([`Group::is_group`]).
     ///
     /// # Errors
-    /// [`AlreadyExists`](iam_core::ErrorKind::AlreadyExists) when it is one;
-    /// [`NotFound`](iam_core::ErrorKind::NotFound) when group or member does not exist, or not everywhere yet.
-    pub async fn add_member(&self, group: &str, member: &str) -> Result<()> {
-        self.send(self.root.add_member(group, member)?).await.map(drop)
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_groups_of(&self, user: &str, query: Query) -> Result<Listing<Group>> {
+        Ok(self.listing(self.root.groups_of(user, query)?))
     }
 
-    /// Removes a member.
+    /// The direct members of a group, page by page: users, groups, devices and applications, told apart by
+    /// `@odata.type` in [`DirectoryObject::other`].
     ///
     /// # Errors
-    /// [`NotFound`](iam_core::ErrorKind::NotFound) when it is none.
-    pub async fn remove_member(&self, group: &str, member: &str) -> Result<()> {
-        self.send(self.root.remove_member(group, member)).await.map(drop)
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse; while reading,
+    /// [`NotFound`](iam_core::ErrorKind::NotFound) when there is no such group.
+    pub fn stream_members(&self, group: &str, query: Query) -> Result<Listing<DirectoryObject>> {
+        Ok(self.listing(self.root.members(group, query)?))
     }
 }
 
@@ -112,27 +166,34 @@ impl GraphClient {
 mod tests {
     use super::*;
     use crate::client::tests::{check, root};
-    use serde_json::json;
 
     #[test]
     fn requests_are_as_documented() {
-        let link = json!({"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/u1"});
+        let path = format!("/users/u1/memberOf?$select={SELECT}&$top=999");
         check(
-            root().add_member("g1", "u1").unwrap(),
-            "POST",
-            "/groups/g1/members/$ref",
-            link,
-        );
-        assert!(root().add_member("g1", "u1").unwrap().idempotent);
-        check(
-            root().remove_member("g1", "u1"),
-            "DELETE",
-            "/groups/g1/members/u1/$ref",
+            root().groups_of("u1", Query::new()).unwrap(),
+            "GET",
+            &path,
             Value::Null,
         );
-        let path = format!("/users/u1/memberOf?$select={SELECT}&$top=999");
-        check(root().groups_of("u1"), "GET", &path, Value::Null);
+        let request = root().transitive_groups_of("u1", Query::new()).unwrap();
+        assert_eq!(
+            request.headers,
+            [("ConsistencyLevel".to_owned(), "eventual".to_owned())]
+        );
+        let path = format!(
+            "/users/u1/transitiveMemberOf/microsoft.graph.group?$select={SELECT}&$count=true&$top=999"
+        );
+        check(request, "GET", &path, Value::Null);
+        check(root().group("g/1"), "GET", "/groups/g%2F1", Value::Null);
         let path = format!("/groups?$select={SELECT},assignedLicenses&$top=999");
-        check(root().list_groups(), "GET", &path, Value::Null);
+        check(
+            root().list_groups(Query::new()).unwrap(),
+            "GET",
+            &path,
+            Value::Null,
+        );
+        let members = root().members("g/1", Query::new()).unwrap();
+        check(members, "GET", "/groups/g%2F1/members?$top=999", Value::Null);
     }
 }

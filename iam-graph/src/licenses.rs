@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
 use crate::odata::segment;
-use crate::users::User;
+use crate::users::{User, or_empty};
 
 /// A product that the tenant has bought.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ use crate::users::User;
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct SubscribedSku {
+    /// The id of the subscription in this tenant: `<tenant>_<SKU>`.
+    pub id: String,
     pub sku_id: String,
     /// The name that scripts and policies use, for example `SPE_E5`.
     pub sku_part_number: String,
@@ -27,6 +29,26 @@ pub struct SubscribedSku {
     /// `User` or `Company`; the latter cannot be assigned.
     pub applies_to: Option<String>,
     pub capability_status: Option<String>,
+    /// What the product consists of.
+    #[serde(deserialize_with = "or_empty")]
+    pub service_plans: Vec<ServicePlan>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// One service of a product.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+#[non_exhaustive]
+pub struct ServicePlan {
+    pub service_plan_id: String,
+    pub service_plan_name: String,
+    /// `Success`, `PendingProvisioning`, `PendingActivation`, `PendingInput`, `Disabled` or `Error`.
+    pub provisioning_status: Option<String>,
+    /// `User` or `Company`; the latter is not switched off for one user.
+    pub applies_to: Option<String>,
     /// Everything else.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -83,6 +105,10 @@ impl Root {
         self.get("/subscribedSkus", "list licences")
     }
 
+    pub(crate) fn sku(&self, id: &str) -> Request {
+        self.get(&format!("/subscribedSkus/{}", segment(id)), "list licences")
+    }
+
     pub(crate) fn assign_license(&self, user: &str, add: &[&str], remove: &[&str]) -> Result<Request> {
         let path = format!("/users/{}/assignLicense", segment(user));
         let add: Vec<Value> = add
@@ -98,8 +124,18 @@ impl Root {
 
 impl GraphClient {
     /// What the tenant has bought.
+    ///
+    /// Graph knows no pages of it, and few options beside `$select`.
     pub async fn list_skus(&self) -> Result<Vec<SubscribedSku>> {
         self.all(self.root.list_skus()).await
+    }
+
+    /// One product that the tenant has bought, by the [`id`](SubscribedSku::id) of its subscription.
+    ///
+    /// # Errors
+    /// [`NotFound`](iam_core::ErrorKind::NotFound) when there is none.
+    pub async fn sku(&self, id: &str) -> Result<SubscribedSku> {
+        self.fetch(self.root.sku(id)).await
     }
 
     /// Gives and takes licences by SKU id, all plans enabled.
@@ -158,6 +194,7 @@ mod tests {
             body,
         );
         check(root().list_skus(), "GET", "/subscribedSkus", Value::Null);
+        check(root().sku("t_s"), "GET", "/subscribedSkus/t_s", Value::Null);
     }
 
     #[test]

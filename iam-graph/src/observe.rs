@@ -1,4 +1,4 @@
-//! What accounts hold: three reads for each, many accounts at once.
+//! What accounts hold: four reads for each, many accounts at once; and one read of who is eligible for what.
 
 use futures::FutureExt;
 use iam_core::entitlement::{Actual, Class, Entitlement, Held, Kind, Via};
@@ -7,7 +7,9 @@ use iam_core::target::PersonRef;
 use iam_core::{ErrorKind, Result};
 
 use crate::account::account;
-use crate::catalog::{Offer, class, membership, scoped};
+use crate::app_roles::{AppRoleAssignment, Holder};
+use crate::catalog::{Offer, app_role, class, eligible, membership, scoped};
+use crate::eligibility::ScheduledRole;
 use crate::groups::Group;
 use crate::roles::{RoleAssignment, TENANT};
 use crate::target::{GraphTarget, parallel};
@@ -18,7 +20,12 @@ struct Seen {
     user: User,
     groups: Vec<Group>,
     roles: Vec<RoleAssignment>,
+    app_roles: Vec<AppRoleAssignment>,
+    eligible: Vec<ScheduledRole>,
 }
+
+/// What Graph says where the tenant has not bought Privileged Identity Management.
+const NO_PIM: &str = "AadPremiumLicenseRequired";
 
 impl GraphTarget {
     pub(crate) async fn observe_all(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
@@ -26,10 +33,24 @@ impl GraphTarget {
             return Ok(Vec::new());
         }
         let mut offer = self.offer().await?;
-        let seen = parallel(who.iter().map(|person| self.see(&person.account)).collect()).await?;
+        let (mut seen, eligible) = tokio::try_join!(
+            parallel(who.iter().map(|person| self.see(&person.account)).collect()),
+            self.eligible(who)
+        )?;
+        for (person, seen) in who.iter().zip(&mut seen) {
+            let mine = eligible
+                .iter()
+                .filter(|role| role.principal_id.eq_ignore_ascii_case(&person.account));
+            if let Some(seen) = seen {
+                seen.eligible = mine.cloned().collect();
+            }
+        }
         if seen.iter().flatten().any(|seen| has_strangers(seen, &offer)) {
             offer = self.newer_offer().await?;
         }
+        let apps = seen.iter().flatten().flat_map(|seen| &seen.app_roles);
+        let apps = apps.map(|role| role.resource_id.as_str()).collect();
+        offer.meet_apps(&self.client, apps).await?;
         let actual = |(person, seen): (&PersonRef, Option<Seen>)| match seen {
             Some(seen) => Actual {
                 person: person.person.clone(),
@@ -39,6 +60,21 @@ impl GraphTarget {
             None => Actual::none(person.person.clone()),
         };
         Ok(who.iter().zip(seen).map(actual).collect())
+    }
+
+    /// The roles that these accounts may activate. There are few in a tenant, so for many accounts all are read.
+    async fn eligible(&self, who: &[PersonRef]) -> Result<Vec<ScheduledRole>> {
+        let read = match who {
+            [one] => self.client.eligible_roles_of(&one.account).await,
+            _ => self.client.list_eligible_roles().await,
+        };
+        match read {
+            // Nobody can be eligible there, or nothing is known of this account.
+            Err(error) if error.code() == Some(NO_PIM) || error.kind() == ErrorKind::NotFound => {
+                Ok(Vec::new())
+            }
+            read => read,
+        }
     }
 
     async fn see(&self, id: &str) -> Result<Option<Seen>> {
@@ -57,11 +93,18 @@ impl GraphTarget {
 
     async fn look(&self, id: &str) -> Result<Seen> {
         let client = &self.client;
-        let (user, groups, roles) = tokio::join!(client.user(id), client.groups_of(id), client.roles_of(id));
+        let (user, groups, roles, app_roles) = tokio::join!(
+            client.user(id),
+            client.groups_of(id),
+            client.roles_of(id),
+            client.app_roles_of(Holder::User(id))
+        );
         Ok(Seen {
             user: user?,
             groups: groups?,
             roles: roles?,
+            app_roles: app_roles?,
+            eligible: Vec::new(),
         })
     }
 
@@ -84,7 +127,7 @@ impl GraphTarget {
                     from: group.id.clone(),
                 };
                 held.push(Held {
-                    entitlement: self.role(role, offer),
+                    entitlement: self.role_in(&role.role_definition_id, role.scope(), offer),
                     via,
                     assignment: None,
                 });
@@ -111,16 +154,48 @@ impl GraphTarget {
         for role in &seen.roles {
             let assignment = Some(role.id.clone());
             held.push(Held {
-                entitlement: self.role(role, offer),
+                entitlement: self.role_in(&role.role_definition_id, role.scope(), offer),
                 via: Via::Direct,
                 assignment,
+            });
+        }
+        for role in &seen.app_roles {
+            let own = role.is_own();
+            let via = if own {
+                Via::Direct
+            } else {
+                Via::Inherited {
+                    from: role.principal_id.clone(),
+                }
+            };
+            let entitlement = Entitlement {
+                target: self.id.clone(),
+                kind: Kind::App,
+                id: app_role(role),
+                name: offer.app_role_name(role),
+            };
+            held.push(Held {
+                entitlement,
+                via,
+                assignment: own.then(|| role.id.clone()),
+            });
+        }
+        for role in &seen.eligible {
+            let mut entitlement = self.role_in(&role.role_definition_id, role.scope(), offer);
+            entitlement.id = eligible(&entitlement.id);
+            entitlement.name.push_str(" (eligible)");
+            held.push(Held {
+                entitlement,
+                via: Via::Direct,
+                // What takes it away names the definition.
+                assignment: Some(role.role_definition_id.clone()),
             });
         }
         held
     }
 
-    fn role(&self, assignment: &RoleAssignment, offer: &Offer) -> Entitlement {
-        let (role, scope) = (offer.template(&assignment.role_definition_id), assignment.scope());
+    fn role_in(&self, definition: &str, scope: &str, offer: &Offer) -> Entitlement {
+        let role = offer.template(definition);
         let name = offer.name_of(Kind::Role, role).unwrap_or(role);
         Entitlement {
             target: self.id.clone(),
@@ -142,10 +217,9 @@ fn has_strangers(seen: &Seen, offer: &Offer) -> bool {
         .licenses()
         .into_iter()
         .map(|(sku, _)| (Kind::License, sku));
-    let mut roles = seen
-        .roles
-        .iter()
-        .map(|role| (Kind::Role, offer.template(&role.role_definition_id)));
+    let assigned = seen.roles.iter().map(|role| &role.role_definition_id);
+    let definitions = assigned.chain(seen.eligible.iter().map(|role| &role.role_definition_id));
+    let mut roles = definitions.map(|definition| (Kind::Role, offer.template(definition)));
     let unknown = |(kind, id)| offer.name_of(kind, id).is_none();
     skus.any(unknown) || roles.any(unknown)
 }

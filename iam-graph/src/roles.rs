@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
-use crate::odata::{literal, query, segment};
+use crate::listing::Listing;
+use crate::odata::segment;
+use crate::query::{Filter, Query};
 
 /// The scope of the whole tenant.
 pub const TENANT: &str = "/";
@@ -60,19 +62,13 @@ impl RoleAssignment {
 }
 
 impl Root {
-    pub(crate) fn list_roles(&self) -> Request {
-        let select = "id,templateId,displayName,isEnabled";
-        let path = query(
-            "/roleManagement/directory/roleDefinitions",
-            &[("$select", select)],
-        );
-        self.get(&path, "list roles")
+    pub(crate) fn list_roles(&self, query: Query) -> Result<Request> {
+        let query = query.or_select("id,templateId,displayName,isEnabled");
+        self.list("/roleManagement/directory/roleDefinitions", &query, "list roles")
     }
 
-    pub(crate) fn roles_of(&self, principal: &str) -> Request {
-        let filter = format!("principalId eq {}", literal(principal));
-        let path = query(ASSIGNMENTS, &[("$filter", &filter)]);
-        self.get(&path, "list role assignments")
+    pub(crate) fn role_assignments(&self, query: Query) -> Result<Request> {
+        self.list(ASSIGNMENTS, &query.or_select(""), "list role assignments")
     }
 
     pub(crate) fn assign_role(&self, principal: &str, role: &str, scope: &str) -> Result<Request> {
@@ -96,12 +92,30 @@ impl Root {
 impl GraphClient {
     /// The roles of the tenant, disabled ones included.
     pub async fn list_roles(&self) -> Result<Vec<RoleDefinition>> {
-        self.all(self.root.list_roles()).await
+        self.stream_roles(Query::new())?.all().await
+    }
+
+    /// The roles that a query describes, page by page. Where it selects nothing, all that [`RoleDefinition`] names is
+    /// read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_roles(&self, query: Query) -> Result<Listing<RoleDefinition>> {
+        Ok(self.listing(self.root.list_roles(query)?))
     }
 
     /// The roles assigned to a principal itself, in any scope.
     pub async fn roles_of(&self, principal: &str) -> Result<Vec<RoleAssignment>> {
-        self.all(self.root.roles_of(principal)).await
+        let query = Query::new().filter(Filter::eq("principalId", principal));
+        self.stream_role_assignments(query)?.all().await
+    }
+
+    /// The role assignments that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_role_assignments(&self, query: Query) -> Result<Listing<RoleAssignment>> {
+        Ok(self.listing(self.root.role_assignments(query)?))
     }
 
     /// Assigns a role, by definition or template id, in a scope ([`TENANT`]).
@@ -146,6 +160,9 @@ mod tests {
             Value::Null,
         );
         let path = format!("{assignments}?$filter=principalId%20eq%20%27u1%27");
-        check(root().roles_of("u1"), "GET", &path, Value::Null);
+        let of = Query::new().filter(Filter::eq("principalId", "u1"));
+        check(root().role_assignments(of).unwrap(), "GET", &path, Value::Null);
+        let path = "/roleManagement/directory/roleDefinitions?$select=id,templateId,displayName,isEnabled";
+        check(root().list_roles(Query::new()).unwrap(), "GET", path, Value::Null);
     }
 }

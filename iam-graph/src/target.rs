@@ -3,14 +3,15 @@
 //! It decides nothing. Every answer says what is, what was done, or that it was so already; passwords are
 //! made for one request and never leave it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use iam_core::Result;
 use iam_core::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
-use iam_core::plan::{IdempotencyKey, Step};
+use iam_core::person::PersonKey;
+use iam_core::plan::{Action, IdempotencyKey, Step};
 use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -19,8 +20,10 @@ use crate::catalog::Offer;
 use crate::client::GraphClient;
 use crate::fresh::Fresh;
 
-/// How many accounts, or batches of keys, are asked for at once.
-const PARALLEL: usize = 16;
+/// How many accounts, or batches of keys, are asked for at once: what they ask shares HTTP requests.
+const PARALLEL: usize = 64;
+/// How long somebody counts as being worked on after a step.
+const LATELY: SignedDuration = SignedDuration::from_secs(1);
 /// How old a catalogue may be that names what somebody holds.
 const OLD: SignedDuration = SignedDuration::from_mins(10);
 /// How old it must be before an unknown id has it read again.
@@ -35,17 +38,22 @@ pub struct GraphTarget {
     pub(crate) client: GraphClient,
     pub(crate) id: TargetId,
     pub(crate) fresh: Arc<Fresh>,
+    crowd: Arc<Crowd>,
     kept: Arc<Mutex<Option<Kept>>>,
 }
 
 impl GraphTarget {
-    /// The target behind that client.
+    /// The target behind that client. What is read and applied at the same time joins batches, so that many people at
+    /// once take few HTTP requests; a call that is alone is sent as it is.
+    #[allow(clippy::needless_pass_by_value)] // a target keeps its client
     pub fn new(client: GraphClient) -> Self {
+        let client = client.joining();
         let fresh = Arc::new(Fresh::new(client.clock().clone()));
         Self {
             client,
             id: TargetId::new("graph"),
             fresh,
+            crowd: Arc::default(),
             kept: Arc::default(),
         }
     }
@@ -75,6 +83,36 @@ impl GraphTarget {
     }
 }
 
+/// Whose steps are being carried out side by side: a next step of each follows soon.
+#[derive(Debug, Default)]
+struct Crowd(std::sync::Mutex<Steps>);
+
+#[derive(Debug, Default)]
+struct Steps {
+    last: Option<PersonKey>,
+    /// When everybody had a step lately, and whether it came behind somebody else's: who is worked on alone, one
+    /// person after the other, never does.
+    people: HashMap<PersonKey, (Timestamp, bool)>,
+}
+
+impl Crowd {
+    /// Notes a step, and says how many people have theirs side by side.
+    fn note(&self, person: &PersonKey, now: Timestamp) -> usize {
+        let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = steps.last.as_ref() != Some(person);
+        steps.last = Some(person.clone());
+        let before = steps.people.get(person).map(|(_, side_by_side)| *side_by_side);
+        let side_by_side = before.is_some_and(|already| already || behind);
+        steps.people.insert(person.clone(), (now, side_by_side));
+        steps.people.retain(|_, (at, _)| now.duration_since(*at) < LATELY);
+        steps
+            .people
+            .values()
+            .filter(|(_, side_by_side)| *side_by_side)
+            .count()
+    }
+}
+
 /// Does the work of a list, some of it at the same time; answers in order, and ends at the first error.
 pub(crate) async fn parallel<T, F: Future<Output = Result<T>>>(work: Vec<F>) -> Result<Vec<T>> {
     stream::iter(work).buffered(PARALLEL).try_collect().await
@@ -100,9 +138,11 @@ impl Target for GraphTarget {
                 ("reset_password", Repeatable),
                 ("grant", Repeatable),
                 ("revoke", Repeatable),
+                ("set_automatic_reply", Repeatable),
+                ("end_automatic_reply", Repeatable),
                 ("delete_account", Repeatable),
             ]),
-            kinds: [Kind::Group, Kind::License, Kind::Role].into(),
+            kinds: [Kind::Group, Kind::License, Kind::Role, Kind::App].into(),
             // Microsoft Learn, "user resource type": maximum lengths of the properties.
             lengths: [
                 (Attribute::DisplayName, 256),
@@ -137,7 +177,11 @@ impl Target for GraphTarget {
     }
 
     async fn apply(&self, step: &Step, _key: &IdempotencyKey) -> Result<Applied> {
-        if !step.action.removes_access() {
+        let at_work = self.crowd.note(&step.person, self.client.clock().now());
+        self.client.queue.expect(at_work);
+        // A leaver's licences come right behind the reply.
+        let leaves = step.action.removes_access() || matches!(step.action, Action::SetAutomaticReply { .. });
+        if !leaves {
             return self.carry_out(step).await;
         }
         let urgent = Self {

@@ -11,7 +11,11 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
 use crate::licenses::{AssignedLicense, LicenseAssignmentState};
-use crate::odata::{query, segment};
+use crate::listing::Listing;
+use crate::odata::{self, segment};
+use crate::password;
+use crate::query::{Filter, Query};
+pub use crate::user_patch::{EmployeeOrgPatch, ExtensionAttributesPatch, UserPatch};
 
 /// What is read of a user: everything that [`User`] names.
 pub(crate) const SELECT: &str = "id,userPrincipalName,accountEnabled,displayName,givenName,surname,department,jobTitle,officeLocation,country,usageLocation,companyName,employeeId,employeeType,employeeHireDate,employeeOrgData,mail,proxyAddresses,onPremisesSyncEnabled,deletedDateTime,assignedLicenses,licenseAssignmentStates";
@@ -42,7 +46,16 @@ pub struct User {
     pub employee_type: Option<String>,
     /// RFC 3339, UTC.
     pub employee_hire_date: Option<String>,
+    /// RFC 3339, UTC; needs `User-LifeCycleInfo.Read.All` to be read.
+    pub employee_leave_date_time: Option<String>,
     pub employee_org_data: Option<EmployeeOrgData>,
+    pub on_premises_extension_attributes: Option<ExtensionAttributes>,
+    /// Only where it was asked for, and only of who has signed in: [`sign_in_activity`](GraphClient::sign_in_activity).
+    pub sign_in_activity: Option<SignInActivity>,
+    /// `Member` or `Guest`.
+    pub user_type: Option<String>,
+    pub city: Option<String>,
+    pub mobile_phone: Option<String>,
     pub mail: Option<String>,
     /// `SMTP:` marks the primary address, `smtp:` an alias.
     #[serde(deserialize_with = "or_empty")]
@@ -74,6 +87,36 @@ pub struct EmployeeOrgData {
     pub other: Map<String, Value>,
 }
 
+/// The fifteen attributes of Exchange. `Debug` prints no values.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExtensionAttributes(Map<String, Value>);
+
+impl ExtensionAttributes {
+    /// The attribute of that number, from 1 to 15.
+    pub fn get(&self, number: u8) -> Option<&str> {
+        self.0.get(&format!("extensionAttribute{number}"))?.as_str()
+    }
+}
+
+/// When a user has signed in last. Instants are RFC 3339, UTC.
+///
+/// Source: Microsoft Learn, "signInActivity resource type".
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct SignInActivity {
+    /// The last interactive attempt, successful or not.
+    pub last_sign_in_date_time: Option<String>,
+    /// The last attempt of a client on behalf of the user.
+    pub last_non_interactive_sign_in_date_time: Option<String>,
+    /// The last success of either kind.
+    pub last_successful_sign_in_date_time: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
 /// A reference to any directory object. `Debug` prints the id alone.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -84,6 +127,18 @@ pub struct DirectoryObject {
     /// Everything else.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+impl DirectoryObject {
+    /// What it is, for example `#microsoft.graph.user`; where Graph says it.
+    pub fn odata_type(&self) -> Option<&str> {
+        self.other.get("@odata.type")?.as_str()
+    }
+
+    /// Its display name, where it has one and it was read.
+    pub fn display_name(&self) -> Option<&str> {
+        self.other.get("displayName")?.as_str()
+    }
 }
 
 /// What a new user needs. `Debug` prints nothing personal.
@@ -105,41 +160,6 @@ pub struct NewUser {
     pub properties: UserPatch,
 }
 
-/// Property values to set or clear; what is not named is left as it is. `Debug` prints names only.
-#[derive(Clone, Default, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct UserPatch(Map<String, Value>);
-
-impl UserPatch {
-    /// Changes nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets a property by its name in Graph, for example `jobTitle`. An empty text clears it: Graph refuses
-    /// empty texts.
-    #[must_use]
-    pub fn set(mut self, property: &str, value: impl Into<Value>) -> Self {
-        let value = match value.into() {
-            Value::String(text) if text.is_empty() => Value::Null,
-            value => value,
-        };
-        self.0.insert(property.to_owned(), value);
-        self
-    }
-
-    /// Clears a property.
-    #[must_use]
-    pub fn clear(self, property: &str) -> Self {
-        self.set(property, Value::Null)
-    }
-
-    /// Whether nothing would change.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 /// The mail alias for a sign-in name: its local part without the characters that Graph refuses in
 /// `mailNickname` (anything outside ASCII and `@ () \ / [] ' ; : <> ,` and space), at most 64 long.
 pub fn mail_nickname(name: &str) -> String {
@@ -150,34 +170,36 @@ pub fn mail_nickname(name: &str) -> String {
     if kept.is_empty() { "user".to_owned() } else { kept }
 }
 
+/// A password that nobody knows, for [`NewUser::password`]: 32 characters of four classes, from a cryptographic
+/// generator. People get in by a temporary access pass.
+pub fn random_password() -> Secret {
+    password::random()
+}
+
 impl Root {
     pub(crate) fn user(&self, id: &str) -> Request {
-        let path = query(
+        let path = odata::query(
             &format!("/users/{}", segment(id)),
             &[("$select", SELECT), EXPAND_MANAGER],
         );
         self.get(&path, "get user")
     }
 
-    pub(crate) fn find_users(&self, filter: &str) -> Request {
-        let options = [
-            ("$select", SELECT),
-            ("$top", "999"),
-            EXPAND_MANAGER,
-            ("$filter", filter),
-        ];
-        self.get(&query("/users", &options), "find users")
+    pub(crate) fn find_users(&self, filter: &Filter) -> Result<Request> {
+        let mut query = Query::new().filter(filter.clone());
+        // Advanced queries have no managers.
+        if !query.is_advanced("/users") {
+            query = query.expand("manager", ["id"]);
+        }
+        self.list("/users", &query.or_default(SELECT), "find users")
     }
 
-    pub(crate) fn list_users(&self) -> Request {
-        self.get(
-            &query("/users", &[("$select", SELECT), ("$top", "999")]),
-            "list users",
-        )
+    pub(crate) fn list_users(&self, query: Query) -> Result<Request> {
+        self.list("/users", &query.or_default(SELECT), "list users")
     }
 
     pub(crate) fn create_user(&self, new: &NewUser) -> Result<Request> {
-        let mut body = new.properties.0.clone();
+        let mut body = new.properties.body();
         let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
         set("accountEnabled", new.account_enabled.into());
         set("userPrincipalName", new.user_principal_name.as_str().into());
@@ -215,6 +237,17 @@ impl Root {
             .idempotent(true)
     }
 
+    pub(crate) fn user_with(&self, id: &str, properties: &[&str]) -> Request {
+        let select = properties.join(",");
+        let path = odata::query(&format!("/users/{}", segment(id)), &[("$select", &select)]);
+        self.get(&path, "get user")
+    }
+
+    fn sign_in_activity(&self, id: &str) -> Request {
+        let path = format!("/users/{}?$select=id,signInActivity", segment(id));
+        self.get(&path, "read sign-in activity")
+    }
+
     pub(crate) fn set_manager(&self, id: &str, manager: &str) -> Result<Request> {
         let path = format!("/users/{}/manager/$ref", segment(id));
         self.request(Method::Put, &path, "set manager")
@@ -235,15 +268,44 @@ impl GraphClient {
         self.fetch(self.root.user(id)).await
     }
 
-    /// The users that an OData filter describes, for example `department eq 'Security'`. The filter is
-    /// percent-encoded here; quotes in values must have been doubled.
-    pub async fn find_users(&self, filter: &str) -> Result<Vec<User>> {
-        self.all(self.root.find_users(filter)).await
+    /// The users that a filter describes, with their managers' ids unless it takes an advanced query
+    /// ([`Query::is_advanced`]).
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a filter that Graph would refuse.
+    pub async fn find_users(&self, filter: &Filter) -> Result<Vec<User>> {
+        self.all(self.root.find_users(filter)?).await
     }
 
-    /// Every user of the tenant, without managers.
+    /// One user with properties of your choice, by their names in Graph: what [`user`](Self::user) does not read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a property that does not exist.
+    pub async fn user_with(&self, id: &str, properties: &[&str]) -> Result<User> {
+        self.fetch(self.root.user_with(id, properties)).await
+    }
+
+    /// When a user has signed in last, by object id (no sign-in name); `None` for who never has. Needs the permission
+    /// `AuditLog.Read.All` beside `User.Read.All`, and Entra ID P1.
+    ///
+    /// # Errors
+    /// [`Denied`](iam_core::ErrorKind::Denied) without the permission or the licence.
+    pub async fn sign_in_activity(&self, id: &str) -> Result<Option<SignInActivity>> {
+        let user: User = self.fetch(self.root.sign_in_activity(id)).await?;
+        Ok(user.sign_in_activity)
+    }
+
+    /// Every user of the tenant, without managers. [`stream_users`](Self::stream_users) holds a page of them only.
     pub async fn list_users(&self) -> Result<Vec<User>> {
-        self.all(self.root.list_users()).await
+        self.stream_users(Query::new())?.all().await
+    }
+
+    /// The users that a query describes, page by page. Where it selects nothing, all that [`User`] names is read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_users(&self, query: Query) -> Result<Listing<User>> {
+        Ok(self.listing(self.root.list_users(query)?))
     }
 
     /// Creates a user. Not idempotent: after [`OutcomeUnknown`](iam_core::ErrorKind::OutcomeUnknown) look
@@ -305,6 +367,12 @@ impl fmt::Debug for User {
     }
 }
 
+impl fmt::Debug for ExtensionAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 impl fmt::Debug for DirectoryObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DirectoryObject({})", self.id)
@@ -316,12 +384,6 @@ impl fmt::Debug for NewUser {
         f.debug_struct("NewUser")
             .field("employee_id", &self.employee_id)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for UserPatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
@@ -381,6 +443,36 @@ mod tests {
             Value::Null,
         );
         check(root().delete_user("u1"), "DELETE", "/users/u1", Value::Null);
+        let filter = "$filter=employeeId%20eq%20%27W-1%27";
+        let found = format!("/users?$select={SELECT}&$top=999&$expand=manager($select=id)&{filter}");
+        let by_id = root().find_users(&Filter::eq("employeeId", "W-1")).unwrap();
+        assert!(by_id.headers.is_empty());
+        check(by_id, "GET", &found, Value::Null);
+        let elsewhere = root().find_users(&Filter::ne("usageLocation", "AU")).unwrap();
+        assert!(!elsewhere.url.contains("$expand") && elsewhere.url.contains("$count=true"));
+        let listed = format!("/users?$select={SELECT}&$top=999");
+        check(
+            root().list_users(Query::new()).unwrap(),
+            "GET",
+            &listed,
+            Value::Null,
+        );
+        let few = Query::new().select(["id"]).top(5);
+        check(
+            root().list_users(few).unwrap(),
+            "GET",
+            "/users?$select=id&$top=5",
+            Value::Null,
+        );
+        let with = root().user_with("u1", &["id", "skills"]);
+        check(with, "GET", "/users/u1?$select=id,skills", Value::Null);
+        let activity = root().sign_in_activity("u1");
+        check(
+            activity,
+            "GET",
+            "/users/u1?$select=id,signInActivity",
+            Value::Null,
+        );
         let user = format!("/users/a%23b%40x?$select={SELECT}&$expand=manager($select=id)");
         check(root().user("a#b@x"), "GET", &user, Value::Null);
     }
@@ -391,6 +483,11 @@ mod tests {
         let user: User = serde_json::from_value(text).unwrap();
         assert_eq!(user.other["x"], json!({"y": [1]}));
         assert_eq!(format!("{user:?}"), "User(1)");
+        let text = json!({"id": "1", "onPremisesExtensionAttributes": {"extensionAttribute7": "x"}});
+        let with: User = serde_json::from_value(text).unwrap();
+        let attributes = with.on_premises_extension_attributes.unwrap();
+        assert_eq!((attributes.get(7), attributes.get(8)), (Some("x"), None));
+        assert_eq!(format!("{attributes:?}"), "{\"extensionAttribute7\"}");
         assert_eq!(serde_json::to_value(&user).unwrap()["x"], json!({"y": [1]}));
         assert_eq!(
             format!("{:?}", UserPatch::new().set("city", "Perth")),

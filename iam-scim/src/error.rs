@@ -69,6 +69,9 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
     if let Some(id) = id {
         error = error.with_request_id(id);
     }
+    if let Some(id) = answer.header("client-request-id").and_then(word) {
+        error = error.with_client_request_id(id);
+    }
     error
 }
 

@@ -1,4 +1,5 @@
-//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `graph`, `joiners`, `scim`) as argument of the
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `graph`, `joiners`, `scim`,
+//! `throttling`) as argument of the
 //! program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
 //! floor measured in the same run.
@@ -23,6 +24,10 @@ mod scim;
 mod scim_wire;
 mod table;
 mod tenant;
+mod throttling;
+#[path = "../../iam-graph/tests/graph/timeline.rs"]
+mod timeline;
+mod xml_intake;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let only = std::env::args().nth(1);
@@ -39,8 +44,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if wanted("csv") {
         csv_intake::measure(&mut figures)?;
     }
+    if wanted("xml") {
+        xml_intake::measure(&mut figures)?;
+    }
     if wanted("joiners") {
         joiners::measure(&mut figures)?;
+    }
+    if wanted("throttling") {
+        throttling::measure(&mut figures)?;
     }
     if wanted("graph") {
         graph::measure(&mut figures)?;

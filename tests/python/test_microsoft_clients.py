@@ -1,79 +1,35 @@
-"""Microsoft's own clients against the sandbox, unmodified but for their addresses.
+"""msal, azure-identity and azure-mgmt-* against the sandbox, unmodified but for their addresses.
 
     pip install -r tests/python/requirements.txt
     cargo build -p iam-sandbox
     pytest tests/python
-
-IAM_SANDBOX names another program than target/debug/iam-sandbox.
 """
 
-import asyncio
-import os
-import pathlib
-import subprocess
 import time
 import uuid
 
 import pytest
 
-PROGRAM = os.environ.get(
-    "IAM_SANDBOX",
-    str(pathlib.Path(__file__).parents[2] / "target" / "debug" / "iam-sandbox"),
-)
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 
 
-@pytest.fixture(scope="module")
-def tenant(tmp_path_factory):
-    """The variables of a running sandbox."""
-    file = tmp_path_factory.mktemp("sandbox") / "env"
-    process = subprocess.Popen([PROGRAM, "--tls", "--env-file", str(file)], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while not file.exists():
-        assert process.poll() is None, "the sandbox stopped"
-        assert time.monotonic() < deadline, "the sandbox did not start"
-        time.sleep(0.05)
-    lines = file.read_text().splitlines()
-    values = dict(line.split("=", 1) for line in lines)
-    # requests, httpx and Python's ssl read these.
-    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
-        os.environ[name] = values["SANDBOX_CA"]
-    yield values
-    process.terminate()
-    assert process.wait(10) == 0
-
-
-@pytest.fixture
-def credential(tenant):
-    from azure.identity import ClientSecretCredential
-
-    return ClientSecretCredential(
-        tenant["SANDBOX_TENANT"],
-        tenant["SANDBOX_CLIENT_ID"],
-        tenant["SANDBOX_CLIENT_SECRET"],
-        authority=tenant["SANDBOX_AUTHORITY"],
-        disable_instance_discovery=True,
-    )
-
-
-def arm(tenant):
-    scope = "https://management.azure.com/.default"
-    return {"base_url": tenant["SANDBOX_ARM"], "credential_scopes": [scope]}
-
-
-def test_msal_gets_a_token_and_keeps_it(tenant):
+def app(tenant, secret=None):
     import msal
 
-    app = msal.ConfidentialClientApplication(
+    return msal.ConfidentialClientApplication(
         tenant["SANDBOX_CLIENT_ID"],
-        client_credential=tenant["SANDBOX_CLIENT_SECRET"],
+        client_credential=secret or tenant["SANDBOX_CLIENT_SECRET"],
         authority=f"{tenant['SANDBOX_AUTHORITY']}/{tenant['SANDBOX_TENANT']}",
         instance_discovery=False,
     )
+
+
+def test_msal_gets_a_token_and_keeps_it(tenant):
+    known = app(tenant)
     scopes = ["https://graph.microsoft.com/.default"]
-    first = app.acquire_token_for_client(scopes)
+    first = known.acquire_token_for_client(scopes)
     assert first["token_type"] == "Bearer", first
-    second = app.acquire_token_for_client(scopes)
+    second = known.acquire_token_for_client(scopes)
     assert second["access_token"] == first["access_token"]
 
 
@@ -92,19 +48,19 @@ def test_azure_identity_says_why_a_secret_is_refused(tenant):
         credential.get_token("https://graph.microsoft.com/.default")
 
 
-def test_subscriptions_are_listed(tenant, credential):
+def test_subscriptions_are_listed(tenant, credential, arm):
     from azure.mgmt.resource.subscriptions import SubscriptionClient
 
-    client = SubscriptionClient(credential, **arm(tenant))
+    client = SubscriptionClient(credential, **arm)
     found = [subscription.subscription_id for subscription in client.subscriptions.list()]
     assert found == [tenant["SANDBOX_SUBSCRIPTION"]]
 
 
-def test_resource_groups_are_made_listed_and_deleted(tenant, credential):
+def test_resource_groups_are_made_listed_and_deleted(tenant, credential, arm):
     from azure.core.exceptions import ResourceNotFoundError
     from azure.mgmt.resource.resources import ResourceManagementClient
 
-    client = ResourceManagementClient(credential, tenant["SANDBOX_SUBSCRIPTION"], **arm(tenant))
+    client = ResourceManagementClient(credential, tenant["SANDBOX_SUBSCRIPTION"], **arm)
     made = client.resource_groups.create_or_update("lab", {"location": "westeurope", "tags": {"owner": "it"}})
     assert made.properties.provisioning_state == "Succeeded"
     assert "lab" in [group.name for group in client.resource_groups.list()]
@@ -116,11 +72,11 @@ def test_resource_groups_are_made_listed_and_deleted(tenant, credential):
     assert refused.value.error.code == "ResourceGroupNotFound"
 
 
-def test_roles_are_assigned_listed_and_taken(tenant, credential):
+def test_roles_are_assigned_listed_and_taken(tenant, credential, arm):
     from azure.core.exceptions import HttpResponseError, ResourceExistsError
     from azure.mgmt.authorization import AuthorizationManagementClient
 
-    client = AuthorizationManagementClient(credential, tenant["SANDBOX_SUBSCRIPTION"], **arm(tenant))
+    client = AuthorizationManagementClient(credential, tenant["SANDBOX_SUBSCRIPTION"], **arm)
     scope = f"/subscriptions/{tenant['SANDBOX_SUBSCRIPTION']}/resourceGroups/siem"
     (role,) = client.role_definitions.list(scope, filter="roleName eq 'Reader'")
     assert role.name == READER
@@ -141,50 +97,95 @@ def test_roles_are_assigned_listed_and_taken(tenant, credential):
     assert client.role_assignments.delete(scope, name) is None
 
 
-def test_graph_reads_and_makes_users(tenant):
-    from azure.identity.aio import ClientSecretCredential
-    from kiota_authentication_azure.azure_identity_authentication_provider import (
-        AzureIdentityAuthenticationProvider,
-    )
-    from msgraph import GraphRequestAdapter, GraphServiceClient
-    from msgraph.generated.models.password_profile import PasswordProfile
-    from msgraph.generated.models.user import User
-    from msgraph.generated.users.users_request_builder import UsersRequestBuilder
+def test_msal_tells_a_wrong_secret_and_takes_claims(tenant):
+    scopes = ["https://graph.microsoft.com/.default"]
+    refused = app(tenant, "wrong").acquire_token_for_client(scopes)
+    assert refused["error"] == "invalid_client"
+    assert refused["error_codes"] == [7000215]
+    assert refused["error_description"].startswith("AADSTS7000215") and refused["correlation_id"]
+    known = app(tenant)
+    first = known.acquire_token_for_client(scopes)
+    assert first["expires_in"] > 3000
+    challenge = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
+    again = known.acquire_token_for_client(scopes, claims_challenge=challenge)
+    assert again["access_token"] != first["access_token"], "a challenge goes past the cache"
+    known.remove_tokens_for_client()
+    assert known.acquire_token_for_client(scopes)["token_source"] == "identity_provider"
 
-    async def story():
-        async with ClientSecretCredential(
-            tenant["SANDBOX_TENANT"],
-            tenant["SANDBOX_CLIENT_ID"],
-            tenant["SANDBOX_CLIENT_SECRET"],
-            authority=tenant["SANDBOX_AUTHORITY"],
-            disable_instance_discovery=True,
-        ) as credential:
-            provider = AzureIdentityAuthenticationProvider(
-                credential,
-                scopes=["https://graph.microsoft.com/.default"],
-                allowed_hosts=["127.0.0.1"],
-            )
-            adapter = GraphRequestAdapter(provider)
-            adapter.base_url = tenant["SANDBOX_GRAPH"]
-            graph = GraphServiceClient(request_adapter=adapter)
-            query = UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(
-                filter="employeeId eq 'W-1010'", select=["id", "displayName", "employeeId"]
-            )
-            from kiota_abstractions.base_request_configuration import RequestConfiguration
 
-            found = await graph.users.get(RequestConfiguration(query_parameters=query))
-            assert [user.display_name for user in found.value] == ["Camila Rocha"]
-            made = await graph.users.post(
-                User(
-                    account_enabled=True,
-                    display_name="Ann",
-                    mail_nickname="ann",
-                    user_principal_name="ann@contoso.example",
-                    password_profile=PasswordProfile(password="xK9-fw2p!Q-riverbed"),
-                )
-            )
-            read = await graph.users.by_user_id(made.id).get()
-            assert read.user_principal_name == "ann@contoso.example"
-            await graph.users.by_user_id(made.id).delete()
+def test_azure_identity_keeps_one_token_for_each_audience(tenant, credential):
+    import jwt
 
-    asyncio.run(story())
+    graph = credential.get_token("https://graph.microsoft.com/.default")
+    azure = credential.get_token_info("https://management.azure.com/.default")
+    assert graph.token == credential.get_token("https://graph.microsoft.com/.default").token
+    audience = {jwt.decode(token, options={"verify_signature": False})["aud"] for token in (graph.token, azure.token)}
+    assert audience == {"https://graph.microsoft.com", "https://management.azure.com"}
+    assert graph.expires_on > time.time() + 3000
+    claims = '{"access_token":{"xms_cc":{"values":["cp1"]}}}'
+    fresh = credential.get_token("https://graph.microsoft.com/.default", claims=claims, enable_cae=True)
+    assert fresh.token != graph.token
+
+
+def test_a_token_is_good_by_the_tenants_own_keys(tenant):
+    import jwt
+    import requests
+
+    token = app(tenant).acquire_token_for_client(["https://graph.microsoft.com/.default"])["access_token"]
+    at = f"{tenant['SANDBOX_AUTHORITY']}/{tenant['SANDBOX_TENANT']}/v2.0/.well-known/openid-configuration"
+    document = requests.get(at).json()
+    keys = jwt.PyJWKSet(requests.get(document["jwks_uri"]).json()["keys"])
+    key = keys[jwt.get_unverified_header(token)["kid"]]
+    claims = jwt.decode(token, key.key, algorithms=["RS256"], audience="https://graph.microsoft.com")
+    assert claims["tid"] == tenant["SANDBOX_TENANT"] and "User.ReadWrite.All" in claims["roles"]
+
+
+def test_resource_groups_are_tagged_filtered_and_refused(tenant, credential, arm):
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+    from azure.mgmt.resource.resources import ResourceManagementClient
+
+    client = ResourceManagementClient(credential, tenant["SANDBOX_SUBSCRIPTION"], **arm)
+    groups = client.resource_groups
+    groups.create_or_update("tagged", {"location": "westeurope", "tags": {"owner": "it"}})
+    changed = groups.update("tagged", {"tags": {"owner": "hr", "cost": "C-1"}})
+    assert changed.tags == {"owner": "hr", "cost": "C-1"} and changed.location == "westeurope"
+    found = groups.list(filter="tagName eq 'owner' and tagValue eq 'hr'")
+    assert [group.name for group in found] == ["tagged"]
+    assert groups.get("TAGGED").name == "tagged", "in any letter case"
+    assert len(list(groups.list(top=1))) >= 4, "the pages are walked"
+    with pytest.raises(HttpResponseError) as moved:
+        groups.create_or_update("tagged", {"location": "eastus"})
+    assert moved.value.status_code == 409
+    with pytest.raises(HttpResponseError):
+        groups.create_or_update("bad name.", {"location": "westeurope"})
+    groups.begin_delete("tagged", polling_interval=1).wait(timeout=30)
+    with pytest.raises(ResourceNotFoundError):
+        groups.begin_delete("tagged", polling_interval=1)
+
+
+def test_role_definitions_and_assignments_by_id(tenant, credential, arm):
+    from azure.core.exceptions import ResourceNotFoundError
+    from azure.mgmt.authorization import AuthorizationManagementClient
+
+    client = AuthorizationManagementClient(credential, tenant["SANDBOX_SUBSCRIPTION"], **arm)
+    subscription = f"/subscriptions/{tenant['SANDBOX_SUBSCRIPTION']}"
+    reader = client.role_definitions.get(subscription, READER)
+    assert (reader.role_name, reader.role_type) == ("Reader", "BuiltInRole")
+    assert client.role_definitions.get_by_id(reader.id).name == READER
+    assert len(list(client.role_definitions.list(subscription))) > 5
+    principal, name = str(uuid.uuid4()), str(uuid.uuid4())
+    key = f"{subscription}/providers/Microsoft.Authorization/roleAssignments/{name}"
+    wish = {"role_definition_id": reader.id, "principal_id": principal, "principal_type": "ServicePrincipal"}
+    made = client.role_assignments.create_by_id(key, wish)
+    assert made.id.lower() == key.lower() and made.scope == subscription
+    assert client.role_assignments.get(subscription, name).principal_id == principal
+    below = client.role_assignments.list_for_resource_group("siem", filter=f"principalId eq '{principal}'")
+    assert [found.name for found in below] == [name], "inherited from above"
+    mine = client.role_assignments.list_for_subscription(filter=f"assignedTo('{principal}')")
+    assert [found.name for found in mine] == [name]
+    at_scope = client.role_assignments.list_for_scope(f"{subscription}/resourceGroups/siem", filter="atScope()")
+    assert name in [found.name for found in at_scope]
+    client.role_assignments.delete_by_id(key)
+    with pytest.raises(ResourceNotFoundError) as gone:
+        client.role_assignments.get_by_id(key)
+    assert gone.value.error.code == "RoleAssignmentNotFound"

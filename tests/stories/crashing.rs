@@ -101,6 +101,8 @@ async fn a_leaver_survives_a_crash_at_every_record() {
             format!("mei.tanaka-{id} blocked:  /  / "),
             "{crash}"
         );
+        let replies = world.sandbox.user(id).unwrap()["automaticReplies"].clone();
+        assert_eq!(replies["status"], "alwaysEnabled", "{crash}");
     })
     .await;
     assert!(points >= 34, "only {points} crash points were reached");

@@ -39,6 +39,59 @@ async fn bad_rows_are_rejected_with_row_and_reason_while_the_rest_goes_through()
     }
 }
 
+/// Workday's own formats, one after the other: workers, then what happened to them.
+#[tokio::test]
+async fn workdays_answer_is_read_and_a_termination_it_reports_takes_effect() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let worker = |id: &str, first: &str, last: &str| {
+        format!(
+            "<wd:Worker><wd:Worker_Data><wd:Worker_ID>{id}</wd:Worker_ID><wd:Personal_Data><wd:Name_Data>\
+             <wd:Legal_Name_Data><wd:Name_Detail_Data><wd:First_Name>{first}</wd:First_Name><wd:Last_Name>{last}\
+             </wd:Last_Name></wd:Name_Detail_Data></wd:Legal_Name_Data></wd:Name_Data></wd:Personal_Data>\
+             <wd:Employment_Data><wd:Worker_Job_Data wd:Primary_Job=\"1\"><wd:Position_Data><wd:Business_Title>Clerk\
+             </wd:Business_Title></wd:Position_Data></wd:Worker_Job_Data><wd:Worker_Status_Data><wd:Active>1</wd:Active>\
+             <wd:Terminated>0</wd:Terminated></wd:Worker_Status_Data></wd:Employment_Data></wd:Worker_Data></wd:Worker>"
+        )
+    };
+    let answer = file(
+        "answer.xml",
+        &format!(
+            "<env:Envelope xmlns:env=\"http://schemas.xmlsoap.org/soap/envelope/\"><env:Body><wd:Get_Workers_Response \
+             xmlns:wd=\"urn:com.workday/bsvc\"><wd:Response_Data>{}{}</wd:Response_Data></wd:Get_Workers_Response>\
+             </env:Body></env:Envelope>",
+            worker("W-1", "Mei", "Tanaka"),
+            worker("W-2", "Bo", "Ek")
+        ),
+    );
+    assert!(world.read(&answer).await.unwrap().is_empty());
+    world.run().await;
+    for (id, name) in [("W-1", "mei.tanaka"), ("W-2", "bo.ek")] {
+        let found = world.look(id).await;
+        assert!(found.starts_with(&format!("{name} enabled")), "{found}");
+    }
+
+    let events = file(
+        "events.json",
+        r#"[{"eventName": "Terminate Employee", "workerId": "W-1", "immediate": true, "eventId": "e-1"},
+            {"eventName": "Change Job", "workerId": "W-2", "eventId": "e-2"},
+            {"eventName": "Terminate Employee", "workerId": "W-9", "eventId": "e-3"}]"#,
+    );
+    // A change says that there is something to read, and nobody is terminated who is not known.
+    let told = world.read(&events).await.unwrap();
+    let told: Vec<_> = told.iter().map(|reject| (reject.row, reject.code)).collect();
+    assert_eq!(told, [(2, "record_needed"), (3, "record_needed")]);
+    world.run().await;
+    assert!(world.look("W-1").await.starts_with("mei.tanaka blocked"));
+    assert!(world.look("W-2").await.starts_with("bo.ek enabled"));
+    assert_eq!(world.look("W-9").await, "nothing");
+}
+
 #[test]
 fn a_policy_with_a_typo_in_a_field_name_is_refused_at_load() {
     let typo = POLICY.replace("person.department == \"Sales\"", "person.departmnt == \"Sales\"");

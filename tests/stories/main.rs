@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a story stops where it fails")]
 #![allow(missing_docs, unreachable_pub, reason = "nobody imports a test")]
 
+mod app_roles;
 mod architecture;
 mod crashing;
 mod input;
 mod joining;
+mod mailboxes;
 mod moving;
 mod three_targets;
 mod trouble;

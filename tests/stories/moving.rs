@@ -100,7 +100,11 @@ async fn a_leaver_ends_without_access_in_the_documented_order() {
         order[4..7].iter().all(|step| step.starts_with("revoke:group:")),
         "{order:?}"
     );
-    assert_eq!(order[7], "revoke:licence:SPE_E3");
+    assert_eq!(
+        order[7..9],
+        ["set_automatic_reply", "revoke:licence:SPE_E3"],
+        "the mailbox goes with the licence"
+    );
     assert_eq!(
         world.mails().last().map(String::as_str),
         Some("Mei Tanaka has left")
@@ -109,6 +113,34 @@ async fn a_leaver_ends_without_access_in_the_documented_order() {
     world.at("2026-12-24T09:00:01Z").await;
     assert_eq!(world.look("W-1").await, "nothing");
     assert_eq!(world.deleted("W-1").await, 1);
+}
+
+#[tokio::test]
+async fn a_leaver_may_activate_no_role_any_more_and_a_mover_still_may() {
+    let world = World::new().await;
+    world.hear(&["W-1 Mei Tanaka Security"]).await;
+    let id = world.id("W-1").await;
+    let administrator = "729827e3-9c14-49f7-bb1b-9608f156bbb8";
+    let wish = json!({
+        "action": "adminAssign", "principalId": id, "roleDefinitionId": administrator, "directoryScopeId": "/",
+        "justification": "on call", "scheduleInfo": { "expiration": { "type": "noExpiration" } },
+    });
+    let requests = "/roleManagement/directory/roleEligibilityScheduleRequests";
+    world.change(Method::Post, requests, wish).await;
+    let eligible = || world.sandbox.user(&id).unwrap()["eligibleRoles"].clone();
+
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    world.at("2026-12-09T09:00:00Z").await;
+    assert_eq!(eligible(), json!(["Helpdesk Administrator"]), "given by hand");
+
+    world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
+    assert_eq!(world.look("W-1").await, "mei.tanaka blocked:  /  / ");
+    assert_eq!(eligible(), json!([]));
+    assert_eq!(
+        world.engine.plan().await.unwrap().steps(),
+        0,
+        "nothing is left to do"
+    );
 }
 
 #[tokio::test]

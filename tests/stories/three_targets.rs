@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::world::World;
 
-const POLICY: &str = r#"
+pub const POLICY: &str = r#"
 version = 1
 [tenant]
 domain = "contoso.example"
@@ -29,7 +29,7 @@ apps = [{ scim = "ticketing", roles = ["agent", "supervisor"] }]
 "#;
 
 /// `directory | azure | application`: each says who may get in, and what is held.
-fn look(world: &World, id: &str) -> String {
+pub fn look(world: &World, id: &str) -> String {
     let state = world.sandbox.state();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let texts = |value: &Value| {
@@ -90,8 +90,8 @@ fn look(world: &World, id: &str) -> String {
     )
 }
 
-const IN_SECURITY: &str = "enabled: All Staff / SPE_E3 / Security Reader | Reader | enabled: agent";
-const GONE: &str = "blocked:  /  /  |  | blocked: ";
+pub const IN_SECURITY: &str = "enabled: All Staff / SPE_E3 / Security Reader | Reader | enabled: agent";
+pub const GONE: &str = "blocked:  /  /  |  | blocked: ";
 
 #[tokio::test]
 async fn joiner_mover_leaver_and_rejoin_end_alike_at_all_three() {

@@ -1,6 +1,6 @@
 //! An application whose SCIM is not as Entra's own provisioning expects it: 404 where nothing matches, 200 for
-//! what was created, a relative `Location`, no PATCH, no discovery but a schema, no groups. Joiner, mover, leaver
-//! and rejoin end as they do anywhere else.
+//! what was created, a relative `Location`, no PATCH, hardly any discovery, no groups. Joiner, mover, leaver and
+//! rejoin end as they do anywhere else, there and in the directory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -25,6 +25,8 @@ domain = "contoso.example"
 upn = ["{given}.{family}"]
 [defaults]
 usage_location = "person.country"
+groups = ["All Staff"]
+licenses = ["SPE_E3"]
 [[rule]]
 id = "security"
 when = 'person.department == "Security"'
@@ -36,17 +38,34 @@ apps = [{ scim = "ticketing", roles = ["agent", "supervisor"] }]
 "#;
 const TOKEN: &str = "unlike-t0ken";
 
+/// How the application says that it takes no PATCH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// Only when asked: 501, as RFC 7644 section 3.12 has it.
+    NotImplemented,
+    /// Only when asked: 405, as a router without the method does.
+    NotAllowed,
+    /// In its `ServiceProviderConfig`: then it should not be asked at all.
+    Declared,
+    /// Its `ServiceProviderConfig` says that it takes PATCH, and then it answers 405.
+    Denied,
+}
+
 /// The application's accounts, and what was asked of it.
-#[derive(Default)]
 struct App {
+    refusal: Refusal,
     users: BTreeMap<u32, Value>,
     asked: Vec<String>,
 }
 
 type Shared = Arc<Mutex<App>>;
 
-async fn start() -> (String, Shared) {
-    let shared = Shared::default();
+async fn start(refusal: Refusal) -> (String, Shared) {
+    let shared = Arc::new(Mutex::new(App {
+        refusal,
+        users: BTreeMap::new(),
+        asked: Vec::new(),
+    }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/api/scim", listener.local_addr().unwrap());
     let router = Router::new().fallback(answer).with_state(shared.clone());
@@ -75,6 +94,11 @@ async fn answer(
             StatusCode::OK,
             &json!({"totalResults": 1, "Resources": [schema()]}),
         ),
+        ("GET", "/ServiceProviderConfig", _) => match app.refusal {
+            Refusal::Declared => scim(StatusCode::OK, &config(false)),
+            Refusal::Denied => scim(StatusCode::OK, &config(true)),
+            Refusal::NotImplemented | Refusal::NotAllowed => failure(StatusCode::NOT_FOUND, ""),
+        },
         ("GET", "/Users", _) => app.search(&uri),
         ("POST", "/Users", _) => {
             if app
@@ -101,7 +125,9 @@ async fn answer(
             app.users.insert(id, user.clone());
             scim(StatusCode::OK, &user)
         }
-        ("PATCH", ..) => failure(StatusCode::NOT_IMPLEMENTED, ""),
+        ("PATCH", ..) if app.refusal == Refusal::NotImplemented => failure(StatusCode::NOT_IMPLEMENTED, ""),
+        // No SCIM at all: what a router says of a method that it has no route for.
+        ("PATCH", ..) => (StatusCode::METHOD_NOT_ALLOWED, [("allow", "GET, PUT")]).into_response(),
         _ => failure(StatusCode::NOT_FOUND, ""),
     }
 }
@@ -172,6 +198,15 @@ fn failure(status: StatusCode, scim_type: &str) -> Response {
     scim(status, &body)
 }
 
+fn config(patch: bool) -> Value {
+    let no = json!({"supported": false});
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+        "patch": {"supported": patch}, "filter": {"supported": true, "maxResults": 100},
+        "bulk": no, "changePassword": no, "sort": no, "etag": no, "authenticationSchemes": []
+    })
+}
+
 fn schema() -> Value {
     json!({
         "id": "urn:ietf:params:scim:schemas:core:2.0:User",
@@ -188,31 +223,56 @@ fn schema() -> Value {
 
 #[tokio::test]
 async fn an_application_unlike_what_entra_expects_ends_as_any_other() {
-    let (address, app) = start().await;
+    for (refusal, patches) in [
+        (Refusal::NotImplemented, 1),
+        (Refusal::NotAllowed, 1),
+        (Refusal::Declared, 0),
+        (Refusal::Denied, 1),
+    ] {
+        ends_as_any_other(refusal, patches).await;
+    }
+}
+
+async fn ends_as_any_other(refusal: Refusal, patches: usize) {
+    let (address, app) = start(refusal).await;
     let world = World::with_targets(POLICY, |_, _| {
         let transport = Arc::new(HttpTransport::new().unwrap());
         let client = ScimClient::new(&address, Secret::from(TOKEN), transport).unwrap();
         vec![Arc::new(ScimTarget::new("ticketing", client))]
     })
     .await;
-    let hear = async |text: &str| {
+    let hear = async |text: &str, account: &str, directory: &str| {
         let report = world.hear(&[text]).await;
+        let totals = report.totals();
+        assert_eq!((totals.open, totals.failed), (0, 0), "{refusal:?} {report:?}");
         assert_eq!(
-            (report.totals().open, report.totals().failed),
-            (0, 0),
-            "{report:?}"
+            app.lock().unwrap().look("W-1"),
+            [account.to_owned()],
+            "{refusal:?} {text}"
         );
-        app.lock().unwrap().look("W-1")
+        let expected = format!("mei.tanaka {directory}");
+        assert_eq!(world.look("W-1").await, expected, "{refusal:?} {text}");
     };
-    assert_eq!(hear("W-1 Mei Tanaka Security").await, ["active: agent"]);
-    assert_eq!(hear("W-1 Mei Tanaka Desk").await, ["active: agent, supervisor"]);
-    assert_eq!(hear("W-1 Mei Tanaka Security").await, ["active: agent"]);
-    assert_eq!(hear("W-1 Mei Tanaka Security status=gone").await, ["inactive: "]);
-    assert_eq!(hear("W-1 Mei Tanaka Desk").await, ["active: agent, supervisor"]);
+    let at_work = "enabled: All Staff / SPE_E3 / ";
+    hear("W-1 Mei Tanaka Security", "active: agent", at_work).await;
+    hear("W-1 Mei Tanaka Desk", "active: agent, supervisor", at_work).await;
+    hear("W-1 Mei Tanaka Security", "active: agent", at_work).await;
+    hear("W-1 Mei Tanaka Sales", "inactive: ", at_work).await;
+    hear("W-1 Mei Tanaka Security", "active: agent", at_work).await;
+    hear(
+        "W-1 Mei Tanaka Security status=gone",
+        "inactive: ",
+        "blocked:  /  / ",
+    )
+    .await;
+    hear("W-1 Mei Tanaka Desk", "active: agent, supervisor", at_work).await;
     assert_eq!(world.engine.plan().await.unwrap().steps(), 0);
 
     let asked = &app.lock().unwrap().asked;
-    let patches = asked.iter().filter(|line| line.starts_with("PATCH")).count();
-    assert_eq!(patches, 1, "what a server cannot do is tried once: {asked:?}");
+    let asked_to_patch = asked.iter().filter(|line| line.starts_with("PATCH")).count();
+    assert_eq!(
+        asked_to_patch, patches,
+        "{refusal:?}: what a server cannot do is tried once, and not at all where it says so: {asked:?}"
+    );
     assert!(asked.iter().any(|line| line.starts_with("PUT")), "{asked:?}");
 }

@@ -58,6 +58,7 @@ create_before = "14d"
 notify = ["manager", "hr"]
 [leaver]
 password = "reset"
+mailbox = "auto-reply"
 delete_after = "30d"
 notify = ["hr"]
 [notify]

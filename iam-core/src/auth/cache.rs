@@ -177,6 +177,12 @@ fn share(error: &Arc<Error>) -> Error {
     if let Some(id) = error.request_id() {
         copy = copy.with_request_id(id);
     }
+    if let Some(id) = error.client_request_id() {
+        copy = copy.with_client_request_id(id);
+    }
+    if let Some(reason) = error.reason() {
+        copy = copy.with_reason(reason);
+    }
     if let Some(status) = error.status() {
         copy = copy.with_status(status);
     }

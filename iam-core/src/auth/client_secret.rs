@@ -149,6 +149,9 @@ impl Endpoint {
         } else if !said.error.is_empty() {
             error = error.with_code(said.error);
         }
+        if let Some(id) = answer.header("client-request-id") {
+            error = error.with_client_request_id(id);
+        }
         match said.trace_id {
             Some(id) => error.with_request_id(id),
             None => error,
@@ -371,8 +374,12 @@ mod tests {
         );
         assert_eq!(
             error.to_string(),
-            "get token: Invalid client secret provided. You sent …; check that IAM_CLIENT_SECRET holds the \
-             secret's value, not its id, and that it has not expired (401 AADSTS7000215)"
+            format!(
+                "get token: Invalid client secret provided. You sent …; check that IAM_CLIENT_SECRET holds the \
+                 secret's value, not its id, and that it has not expired (401 AADSTS7000215, request-id t-1, \
+                 client-request-id {})",
+                error.client_request_id().unwrap()
+            )
         );
     }
 

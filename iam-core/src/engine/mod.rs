@@ -324,6 +324,15 @@ impl Engine {
             .map(|target| (target.id().clone(), target.capabilities().kinds))
             .collect();
         problems.extend(self.policy.unserved(&offered));
+        let set = "set_automatic_reply";
+        if self.policy.settings().automatic_reply.is_some()
+            && !self.naming()?.capabilities().actions.contains_key(set)
+        {
+            let directory = self.naming()?.id();
+            problems.push(format!(
+                "mailbox in [leaver]: {directory} cannot set automatic replies"
+            ));
+        }
         if problems.is_empty() {
             return Ok(offers);
         }

@@ -43,6 +43,19 @@ impl Engine {
             match item {
                 Item::Record(record) => chunk.push(record.person),
                 Item::Reject(reject) => rejected(reject),
+                Item::Notice(notice) => {
+                    // What came before it is known first.
+                    self.accept_chunk(&mut chunk, &mut reading.accepted).await?;
+                    let known = self
+                        .journal
+                        .accepted(std::slice::from_ref(&notice.person))
+                        .await?;
+                    let known = known.into_iter().flatten().next();
+                    match known.and_then(|known| notice.applied_to(&known.record)) {
+                        Some(person) => chunk.push(person),
+                        None => rejected(Reject::from(&*notice)),
+                    }
+                }
             }
             if chunk.len() == CHUNK {
                 self.accept_chunk(&mut chunk, &mut reading.accepted).await?;

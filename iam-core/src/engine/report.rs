@@ -61,7 +61,7 @@ impl Preview {
 pub enum Ending {
     /// Everything is as planned.
     Done,
-    /// Done but for something that is not available yet (a licence seat): looked at again later.
+    /// Done but for something that is not available yet (a licence seat, a mailbox): looked at again later.
     Waiting(String),
     /// Tried again at that instant.
     Retry(Timestamp, String),
@@ -107,6 +107,8 @@ pub struct Totals {
     pub done: usize,
     /// Steps that were so already.
     pub already_so: usize,
+    /// Steps that had nothing to be done to: no mailbox, so no automatic reply.
+    pub not_applicable: usize,
     /// Steps that failed.
     pub failed: usize,
     /// Steps of which nobody knows, and which must not be repeated.
@@ -127,6 +129,7 @@ impl RunReport {
                 match outcome {
                     Outcome::Done { .. } => totals.done += 1,
                     Outcome::AlreadySo { .. } => totals.already_so += 1,
+                    Outcome::NotApplicable { .. } => totals.not_applicable += 1,
                     Outcome::Failed { .. } => totals.failed += 1,
                     Outcome::Unknown => totals.unknown += 1,
                 }

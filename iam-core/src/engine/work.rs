@@ -9,7 +9,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 
 use super::brake::Brake;
-use super::names::{NameCheck, NameDesk};
+use super::names::{NameCheck, NameDesk, Place, Queue};
 use super::past::{
     informed, inherit, no_later_than_the_calendar, pending_name, so_far, strike_out, write_down,
 };
@@ -33,8 +33,8 @@ const BATCH: usize = 60;
 const LEASE: Duration = Duration::from_mins(5);
 /// How often a sign-in name may turn out to be taken within one attempt.
 const MOST_NAMES: usize = 20;
-/// After how long somebody is looked at again who waits for a licence seat.
-const SEAT_PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+/// After how long somebody is looked at again who waits for a licence seat or a mailbox.
+const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 /// Everything the work needs.
 pub(super) struct Work<'a> {
@@ -70,14 +70,17 @@ impl Work<'_> {
                 Ok(around) => around,
                 Err(error) => return Err(self.give_back(&claims, error).await),
             };
+            let (queue, shown) = (Queue::default(), self.shown());
             let work = claims
                 .iter()
                 .zip(around)
-                .map(|((claim, state), around)| self.one(claim, state, around));
+                .enumerate()
+                .map(|(at, ((claim, state), around))| self.one(claim, state, around, queue.place(at)));
             let ended: Vec<Result<PersonRun>> = futures::stream::iter(work)
                 .buffer_unordered(self.concurrency)
                 .collect()
                 .await;
+            self.show_in_order(shown, &claims);
             let mut failure = None;
             for run in ended {
                 match run {
@@ -111,10 +114,17 @@ impl Work<'_> {
         error
     }
 
-    async fn one(&self, claim: &Claim, state: &PersonState, around: Surroundings) -> Result<PersonRun> {
+    async fn one(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        around: Surroundings,
+        place: Place<'_>,
+    ) -> Result<PersonRun> {
         let desk = NameDesk {
             journal: self.journal,
             check: self.names,
+            place,
             pending: pending_name(claim),
             refused: Mutex::new(BTreeSet::new()),
         };
@@ -137,6 +147,7 @@ impl Work<'_> {
                 Ok(decision) => decision,
                 Err(error) => return self.postpone(claim, state, outcomes, &error).await,
             };
+            desk.place.pass();
             if let Some((ending, lane)) = set_aside(&decision) {
                 self.take_down(claim, &decision);
                 return self.aside(claim, state, decision, ending, lane).await;
@@ -283,7 +294,7 @@ impl Work<'_> {
                 Ending::Dead(why)
             }
             Verdict::Waiting(why) => {
-                let later = now.saturating_add(SEAT_PATIENCE).unwrap_or(Timestamp::MAX);
+                let later = now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
                 timers.push(Event::timer(
                     &claim.event.person,
                     Timer::Review,
@@ -371,6 +382,21 @@ impl Work<'_> {
             notes: Vec::new(),
             ending: Ending::Retry(at, why),
         })
+    }
+
+    /// How many decisions a preview has taken down.
+    fn shown(&self) -> usize {
+        self.decided.map_or(0, |decided| {
+            decided.lock().unwrap_or_else(PoisonError::into_inner).len()
+        })
+    }
+
+    /// Those of the batch are shown in the order in which they were claimed, not in that of their answers.
+    fn show_in_order(&self, from: usize, claims: &[(Claim, PersonState)]) {
+        let Some(decided) = self.decided else { return };
+        let place = |plan: &PersonPlan| claims.iter().position(|(claim, _)| claim.event.id == plan.event);
+        let mut decided = decided.lock().unwrap_or_else(PoisonError::into_inner);
+        decided[from..].sort_by_key(place);
     }
 
     fn take_down(&self, claim: &Claim, decision: &Decision) {

@@ -2,8 +2,9 @@
 //!
 //! Invariants: no step is carried out before its intent is durable, none is repeated after its outcome is;
 //! a step whose outcome is unknown is repeated only as its [`EffectClass`](crate::target::EffectClass)
-//! allows; a step that fails does not stop those that only take access away; and whatever the plan says, a
-//! protected account is not touched.
+//! allows; a step that fails does not stop those that only take access away; a step about the mailbox stops
+//! nothing at all, the notice that somebody has left included; and whatever the plan says, a protected account is
+//! not touched.
 
 mod backoff;
 mod step;
@@ -12,16 +13,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::journal::{AccountRef, Claim, Journal, Outcome, PersonState, StepRecord};
+use crate::journal::{
+    AccountRef, AutomaticReply, Claim, Journal, Outcome, PersonState, ReplyState, StepRecord,
+};
 use crate::notify::{Addressees, Notifier};
 use crate::plan::{Action, Owned, Plan, Step, StepId};
 use crate::target::Target;
 
 /// How often a claim's lease is renewed while its steps are carried out.
 const BEAT: Duration = Duration::from_secs(30);
+
+/// How long a mailbox is asked again that keeps failing.
+const MAILBOX_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Where effects go.
 pub(crate) struct Doors<'a> {
@@ -193,6 +199,8 @@ fn weigh(step: &Step, error: &Error) -> Weight {
         // A notice that could not be sent is reported; the access it speaks of is as planned.
         (Action::Notify { .. }, _) => Weight::Harmless,
         (Action::CreateAccount { .. }, ErrorKind::AlreadyExists) => Weight::NameTaken,
+        // Access does not depend on it, so that nothing else is held back or set aside.
+        (action, kind) if action.is_about_mail() && kind != ErrorKind::Guarded => Weight::Wait,
         (_, ErrorKind::LicenseExhausted) => Weight::Wait,
         (
             _,
@@ -263,9 +271,44 @@ pub(crate) fn fold<'a>(
             {
                 state.ledger.retain(|owned| !owned.covers(entitlement));
             }
+            action if action.is_about_mail() => {
+                state.reply = reply(state.reply, &step.action, outcome, now);
+            }
             _ => {}
         }
     }
+}
+
+/// What is known of the automatic reply after a step about it.
+fn reply(
+    before: Option<AutomaticReply>,
+    action: &Action,
+    outcome: Option<&Outcome>,
+    now: Timestamp,
+) -> Option<AutomaticReply> {
+    let sets = matches!(action, Action::SetAutomaticReply { .. });
+    let (fails, given_up) = if sets {
+        (ReplyState::Owed, ReplyState::Unsure)
+    } else {
+        (ReplyState::Ending, ReplyState::Stuck)
+    };
+    let state = match outcome {
+        Some(Outcome::Done { .. } | Outcome::AlreadySo { .. }) if sets => ReplyState::Set,
+        Some(Outcome::NotApplicable { .. }) if sets => ReplyState::Void,
+        Some(Outcome::Done { .. } | Outcome::AlreadySo { .. } | Outcome::NotApplicable { .. }) => {
+            return None;
+        }
+        _ => fails,
+    };
+    let failing = before.filter(|before| before.state == fails && state == fails);
+    let Some(failing) = failing else {
+        return Some(AutomaticReply { state, since: now });
+    };
+    let over = now.duration_since(failing.since) >= MAILBOX_PATIENCE;
+    Some(AutomaticReply {
+        state: if over { given_up } else { fails },
+        ..failing
+    })
 }
 
 /// Whether nothing was done, rather than that nobody heard.

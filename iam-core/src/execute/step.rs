@@ -69,6 +69,7 @@ async fn settle(
     let (outcome, error) = match result {
         Ok(Applied::Done { account }) => (Outcome::Done { account }, None),
         Ok(Applied::AlreadySo { account }) => (Outcome::AlreadySo { account }, None),
+        Ok(Applied::NotApplicable { why }) => (Outcome::NotApplicable { why }, None),
         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
             if class(doors, step) != EffectClass::AtMostOnce {
                 return Ok((None, Some(error)));

@@ -2,9 +2,11 @@
 //! by a link; SCIM list answers count, and the link to the next is made from the first request's URL.
 //!
 //! Invariants: no link to another origin is ever followed; an empty page with a link is not the end;
-//! the headers of the first request (ConsistencyLevel, Prefer) go with every page.
+//! the headers of the first request (ConsistencyLevel, Prefer) go with every page; what a page holds is handed
+//! out before anything that is wrong with its link is reported.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -26,6 +28,8 @@ pub struct Page<T = Value> {
     pub values: Vec<T>,
     /// How many items the collection has in all, where the service said so on this page.
     pub count: Option<u64>,
+    /// Where the next round of a delta query starts (`@odata.deltaLink`): on the last page of a round only.
+    pub delta: Option<String>,
 }
 
 /// Walks the pages of a collection. `Debug` shows no link: links hold filters.
@@ -35,12 +39,16 @@ pub struct Pager {
     origin: Option<String>,
     map_error: ErrorMapper,
     state: State,
-    seen: HashSet<String>,
+    /// What was asked for, as hashes: a collection of any length takes few bytes.
+    seen: HashSet<u64>,
+    hasher: RandomState,
 }
 
 enum State {
     First,
     Link(String),
+    /// The link of the last page leads back.
+    Circle,
     Done,
 }
 
@@ -55,6 +63,8 @@ struct Body<T> {
     count: Option<Value>,
     #[serde(rename = "startIndex")]
     start: Option<u64>,
+    #[serde(rename = "@odata.deltaLink")]
+    delta: Option<String>,
     #[serde(rename = "totalResults")]
     total: Option<u64>,
 }
@@ -70,6 +80,7 @@ impl Pager {
             map_error,
             state: State::First,
             seen: HashSet::new(),
+            hasher: RandomState::new(),
         }
     }
 
@@ -89,7 +100,7 @@ impl Pager {
     pub fn link(&self) -> Option<&str> {
         match &self.state {
             State::Link(link) => Some(link),
-            State::First | State::Done => None,
+            State::First | State::Circle | State::Done => None,
         }
     }
 
@@ -97,8 +108,8 @@ impl Pager {
     ///
     /// # Errors
     /// What the error mapper makes of an answer that is not 2xx; [`ErrorKind::Denied`] for a link to
-    /// another origin, which is not followed; [`ErrorKind::Protocol`] for a page without a `value` list
-    /// and for a link that came before.
+    /// another origin, which is not followed; [`ErrorKind::Protocol`] for a page without a `value` list, and in
+    /// place of the page that a link which came before leads to.
     pub async fn next_page(&mut self) -> Result<Option<Page>> {
         self.next_page_of().await
     }
@@ -115,10 +126,14 @@ impl Pager {
                 self.check(link)?;
                 request.url.clone_from(link);
             }
+            State::Circle => {
+                let message = "the service's next link leads back to an earlier page";
+                return Err(self.fail(ErrorKind::Protocol, message));
+            }
             State::Done => return Ok(None),
         }
         let url = request.url.clone();
-        self.seen.insert(url.clone());
+        self.seen.insert(self.hasher.hash_one(&url));
         let answer = self.pipeline.send(request).await?;
         if !answer.is_success() {
             return Err((self.map_error)(&answer, self.request.operation));
@@ -134,16 +149,14 @@ impl Pager {
         let link = body.next.filter(|link| !link.is_empty());
         self.state = match link.or_else(|| following(&url, body.start, body.total?, values.len() as u64)) {
             None => State::Done,
-            Some(link) if self.seen.contains(&link) => {
-                let message = "the service's next link leads back to an earlier page";
-                return Err(self.fail(ErrorKind::Protocol, message));
-            }
+            Some(link) if self.seen.contains(&self.hasher.hash_one(&link)) => State::Circle,
             Some(link) => State::Link(link),
         };
         let count = |count: Value| count.as_u64().or_else(|| count.get("value")?.as_u64());
         Ok(Some(Page {
             values,
             count: body.count.and_then(count).or(body.total),
+            delta: body.delta,
         }))
     }
 
@@ -272,12 +285,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_circle_is_a_protocol_error() {
-        let (mut pager, _) = pager(&[
-            r#"{"value":[],"nextLink":"https://graph.example/2"}"#,
-            r#"{"value":[],"nextLink":"https://graph.example/2"}"#,
+        let (mut pager, fake) = pager(&[
+            r#"{"value":[1],"nextLink":"https://graph.example/2"}"#,
+            r#"{"value":[2],"nextLink":"https://graph.example/2"}"#,
         ]);
         pager.next_page().await.unwrap();
-        assert_eq!(pager.next_page().await.unwrap_err().kind(), ErrorKind::Protocol);
+        // What the page holds comes first.
+        assert_eq!(pager.next_page().await.unwrap().unwrap().values, [2]);
+        for _ in 0..2 {
+            assert_eq!(pager.next_page().await.unwrap_err().kind(), ErrorKind::Protocol);
+        }
+        assert_eq!(fake.sent().len(), 2);
     }
 
     #[tokio::test]

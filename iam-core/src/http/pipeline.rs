@@ -153,7 +153,9 @@ impl PipelineBuilder {
     }
 }
 
-/// One id and one span for a logical request, however many attempts it takes.
+/// One id and one span (`http`) for a logical request, however many attempts it takes. The span's fields name
+/// nobody: `operation`, `method`, `path` without ids ([`redact::template`]), `client_request_id`, `status`, `attempts`,
+/// `elapsed_ms`.
 #[derive(Debug)]
 struct Telemetry(SharedClock);
 
@@ -172,15 +174,25 @@ impl Policy for Telemetry {
             "http",
             operation = request.operation,
             method = request.method.as_str(),
-            client_request_id = id,
+            path = redact::template(&request.url),
+            client_request_id = id.as_str(),
             status = field::Empty,
             attempts = field::Empty,
             elapsed_ms = field::Empty,
         );
         let start = self.0.now();
-        let outcome = next.run(request).instrument(span.clone()).await;
-        if let Ok(answer) = &outcome {
-            span.record("status", answer.status);
+        let mut outcome = next.run(request).instrument(span.clone()).await;
+        match &mut outcome {
+            Ok(answer) => {
+                span.record("status", answer.status);
+                // Errors are made of answers, and have to name the id whether or not the service echoes it.
+                if !answer.is_success() && answer.header("client-request-id").is_none() {
+                    answer.headers.push(("client-request-id".to_owned(), id));
+                }
+            }
+            // A token that could not be had has been asked for under an id of its own.
+            Err(error) if error.client_request_id().is_some() => {}
+            Err(_) => outcome = outcome.map_err(|error| error.with_client_request_id(id)),
         }
         span.record(
             "elapsed_ms",
@@ -211,6 +223,11 @@ impl Policy for Log {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use tracing::instrument::WithSubscriber;
+
     use super::*;
     use crate::http::Method;
     use crate::http::tests::{Fake, FakeClock, answer};
@@ -252,6 +269,106 @@ mod tests {
                 .map(|(_, value)| value.as_str());
             assert_eq!(trace.collect::<Vec<_>>(), ["a", "b", "bearer"]);
         }
+    }
+
+    /// Keeps every span with its fields, the one that was entered last as the current one.
+    #[derive(Default)]
+    struct Spans(Mutex<Vec<Span>>, Mutex<Vec<tracing::span::Id>>);
+
+    #[derive(Clone)]
+    struct Span(
+        &'static tracing::Metadata<'static>,
+        BTreeMap<&'static str, String>,
+    );
+
+    struct Fields<'a>(&'a mut BTreeMap<&'static str, String>);
+
+    impl field::Visit for Fields<'_> {
+        fn record_debug(&mut self, field: &field::Field, value: &dyn Debug) {
+            self.0
+                .insert(field.name(), format!("{value:?}").trim_matches('"').to_owned());
+        }
+    }
+
+    impl tracing::Subscriber for Spans {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            let mut spans = self.0.lock().unwrap();
+            let mut fields = BTreeMap::new();
+            span.record(&mut Fields(&mut fields));
+            spans.push(Span(span.metadata(), fields));
+            tracing::span::Id::from_u64(spans.len() as u64)
+        }
+
+        fn record(&self, span: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+            let at = usize::try_from(span.into_u64()).unwrap() - 1;
+            values.record(&mut Fields(&mut self.0.lock().unwrap()[at].1));
+        }
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {}
+
+        fn enter(&self, span: &tracing::span::Id) {
+            self.1.lock().unwrap().push(span.clone());
+        }
+
+        fn exit(&self, _: &tracing::span::Id) {
+            self.1.lock().unwrap().pop();
+        }
+
+        fn current_span(&self) -> tracing_core::span::Current {
+            let Some(id) = self.1.lock().unwrap().last().cloned() else {
+                return tracing_core::span::Current::none();
+            };
+            let at = usize::try_from(id.into_u64()).unwrap() - 1;
+            tracing_core::span::Current::new(id, self.0.lock().unwrap()[at].0)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_span_says_what_was_asked_how_often_and_of_nobody() {
+        let fake = Fake::new(|_, n| Ok(answer(if n < 2 { 503 } else { 404 }, &[], "")));
+        let pipeline = Pipeline::builder(fake).clock(FakeClock::new()).build();
+        let spans = Arc::new(Spans::default());
+        let url = "https://h.example/v1.0/users/ada%40example.com/manager?$filter=mail eq 'ada'";
+        let outcome = pipeline
+            .send(Request::new(Method::Get, url, "get manager"))
+            .with_subscriber(spans.clone())
+            .await
+            .unwrap();
+        let Span(metadata, fields) = spans.0.lock().unwrap()[0].clone();
+        let name = metadata.name();
+        let of = |field: &str| fields[field].as_str();
+        assert_eq!(
+            (name, of("operation"), of("method")),
+            ("http", "get manager", "GET")
+        );
+        assert_eq!(
+            (of("path"), of("status"), of("attempts")),
+            ("/v1.0/users/{id}/manager", "404", "3")
+        );
+        assert!(
+            of("elapsed_ms").parse::<u64>().unwrap() >= 300,
+            "two waits, half of each left to chance"
+        );
+        assert!(!format!("{fields:?}").contains("ada"), "{fields:?}");
+        // Whoever makes an error of the answer can name the id.
+        assert_eq!(outcome.header("client-request-id"), Some(of("client_request_id")));
+    }
+
+    #[tokio::test]
+    async fn an_error_names_the_id_that_the_request_had() {
+        let fake = Fake::new(|_, _| Err(crate::Error::new(crate::ErrorKind::Invalid, "no")));
+        let pipeline = Pipeline::builder(fake.clone()).build();
+        let request = Request::new(Method::Get, "https://h.example/", "probe");
+        let error = pipeline.send(request).await.unwrap_err();
+        assert_eq!(
+            error.client_request_id(),
+            Some(fake.sent()[0].headers[0].1.as_str())
+        );
     }
 
     #[tokio::test]

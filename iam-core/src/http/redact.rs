@@ -19,6 +19,7 @@ const HEADERS: &[&str] = &[
     "retry-after",
     "retry-after-ms",
     "user-agent",
+    "x-ms-ags-diagnostic",
     "x-ms-correlation-request-id",
     "x-ms-request-id",
     "x-ms-resource-unit",
@@ -43,6 +44,51 @@ pub fn url(url: &str) -> String {
         text.push_str(&query.split('&').map(parameter).collect::<Vec<_>>().join("&"));
     }
     text
+}
+
+/// The path of a URL without anything that tells one object from another, as it may stand in a span or a metric:
+/// `/v1.0/users/{id}/memberOf`. Whatever is not plainly a name of the API becomes `{id}`.
+pub fn template(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path
+        .split_once("://")
+        .map_or(path, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
+    let mut before = "";
+    let segments = path.split('/').map(|segment| {
+        let is_key = COLLECTIONS.iter().any(|name| name.eq_ignore_ascii_case(before));
+        before = segment;
+        let (name, key) = segment
+            .split_once('(')
+            .map_or((segment, ""), |(name, key)| (name, key));
+        if segment.is_empty() || is_name(name, is_key) && key.trim_end_matches(')').is_empty() {
+            segment.to_owned()
+        } else if !key.is_empty() && is_name(name, is_key) {
+            format!("{name}({{id}})")
+        } else {
+            "{id}".to_owned()
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// Collections whose keys may look like words.
+const COLLECTIONS: &[&str] = &["users", "groups", "resourceGroups", "secrets", "containers"];
+
+/// Whether a segment of a path is a name of the API rather than a key: letters alone, with a dollar sign in front or
+/// a known namespace, or a version.
+fn is_name(segment: &str, after_collection: bool) -> bool {
+    let letters = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if matches!(segment, "v1.0" | "v2.0" | "v2" | "oauth2") || segment.strip_prefix('$').is_some_and(letters)
+    {
+        return true;
+    }
+    let namespaced = ["microsoft.", "Microsoft."]
+        .iter()
+        .find_map(|start| segment.strip_prefix(start));
+    if let Some(rest) = namespaced {
+        return rest.split('.').all(letters);
+    }
+    letters(segment) && (!after_collection || segment == "delta")
 }
 
 /// Headers as they may stand in a log line: `name: value` joined by `, `.
@@ -85,6 +131,50 @@ fn parameter(pair: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_template_names_nobody() {
+        for (given, shown) in [
+            (
+                "https://graph.microsoft.com/v1.0/users?$filter=mail eq 'a@b'",
+                "/v1.0/users",
+            ),
+            (
+                "https://h/v1.0/users/ada@example.com/manager/$ref",
+                "/v1.0/users/{id}/manager/$ref",
+            ),
+            ("https://h/v1.0/users/ada%40example.com", "/v1.0/users/{id}"),
+            ("https://h/beta/users/ada", "/beta/users/{id}"),
+            (
+                "https://h/v1.0/users(userPrincipalName='ada')/memberOf",
+                "/v1.0/users({id})/memberOf",
+            ),
+            ("https://h/v1.0/users/delta()", "/v1.0/users/delta()"),
+            (
+                "https://h/v1.0/users/microsoft.graph.delta()",
+                "/v1.0/users/microsoft.graph.delta()",
+            ),
+            ("https://h/v1.0/users/$count", "/v1.0/users/$count"),
+            (
+                "https://h/v1.0/groups/8f1c2d3e-0000-4000-8000-0123456789ab/members",
+                "/v1.0/groups/{id}/members",
+            ),
+            (
+                "https://h/v1.0/directory/deletedItems/microsoft.graph.user",
+                "/v1.0/directory/deletedItems/microsoft.graph.user",
+            ),
+            ("https://h/v1.0/domains/contoso.com", "/v1.0/domains/{id}"),
+            ("https://h/v1.0/$batch", "/v1.0/$batch"),
+            (
+                "https://h/subscriptions/1-2/resourceGroups/siem/providers/Microsoft.Authorization/roleAssignments/9",
+                "/subscriptions/{id}/resourceGroups/{id}/providers/Microsoft.Authorization/roleAssignments/{id}",
+            ),
+            ("https://h/scim/v2/Users/ada", "/scim/v2/Users/{id}"),
+            ("https://h", ""),
+        ] {
+            assert_eq!(template(given), shown);
+        }
+    }
 
     #[test]
     fn only_what_is_allowed_stays() {

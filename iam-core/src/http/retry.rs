@@ -4,8 +4,8 @@
 //!
 //! | outcome | tried again |
 //! |---|---|
-//! | 429, code `connect` | any request: it had no effect |
-//! | 408, 500, 502, 503, 504, 509, codes `timeout` and `broken` | idempotent requests only |
+//! | 429, 509, code `connect` | any request: it had no effect |
+//! | 408, 500, 502, 503, 504, codes `timeout` and `broken` | idempotent requests only |
 //! | anything else | never |
 
 use std::time::Duration;
@@ -64,6 +64,27 @@ impl RetryPolicy {
         Retrying { policy: self, clock }
     }
 
+    /// How long to wait before a request is sent again that came to `outcome` at attempt number `attempt`, so long
+    /// after the first; `None` when it must not be, or the time is up. For requests that leave inside another one:
+    /// the policy of [`with_clock`](Self::with_clock) does so itself.
+    pub fn again(
+        &self,
+        outcome: &Result<Response>,
+        idempotent: bool,
+        attempt: u32,
+        elapsed: Duration,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let (class, advice) = match outcome {
+            Ok(answer) => (class_of_status(answer.status), advised(answer, Some(now))),
+            Err(error) => (class_of_error(error), None),
+        };
+        class
+            .allows(idempotent)
+            .then(|| self.wait(attempt, elapsed, advice))
+            .flatten()
+    }
+
     /// The wait before the attempt after attempt number `attempt`, or `None` when the time is up.
     fn wait(&self, attempt: u32, elapsed: Duration, advised: Option<Advised>) -> Option<Duration> {
         if attempt >= self.max_attempts {
@@ -100,24 +121,13 @@ impl Policy for Retrying {
                 answer.attempts = attempt;
             }
             let now = self.clock.now();
-            let (class, advice) = match &outcome {
-                Ok(answer) => (class_of_status(answer.status), advised(answer, Some(now))),
-                Err(error) => (class_of_error(error), None),
-            };
             tracing::Span::current().record("attempts", attempt);
-            if !class.allows(&request) {
-                return outcome;
-            }
             let elapsed = Duration::try_from(now.duration_since(start)).unwrap_or_default();
-            let Some(wait) = self.policy.wait(attempt, elapsed, advice) else {
-                let tried_again = attempt > 1;
-                return outcome.map_err(|error| {
-                    if tried_again {
-                        error.with_retry(Retry::Exhausted)
-                    } else {
-                        error
-                    }
-                });
+            let again = self
+                .policy
+                .again(&outcome, request.idempotent, attempt, elapsed, now);
+            let Some(wait) = again else {
+                return outcome.map_err(|error| given_up(error, request.idempotent, attempt));
             };
             tracing::debug!(operation = request.operation, attempt, ?wait, "trying again");
             self.clock.sleep(wait).await;
@@ -138,19 +148,28 @@ enum Class {
 }
 
 impl Class {
-    fn allows(self, request: &Request) -> bool {
+    fn allows(self, idempotent: bool) -> bool {
         match self {
             Self::Any => true,
-            Self::Idempotent => request.idempotent,
+            Self::Idempotent => idempotent,
             Self::Final => false,
         }
     }
 }
 
+/// The error of the last of several attempts: what may be tried again was, and did not help.
+pub fn given_up(error: Error, idempotent: bool, attempts: u32) -> Error {
+    if attempts > 1 && class_of_error(&error).allows(idempotent) {
+        error.with_retry(Retry::Exhausted)
+    } else {
+        error
+    }
+}
+
 fn class_of_status(status: u16) -> Class {
     match status {
-        429 => Class::Any,
-        408 | 500 | 502 | 503 | 504 | 509 => Class::Idempotent,
+        429 | 509 => Class::Any,
+        408 | 500 | 502 | 503 | 504 => Class::Idempotent,
         _ => Class::Final,
     }
 }
@@ -323,20 +342,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_post_is_repeated_on_429_but_not_on_503() {
+    async fn a_post_is_repeated_on_429_and_509_but_not_on_503() {
         let (outcome, sent, _) = check(Method::Post, |_| Ok(answer(503, &[], ""))).await;
         assert_eq!((outcome.unwrap().status, sent), (503, 1));
-        let reply = |n| {
-            Ok(answer(
-                if n == 0 { 429 } else { 201 },
-                &[("retry-after", "2.128")],
-                "",
-            ))
-        };
+        let reply = |n| Ok(answer([429, 509, 201][n], &[("retry-after", "2.128")], ""));
         let (outcome, sent, slept) = check(Method::Post, reply).await;
         let outcome = outcome.unwrap();
-        assert_eq!((outcome.status, outcome.attempts, sent), (201, 2, 2));
-        assert_eq!(slept, [Duration::from_millis(2128)]);
+        assert_eq!((outcome.status, outcome.attempts, sent), (201, 3, 3));
+        assert_eq!(slept, [Duration::from_millis(2128); 2]);
     }
 
     #[tokio::test]

@@ -41,6 +41,23 @@ pub struct Cost {
     pub writes: f64,
 }
 
+impl std::ops::Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            units: self.units + other.units,
+            writes: self.writes + other.writes,
+        }
+    }
+}
+
+impl std::iter::Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), |sum, cost| sum + cost)
+    }
+}
+
 /// What an answer tells of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Reading {
@@ -127,6 +144,24 @@ impl Throttle {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the request will be charged with.
+    pub fn cost(&self, request: &Request) -> Cost {
+        self.meter.cost(request)
+    }
+
+    /// Waits until that much can be spent, and spends it: for requests that leave inside another one, which this
+    /// policy does not see. As a policy it does so itself.
+    pub async fn pay(&self, cost: Cost, priority: Priority) {
+        self.take(cost, priority).await;
+    }
+
+    /// Takes in what the answer to a request tells that was paid with [`pay`](Self::pay).
+    pub fn learn(&self, paid: Cost, answer: &Response) {
+        let now = self.clock.now();
+        let reading = self.meter.read(answer, now);
+        self.state().learn(paid, reading, now);
     }
 
     async fn take(&self, cost: Cost, priority: Priority) {
@@ -281,9 +316,7 @@ impl Policy for Throttle {
         let cost = self.meter.cost(&request);
         self.take(cost, request.priority).await;
         let answer = next.run(request).await?;
-        let now = self.clock.now();
-        let reading = self.meter.read(&answer, now);
-        self.state().learn(cost, reading, now);
+        self.learn(cost, &answer);
         Ok(answer)
     }
 }
@@ -411,6 +444,39 @@ mod tests {
         assert!((throttle.state().units.level - 6.0).abs() < 1e-9);
         ask(&pipeline, Method::Get).await;
         assert!(throttle.state().units.level.abs() < 1e-9);
+    }
+
+    #[tokio::test]
+    async fn what_leaves_inside_another_request_is_paid_for_by_the_same_budget() {
+        let (clock, fake) = (FakeClock::new(), Fake::new(|_, _| Ok(answer(200, &[], ""))));
+        let throttle = budget(&clock, 10.0, 10.0);
+        let pipeline = pipeline(&fake, &clock, throttle.clone());
+        let items = [Method::Get, Method::Post].map(|method| {
+            let request = Request::new(method, "https://h.example/", "probe");
+            throttle.cost(&request)
+        });
+        let whole: Cost = items.iter().copied().sum();
+        assert_eq!(
+            whole,
+            Cost {
+                units: 2.0,
+                writes: 1.0
+            }
+        );
+        let start = clock.now();
+        for _ in 0..5 {
+            throttle.pay(whole, Priority::Normal).await;
+        }
+        assert_eq!(clock.now(), start);
+        // Nothing is left, so that a request of its own waits; and what was overpaid comes back.
+        ask(&pipeline, Method::Get).await;
+        assert_eq!(clock.now().duration_since(start), SignedDuration::from_secs(1));
+        throttle.learn(whole, &answer(200, &[("units", "1")], ""));
+        ask(&pipeline, Method::Get).await;
+        assert_eq!(clock.now().duration_since(start), SignedDuration::from_secs(1));
+        throttle.learn(items[0], &answer(429, &[("retry-after", "7")], ""));
+        ask(&pipeline, Method::Get).await;
+        assert_eq!(clock.now().duration_since(start), SignedDuration::from_secs(8));
     }
 
     /// A clock that stands until it is told to go.

@@ -21,7 +21,8 @@ pub trait Transport: Debug + Send + Sync {
     async fn send(&self, request: Request) -> Result<Response>;
 }
 
-/// The transport over reqwest and rustls. It honours `HTTPS_PROXY` and `NO_PROXY`.
+/// The transport over reqwest and rustls. Without a [`proxy`](HttpTransportBuilder::proxy) of its own it honours
+/// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
     client: reqwest::Client,
@@ -44,9 +45,10 @@ impl HttpTransport {
 }
 
 /// Settings of an [`HttpTransport`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpTransportBuilder {
     ca_bundles: Vec<Vec<u8>>,
+    proxy: Option<String>,
     timeout: Duration,
     connect_timeout: Duration,
     longest_body: usize,
@@ -56,6 +58,7 @@ impl Default for HttpTransportBuilder {
     fn default() -> Self {
         Self {
             ca_bundles: Vec::new(),
+            proxy: None,
             timeout: Duration::from_secs(100),
             connect_timeout: Duration::from_secs(20),
             longest_body: 64 << 20,
@@ -69,6 +72,38 @@ impl HttpTransportBuilder {
     pub fn ca_bundle_pem(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.ca_bundles.push(bytes.into());
         self
+    }
+
+    /// Sends everything through this proxy (`http://user:password@proxy.example:8080`), but for the hosts that the
+    /// environment names in `NO_PROXY`; its own variables for proxies no longer count.
+    #[must_use]
+    pub fn proxy(mut self, url: &str) -> Self {
+        self.proxy = Some(url.to_owned());
+        self
+    }
+
+    /// Also trusts the certificates of the PEM file that `IAM_CA_BUNDLE` names, where it names one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when that file cannot be read.
+    pub fn environment(self) -> Result<Self> {
+        let Some(path) = std::env::var_os("IAM_CA_BUNDLE").filter(|path| !path.is_empty()) else {
+            return Ok(self);
+        };
+        self.ca_bundle_file(path)
+    }
+
+    /// Also trusts the certificates of a PEM file. May be called again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when it cannot be read.
+    pub fn ca_bundle_file(self, path: impl AsRef<std::path::Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| {
+            let message = format!("the CA bundle {} cannot be read", path.display());
+            Error::new(ErrorKind::Invalid, message).with_source(source)
+        })?;
+        Ok(self.ca_bundle_pem(bytes))
     }
 
     /// How long one attempt may take in all, from connecting to the last byte (100 s).
@@ -95,13 +130,24 @@ impl HttpTransportBuilder {
     /// The transport.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when a CA bundle holds no certificate, or TLS cannot be set up.
+    /// [`ErrorKind::Invalid`] when a CA bundle holds no certificate, the proxy is no URL, or TLS cannot be set up.
     pub fn build(self) -> Result<HttpTransport> {
         let mut client = reqwest::Client::builder()
             .user_agent(concat!("iam-platform/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(self.connect_timeout)
             .timeout(self.timeout);
+        if let Some(url) = &self.proxy {
+            // The URL may hold a password: it is not repeated.
+            let proxy = reqwest::Proxy::all(url).map_err(|source| {
+                Error::new(
+                    ErrorKind::Invalid,
+                    "the proxy is no URL: expected http://host:port",
+                )
+                .with_source(source.without_url())
+            })?;
+            client = client.proxy(proxy.no_proxy(reqwest::NoProxy::from_env()));
+        }
         for bundle in &self.ca_bundles {
             let wrong = || {
                 Error::new(
@@ -127,6 +173,16 @@ impl HttpTransportBuilder {
             client,
             longest_body: self.longest_body,
         })
+    }
+}
+
+impl std::fmt::Debug for HttpTransportBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpTransportBuilder")
+            .field("ca_bundles", &self.ca_bundles.len())
+            .field("proxy", &self.proxy.is_some())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 
@@ -378,6 +434,37 @@ mod tests {
                 Err(error) => assert!(!fits && error.kind() == ErrorKind::Protocol, "{error}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_gets_the_request_and_its_password_is_not_shown() {
+        let proxy = MockServer::start().await;
+        let seen = Mock::given(method("GET")).and(header("host", "graph.example"));
+        seen.and(header("proxy-authorization", "Basic dTpodW50ZXIy"))
+            .respond_with(ResponseTemplate::new(204))
+            .expect(1)
+            .mount(&proxy)
+            .await;
+        let url = format!("http://u:hunter2@{}", proxy.address());
+        let builder = HttpTransport::builder().proxy(&url);
+        assert!(!format!("{builder:?}").contains("hunter2"));
+        let transport = builder.build().unwrap();
+        let request = Request::new(Method::Get, "http://graph.example/v1.0/users", "probe");
+        assert_eq!(transport.send(request).await.unwrap().status, 204);
+        let error = HttpTransport::builder()
+            .proxy("http://u:hunter2@")
+            .build()
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(!error.chain().contains("hunter2"), "{}", error.chain());
+    }
+
+    #[test]
+    fn a_ca_bundle_that_is_not_there_is_named() {
+        let error = HttpTransport::builder()
+            .ca_bundle_file("/nowhere/ca.pem")
+            .unwrap_err();
+        assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
-use ::csv::{ByteRecord, Reader, ReaderBuilder};
+use ::csv::{ByteRecord, Position, Reader, ReaderBuilder};
 
+use super::element::Element;
 use super::encoding::{Bounded, Lines, Opened, Progress, SAVE_AS_UTF8, invalid, lines, unreadable};
-use super::fields::{Cells, Field, Meaning, Spelling, Vocabulary};
+use super::fields::{Aside, Cells, Field, Meaning, Spelling, Vocabulary, fingerprint};
+use super::raas::complete;
 use super::row::{Flaw, Judge};
 use super::{Intake, Item, Summary};
 use crate::error::{Error, Result};
@@ -17,6 +19,9 @@ use crate::error::{Error, Result};
 /// The first row that is not blank names the columns; the names that are known, and how loosely they are matched, is
 /// the table of `intake/fields.rs`. `row` of an item is the line where its record begins, counted from 1.
 /// A field that spans lines is refused in a known column: nearly always a closing quotation mark is missing.
+///
+/// A Workday report as CSV has other columns ([`of_report`](Self::of_report)): several worker ids, full names, columns
+/// of no use.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -40,12 +45,22 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Default)]
 pub struct CsvIntake {
     vocabulary: Vocabulary,
+    /// Whether a header that is refused may be that of a report.
+    pub(super) or_report: bool,
 }
 
 impl CsvIntake {
     /// Takes the known columns and refuses a table with any other, before the first row.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Takes the columns of a Workday report, by the rules of [`RaasIntake`](super::RaasIntake).
+    pub fn of_report() -> Self {
+        Self {
+            vocabulary: Vocabulary::of_reports(),
+            or_report: false,
+        }
     }
 
     /// Leaves these columns out, known or not; matched as loosely as all names.
@@ -73,19 +88,28 @@ impl CsvIntake {
         let mut table = Table {
             rows: reader(delimiter).from_reader(Bounded::new(Lines::new(input.into_reader()), &progress)),
             record: ByteRecord::new(),
+            position: Position::new(),
             progress: &progress,
         };
-        let Some(line) = table.next()? else {
+        let Some(header) = table.next(None)? else {
             return Err(invalid("the input is empty: expected a header row"));
         };
-        let columns = Columns::of(&table.texts(line, None)?, &self.vocabulary)?;
-        let mut judge = Judge::default();
-        while let Some(line) = table.next()? {
-            let texts = table.texts(line, Some(&columns))?;
-            if texts.iter().all(|text| text.trim().is_empty()) {
+        let words = self.vocabulary.clone().with_reports();
+        let of_reports = |name| {
+            self.vocabulary.meaning(name) == Meaning::Unknown && words.meaning(name) != Meaning::Unknown
+        };
+        let columns = if self.or_report && header.texts().any(of_reports) {
+            Columns::of(&header, &words)
+        } else {
+            Columns::of(&header, &self.vocabulary)
+        }?;
+        let (mut judge, mut key) = (Judge::default(), None);
+        judge.of_whole(None, Some(fingerprint(&columns.names)));
+        while let Some(row) = table.next(Some(&columns))? {
+            if row.texts().all(|text| text.trim().is_empty()) {
                 continue;
             }
-            let item = columns.judge(line, &texts, &mut judge);
+            let item = columns.judge(&row, &mut judge, &mut key);
             if sink(item).is_break() {
                 break;
             }
@@ -129,31 +153,69 @@ fn delimiter(head: &[u8]) -> u8 {
 struct Table<'p, R> {
     rows: Reader<R>,
     record: ByteRecord,
+    /// Where the reader stood before the record.
+    position: Position,
     progress: &'p Progress,
 }
 
+/// One of them.
+struct TableRow<'t> {
+    /// The line where it begins.
+    line: u64,
+    /// How many line breaks stand inside it.
+    breaks: usize,
+    /// All fields, one after the other.
+    whole: &'t str,
+    record: &'t ByteRecord,
+}
+
+impl<'t> TableRow<'t> {
+    /// The fields as text, blanks and all.
+    fn texts(&self) -> impl Iterator<Item = &'t str> {
+        let (whole, record) = (self.whole, self.record);
+        (0..record.len()).map(move |at| {
+            record
+                .range(at)
+                .and_then(|range| whole.get(range))
+                .unwrap_or_default()
+        })
+    }
+}
+
 impl<R: std::io::Read> Table<'_, R> {
-    fn next(&mut self) -> Result<Option<u64>> {
+    /// Reads the next record; `columns` once they are known, for messages.
+    fn next(&mut self, columns: Option<&Columns>) -> Result<Option<TableRow<'_>>> {
         self.progress.next_record();
+        self.position.clone_from(self.rows.position());
         match self.rows.read_byte_record(&mut self.record) {
-            Ok(false) => Ok(None),
-            Ok(true) => {
-                // The reader stands behind the record's last line feed; those inside were quoted.
-                let inside = lines(self.record.as_slice()) as u64;
-                let end = self.rows.position().line();
-                if self.progress.at_end() {
-                    return Err(unclosed(end.saturating_sub(inside)));
-                }
-                Ok(Some(end.saturating_sub(inside + 1)))
-            }
-            Err(error) => Err(self.stopped(error)),
+            Ok(false) => return Ok(None),
+            Ok(true) => {}
+            Err(error) => return Err(self.stopped(error)),
+        }
+        let record = &self.record;
+        // The reader stands behind the record's last line feed; those inside were quoted.
+        let breaks = lines(record.as_slice());
+        let end = self.rows.position().line().saturating_sub(breaks as u64);
+        if self.progress.at_end() {
+            return Err(unclosed(end));
+        }
+        let line = end.saturating_sub(1);
+        // A character whose bytes are in two fields is none.
+        let torn = |field: &[u8]| field.first().is_some_and(|byte| byte & 0xC0 == 0x80);
+        match std::str::from_utf8(record.as_slice()) {
+            Ok(whole) if whole.is_ascii() || !record.iter().any(torn) => Ok(Some(TableRow {
+                line,
+                breaks,
+                whole,
+                record,
+            })),
+            _ => Err(not_utf8(line, record, columns)),
         }
     }
 
     fn stopped(&self, error: ::csv::Error) -> Error {
         if self.progress.too_long() {
-            // The record's beginning is where the reader stood before it.
-            let line = self.record.position().map_or(0, ::csv::Position::line);
+            let line = self.position.line();
             return invalid(format!(
                 "line {line}: a row begins that is longer than 1 MiB, so its end is not looked for; rows before it \
                  were read. Is it a table, or is a quotation mark never closed?"
@@ -161,22 +223,22 @@ impl<R: std::io::Read> Table<'_, R> {
         }
         unreadable(error)
     }
+}
 
-    /// The record's fields as text, blanks and all.
-    fn texts(&self, line: u64, columns: Option<&Columns>) -> Result<Vec<&str>> {
-        let text = |(at, bytes)| {
-            std::str::from_utf8(bytes).map_err(|found| {
-                let name = columns.and_then(|columns| columns.names.get(at)).map_or("", String::as_str);
-                invalid(format!(
-                    "line {line}, column {} {name}: not UTF-8 from byte {} of the field on; rows before it were \
-                     read: {SAVE_AS_UTF8}",
-                    at + 1,
-                    found.valid_up_to() + 1
-                ))
-            })
-        };
-        self.record.iter().enumerate().map(text).collect()
-    }
+fn not_utf8(line: u64, record: &ByteRecord, columns: Option<&Columns>) -> Error {
+    let fields = record.iter().enumerate();
+    let found = fields.filter_map(|(at, field)| Some((at, std::str::from_utf8(field).err()?)));
+    let (at, valid) = found
+        .map(|(at, error)| (at, error.valid_up_to()))
+        .next()
+        .unwrap_or_default();
+    let name = columns.and_then(|columns| columns.names.get(at));
+    invalid(format!(
+        "line {line}, column {} {}: not UTF-8 from byte {} of the field on; rows before it were read: {SAVE_AS_UTF8}",
+        at + 1,
+        name.map_or("", String::as_str),
+        valid + 1
+    ))
 }
 
 fn unclosed(line: u64) -> Error {
@@ -190,18 +252,29 @@ fn unclosed(line: u64) -> Error {
 struct Columns {
     names: Vec<String>,
     fields: Vec<Option<Field>>,
+    /// Those of a report that are no fields as they stand.
+    asides: Vec<(usize, Aside)>,
     spelling: Spelling,
 }
 
 impl Columns {
-    fn of(header: &[&str], vocabulary: &Vocabulary) -> Result<Self> {
+    fn of(header: &TableRow<'_>, vocabulary: &Vocabulary) -> Result<Self> {
         let mut spelling = Spelling::default();
-        let mut fields = Vec::with_capacity(header.len());
+        let mut fields = Vec::with_capacity(header.record.len());
         let (mut unknown, mut twice) = (Vec::new(), Vec::new());
-        for (at, name) in header.iter().enumerate() {
+        let mut asides: Vec<(usize, Aside)> = Vec::new();
+        for (at, name) in header.texts().enumerate() {
             let field = match vocabulary.meaning(name) {
                 Meaning::Known(field) => Some(field),
-                Meaning::Ignored | Meaning::Aside(_) => None,
+                Meaning::Ignored => None,
+                Meaning::Aside(aside) => {
+                    if asides.iter().any(|(_, other)| *other == aside) {
+                        twice.push(quoted(name.trim()));
+                    } else {
+                        asides.push((at, aside));
+                    }
+                    None
+                }
                 Meaning::Unknown => {
                     let name = name.trim();
                     unknown.push(if name.is_empty() {
@@ -224,43 +297,48 @@ impl Columns {
             fields.push(field);
         }
         // With fewer than two known names the first line may be a row ("Active" is both): it is not shown.
-        if fields.iter().flatten().count() < 2 {
+        if fields.iter().flatten().count() + asides.len() < 2 {
             return Err(invalid(format!(
                 "no header row: expected a line that names the columns, then a row for each worker; known are {}",
                 Field::list()
             )));
         }
-        let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-        if !fields.contains(&Some(Field::EmployeeId)) {
+        let names: Vec<String> = header.texts().map(|name| name.trim().to_owned()).collect();
+        let is_id = |(_, aside): &(usize, Aside)| matches!(aside, Aside::WorkerId(_));
+        if !fields.contains(&Some(Field::EmployeeId)) && !asides.iter().any(is_id) {
             return Err(invalid(format!(
                 "the column with the worker id is missing (employeeId, Employee ID, WorkerID, employeeNumber): the \
                  header has {}",
-                names.join(", ")
+                listed(&names, ", ")
             )));
         }
         if !twice.is_empty() {
             return Err(invalid(format!(
                 "two columns mean the same: {}; take one away or name the one to ignore",
-                twice.join("; ")
+                listed(&twice, "; ")
             )));
         }
         if !unknown.is_empty() {
             return Err(invalid(format!(
                 "not known: {}; rename or remove it, or name it as ignored. Known are {}",
-                unknown.join(", "),
+                listed(&unknown, ", "),
                 Field::list()
             )));
         }
         Ok(Self {
             names,
             fields,
+            asides,
             spelling,
         })
     }
 
-    fn judge(&self, line: u64, texts: &[&str], judge: &mut Judge) -> Item {
-        let breaks = texts.iter().map(|text| lines(text.as_bytes())).sum::<usize>();
-        if texts.len() != self.fields.len() {
+    /// `key` is where the rows of a report before have their worker id.
+    fn judge(&self, row: &TableRow<'_>, judge: &mut Judge, key: &mut Option<(Aside, String)>) -> Item {
+        let TableRow {
+            line, breaks, record, ..
+        } = *row;
+        if record.len() != self.fields.len() {
             let hint = match breaks {
                 0 => String::new(),
                 _ => format!("; it spans {} lines, a quotation mark may be missing", breaks + 1),
@@ -268,21 +346,17 @@ impl Columns {
             let message = format!(
                 "expected {} fields, found {}{hint}",
                 self.fields.len(),
-                texts.len()
+                record.len()
             );
             // With fields lost or gained only the first one is sure to be what the header says.
-            let id = texts
-                .first()
+            let id = row
+                .texts()
+                .next()
                 .filter(|_| self.fields.first() == Some(&Some(Field::EmployeeId)));
-            return judge.refuse_unread(
-                line,
-                id.copied(),
-                Flaw::row("field_count", message),
-                &self.spelling,
-            );
+            return judge.refuse_unread(line, id, Flaw::row("field_count", message), &self.spelling);
         }
         let mut cells = Cells::default();
-        for (field, text) in self.fields.iter().zip(texts) {
+        for (field, text) in self.fields.iter().zip(row.texts()) {
             match field {
                 Some(field) => cells[field.index()] = Some(text),
                 // What a missing mark looks like when the next row closes it: two rows in one.
@@ -301,8 +375,41 @@ impl Columns {
                 None => {}
             }
         }
-        judge.judge(line, &cells, &self.spelling)
+        if self.asides.is_empty() {
+            return judge.judge(line, &cells, &self.spelling);
+        }
+        let mut element = Element::default();
+        for (at, text) in row
+            .texts()
+            .enumerate()
+            .filter(|(_, text)| !text.trim().is_empty())
+        {
+            if let Some(Some(field)) = self.fields.get(at) {
+                element.spelling.learn(*field, self.spelling.of(*field));
+                element.texts.push((*field, text.to_owned()));
+            } else if let Some((_, aside)) = self.asides.iter().find(|(column, _)| *column == at) {
+                let name = self.names.get(at).cloned().unwrap_or_default();
+                element.asides.push((*aside, name, text.to_owned()));
+            }
+        }
+        complete(&mut element, key);
+        element.judge(line, judge)
     }
+}
+
+/// Names for a message: the first ones of very many.
+fn listed(names: &[String], between: &str) -> String {
+    const MOST: usize = 40;
+    let shown: Vec<String> = names
+        .iter()
+        .take(MOST)
+        .map(|name| name.chars().take(80).collect())
+        .collect();
+    let more = match names.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(between) + &more
 }
 
 /// A header's name for a message, cut to a readable length.

@@ -86,7 +86,7 @@ pub(super) struct Element {
 }
 
 impl Element {
-    fn judge(self, row: u64, judge: &mut Judge) -> Item {
+    pub(super) fn judge(self, row: u64, judge: &mut Judge) -> Item {
         let mut cells = Cells::default();
         for (field, text) in &self.texts {
             cells[field.index()] = Some(text);

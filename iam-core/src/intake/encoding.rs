@@ -69,7 +69,10 @@ pub(super) const SAVE_AS_UTF8: &str = "save or export it as UTF-8 (in Excel \"CS
 
 /// How many line feeds there are.
 pub(super) fn lines(bytes: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', bytes).count()
+    match memchr::memchr(b'\n', bytes) {
+        None => 0, // nearly always
+        Some(first) => memchr::memchr_iter(b'\n', bytes.get(first..).unwrap_or_default()).count(),
+    }
 }
 
 /// An input that cannot be used.
@@ -85,13 +88,29 @@ pub(super) fn unreadable(source: impl Into<io::Error>) -> Error {
 }
 
 /// How far the reading has come; shared between the loop over records and the readers below it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
+    longest: usize,
     since_record: Cell<usize>,
     at_end: Cell<bool>,
 }
 
+impl Default for Progress {
+    fn default() -> Self {
+        Self::up_to(LONGEST_RECORD)
+    }
+}
+
 impl Progress {
+    /// Of records that are at most so many bytes long, instead of 1 MiB.
+    pub(super) fn up_to(longest: usize) -> Self {
+        Self {
+            longest,
+            since_record: Cell::new(0),
+            at_end: Cell::new(false),
+        }
+    }
+
     /// A new record begins.
     pub(super) fn next_record(&self) {
         self.since_record.set(0);
@@ -99,7 +118,7 @@ impl Progress {
 
     /// Whether a record has grown beyond the longest one.
     pub(super) fn too_long(&self) -> bool {
-        self.since_record.get() > LONGEST_RECORD
+        self.since_record.get() > self.longest
     }
 
     /// Whether the end of the input was asked for.
@@ -108,7 +127,7 @@ impl Progress {
     }
 }
 
-/// Fails when one record takes more than 1 MiB.
+/// Fails when one record takes more than the longest may.
 pub(super) struct Bounded<'p, R> {
     inner: R,
     progress: &'p Progress,
@@ -125,7 +144,7 @@ impl<R: Read> Read for Bounded<'_, R> {
         if self.progress.too_long() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "one record is longer than 1 MiB",
+                "one record is too long",
             ));
         }
         let read = self.inner.read(buffer)?;

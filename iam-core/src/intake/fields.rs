@@ -6,6 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
+use sha2::{Digest as _, Sha256};
+
 /// A field of the flat shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Field {
@@ -236,6 +238,12 @@ impl Vocabulary {
         }
     }
 
+    /// The same with the words of reports.
+    pub(super) fn with_reports(mut self) -> Self {
+        self.of_reports = true;
+        self
+    }
+
     /// Ignores these names, known or not.
     pub(super) fn ignore<S: AsRef<str>>(&mut self, names: impl IntoIterator<Item = S>) {
         self.ignored
@@ -279,6 +287,18 @@ fn in_report(name: &str) -> Option<Meaning> {
         .get(..3)
         .is_some_and(|start| start.eq_ignore_ascii_case("CF_"));
     (calculated || rank(&OF_NO_USE).is_some()).then_some(Meaning::Ignored)
+}
+
+/// One number for a set of names, however they are written and ordered: the same in every process.
+pub(super) fn fingerprint<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> u64 {
+    let names: BTreeSet<String> = names.into_iter().map(|name| plain(name.as_ref())).collect();
+    let mut hash = Sha256::new();
+    for name in names {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+    }
+    let bytes: [u8; 8] = hash.finalize()[..8].try_into().unwrap_or_default();
+    u64::from_be_bytes(bytes)
 }
 
 /// A name without what does not count.

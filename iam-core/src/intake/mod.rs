@@ -8,17 +8,28 @@ mod element;
 mod encoding;
 mod fields;
 mod flat;
+mod health;
+mod node;
+mod notice;
+mod place;
 mod raas;
 mod row;
+mod scim;
 #[cfg(test)]
 mod tests;
 mod values;
 mod workday_json;
+mod workday_xml;
+mod worker;
 
 pub use csv::CsvIntake;
 pub use flat::{FlatIntake, Format, detect};
+pub use health::{Delivery, Filled, Finding, Gate};
+pub use notice::{Notice, Process, WorkdayEventIntake};
 pub use raas::RaasIntake;
+pub use scim::ScimIntake;
 pub use workday_json::WorkdayJsonIntake;
+pub use workday_xml::WorkdayXmlIntake;
 
 use std::fmt;
 use std::io::BufRead;
@@ -69,9 +80,11 @@ pub enum Item {
     Record(Box<Record>),
     /// A refused one.
     Reject(Reject),
+    /// That something happened to somebody, without their record.
+    Notice(Box<Notice>),
 }
 
-/// Totals of one reading.
+/// Totals of one reading, and what tells whether it can be [trusted](Gate).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Rows seen.
@@ -80,6 +93,25 @@ pub struct Summary {
     pub records: u64,
     /// Refused ones.
     pub rejects: u64,
+    /// In how many of the rows that could be taken apart each field had a value.
+    pub fields: Filled,
+    /// What the source says about its pages, if it has any.
+    pub pages: Option<Paging>,
+    /// A fingerprint of the names that the source as a whole has: the header of a table.
+    pub schema: Option<u64>,
+}
+
+/// Which page of a whole was read: `Response_Results` of Workday, and what SCIM lists say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Paging {
+    /// Rows of all pages.
+    pub total_results: Option<u64>,
+    /// How many pages there are.
+    pub total_pages: Option<u64>,
+    /// Rows that this page says it has.
+    pub page_results: Option<u64>,
+    /// Which page this is, from 1.
+    pub page: Option<u64>,
 }
 
 /// Reads one format.

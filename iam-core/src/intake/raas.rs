@@ -180,7 +180,7 @@ impl<'de> DeserializeSeed<'de> for Entries<'_> {
 }
 
 /// Makes fields of what the report says in another way. `key` is where the records before have their worker id.
-fn complete(element: &mut Element, key: &mut Option<(Aside, String)>) {
+pub(super) fn complete(element: &mut Element, key: &mut Option<(Aside, String)>) {
     let mut asides = std::mem::take(&mut element.asides);
     asides.retain(|(.., text)| !text.trim().is_empty());
     asides.sort_by_key(|(aside, ..)| *aside);
@@ -197,9 +197,9 @@ fn complete(element: &mut Element, key: &mut Option<(Aside, String)>) {
     }
 }
 
-type Asides = [(Aside, String, String)];
+pub(super) type Asides = [(Aside, String, String)];
 
-fn choose_key(element: &mut Element, asides: &Asides, key: &mut Option<(Aside, String)>) {
+pub(super) fn choose_key(element: &mut Element, asides: &Asides, key: &mut Option<(Aside, String)>) {
     let ids = asides
         .iter()
         .filter(|(aside, ..)| matches!(aside, Aside::WorkerId(_)));

@@ -6,14 +6,15 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hasher as _};
 
+use foldhash::fast::RandomState as Quick;
+use foldhash::quality::RandomState as Even;
 use jiff::civil::Date;
 
 use super::fields::{Cells, Field, Spelling};
 use super::values::{self, Fault};
-use super::{Item, Record, Reject, Summary};
+use super::{Item, Paging, Record, Reject, Summary};
 use crate::person::{Person, PersonKey, Status};
 
 /// The cleaned texts of one row.
@@ -58,12 +59,30 @@ impl Flaw {
         let place = Place::Between(one, other);
         Self { place, fault }
     }
+
+    /// The refusal of the row that has it.
+    pub(super) fn reject(self, row: u64, person: Option<String>, spelling: &Spelling) -> Reject {
+        let field = match self.place {
+            Place::Row => String::new(),
+            Place::Field(field) => spelling.of(field).to_owned(),
+            Place::Between(one, other) => format!("{}, {}", spelling.of(one), spelling.of(other)),
+            Place::Named(name) => name,
+        };
+        Reject {
+            row,
+            person,
+            field,
+            code: self.fault.code,
+            message: self.fault.message,
+        }
+    }
 }
 
 /// Judges the rows of one input, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     seen: Seen,
+    known: Known,
     summary: Summary,
 }
 
@@ -73,13 +92,21 @@ impl Judge {
         self.summary
     }
 
+    /// Keeps what the source says of itself as a whole.
+    pub(super) fn of_whole(&mut self, pages: Option<Paging>, schema: Option<u64>) {
+        self.summary.pages = pages;
+        self.summary.schema = schema;
+    }
+
     /// Judges a row that the reader could take apart.
     pub(super) fn judge(&mut self, row: u64, cells: &Cells<'_>, spelling: &Spelling) -> Item {
-        match person(cells, |key, texts| self.seen.first_time(row, key, texts)) {
-            Ok(person) => {
+        self.summary.fields.count(cells);
+        let Self { seen, known, .. } = self;
+        match record(row, cells, known, |key, texts| seen.first_time(row, key, texts)) {
+            Ok(record) => {
                 self.summary.rows += 1;
                 self.summary.records += 1;
-                Item::Record(Box::new(Record { row, person }))
+                Item::Record(record)
             }
             Err(flaw) => self.refuse(row, cells[Field::EmployeeId.index()], flaw, spelling),
         }
@@ -104,19 +131,7 @@ impl Judge {
     fn refuse(&mut self, row: u64, id: Option<&str>, flaw: Flaw, spelling: &Spelling) -> Item {
         self.summary.rows += 1;
         self.summary.rejects += 1;
-        let field = match flaw.place {
-            Place::Row => String::new(),
-            Place::Field(field) => spelling.of(field).to_owned(),
-            Place::Between(one, other) => format!("{}, {}", spelling.of(one), spelling.of(other)),
-            Place::Named(name) => name,
-        };
-        Item::Reject(Reject {
-            row,
-            person: id.and_then(shown_id).map(Cow::into_owned),
-            field,
-            code: flaw.fault.code,
-            message: flaw.fault.message,
-        })
+        Item::Reject(flaw.reject(row, id.and_then(shown_id).map(Cow::into_owned), spelling))
     }
 }
 
@@ -124,26 +139,32 @@ fn shown_id(raw: &str) -> Option<Cow<'_, str>> {
     values::id(raw).ok().flatten()
 }
 
-/// The person a row describes. `first_time` is asked as soon as the key and all texts are known.
-fn person(
+/// The person that row number `at` describes. `first_time` is asked as soon as the key and all texts are known.
+fn record(
+    at: u64,
     cells: &Cells<'_>,
+    known: &mut Known,
     first_time: impl FnOnce(&str, &Texts<'_>) -> Result<(), Fault>,
-) -> Result<Person, Flaw> {
-    let mut texts = Texts::default();
-    for (field, slot) in Field::all().zip(&mut texts) {
+) -> Result<Box<Record>, Flaw> {
+    let mut row = Row {
+        cells,
+        texts: Texts::default(),
+    };
+    for (field, slot) in Field::all().zip(&mut row.texts) {
         let Some(raw) = cells[field.index()] else { continue };
-        *slot = match field {
-            Field::EmployeeId | Field::ManagerId => values::id(raw),
-            _ => values::text(raw, values::LONGEST_TEXT),
-        }
-        .map_err(|fault| Flaw::at(field, fault))?;
+        let is_id = matches!(field, Field::EmployeeId | Field::ManagerId);
+        *slot = match values::plain(raw) {
+            Some(plain) => Some(Cow::Borrowed(plain)),
+            None if raw.is_empty() => None,
+            None if is_id => values::id(raw).map_err(|fault| Flaw::at(field, fault))?,
+            None => values::text(raw, values::LONGEST_TEXT).map_err(|fault| Flaw::at(field, fault))?,
+        };
     }
-    let Some(key) = texts[Field::EmployeeId.index()].as_deref() else {
+    let Some(key) = row.text(Field::EmployeeId) else {
         let fault = Fault::new("missing_key", "expected the worker id, found nothing");
         return Err(Flaw::at(Field::EmployeeId, fault));
     };
-    first_time(key, &texts).map_err(|fault| Flaw::at(Field::EmployeeId, fault))?;
-    let mut row = Row { cells, texts };
+    first_time(key, &row.texts).map_err(|fault| Flaw::at(Field::EmployeeId, fault))?;
     row.check_name()?;
     let new_hire = row.flag(Field::IsNewHire)?;
     row.flag(Field::IsUpdated)?;
@@ -157,11 +178,14 @@ fn person(
         );
         return Err(Flaw::between(Field::Status, Field::IsNewHire, fault));
     }
-    let mut person = Person::new(PersonKey::new(row.take(Field::EmployeeId).unwrap_or_default()));
+    let key = PersonKey::new(row.text(Field::EmployeeId).unwrap_or_default());
+    let person = Person::new(key);
+    let mut record = Box::new(Record { row: at, person });
+    let person = &mut record.person;
     person.status = status;
-    person.manager_id = row.take(Field::ManagerId).map(PersonKey::new);
-    person.country = row.checked(Field::Country, |text| values::country(&text))?;
-    person.time_zone = row.checked(Field::TimeZone, |text| values::time_zone(&text))?;
+    person.manager_id = row.text(Field::ManagerId).map(PersonKey::new);
+    person.country = row.checked(Field::Country, |text| known.countries.of(&text, values::country))?;
+    person.time_zone = row.checked(Field::TimeZone, |text| known.zones.of(&text, values::time_zone))?;
     person.email = row.checked(Field::Email, values::email)?;
     person.hire_date = hire_date;
     person.last_day = last_day;
@@ -175,7 +199,7 @@ fn person(
     person.worker_type = row.take(Field::WorkerType);
     person.cost_center = row.take(Field::CostCenter);
     person.company = row.take(Field::Company);
-    Ok(person)
+    Ok(record)
 }
 
 struct Row<'c, 'a> {
@@ -269,12 +293,43 @@ impl Row<'_, '_> {
     }
 }
 
+/// What texts that stand in thousands of rows mean, so that it is looked up once.
+#[derive(Debug, Default)]
+struct Known {
+    countries: Meanings,
+    zones: Meanings,
+}
+
+#[derive(Debug, Default)]
+struct Meanings(HashMap<String, String, Quick>);
+
+impl Meanings {
+    /// More than there are countries or time zones; whatever else comes is looked up each time.
+    const MOST: usize = 1024;
+
+    fn of(&mut self, text: &str, rule: impl FnOnce(&str) -> Result<String, Fault>) -> Result<String, Fault> {
+        if let Some(meaning) = self.0.get(text) {
+            return Ok(meaning.clone());
+        }
+        let meaning = rule(text)?;
+        if self.0.len() < Self::MOST {
+            self.0.insert(text.to_owned(), meaning.clone());
+        }
+        Ok(meaning)
+    }
+}
+
 /// The worker ids of one input, as keyed hashes: 17 bytes an id, for a million 35 MB, and half as
 /// much again for the moment in which the table grows.
 #[derive(Debug, Default)]
 struct Seen {
-    hasher: RandomState,
-    rows: HashMap<u64, Sighting>,
+    /// Of ids: two are taken for one once in millions of inputs of a million.
+    hasher: Even,
+    quick: Quick,
+    rows: HashMap<u64, Sighting, Quick>,
+    /// The last ones, which go over together: to write to far apart places of a large table one by one would have
+    /// every row wait for memory.
+    recent: HashMap<u64, Sighting, Quick>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -284,30 +339,44 @@ struct Sighting {
 }
 
 impl Seen {
+    const RECENT: usize = 512;
+
+    fn content(&self, texts: &Texts<'_>) -> u64 {
+        let mut hash = self.quick.build_hasher();
+        for (at, text) in texts.iter().enumerate() {
+            if let Some(text) = text {
+                hash.write_usize(at);
+                hash.write(text.as_bytes());
+            }
+        }
+        hash.finish()
+    }
+
     fn first_time(&mut self, row: u64, key: &str, texts: &Texts<'_>) -> Result<(), Fault> {
         // Half of the hash tells contents apart well enough: a repeated id is refused in either case.
         #[allow(clippy::cast_possible_truncation)]
-        let content = self.hasher.hash_one(texts) as u32;
-        match self.rows.entry(self.hasher.hash_one(key)) {
-            Entry::Vacant(free) => {
-                free.insert(Sighting {
-                    row: u32::try_from(row).unwrap_or(u32::MAX),
-                    content,
-                });
-                Ok(())
+        let content = self.content(texts) as u32;
+        let id = self.hasher.hash_one(key);
+        let Some(earlier) = self.recent.get(&id).or_else(|| self.rows.get(&id)) else {
+            let row = u32::try_from(row).unwrap_or(u32::MAX);
+            self.recent.insert(id, Sighting { row, content });
+            if self.recent.len() == Self::RECENT {
+                self.rows.extend(self.recent.drain());
             }
-            Entry::Occupied(earlier) if earlier.get().content == content => Err(Fault::new(
-                "duplicate_row",
-                format!("expected each row once, found row {} again", earlier.get().row),
-            )),
-            Entry::Occupied(earlier) => Err(Fault::new(
+            return Ok(());
+        };
+        Err(if earlier.content == content {
+            let message = format!("expected each row once, found row {} again", earlier.row);
+            Fault::new("duplicate_row", message)
+        } else {
+            Fault::new(
                 "duplicate_key",
                 format!(
                     "expected each worker id once, found that of row {} with other content; only row {0} counts",
-                    earlier.get().row
+                    earlier.row
                 ),
-            )),
-        }
+            )
+        })
     }
 }
 
@@ -342,7 +411,7 @@ mod tests {
     fn taken(cells: &Cells<'_>) -> Person {
         match judge(cells) {
             Item::Record(record) => record.person,
-            Item::Reject(reject) => panic!("{reject}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -357,7 +426,7 @@ mod tests {
                 );
                 assert!(found.message.starts_with("expected "), "{found}");
             }
-            Item::Record(_) => panic!("taken, expected {code} at {field}"),
+            _ => panic!("taken, expected {code} at {field}"),
         }
     }
 
@@ -490,6 +559,7 @@ mod tests {
                 assert_eq!(reject.person.as_deref(), cells[EmployeeId.index()].map(str::trim));
                 reject.code
             }
+            Item::Notice(_) => "notice",
         };
         assert_eq!(code(1, &row(&[], &[])), "");
         assert_eq!(code(2, &row(&[], &[])), "duplicate_row");
@@ -511,14 +581,13 @@ mod tests {
         };
         assert_eq!(late.code, "duplicate_key");
         assert!(late.message.contains("row 8"), "{late}");
-        assert_eq!(
-            all.summary(),
-            Summary {
-                rows: 9,
-                records: 2,
-                rejects: 7
-            }
-        );
+        let Summary {
+            rows,
+            records,
+            rejects,
+            ..
+        } = all.summary();
+        assert_eq!((rows, records, rejects), (9, 2, 7));
     }
 
     #[test]

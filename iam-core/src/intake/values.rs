@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use celes::Country;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
 use crate::person::Status;
 
@@ -42,32 +42,16 @@ pub(super) fn text(raw: &str, longest: usize) -> Checked<Option<Cow<'_, str>>> {
     if trimmed.is_empty() {
         return Ok(None);
     }
-    let text = if trimmed.is_ascii() {
+    let text = if is_composed(trimmed) {
         Cow::Borrowed(trimmed)
     } else {
         Cow::Owned(trimmed.nfc().collect())
     };
     if text.len() > longest && text.chars().count() > longest {
-        return Err(Fault::new(
-            "too_long",
-            format!(
-                "expected at most {longest} characters, found {}",
-                text.chars().count()
-            ),
-        ));
+        return Err(too_long(longest, text.chars().count()));
     }
     match text.chars().find(|c| c.is_control() || reorders(*c)) {
-        Some('\n' | '\r') => Err(Fault::new(
-            "control_character",
-            "expected one line, found a line break; a quotation mark may be missing",
-        )),
-        Some(found) => Err(Fault::new(
-            "control_character",
-            format!(
-                "expected text without control characters, found U+{:04X}",
-                u32::from(found)
-            ),
-        )),
+        Some(found) => Err(control(found)),
         None if text.contains('\u{fffd}') => Err(Fault::new(
             "damaged_text",
             "expected text, found U+FFFD, which stands for a letter that was lost when the source was written; \
@@ -75,6 +59,59 @@ pub(super) fn text(raw: &str, longest: usize) -> Checked<Option<Cow<'_, str>>> {
         )),
         None => Ok(Some(text)),
     }
+}
+
+/// The text itself where it needs no more than a look: visible ASCII without surrounding blanks, as long as an id may
+/// be. Most texts are, and tables have millions of them. Of any other, [`text`] and [`id`] tell.
+#[inline]
+pub(super) fn plain(raw: &str) -> Option<&str> {
+    let bytes = raw.as_bytes();
+    let (first, last) = (bytes.first()?, bytes.last()?);
+    let whole = *first != b' ' && *last != b' ' && bytes.len() <= LONGEST_ID;
+    (whole && is_plain(bytes)).then_some(raw)
+}
+
+/// Whether all bytes are visible ASCII or blanks; eight are looked at together.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = ONES * 0x80;
+    // The high bit of each byte that is not between 0x20 and 0x7E: with 1 added, 0x7F has it; without 0x20, what is
+    // below. Bytes cannot disturb their neighbours, since those that would have the high bit themselves.
+    let odd = |eight: u64| (eight | eight.wrapping_add(ONES) | eight.wrapping_sub(ONES * 0x20)) & HIGH;
+    let four = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    // What is left over is looked at together with some bytes before it, once more.
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let eights = bytes.as_chunks::<8>().0.iter().chain([last]);
+        eights.fold(0, |found, eight| found | odd(u64::from_le_bytes(*eight))) == 0
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        odd(four(first) << 32 | four(last)) == 0
+    } else {
+        bytes.iter().all(|byte| (b' '..0x7F).contains(byte))
+    }
+}
+
+/// Whether the text is known to be in composed form without composing it; characters below U+0300 always are.
+fn is_composed(text: &str) -> bool {
+    text.chars().all(|c| c < '\u{300}') || is_nfc_quick(text.chars()) == IsNormalized::Yes
+}
+
+fn too_long(longest: usize, found: usize) -> Fault {
+    Fault::new(
+        "too_long",
+        format!("expected at most {longest} characters, found {found}"),
+    )
+}
+
+fn control(found: char) -> Fault {
+    let message = match found {
+        '\n' | '\r' => "expected one line, found a line break; a quotation mark may be missing".to_owned(),
+        other => format!(
+            "expected text without control characters, found U+{:04X}",
+            u32::from(other)
+        ),
+    };
+    Fault::new("control_character", message)
 }
 
 /// A worker id: text in which no invisible character makes two ids look like one.
@@ -100,29 +137,35 @@ fn reorders(c: char) -> bool {
 
 /// `Active` or `Terminated`, or the short forms `A`, `T` and `Term`. `Inactive` is none of them: it may be a leave.
 pub(super) fn status(text: &str) -> Checked<Status> {
-    match text.to_ascii_lowercase().as_str() {
-        "active" | "a" => Ok(Status::Active),
-        "terminated" | "term" | "t" => Ok(Status::Terminated),
-        _ => Err(Fault::new(
-            "unknown_status",
-            format!("expected Active or Terminated{}", shown(text, word(20))),
-        )),
+    let is = |word: &&str| text.eq_ignore_ascii_case(word);
+    if ["active", "a"].iter().any(is) {
+        return Ok(Status::Active);
     }
+    if ["terminated", "term", "t"].iter().any(is) {
+        return Ok(Status::Terminated);
+    }
+    Err(Fault::new(
+        "unknown_status",
+        format!("expected Active or Terminated{}", shown(text, word(20))),
+    ))
 }
 
 /// `true yes y 1` or `false no n 0`, in any case.
 pub(super) fn flag(text: &str) -> Checked<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "y" | "1" => Ok(true),
-        "false" | "no" | "n" | "0" => Ok(false),
-        _ => Err(Fault::new(
-            "not_a_flag",
-            format!(
-                "expected true or false, yes or no, 1 or 0{}",
-                shown(text, word(5))
-            ),
-        )),
+    let is = |word: &&str| text.eq_ignore_ascii_case(word);
+    if ["true", "yes", "y", "1"].iter().any(is) {
+        return Ok(true);
     }
+    if ["false", "no", "n", "0"].iter().any(is) {
+        return Ok(false);
+    }
+    Err(Fault::new(
+        "not_a_flag",
+        format!(
+            "expected true or false, yes or no, 1 or 0{}",
+            shown(text, word(5))
+        ),
+    ))
 }
 
 /// A civil date `yyyy-mm-dd`. A time of day or a UTC offset after it is checked and left away; the date is never
@@ -340,6 +383,45 @@ mod tests {
         check(of("a\tb"), Err(("control_character", "U+0009")));
         check(of("a\u{202e}b"), Err(("control_character", "U+202E")));
         check(of("M\u{fffd}ller"), Err(("damaged_text", "UTF-8")));
+    }
+
+    #[test]
+    fn plain_is_what_every_byte_is() {
+        for length in 0..20 {
+            assert!(is_plain(&vec![b' '; length]));
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'~'; length];
+                    bytes[at] = byte;
+                    assert_eq!(
+                        is_plain(&bytes),
+                        (0x20..0x7F).contains(&byte),
+                        "{byte:#x} at {at} of {length}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_plain_is_the_text_and_an_id() {
+        for raw in ["W-1", "a b", "~", "Registered Nurse", &"9".repeat(64)] {
+            assert_eq!(plain(raw), Some(raw));
+            check(text(raw, LONGEST_TEXT), Ok(Some(raw.into())));
+            check(id(raw), Ok(Some(raw.into())));
+        }
+        for raw in [
+            "",
+            " a",
+            "a ",
+            "\ta",
+            "a\u{7f}",
+            "é",
+            "a\u{200b}",
+            &"9".repeat(65),
+        ] {
+            assert_eq!(plain(raw), None, "{raw:?}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod state;
 pub use memory::MemoryJournal;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
-pub use state::{AccountRef, Lifecycle, PersonState, Tried};
+pub use state::{AccountRef, AutomaticReply, Lifecycle, PersonState, ReplyState, Tried};
 
 use std::time::Duration;
 
@@ -83,6 +83,11 @@ pub enum Outcome {
     AlreadySo {
         /// The account's id, when the step was to bring it.
         account: Option<String>,
+    },
+    /// There was nothing to do it to, and nothing is owed.
+    NotApplicable {
+        /// Why, without personal data.
+        why: String,
     },
     /// Refused for good, or not possible now. A later event or recheck may try again.
     Failed {

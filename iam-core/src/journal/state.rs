@@ -37,6 +37,34 @@ pub struct AccountRef {
     pub name: String,
 }
 
+/// How the automatic reply of the mailbox of somebody who has left stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutomaticReply {
+    /// How.
+    pub state: ReplyState,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// See [`AutomaticReply`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReplyState {
+    /// Not set yet, as far as is known: the mailbox has not taken it.
+    Owed,
+    /// Set.
+    Set,
+    /// Not to be set: there is no mailbox.
+    Void,
+    /// Perhaps set: the mailbox has failed for too long, and is not asked any more.
+    Unsure,
+    /// Not ended yet, though the person is back.
+    Ending,
+    /// Perhaps not ended: the mailbox has failed for too long, and is not asked any more.
+    Stuck,
+}
+
 /// How often an event that is not over was attempted, by the two counts that matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
@@ -72,6 +100,9 @@ pub struct PersonState {
     /// Whether the manager is still to be told that the person has joined.
     #[serde(default)]
     pub owes_notice: bool,
+    /// What is known of the mailbox's automatic reply, once the platform has tried to set one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<AutomaticReply>,
     /// Events that were tried and are not over. Kept because more than one may be half done: one that is
     /// brought back to work comes before those that wait for their next attempt.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -92,6 +123,7 @@ impl PersonState {
             left_at: None,
             waits_for: None,
             owes_notice: false,
+            reply: None,
             tried: BTreeMap::new(),
         }
     }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use super::mailbox;
 use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{accounts, at_application, is_directory, matters, sort};
 use super::{Context, Decision, Orchestrator, View};
@@ -221,6 +222,7 @@ impl Lifecycle {
                 blocked_by_us: accounts != Accounts::Directory || state.blocked_by_us.contains(&view.target),
                 fresh: present && starts_afresh(state, cx),
                 reset_password: self.document.settings().reset_password,
+                reply: mailbox::reply(self.document.settings(), phase, accounts, view, state),
                 now: cx.now,
                 carriers: &carriers,
             });
@@ -230,6 +232,9 @@ impl Lifecycle {
             }
             decision.plan.steps.extend(made.steps);
             decision.plan.notes.extend(made.notes);
+            if accounts == Accounts::Directory {
+                mailbox::look_back(phase, view, decision);
+            }
             if let Some(account) = account.filter(|_| accounts != Accounts::Borrowed) {
                 let known = AccountRef {
                     id: account.id.clone(),

@@ -5,6 +5,7 @@
 //! joiner-mover-leaver; a user's own implementation may wrap it or replace it.
 
 mod lifecycle;
+mod mailbox;
 mod phase;
 mod place;
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::entitlement::{Account, Class, Kind, Via, same};
+use crate::entitlement::{Account, Class, Held, Kind, Via, same};
 
-use super::{Accounts, Action, Change, Input, Owned, Phase, Plan, Step};
+use super::{Accounts, Action, Change, Input, Owned, Phase, Plan, Reply, Step};
 
 /// Computes what is to be done. See the [module](super) for what it promises.
 pub fn plan(input: &Input<'_>) -> Plan {
@@ -106,6 +106,9 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
     // Groups before licences before roles: later ones may depend on earlier ones.
     for kind in [Kind::Group, Kind::License, Kind::Role, Kind::App, Kind::Azure] {
         grants(&mut steps, kind);
+    }
+    if input.phase == Phase::Active && input.reply == Some(Reply::End) {
+        steps.add(Action::EndAutomaticReply, input.because);
     }
     let blocked = input
         .actual
@@ -314,7 +317,8 @@ fn revocations(steps: &mut Steps<'_, '_>) {
     }
 }
 
-/// Leaver: block, sessions, password, roles, apps, groups without licences, licences and their groups.
+/// Leaver: block, sessions, password, roles, apps, groups without licences, the mailbox's reply, licences and
+/// their groups. The reply comes before the licences because the mailbox goes with them; they do not wait for it.
 fn gone(input: &Input<'_>, plan: &mut Plan) {
     let Some(account) = input.actual.account.as_ref().filter(|account| !account.deleted) else {
         plan.ledger
@@ -353,13 +357,17 @@ fn gone(input: &Input<'_>, plan: &mut Plan) {
     };
     let mut ordered = direct;
     ordered.sort_by_key(|held| rank(held.entitlement.kind, &held.entitlement.id));
-    for held in ordered {
-        let action = Action::Revoke {
-            entitlement: held.entitlement.clone(),
-            assignment: held.assignment.clone(),
-        };
-        steps.add(action, input.because);
-        steps.mark_privileged(matches!(held.entitlement.kind, Kind::Role | Kind::Azure));
+    let mailbox_ends = |held: &&Held| rank(held.entitlement.kind, &held.entitlement.id) >= 4;
+    let licences = ordered.iter().position(mailbox_ends).unwrap_or(ordered.len());
+    for held in &ordered[..licences] {
+        revoke(&mut steps, held);
+    }
+    if let (Phase::Gone, Some(Reply::Set(text))) = (input.phase, input.reply) {
+        let text = text.to_owned();
+        steps.add(Action::SetAutomaticReply { text }, input.because);
+    }
+    for held in &ordered[licences..] {
+        revoke(&mut steps, held);
     }
     for held in &input.actual.held {
         match &held.via {
@@ -374,6 +382,15 @@ fn gone(input: &Input<'_>, plan: &mut Plan) {
             Via::Direct | Via::Inherited { .. } => {}
         }
     }
+}
+
+fn revoke(steps: &mut Steps<'_, '_>, held: &Held) {
+    let action = Action::Revoke {
+        entitlement: held.entitlement.clone(),
+        assignment: held.assignment.clone(),
+    };
+    steps.add(action, steps.input.because);
+    steps.mark_privileged(matches!(held.entitlement.kind, Kind::Role | Kind::Azure));
 }
 
 fn purged(input: &Input<'_>, plan: &mut Plan) {

@@ -20,8 +20,9 @@ use crate::entitlement::{Account, Actual, Attributes, Entitlement, Held, Item, K
 use crate::event::EventId;
 use crate::person::{PersonKey, hex};
 
-/// The version of [`Plan`] and [`Action`] as journals hold them.
-pub const VERSION: u32 = 1;
+/// The version of [`Plan`] and [`Action`] as journals hold them. Version 2 knows automatic replies; plans of
+/// version 1 are read as they are.
+pub const VERSION: u32 = 2;
 
 /// What a person should be at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +100,16 @@ pub enum Accounts {
     Borrowed,
 }
 
+/// What a mailbox is to do with what is written to it from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply<'a> {
+    /// Answer this.
+    Set(&'a str),
+    /// Answer nothing any more.
+    End,
+}
+
 /// Everything the difference is computed from, for one person at one target.
 #[derive(Debug)]
 pub struct Input<'a> {
@@ -132,6 +143,9 @@ pub struct Input<'a> {
     pub fresh: bool,
     /// Whether a leaver's password is replaced.
     pub reset_password: bool,
+    /// What is still to be done about the mailbox. No account shows what its mailbox answers, so that whoever
+    /// asks for a plan keeps in mind what was done.
+    pub reply: Option<Reply<'a>>,
     /// Now.
     pub now: Timestamp,
     /// The licences that come with a group, by group id, for the leaver's order.
@@ -307,6 +321,10 @@ mod tests {
                 entitlement,
                 assignment: Some("x".into()),
             },
+            Action::SetAutomaticReply {
+                text: "Nobody reads this.".into(),
+            },
+            Action::EndAutomaticReply,
             Action::Notify {
                 notice: Notice::Joined,
                 to: vec![Recipient::Manager],

@@ -129,6 +129,13 @@ pub enum Action {
         /// The target's id of the assignment, where removing needs it.
         assignment: Option<String>,
     },
+    /// Let the account's mailbox answer whoever writes to it.
+    SetAutomaticReply {
+        /// What it answers, as plain text: the policy's words, nothing of the person's.
+        text: String,
+    },
+    /// Let the account's mailbox answer nobody any more.
+    EndAutomaticReply,
     /// Delete the account (restorable for as long as the target keeps it).
     DeleteAccount,
     /// Send a notice.
@@ -163,6 +170,8 @@ impl Action {
             Self::ResetPassword => "reset_password",
             Self::Grant { .. } => "grant",
             Self::Revoke { .. } => "revoke",
+            Self::SetAutomaticReply { .. } => "set_automatic_reply",
+            Self::EndAutomaticReply => "end_automatic_reply",
             Self::DeleteAccount => "delete_account",
             Self::Notify { .. } => "notify",
         }
@@ -180,6 +189,11 @@ impl Action {
                 | Self::Grant { .. }
                 | Self::Revoke { .. }
         )
+    }
+
+    /// Whether it is about the mailbox: nothing else waits for it, and it is not what access depends on.
+    pub fn is_about_mail(&self) -> bool {
+        matches!(self, Self::SetAutomaticReply { .. } | Self::EndAutomaticReply)
     }
 
     /// Whether it only takes access away.

@@ -69,6 +69,8 @@ pub struct Settings {
     pub create_before: u32,
     /// Whether a leaver's password is replaced by a random one (yes).
     pub reset_password: bool,
+    /// What the mailbox of somebody who has left answers, in plain text; `None` leaves it alone.
+    pub automatic_reply: Option<String>,
     /// Days from losing access to deletion of the account; `None` keeps it.
     pub delete_after: Option<u32>,
     /// Who is told that somebody starts.
@@ -89,6 +91,7 @@ impl Default for Settings {
             time_zone: "UTC".to_owned(),
             create_before: 0,
             reset_password: true,
+            automatic_reply: None,
             delete_after: None,
             joiner_notify: Vec::new(),
             mover_notify: Vec::new(),

@@ -17,6 +17,12 @@ pub(super) const TOP: &[&str] = &[
     "version", "tenant", "naming", "defaults", "rule", "joiner", "mover", "leaver", "notify", "guard", "test",
 ];
 
+/// What a mailbox answers whose policy has no words of its own: nothing about the person, not even that they
+/// have left.
+const STANDARD_REPLY: &str = "This mailbox is no longer in use, and your message will not be read.";
+/// The longest reply, in characters.
+const LONGEST_REPLY: usize = 2_000;
+
 /// `version = 1`.
 pub(super) fn version(top: &Section<'_, '_>, source: &mut Source<'_>) {
     let Some((span, value)) = top.value("version") else {
@@ -260,14 +266,15 @@ pub(super) fn lifecycle(top: &Section<'_, '_>, settings: &mut Settings, source: 
     if let Some(mover) = top.child("mover", "[mover]", &["notify"], &[], source) {
         settings.mover_notify = recipients(&mover, source);
     }
-    let known = ["password", "delete_after", "notify"];
-    if let Some(leaver) = top.child("leaver", "[leaver]", &known, &["mailbox", "onedrive"], source) {
+    let known = ["password", "mailbox", "delete_after", "notify"];
+    if let Some(leaver) = top.child("leaver", "[leaver]", &known, &["onedrive"], source) {
         if let Some(password) = leaver.text("password", source) {
             settings.reset_password = password.value != "keep";
             if !["reset", "keep"].contains(&password.value) {
                 leaver.refuse("password", password.span.start, "\"reset\" or \"keep\"", source);
             }
         }
+        settings.automatic_reply = automatic_reply(&leaver, source);
         settings.delete_after = leaver.days("delete_after", source);
         settings.leaver_notify = recipients(&leaver, source);
     }
@@ -278,6 +285,38 @@ pub(super) fn lifecycle(top: &Section<'_, '_>, settings: &mut Settings, source: 
             source.refuse(at, "\"hr\" is to be told, but [notify] names no hr mailbox");
         }
     }
+}
+
+/// `mailbox = "auto-reply"`, or a table with the words of the reply, or whom to write to instead, or both.
+fn automatic_reply(leaver: &Section<'_, '_>, source: &mut Source<'_>) -> Option<String> {
+    let (span, value) = leaver.value("mailbox")?;
+    if value.as_table().is_none() {
+        if value.as_str() == Some("auto-reply") {
+            return Some(STANDARD_REPLY.to_owned());
+        }
+        let expected =
+            "\"auto-reply\", or a table such as { auto_reply = \"…\", contact = \"desk@contoso.example\" }";
+        leaver.refuse("mailbox", span.start, expected, source);
+        return None;
+    }
+    let keys = ["auto_reply", "contact"];
+    let table = leaver.child("mailbox", "mailbox of [leaver]", &keys, &[], source)?;
+    if !keys.iter().any(|key| table.has(key)) {
+        let message = "mailbox of [leaver] says nothing: name auto_reply, contact or both";
+        source.refuse(span.start, message);
+    }
+    let words = table.text("auto_reply", source);
+    if let Some(words) = &words
+        && words.value.chars().count() > LONGEST_REPLY
+    {
+        let expected = format!("at most {LONGEST_REPLY} characters");
+        table.refuse("auto_reply", words.span.start, &expected, source);
+    }
+    let words = words.map_or(STANDARD_REPLY, |words| words.value.trim());
+    Some(match mailbox(&table, "contact", source) {
+        Some(contact) => format!("{words} Please write to {contact} instead."),
+        None => words.to_owned(),
+    })
 }
 
 fn mailbox(section: &Section<'_, '_>, key: &str, source: &mut Source<'_>) -> Option<String> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use iam_core::clock::Clock;
+use iam_sandbox::Sandbox;
 use jiff::Timestamp;
 
 /// Sleeping takes no time and moves it forward.
@@ -35,6 +36,21 @@ impl Clock for TestClock {
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.advance(duration);
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
+/// The sandbox's own clock: sleeping takes no time and moves it forward.
+#[derive(Debug)]
+pub(crate) struct SandboxClock(pub(crate) Arc<Sandbox>);
+
+impl Clock for SandboxClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.0.advance(duration);
         Box::pin(tokio::task::yield_now())
     }
 }

@@ -4,4 +4,5 @@
 
 mod clock;
 mod tenant;
+mod timeline;
 mod wire;

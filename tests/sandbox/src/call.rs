@@ -20,6 +20,44 @@ pub(crate) struct Call {
     pub(crate) now: Timestamp,
     /// Objects created after this instant are not there yet for this request (replication lag).
     pub(crate) seen_until: Option<Timestamp>,
+    pub(crate) caller: Caller,
+    /// Value of the `Content-Type` header, in lower case.
+    pub(crate) content_type: String,
+    /// The request's id in the logs.
+    pub(crate) correlation: String,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Somebody at the portal: a request that came over no wire.
+    #[default]
+    Administrator,
+    App {
+        id: String,
+        object: String,
+    },
+    User {
+        id: String,
+        name: String,
+    },
+    /// A part of Microsoft's service: application id and name.
+    Service(&'static str, &'static str),
+}
+
+impl Caller {
+    /// Whom a token was made for.
+    pub(crate) fn of(claims: &Value) -> Self {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let object = text("oid").unwrap_or_default();
+        match text("upn") {
+            Some(name) => Self::User { id: object, name },
+            None => Self::App {
+                id: text("appid").unwrap_or_default(),
+                object,
+            },
+        }
+    }
 }
 
 /// What goes back, before the transport's headers.
@@ -31,6 +69,8 @@ pub(crate) struct Answer {
     pub(crate) location: Option<String>,
     /// A body that is plain text (`/$count`).
     pub(crate) text: Option<String>,
+    /// Id of a subscription that is in force only once its URLs have answered.
+    pub(crate) handshake: Option<String>,
 }
 
 pub(crate) type Outcome = Result<Answer, Fail>;
@@ -42,6 +82,7 @@ impl Answer {
             body,
             location: None,
             text: None,
+            handshake: None,
         }
     }
 
@@ -53,6 +94,13 @@ impl Answer {
         Self {
             location: Some(location),
             ..Self::with(201, Some(body))
+        }
+    }
+
+    pub(crate) fn accepted_at(location: String) -> Self {
+        Self {
+            location: Some(location),
+            ..Self::with(202, None)
         }
     }
 
@@ -102,6 +150,9 @@ impl Call {
             root: self.root.clone(),
             now: self.now,
             seen_until: self.seen_until,
+            caller: self.caller.clone(),
+            content_type: self.content_type.clone(),
+            correlation: self.correlation.clone(),
         }
     }
 

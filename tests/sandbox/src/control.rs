@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::audit;
 use crate::clock::graph_time;
 use crate::faults::Fault;
 use crate::server::json_answer;
@@ -98,6 +99,7 @@ async fn read_clock(FromState(app): FromState<App>) -> Response {
 struct SetClock {
     now: Option<Timestamp>,
     advance_seconds: Option<i64>,
+    stopped: Option<bool>,
 }
 
 async fn set_clock(FromState(app): FromState<App>, body: Bytes) -> Response {
@@ -106,6 +108,9 @@ async fn set_clock(FromState(app): FromState<App>, body: Bytes) -> Response {
         Err(error) => return wrong(error),
     };
     let mut state = app.lock();
+    if let Some(stopped) = wish.stopped {
+        state.clock.stop(stopped);
+    }
     if let Some(now) = wish.now {
         state.clock.set(now);
     }
@@ -147,7 +152,7 @@ async fn clear_log(FromState(app): FromState<App>) -> Response {
 }
 
 async fn read_state(FromState(app): FromState<App>) -> Response {
-    json_answer(200, &app.lock().snapshot())
+    json_answer(200, &app.lock().caught_up().snapshot())
 }
 
 #[derive(Deserialize)]
@@ -201,7 +206,12 @@ fn signed(state: &mut State, wish: Mint) -> Result<String, String> {
         audience: wish.audience.as_deref().unwrap_or(GRAPH),
         roles: wish.roles.unwrap_or_else(|| state.client.roles.clone()),
     };
-    let claims = state.tokens.claims(&subject, &state.authority, state.clock.now());
+    let now = state.clock.now();
+    let claims = state.tokens.claims(&subject, &state.authority, now);
+    if let Some((id, _)) = &user {
+        let (app, resource) = (subject.app.to_owned(), subject.audience.to_owned());
+        audit::signed_in(&mut state.directory, id, &app, &resource, now);
+    }
     state
         .keys
         .sign(&claims)

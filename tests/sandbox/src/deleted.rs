@@ -1,66 +1,42 @@
 //! `/directory/deletedItems` ("List deletedItems", "Restore deleted item", "Permanently delete item").
 //!
-//! Users and Microsoft 365 groups are soft-deleted for 30 days; security groups are gone at once. While a
-//! user is deleted it is in no group, holds no licence and no role; a restore gives all of that back ("Delete
-//! a user": the user is fully restored to any groups they were a member of). A deleted user's name is free for
+//! Users, Microsoft 365 groups, administrative units, applications and service principals are soft-deleted for
+//! 30 days; security groups are gone at once. While a user is deleted it is in no group, holds no licence and no role; a restore gives all of
+//! that back ("Delete a user": the user is fully restored to any groups they were a member of). A deleted user's name is free for
 //! others: it carries the object id in front until it is restored.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::call::{Answer, Call, Outcome};
 use crate::clock::graph_time;
-use crate::directory::{Directory, Object, ObjectRow, Shelf};
+use crate::directory::{Directory, Object, Shelf};
 use crate::errors::Fail;
-use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{directory_query, membership, roles, seats};
+use crate::{app_roles, directory_query, membership, relations, roles, seats, service_principals, units};
 
 /// Answers below `/directory/deletedItems`.
 pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Outcome {
     purge_old(directory, call.now);
     match (rest, call.method.as_str()) {
-        (
-            [cast @ ("microsoft.graph.user" | "graph.user" | "microsoft.graph.group" | "graph.group")],
-            "GET",
-        ) => {
-            let kind = if cast.ends_with("user") {
-                Kind::User
-            } else {
-                Kind::Group
-            };
-            directory_query::allowed(call, kind)?;
-            let found = directory.deleted.values().filter(|object| object.kind == kind);
-            let rows = found.map(|object| ObjectRow {
-                directory,
-                object,
-                mixed: false,
-            });
-            collection(call, kind.segment(), rows)
-        }
-        ([key], "GET") => {
-            let object = find(directory, key)?;
-            directory_query::selectable(call, object.kind)?;
-            let mut body = Map::new();
-            body.insert(
-                "@odata.context".to_owned(),
-                call.context("directoryObjects/$entity").into(),
-            );
-            if let Value::Object(seen) = directory.typed(object, &call.options.select) {
-                body.extend(seen);
-            }
-            Ok(Answer::ok(Value::Object(body)))
+        // "OData cast type is a required part of the URI."
+        ([] | ["$count" | "$ref"], "GET") => Err(Fail::unsupported(
+            "The type of the deleted items is a required part of the address, for example /directory/deletedItems/\
+             microsoft.graph.user.",
+        )),
+        (rest @ [_, ..], "GET") => {
+            relations::answer(directory, call, directory.deleted.values().collect(), rest)
         }
         ([key], "DELETE") => {
             let place = find(directory, key)?.place;
             if let Some(gone) = directory.deleted.remove(&place) {
-                directory.journal.touch(&gone);
+                directory.journal.purge(&gone);
             }
             Ok(Answer::done())
         }
-        ([key, "restore"], "POST") => restore(directory, call, key),
-        ([_] | [_, "restore"], _) => Err(Fail::method()),
-        _ => Err(Fail::segment("deletedItems")),
+        ([key, "restore" | "microsoft.graph.restore"], "POST") => restore(directory, call, key),
+        ([] | [_] | [_, "restore"], _) => Err(Fail::method()),
+        ([_, segment, ..], _) => Err(Fail::segment(segment)),
     }
 }
 
@@ -71,9 +47,16 @@ fn find<'a>(directory: &'a Directory, id: &str) -> Result<&'a Object, Fail> {
 /// Takes an object out of the live ones, with every link and assignment.
 pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
     let (groups, members) = directory.members.forget(id);
-    let (owned, _) = directory.owners.forget(id);
+    let (owned, owners) = directory.owners.forget(id);
     let (managers, reports) = directory.reports.forget(id);
-    let held = roles::forget(directory, id);
+    let app_roles = app_roles::forget(directory, id);
+    let (units, in_unit) = directory.units.forget(id);
+    let mut held = roles::forget(directory, id);
+    // What PIM has given for a time comes back by its schedule, if that time is not over then.
+    held.retain(|(role, scope)| !directory.schedules.covers(id, role, scope));
+    directory.schedules.suspend(id);
+    let scope = format!("{}{id}", units::SCOPE);
+    directory.assignments.retain(|_, held| held.scope != scope);
     for member in &members {
         seats::inherit(directory, member, now);
     }
@@ -83,18 +66,25 @@ pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
     let Some(mut object) = directory.take_live(id) else {
         return;
     };
-    let soft = object.kind == Kind::User || object.has_text("groupTypes", "Unified");
+    let soft = object.kind != Kind::Group || object.has_text("groupTypes", "Unified");
     if !soft {
         return;
     }
     object.inherited.clear();
     object.shelf = Shelf {
         groups,
-        members,
+        members: if object.kind == Kind::AdministrativeUnit {
+            in_unit
+        } else {
+            members
+        },
+        units,
         owned,
+        owners,
         manager: managers.into_iter().next(),
         reports,
         roles: held,
+        app_roles,
     };
     object.set("deletedDateTime", graph_time(now).into());
     if let Some(name) = object.text("userPrincipalName").map(str::to_owned) {
@@ -119,6 +109,7 @@ fn restore(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
         .text("userPrincipalName")
         .map(|name| name.trim_start_matches(&object.id.replace('-', "")).to_owned());
     let name = new_name.map(str::to_owned).or(own);
+    service_principals::free(directory, object)?;
     if let Some(holder) = name.as_deref().and_then(|name| directory.name_holder(name)) {
         return Err(Fail::conflict("userPrincipalName", holder));
     }
@@ -160,15 +151,7 @@ fn restore(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
     membership::follow_rules(directory, &id, call.now);
     membership::apply_rule(directory, &id, call.now);
     let object = directory.get(&id).ok_or_else(|| Fail::not_found(&id))?;
-    let mut body = Map::new();
-    body.insert(
-        "@odata.context".to_owned(),
-        call.context("directoryObjects/$entity").into(),
-    );
-    if let Value::Object(seen) = directory.typed(object, &[]) {
-        body.extend(seen);
-    }
-    Ok(Answer::ok(Value::Object(body)))
+    directory_query::typed_entity(directory, call, object)
 }
 
 fn relink(directory: &mut Directory, id: &str, shelf: Shelf) {
@@ -179,9 +162,27 @@ fn relink(directory: &mut Directory, id: &str, shelf: Shelf) {
             directory.members.add(&group, id);
         }
     }
+    let unit = directory
+        .get(id)
+        .is_some_and(|object| object.kind == Kind::AdministrativeUnit);
     for member in shelf.members {
         if there(directory, &member) {
-            directory.members.add(id, &member);
+            let links = if unit {
+                &mut directory.units
+            } else {
+                &mut directory.members
+            };
+            links.add(id, &member);
+        }
+    }
+    for unit in shelf.units {
+        if there(directory, &unit) {
+            directory.units.add(&unit, id);
+        }
+    }
+    for owner in shelf.owners {
+        if there(directory, &owner) {
+            directory.owners.add(id, &owner);
         }
     }
     for group in shelf.owned {
@@ -200,6 +201,7 @@ fn relink(directory: &mut Directory, id: &str, shelf: Shelf) {
     for (role, scope) in shelf.roles {
         roles::assign(directory, id, &role, &scope);
     }
+    app_roles::give_back(directory, shelf.app_roles);
 }
 
 fn drop_address(object: &mut Object, address: &str) {
@@ -229,7 +231,7 @@ pub(crate) fn purge_old(directory: &mut Directory, now: Timestamp) {
             .and_then(|at| at.parse::<Timestamp>().ok());
         let stays = deleted.is_none_or(|at| now.duration_since(at) < month);
         if !stays {
-            journal.touch(object);
+            journal.purge(object);
         }
         stays
     });

@@ -1,5 +1,5 @@
-//! `/users/delta` and `/groups/delta` ("Use delta query to track changes in Microsoft Graph data",
-//! "user: delta", "group: delta").
+//! `/users/delta`, `/groups/delta`, `/applications/delta` and `/servicePrincipals/delta` ("Use delta query to track
+//! changes in Microsoft Graph data", "user: delta", "group: delta", "application: delta").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -118,7 +118,14 @@ pub(crate) fn answer(directory: &Directory, call: &Call, kind: Kind) -> Outcome 
 }
 
 fn letter(kind: Kind) -> char {
-    if kind == Kind::Group { 'g' } else { 'u' }
+    match kind {
+        Kind::User => 'u',
+        Kind::Group => 'g',
+        Kind::Application => 'a',
+        Kind::ServicePrincipal => 's',
+        Kind::AdministrativeUnit => 'n',
+        Kind::DirectoryRole => 'r',
+    }
 }
 
 fn read(text: &str, kind: Kind) -> Result<Token, Fail> {
@@ -134,16 +141,20 @@ fn expired(call: &Call, kind: Kind) -> Fail {
     let mut fail = Fail::new(
         410,
         "syncStateNotFound",
-        "The sync state is not found or has expired. Start again with a full synchronization.",
+        "The sync state generation is not found. The delta token is expired and data must be synchronized again.",
     );
     fail.location = Some(format!("{}/{}/delta?$deltatoken=", call.root, kind.segment()));
     fail
 }
 
 fn selected(call: &Call, kind: Kind) -> Result<Vec<String>, Fail> {
-    let relation = if kind == Kind::Group { "members" } else { "manager" };
+    let relation = match kind {
+        Kind::User => Some("manager"),
+        Kind::Group => Some("members"),
+        _ => None,
+    };
     for name in &call.options.select {
-        if !name.eq_ignore_ascii_case(relation) {
+        if !relation.is_some_and(|relation| name.eq_ignore_ascii_case(relation)) {
             kind.queried(SELECT, name)?;
         }
     }

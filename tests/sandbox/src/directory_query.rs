@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::call::{Answer, Call, Outcome};
 use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
-use crate::odata::{Expr, collection};
+use crate::odata::{Expr, collection, counted};
 use crate::schema::{FILTER, Kind, ORDER, SELECT, no_property};
 
 /// Refuses what needs an advanced query and is none, and what names an unknown property.
@@ -93,16 +93,23 @@ pub(crate) fn selectable(call: &Call, kind: Kind) -> Result<(), Fail> {
         if expand.levels > 1 && !call.options.advanced() {
             return Err(missing_parameters("$levels"));
         }
-        let known = match kind {
-            Kind::User => matches!(expand.relation.as_str(), "manager" | "directReports" | "memberOf"),
-            Kind::Group => matches!(expand.relation.as_str(), "members" | "memberOf" | "owners"),
-            Kind::ServicePrincipal => expand.relation == "memberOf",
-        };
-        if !known {
+        if !kind.relations().contains(&expand.relation.as_str()) {
             return Err(no_property(SELECT, &expand.relation, kind.odata_type()));
         }
     }
     Ok(())
+}
+
+/// Every object of a kind.
+pub(crate) fn list(directory: &Directory, call: &Call, kind: Kind) -> Outcome {
+    allowed(call, kind)?;
+    let rows = directory.all(kind).filter(|object| object.seen_by(call));
+    let rows = rows.map(|object| ObjectRow {
+        directory,
+        object,
+        mixed: false,
+    });
+    collection(call, kind.segment(), rows)
 }
 
 /// One object, in full or as chosen.
@@ -125,6 +132,18 @@ pub(crate) fn entity(directory: &Directory, call: &Call, object: &Object) -> Val
     Value::Object(body)
 }
 
+/// The answer with one object where several kinds could stand.
+pub(crate) fn typed_entity(directory: &Directory, call: &Call, object: &Object) -> Outcome {
+    selectable(call, object.kind)?;
+    let mut body = Map::new();
+    let context = call.context("directoryObjects/$entity");
+    body.insert("@odata.context".to_owned(), context.into());
+    let kind = format!("#{}", object.kind.odata_type());
+    body.insert("@odata.type".to_owned(), kind.into());
+    body.extend(directory.view(object, &call.options.select, &call.options.expand));
+    Ok(Answer::ok(Value::Object(body)))
+}
+
 /// Objects of one kind behind a cast segment: `/members/microsoft.graph.user`.
 pub(crate) fn cast(directory: &Directory, call: &Call, kind: Kind, objects: Vec<&Object>) -> Outcome {
     allowed(call, kind)?;
@@ -143,10 +162,7 @@ pub(crate) fn cast(directory: &Directory, call: &Call, kind: Kind, objects: Vec<
 pub(crate) fn mixed(directory: &Directory, call: &Call, objects: Vec<&Object>) -> Outcome {
     let options = &call.options;
     for name in &options.select {
-        if ![Kind::User, Kind::Group, Kind::ServicePrincipal]
-            .iter()
-            .any(|kind| kind.property(name).is_some())
-        {
+        if !Kind::ALL.iter().any(|kind| kind.property(name).is_some()) {
             Kind::User.queried(SELECT, name)?;
         }
     }
@@ -166,22 +182,29 @@ pub(crate) fn mixed(directory: &Directory, call: &Call, objects: Vec<&Object>) -
 
 /// `/users/$count`.
 pub(crate) fn count(directory: &Directory, call: &Call, kind: Kind) -> Outcome {
-    if !call.options.eventual {
-        return Err(Fail::bad("$count is not currently supported."));
-    }
-    if let Some(filter) = &call.options.filter {
-        for path in filter.paths() {
+    count_of(directory, call, Some(kind), directory.all(kind))
+}
+
+/// How many of these objects a request sees and its filter lets pass.
+pub(crate) fn count_of<'a>(
+    directory: &Directory,
+    call: &Call,
+    kind: Option<Kind>,
+    objects: impl Iterator<Item = &'a Object>,
+) -> Outcome {
+    let filter = call.options.filter.as_ref();
+    for path in filter.iter().flat_map(|filter| filter.paths()) {
+        if let Some(kind) = kind {
             kind.queried(FILTER, path.first().map_or("", String::as_str))?;
         }
     }
-    let matching = directory
-        .all(kind)
-        .filter(|object| object.seen_by(call))
-        .filter(|object| {
-            call.options
-                .filter
-                .as_ref()
-                .is_none_or(|filter| filter.holds(&|name| directory.value(object, name)))
-        });
-    Ok(Answer::number(matching.count()))
+    let seen = objects.filter(|object| kind.is_none_or(|kind| object.kind == kind) && object.seen_by(call));
+    counted(
+        call,
+        seen.map(|object| ObjectRow {
+            directory,
+            object,
+            mixed: false,
+        }),
+    )
 }

@@ -93,6 +93,13 @@ impl Fail {
         )
     }
 
+    /// 400: the object is linked already.
+    pub(crate) fn linked(property: &str) -> Self {
+        Self::bad(format!(
+            "One or more added object references already exist for the following modified properties: '{property}'."
+        ))
+    }
+
     pub(crate) fn detail(mut self, code: &str, target: &str, message: &str) -> Self {
         self.details
             .push(json!({ "code": code, "target": target, "message": message }));

@@ -9,7 +9,12 @@ use crate::errors::Fail;
 use crate::membership_rule::Rule;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses, members, membership, seats};
+use crate::{
+    app_roles, deleted, directory_objects, directory_query, licenses, members, membership, relations, seats,
+};
+
+/// How many references one request adds at most.
+const MOST_BOUND: usize = 20;
 
 /// Answers below `/groups`.
 pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Outcome {
@@ -42,32 +47,41 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
         }
         ([key, rest @ ..], _) => {
             let id = directory.seen(call, Some(Kind::Group), key)?.id.clone();
-            match (rest, call.method.as_str()) {
-                (["assignLicense"], "POST") => licenses::assign_to_group(directory, call, &id),
-                (["memberOf"], "GET") => directory_query::mixed(
-                    directory,
-                    call,
-                    directory.objects_of(directory.members.sources(&id)),
-                ),
-                (["members" | "transitiveMembers" | "owners", ..], _) => {
-                    members::route(directory, call, &id, rest)
-                }
-                ([segment, ..], _) => Err(Fail::segment(segment)),
-                ([], _) => Err(Fail::method()),
-            }
+            below(directory, call, &id, rest)
         }
         _ => Err(Fail::method()),
     }
 }
 
-fn create(directory: &mut Directory, call: &Call) -> Outcome {
+fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Outcome {
+    match (rest, call.method.as_str()) {
+        (["assignLicense"], "POST") => licenses::assign_to_group(directory, call, id),
+        (["appRoleAssignments", rest @ ..], _) => app_roles::granted(directory, call, id, rest),
+        (["memberOf", rest @ ..], _) => {
+            relations::answer(directory, call, relations::member_of(directory, id), rest)
+        }
+        (["transitiveMemberOf", rest @ ..], _) => {
+            let found = relations::transitive_member_of(directory, id);
+            relations::answer(directory, call, found, rest)
+        }
+        (["members" | "transitiveMembers" | "owners", ..], _) => members::route(directory, call, id, rest),
+        ([action], "POST") if directory_objects::is_action(action) => {
+            directory_objects::act(directory, call, id, action)
+        }
+        ([] | ["assignLicense"], _) => Err(Fail::method()),
+        ([action], _) if directory_objects::is_action(action) => Err(Fail::method()),
+        ([segment, ..], _) => Err(Fail::segment(segment)),
+    }
+}
+
+pub(crate) fn create(directory: &mut Directory, call: &Call) -> Outcome {
     let body = call.object()?;
     let mut props = Map::new();
     let (mut new_members, mut owners) = (Vec::new(), Vec::new());
     for (name, value) in body {
         match name.as_str() {
-            "members@odata.bind" => new_members = bound(directory, call, value)?,
-            "owners@odata.bind" => owners = bound(directory, call, value)?,
+            "members@odata.bind" => new_members = bound(directory, call, "members", value)?,
+            "owners@odata.bind" => owners = bound(directory, call, "owners", value)?,
             other if other.starts_with('@') => {}
             _ => {
                 Kind::Group.writable(name, value)?;
@@ -85,8 +99,19 @@ fn create(directory: &mut Directory, call: &Call) -> Outcome {
     }
     let draft = Object::new(String::new(), Kind::Group, 0, call.now, props.clone());
     check_kind(&draft)?;
+    check_unique_name(directory, &draft)?;
     if draft.is_dynamic() && !new_members.is_empty() {
         return Err(Fail::denied());
+    }
+    // "A maximum of 20 relationships, such as owners and members, can be added as part of group creation."
+    if new_members.len() + owners.len() > MOST_BOUND {
+        return Err(too_many(new_members.len() + owners.len()));
+    }
+    for id in &owners {
+        members::may_own(directory, &draft, id)?;
+    }
+    for id in &new_members {
+        members::fits(directory, &draft, id)?;
     }
     let unified = draft.has_text("groupTypes", "Unified");
     if unified {
@@ -100,10 +125,12 @@ fn create(directory: &mut Directory, call: &Call) -> Outcome {
         }
         props.insert("proxyAddresses".to_owned(), json!([format!("SMTP:{mail}")]));
         props.insert("mail".to_owned(), mail.into());
-        props.entry("visibility").or_insert_with(|| "Public".into());
-        for id in &new_members {
-            members::fits(directory, &draft, id)?;
-        }
+        let usual = if draft.truth("isAssignableToRole") {
+            "Private"
+        } else {
+            "Public"
+        };
+        props.entry("visibility").or_insert_with(|| usual.into());
     }
     props.entry("groupTypes").or_insert_with(|| json!([]));
     let now = graph_time(call.now);
@@ -132,17 +159,18 @@ fn update(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
     let (mut new_members, mut owners) = (Vec::new(), Vec::new());
     for (name, value) in body {
         match name.as_str() {
-            "members@odata.bind" => new_members = bound(directory, call, value)?,
-            "owners@odata.bind" => owners = bound(directory, call, value)?,
+            "members@odata.bind" => new_members = bound(directory, call, "members", value)?,
+            "owners@odata.bind" => owners = bound(directory, call, "owners", value)?,
             other if other.starts_with('@') => {}
             _ => {
                 Kind::Group.writable(name, value)?;
                 if name == "isAssignableToRole" && group.props.get(name) != Some(value) {
                     return Err(Fail::bad(
-                        "Property 'isAssignableToRole' cannot be changed after the group is created.",
+                        "Value for IsAssignableToRole cannot be updated for groups assignable to role.",
                     ));
                 }
-                if name == "displayName" && value.is_null() {
+                let needed = ["displayName", "mailEnabled", "mailNickname", "securityEnabled"];
+                if needed.contains(&name.as_str()) && value.is_null() {
                     return Err(Fail::invalid(name, "Group"));
                 }
                 draft.set(name, value.clone());
@@ -151,6 +179,8 @@ fn update(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
     }
     if draft.props != group.props {
         check_kind(&draft)?;
+        check_change(&group, &draft)?;
+        check_unique_name(directory, &draft)?;
     }
     // All or nothing: every new member is checked before the first is added.
     if !new_members.is_empty() {
@@ -158,8 +188,14 @@ fn update(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
         for member in &new_members {
             members::fits(directory, &group, member)?;
             if directory.members.has(&group.id, member) {
-                return Err(members::already());
+                return Err(Fail::linked("members"));
             }
+        }
+    }
+    for owner in &owners {
+        members::may_own(directory, &group, owner)?;
+        if directory.owners.has(&group.id, owner) {
+            return Err(Fail::linked("owners"));
         }
     }
     let rule_changed = draft.props != group.props;
@@ -178,15 +214,12 @@ fn update(directory: &mut Directory, call: &Call, key: &str) -> Outcome {
 }
 
 /// The objects of a `...@odata.bind`: at most 20, each there.
-fn bound(directory: &Directory, call: &Call, value: &Value) -> Result<Vec<String>, Fail> {
+fn bound(directory: &Directory, call: &Call, property: &str, value: &Value) -> Result<Vec<String>, Fail> {
     let links = value
         .as_array()
         .ok_or_else(|| Fail::bad("An array of object addresses is expected."))?;
-    if links.len() > 20 {
-        return Err(Fail::bad(format!(
-            "The number of references to add is {}. At most 20 references can be added in one request.",
-            links.len()
-        )));
+    if links.len() > MOST_BOUND {
+        return Err(too_many(links.len()));
     }
     let mut out = Vec::new();
     for link in links {
@@ -196,11 +229,52 @@ fn bound(directory: &Directory, call: &Call, value: &Value) -> Result<Vec<String
             .ok_or_else(|| Fail::bad(format!("Invalid reference {link}.")))?;
         let id = directory.seen(call, None, &id)?.id.clone();
         if out.contains(&id) {
-            return Err(members::already());
+            return Err(Fail::linked(property));
         }
         out.push(id);
     }
     Ok(out)
+}
+
+fn too_many(count: usize) -> Fail {
+    Fail::bad(format!(
+        "The number of references to add is {count}. At most {MOST_BOUND} references can be added in one request."
+    ))
+}
+
+/// What stays as it was made ("group resource type").
+fn check_change(before: &Object, after: &Object) -> Result<(), Fail> {
+    let fixed = |name: &str| {
+        Err(Fail::bad(format!(
+            "Property '{name}' cannot be changed after the group is created."
+        )))
+    };
+    if before.has_text("groupTypes", "Unified") != after.has_text("groupTypes", "Unified") {
+        return fixed("groupTypes");
+    }
+    for name in ["mailEnabled", "uniqueName"] {
+        let old = before.props.get(name);
+        if old != after.props.get(name) && (old.is_some() || name != "uniqueName") {
+            return fixed(name);
+        }
+    }
+    let hidden = |group: &Object| group.text("visibility") == Some("HiddenMembership");
+    if hidden(before) != hidden(after) {
+        return fixed("visibility");
+    }
+    Ok(())
+}
+
+/// "uniqueName: the unique identifier that can be assigned to a group and used as an alternate key."
+fn check_unique_name(directory: &Directory, group: &Object) -> Result<(), Fail> {
+    let Some(name) = group.text("uniqueName") else {
+        return Ok(());
+    };
+    let mut others = directory.all(Kind::Group).filter(|other| other.id != group.id);
+    match others.find(|other| other.text("uniqueName") == Some(name)) {
+        Some(holder) => Err(Fail::conflict("uniqueName", &holder.id)),
+        None => Ok(()),
+    }
 }
 
 /// Which combinations of kinds exist ("Working with groups in Microsoft Graph").
@@ -239,6 +313,17 @@ fn check_kind(group: &Object) -> Result<(), Fail> {
                 "Group type 'DynamicMembership' and property 'membershipRule' belong together.",
             ));
         }
+    }
+    let visibility = group.text("visibility");
+    if !matches!(visibility, None | Some("Private" | "Public" | "HiddenMembership"))
+        || (visibility == Some("HiddenMembership") && !unified)
+    {
+        return Err(Fail::invalid("visibility", "Group"));
+    }
+    if group.truth("isAssignableToRole") && unified && !matches!(visibility, None | Some("Private")) {
+        return Err(Fail::bad(
+            "The visibility of a group that is assignable to a role must be Private.",
+        ));
     }
     if group.truth("isAssignableToRole") && !security {
         return Err(Fail::bad(

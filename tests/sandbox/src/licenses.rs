@@ -26,9 +26,14 @@ pub(crate) struct Sku {
 
 impl Sku {
     pub(crate) fn has_mailbox(&self) -> bool {
-        self.plans
-            .iter()
-            .any(|(_, name)| name.starts_with("EXCHANGE_S_ENTERPRISE"))
+        self.mailbox_plan().is_some()
+    }
+
+    /// The id of the service plan that a mailbox comes with.
+    pub(crate) fn mailbox_plan(&self) -> Option<&'static str> {
+        let mut plans = self.plans.iter();
+        let exchange = plans.find(|(_, name)| name.starts_with("EXCHANGE_S_ENTERPRISE"));
+        exchange.map(|(id, _)| *id)
     }
 
     fn service_plans(&self) -> Value {
@@ -77,10 +82,15 @@ pub(crate) fn route(directory: &Directory, call: &Call, rest: &[&str]) -> Outcom
             collection(call, "subscribedSkus", rows)
         }
         [key] => {
-            let found = directory.skus.iter().find(|sku| key.ends_with(&sku.id));
-            found
-                .map(|sku| Answer::ok(view(sku)))
-                .ok_or_else(|| Fail::not_found(key))
+            // The id is that of the organization and that of the product.
+            let product = key.strip_prefix(&format!("{}_", tenant.id));
+            let found = directory.skus.iter().find(|sku| product == Some(&sku.id));
+            let mut found = view(found.ok_or_else(|| Fail::not_found(key))?);
+            if let Some(map) = found.as_object_mut() {
+                let context = call.context("subscribedSkus/$entity");
+                map.shift_insert(0, "@odata.context".to_owned(), context.into());
+            }
+            Ok(Answer::ok(found))
         }
         _ => Err(Fail::method()),
     }

@@ -6,17 +6,12 @@ use crate::call::{Answer, Call, Outcome};
 use crate::clock::graph_time;
 use crate::directory::Directory;
 use crate::errors::Fail;
+use crate::{mailbox, messages};
 
 /// Takes a message: 202, and it stands in the mailbox log.
 pub(crate) fn send(directory: &mut Directory, call: &Call, sender: &str) -> Outcome {
-    let user = directory.get(sender).ok_or_else(|| Fail::not_found(sender))?;
-    let Some(from) = user.text("mail").map(str::to_owned) else {
-        return Err(Fail::new(
-            404,
-            "MailboxNotEnabledForRESTAPI",
-            "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
-        ));
-    };
+    let from = mailbox::of(directory, sender)?.text("mail");
+    let from = from.unwrap_or_default().to_owned();
     let body = call.object()?;
     let message = body
         .get("message")
@@ -53,11 +48,16 @@ pub(crate) fn send(directory: &mut Directory, call: &Call, sender: &str) -> Outc
             "At least one recipient is not valid.",
         ));
     }
+    let keep = body
+        .get("saveToSentItems")
+        .and_then(Value::as_bool)
+        .unwrap_or(true);
     let kept = json!({
         "from": from, "to": to, "cc": cc, "bcc": bcc, "at": graph_time(call.now),
         "subject": message.get("subject"), "body": message.get("body"),
-        "saveToSentItems": body.get("saveToSentItems").and_then(Value::as_bool).unwrap_or(true),
+        "saveToSentItems": keep,
     });
     directory.sent.push(kept);
+    messages::deliver(directory, sender, message, keep, call.now);
     Ok(Answer::accepted())
 }

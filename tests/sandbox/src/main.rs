@@ -11,6 +11,7 @@ use iam_sandbox::Sandbox;
 /// A stateful Microsoft Entra tenant on a loopback port: token endpoint, Microsoft Graph, Azure Resource Manager, SCIM.
 #[derive(Debug, Parser)]
 #[command(version, about)]
+#[allow(clippy::struct_excessive_bools)] // each is a flag of its own
 struct Arguments {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 0)]
@@ -30,6 +31,9 @@ struct Arguments {
     /// Enforce Graph's documented limits: resource units and writes
     #[arg(long)]
     throttle: bool,
+    /// Refuse notification URLs of plain http, as Graph does
+    #[arg(long)]
+    https_notifications: bool,
     /// Write every request and answer to this file as JSON lines, without secrets
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -54,7 +58,8 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         .port(arguments.port)
         .seed(arguments.seed)
         .people(arguments.people)
-        .throttling(arguments.throttle);
+        .throttling(arguments.throttle)
+        .https_notifications(arguments.https_notifications);
     if arguments.empty {
         builder = builder.empty();
     }

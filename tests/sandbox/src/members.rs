@@ -1,29 +1,15 @@
 //! `/groups/{id}/members`, `/transitiveMembers` and `/owners`.
 
-use serde_json::{Value, json};
-
 use crate::call::{Answer, Call, Outcome};
 use crate::directory::{Directory, Object};
 use crate::errors::Fail;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, seats};
+use crate::{deleted, relations, seats};
 
 /// Answers below a group's relations.
 pub(crate) fn route(directory: &mut Directory, call: &Call, group: &str, rest: &[&str]) -> Outcome {
+    let found = directory.get(group).ok_or_else(|| Fail::not_found(group))?;
     match (rest, call.method.as_str()) {
-        (["members"], "GET") => directory_query::mixed(
-            directory,
-            call,
-            directory.objects_of(directory.members.targets(group)),
-        ),
-        (["members", "$ref"], "GET") => Ok(references(directory, call, group)),
-        (["members", "$count"], "GET") => {
-            if call.options.eventual {
-                Ok(Answer::number(directory.members.count(group)))
-            } else {
-                Err(Fail::bad("$count is not currently supported."))
-            }
-        }
         (["members", "$ref"], "POST") => add(directory, call, group),
         (["members", member, "$ref"], "DELETE") => remove(directory, call, group, member),
         // "Remove member": without /$ref the member itself is deleted.
@@ -34,57 +20,48 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, group: &str, rest: &
             deleted::delete(directory, member, call.now);
             Ok(Answer::done())
         }
-        (["transitiveMembers"], "GET") => {
-            let below = below(directory, group);
-            directory_query::mixed(directory, call, directory.objects_of(below.iter()))
-        }
-        ([relation @ ("members" | "transitiveMembers" | "owners"), kind], "GET") => {
-            let kind = match kind.trim_start_matches("microsoft.") {
-                "graph.user" => Kind::User,
-                "graph.group" => Kind::Group,
-                "graph.servicePrincipal" => Kind::ServicePrincipal,
-                other => {
-                    return Err(Fail::segment(other));
-                }
-            };
-            let ids: Vec<String> = match *relation {
-                "members" => directory.members.targets(group).cloned().collect(),
-                "owners" => directory.owners.targets(group).cloned().collect(),
-                _ => below(directory, group),
-            };
-            directory_query::cast(directory, call, kind, directory.objects_of(ids.iter()))
-        }
-        (["owners"], "GET") => directory_query::mixed(
-            directory,
-            call,
-            directory.objects_of(directory.owners.targets(group)),
-        ),
         (["owners", "$ref"], "POST") => {
             let owner = directory.seen(call, None, &call.reference()?)?.id.clone();
+            owned_by_graph(found)?;
+            may_own(directory, found, &owner)?;
             if !directory.owners.add(group, &owner) {
-                return Err(exists("owners"));
+                return Err(Fail::linked("owners"));
             }
             Ok(Answer::done())
         }
-        (["owners", owner, "$ref"], "DELETE") => {
-            if !directory.owners.remove(group, owner) {
-                return Err(Fail::not_found(owner));
-            }
-            Ok(Answer::done())
+        (["owners", owner, "$ref"], "DELETE") => disown(directory, group, owner),
+        (["members", rest @ ..], "GET") => {
+            relations::answer(directory, call, relations::members(directory, found), rest)
+        }
+        (["transitiveMembers", rest @ ..], "GET") => {
+            let below = relations::transitive_members(directory, group);
+            relations::answer(directory, call, below, rest)
+        }
+        (["owners", rest @ ..], "GET") => {
+            let owners = directory.objects_of(directory.owners.targets(group));
+            relations::answer(directory, call, owners, rest)
         }
         _ => Err(Fail::method()),
     }
 }
 
-fn references(directory: &Directory, call: &Call, group: &str) -> Answer {
-    let address =
-        |object: &Object| json!({ "@odata.id": format!("{}/directoryObjects/{}", call.root, object.id) });
-    let value: Value = directory
-        .objects_of(directory.members.targets(group))
-        .into_iter()
-        .map(address)
-        .collect();
-    Answer::ok(json!({ "@odata.context": call.context("Collection($ref)"), "value": value }))
+/// "Once owners are assigned to a group, the last owner (a user object) of the group cannot be removed."
+fn disown(directory: &mut Directory, group: &str, owner: &str) -> Outcome {
+    owned_by_graph(directory.get(group).ok_or_else(|| Fail::not_found(group))?)?;
+    if !directory.owners.has(group, owner) {
+        return Err(Fail::not_found(owner));
+    }
+    let is_user = |id: &String| directory.get(id).is_some_and(|object| object.kind == Kind::User);
+    let owners = directory.owners.targets(group);
+    let users: Vec<&String> = owners.filter(|id| is_user(id)).collect();
+    let last = matches!(users.as_slice(), [only] if *only == owner);
+    if last {
+        return Err(Fail::bad(
+            "The group must have at least one owner, hence this owner cannot be removed.",
+        ));
+    }
+    directory.owners.remove(group, owner);
+    Ok(Answer::done())
 }
 
 fn add(directory: &mut Directory, call: &Call, group: &str) -> Outcome {
@@ -93,7 +70,7 @@ fn add(directory: &mut Directory, call: &Call, group: &str) -> Outcome {
     writable(found)?;
     fits(directory, found, &member)?;
     if !directory.members.add(group, &member) {
-        return Err(already());
+        return Err(Fail::linked("members"));
     }
     seats::inherit(directory, &member, call.now);
     Ok(Answer::done())
@@ -111,16 +88,36 @@ fn remove(directory: &mut Directory, call: &Call, group: &str, member: &str) -> 
 
 /// Whether members of this group may be written through Graph.
 pub(crate) fn writable(group: &Object) -> Result<(), Fail> {
-    not_synced(group)?;
-    if group.truth("mailEnabled") && !group.has_text("groupTypes", "Unified") {
-        return Err(Fail::bad(
-            "Cannot Update a mail-enabled security groups and or distribution list.",
-        ));
-    }
+    owned_by_graph(group)?;
     if group.is_dynamic() {
         return Err(Fail::denied());
     }
     Ok(())
+}
+
+/// Refuses writes of what Active Directory or Exchange owns.
+fn owned_by_graph(group: &Object) -> Result<(), Fail> {
+    not_synced(group)?;
+    if group.truth("mailEnabled") && !group.has_text("groupTypes", "Unified") {
+        return Err(Fail::new(
+            403,
+            "Authorization_RequestDenied",
+            "Cannot Update a mail-enabled security groups and or distribution list.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether that object may own that group: users, and service principals where it is no Microsoft 365 group.
+pub(crate) fn may_own(directory: &Directory, group: &Object, owner: &str) -> Result<(), Fail> {
+    let found = directory.get(owner).ok_or_else(|| Fail::not_found(owner))?;
+    let unified = group.has_text("groupTypes", "Unified");
+    if found.kind == Kind::User || (found.kind == Kind::ServicePrincipal && !unified) {
+        return Ok(());
+    }
+    Err(Fail::bad(
+        "The owners of a group are users, or service principals where it is no Microsoft 365 group.",
+    ))
 }
 
 /// Refuses writes of what Active Directory owns.
@@ -145,33 +142,13 @@ pub(crate) fn fits(directory: &Directory, group: &Object, member: &str) -> Resul
             "A group cannot be a member of a group that is assignable to a role.",
         ));
     }
+    if matches!(found.kind, Kind::AdministrativeUnit | Kind::DirectoryRole) {
+        return Err(Fail::bad(
+            "Only users, groups, devices and service principals can be members of a group.",
+        ));
+    }
     if found.id == group.id {
         return Err(Fail::bad("A group cannot be a member of itself."));
     }
     Ok(())
-}
-
-/// The refusal when somebody is a member already.
-pub(crate) fn already() -> Fail {
-    exists("members")
-}
-
-fn exists(property: &str) -> Fail {
-    Fail::bad(format!(
-        "One or more added object references already exist for the following modified properties: '{property}'."
-    ))
-}
-
-/// Everything below a group, nested groups opened.
-fn below(directory: &Directory, group: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut seen: std::collections::HashSet<String> = std::collections::HashSet::new();
-    let mut next: Vec<String> = directory.members.targets(group).cloned().collect();
-    while let Some(id) = next.pop() {
-        if seen.insert(id.clone()) {
-            next.extend(directory.members.targets(&id).cloned());
-            found.push(id);
-        }
-    }
-    found
 }

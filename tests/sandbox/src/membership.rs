@@ -1,4 +1,5 @@
-//! Who is in a group: by hand, or by a rule ("Manage rules for dynamic membership groups").
+//! Who is in a group or an administrative unit by its rule ("Manage rules for dynamic membership groups",
+//! "Manage users or devices for an administrative unit with dynamic membership rules").
 
 use jiff::Timestamp;
 
@@ -7,10 +8,11 @@ use crate::membership_rule::Rule;
 use crate::schema::Kind;
 use crate::seats;
 
-/// Brings the dynamic groups up to date for one user, after each write of that user.
+/// Brings the dynamic groups and units up to date for one user, after each write of that user.
 pub(crate) fn follow_rules(directory: &mut Directory, user: &str, now: Timestamp) {
     let dynamic: Vec<(String, bool)> = directory
         .all(Kind::Group)
+        .chain(directory.all(Kind::AdministrativeUnit))
         .filter(|group| rule_is_on(group))
         .filter_map(|group| {
             let rule = Rule::parse(group.text("membershipRule")?).ok()?;
@@ -27,7 +29,7 @@ pub(crate) fn follow_rules(directory: &mut Directory, user: &str, now: Timestamp
     }
 }
 
-/// Brings one dynamic group up to date, after its rule was written.
+/// Brings one dynamic group or unit up to date, after its rule was written.
 pub(crate) fn apply_rule(directory: &mut Directory, group: &str, now: Timestamp) {
     let Some(found) = directory.get(group).filter(|group| rule_is_on(group)) else {
         return;
@@ -48,13 +50,22 @@ pub(crate) fn apply_rule(directory: &mut Directory, group: &str, now: Timestamp)
 }
 
 fn rule_is_on(group: &Object) -> bool {
-    group.is_dynamic() && group.text("membershipRuleProcessingState") == Some("On")
+    let dynamic = group.is_dynamic() || group.text("membershipType") == Some("Dynamic");
+    dynamic && group.text("membershipRuleProcessingState") == Some("On")
 }
 
-fn put(directory: &mut Directory, group: &str, user: &str, wanted: bool) -> bool {
-    if wanted {
-        directory.members.add(group, user)
+fn put(directory: &mut Directory, of: &str, user: &str, wanted: bool) -> bool {
+    let unit = directory
+        .get(of)
+        .is_some_and(|object| object.kind == Kind::AdministrativeUnit);
+    let links = if unit {
+        &mut directory.units
     } else {
-        directory.members.remove(group, user)
+        &mut directory.members
+    };
+    if wanted {
+        links.add(of, user)
+    } else {
+        links.remove(of, user)
     }
 }

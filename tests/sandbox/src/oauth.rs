@@ -11,6 +11,10 @@ use uuid::Uuid;
 
 use crate::state::State;
 use crate::tokens::{ARM, GRAPH, Subject};
+use crate::{app_roles, credentials, service_principals};
+
+/// Microsoft Graph as an application.
+const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
 
 /// A refusal of the token endpoint.
 #[derive(Debug)]
@@ -126,28 +130,21 @@ pub(crate) fn token(
         .map(|(id, _)| id.as_str())
         .or(field("client_id"))
         .ok_or_else(|| missing("client_id"))?;
-    if !client.eq_ignore_ascii_case(&state.client.id) {
+    let signer = Signer::find(state, client).ok_or_else(|| {
         let message = format!(
             "Application with identifier '{client}' was not found in the directory '{}'. This can happen if the \
              application has not been installed by the administrator of the tenant or consented to by any user in the \
              tenant. You may have sent your authentication request to the wrong tenant.",
             state.directory.tenant.name
         );
-        return Err(refuse(400, "unauthorized_client", 700_016, message));
-    }
+        refuse(400, "unauthorized_client", 700_016, message)
+    })?;
     let scope = field("scope").ok_or_else(|| missing("scope"))?;
     let secret = basic.as_ref().map(|(_, secret)| secret.as_str()).or(field("client_secret")).ok_or_else(|| {
         let message = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
         refuse(401, "invalid_client", 7_000_218, message)
     })?;
-    if secret != state.client.secret {
-        let message = format!(
-            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, \
-             not the client secret ID, for a secret added to app '{}'.",
-            state.client.id
-        );
-        return Err(refuse(401, "invalid_client", 7_000_215, message));
-    }
+    signer.check(state, secret)?;
     let audience = audience(scope)?;
     if let Some(claims) = field("claims")
         && serde_json::from_str::<serde_json::Map<String, Value>>(claims).is_err()
@@ -159,19 +156,77 @@ pub(crate) fn token(
             "The claims parameter is not valid JSON.",
         ));
     }
-    issue(state, &audience)
+    issue(state, &signer, &audience)
 }
 
-fn issue(state: &mut State, audience: &str) -> Result<Value, Refusal> {
+/// The application that signs in: the seeded one, or one that was registered since and has a service principal here.
+struct Signer {
+    app: String,
+    /// Object id of its service principal.
+    object: String,
+    roles: Vec<String>,
+}
+
+impl Signer {
+    fn find(state: &State, client: &str) -> Option<Self> {
+        let seeded = &state.client;
+        if client.eq_ignore_ascii_case(&seeded.id) {
+            return Some(Self {
+                app: seeded.id.clone(),
+                object: seeded.object.clone(),
+                roles: seeded.roles.clone(),
+            });
+        }
+        let found = service_principals::of(&state.directory, client)?;
+        Some(Self {
+            app: found.text("appId")?.to_owned(),
+            object: found.id.clone(),
+            roles: app_roles::values(&state.directory, &found.id, GRAPH_APP),
+        })
+    }
+
+    fn check(&self, state: &State, secret: &str) -> Result<(), Refusal> {
+        let app = &self.app;
+        let principal = state.directory.get(&self.object);
+        if let Some(off) = principal.filter(|found| !found.truth("accountEnabled")) {
+            let name = off.text("displayName").unwrap_or_default();
+            let message = format!("Application '{app}'({name}) is disabled.");
+            return Err(refuse(400, "unauthorized_client", 7_000_112, message));
+        }
+        if *app == state.client.id && secret == state.client.secret {
+            return Ok(());
+        }
+        match credentials::good_until(&state.directory, app, secret) {
+            Some(end) if end > state.clock.now() => Ok(()),
+            Some(_) => {
+                let message = format!(
+                    "The provided client secret keys for app '{app}' are expired. Visit the Azure portal to create new \
+                     keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for \
+                     added security: https://aka.ms/certCreds."
+                );
+                Err(refuse(401, "invalid_client", 7_000_222, message))
+            }
+            None => {
+                let message = format!(
+                    "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
+                     value, not the client secret ID, for a secret added to app '{app}'."
+                );
+                Err(refuse(401, "invalid_client", 7_000_215, message))
+            }
+        }
+    }
+}
+
+fn issue(state: &mut State, signer: &Signer, audience: &str) -> Result<Value, Refusal> {
     let now = state.clock.now();
     let subject = Subject {
         tenant: &state.directory.tenant.id,
-        app: &state.client.id,
-        object: &state.client.object,
+        app: &signer.app,
+        object: &signer.object,
         user: None,
         audience,
         roles: if audience == GRAPH {
-            state.client.roles.clone()
+            signer.roles.clone()
         } else {
             Vec::new()
         },
@@ -206,7 +261,7 @@ fn audience(scope: &str) -> Result<String, Refusal> {
         return Ok(resource.to_owned());
     }
     match resource.trim_end_matches('/') {
-        GRAPH | "00000003-0000-0000-c000-000000000000" => Ok(GRAPH.to_owned()),
+        GRAPH | GRAPH_APP => Ok(GRAPH.to_owned()),
         other => Err(refuse(
             400,
             "invalid_resource",

@@ -1,12 +1,12 @@
-//! `/organization`, `/domains` and `/servicePrincipals`: what a client asks about the tenant itself.
+//! `/organization` and `/domains`: what a client asks about the tenant itself.
 
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call, Outcome};
-use crate::directory::{Directory, ObjectRow};
-use crate::directory_query;
+use crate::directory::{Directory, Object};
 use crate::errors::Fail;
-use crate::odata::{ValueRow, collection};
+use crate::odata::{ValueRow, collection, counted};
+use crate::relations;
 use crate::schema::Kind;
 
 /// Answers `/organization` and `/organization/{id}`.
@@ -21,21 +21,79 @@ pub(crate) fn organization(directory: &Directory, call: &Call, rest: &[&str]) ->
             })
         })
         .collect();
+    let plans: Vec<(&str, &str)> = directory
+        .skus
+        .iter()
+        .flat_map(|sku| sku.plans.iter().copied())
+        .collect();
+    let mut assigned: Vec<Value> = Vec::new();
+    let mut provisioned: Vec<Value> = Vec::new();
+    for (plan, name) in plans {
+        let service = service(name);
+        if assigned.iter().any(|held| held["servicePlanId"] == plan) {
+            continue;
+        }
+        assigned.push(json!({
+            "assignedDateTime": "2022-01-10T00:00:00Z", "capabilityStatus": "Enabled", "service": service,
+            "servicePlanId": plan,
+        }));
+        if !provisioned.iter().any(|held| held["service"] == service) {
+            provisioned.push(json!({
+                "capabilityStatus": "Enabled", "provisioningStatus": "Success", "service": service,
+            }));
+        }
+    }
     let value = json!({
-        "id": tenant.id, "displayName": tenant.name, "tenantType": "AAD", "countryLetterCode": "AU",
-        "createdDateTime": "2014-03-03T00:00:00Z", "defaultUsageLocation": "AU",
-        "onPremisesSyncEnabled": true, "verifiedDomains": verified,
+        "id": tenant.id, "deletedDateTime": null, "displayName": tenant.name, "tenantType": "AAD",
+        "businessPhones": [], "street": null, "city": "Perth", "state": "WA", "postalCode": null, "country": null,
+        "countryLetterCode": "AU", "preferredLanguage": "en", "createdDateTime": "2014-03-03T00:00:00Z",
+        "defaultUsageLocation": "AU", "marketingNotificationEmails": [], "technicalNotificationMails": [],
+        "securityComplianceNotificationMails": [], "securityComplianceNotificationPhones": [],
+        "onPremisesLastSyncDateTime": "2026-01-10T00:00:00Z", "onPremisesSyncEnabled": true,
+        "partnerTenantType": null, "privacyProfile": null, "assignedPlans": assigned,
+        "provisionedPlans": provisioned, "verifiedDomains": verified,
     });
     one_or_all(call, rest, "organization", vec![value])
 }
 
+/// The service that a plan belongs to, as plans of the organization name it.
+fn service(plan: &str) -> &'static str {
+    match plan.split('_').next().unwrap_or_default() {
+        "EXCHANGE" => "exchange",
+        "SHAREPOINTENTERPRISE" => "SharePoint",
+        "TEAMS1" => "TeamspaceAPI",
+        "INTUNE" => "SCO",
+        "BI" => "PowerBI",
+        "FLOW" => "ProcessSimple",
+        _ => "AADPremiumService",
+    }
+}
+
 /// Answers `/domains` and `/domains/{name}`.
+/// Answers `/domains`, `/domains/{name}` and `/domains/{name}/domainNameReferences`.
 pub(crate) fn domains(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
+    if let [name, "domainNameReferences", rest @ ..] = rest {
+        if !directory.verified(name) {
+            return Err(Fail::not_found(name));
+        }
+        let uses = |object: &&Object| {
+            let names = object
+                .text("userPrincipalName")
+                .into_iter()
+                .chain(object.text("mail"));
+            let mut domains = names.filter_map(|text| text.rsplit_once('@'));
+            domains.any(|(_, domain)| domain.eq_ignore_ascii_case(name))
+        };
+        let named = directory.all(Kind::User).chain(directory.all(Kind::Group));
+        return relations::answer(directory, call, named.filter(uses).collect(), rest);
+    }
     let domain = |(index, name): (usize, &String)| {
         json!({
-            "id": name, "authenticationType": "Managed", "isAdminManaged": true, "isDefault": index == 0,
-            "isInitial": name.ends_with(".onmicrosoft.com"), "isRoot": true, "isVerified": true,
-            "supportedServices": ["Email", "OfficeCommunicationsOnline"],
+            "id": name, "authenticationType": "Managed", "availabilityStatus": null, "isAdminManaged": true,
+            "isDefault": index == 0, "isInitial": name.ends_with(".onmicrosoft.com"), "isRoot": true,
+            "isVerified": true, "supportedServices": ["Email", "OfficeCommunicationsOnline"], "state": null,
+            "passwordNotificationWindowInDays": 14, "passwordValidityPeriodInDays": 2_147_483_647,
+            "model": null, "manufacturer": null,
         })
     };
     one_or_all(
@@ -44,33 +102,6 @@ pub(crate) fn domains(directory: &Directory, call: &Call, rest: &[&str]) -> Outc
         "domains",
         directory.tenant.domains.iter().enumerate().map(domain).collect(),
     )
-}
-
-/// Answers `/servicePrincipals` and `/servicePrincipals/{id}`; `(appId='...')` names one too.
-pub(crate) fn service_principals(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
-    if call.method != "GET" {
-        return Err(Fail::method());
-    }
-    let kind = Kind::ServicePrincipal;
-    match rest {
-        [] => {
-            directory_query::allowed(call, kind)?;
-            let rows = directory.all(kind).map(|object| ObjectRow {
-                directory,
-                object,
-                mixed: false,
-            });
-            collection(call, "servicePrincipals", rows)
-        }
-        [key] => {
-            let app = key.strip_prefix("appId='").unwrap_or(key);
-            let found = directory
-                .all(kind)
-                .find(|object| object.id == *key || object.text("appId") == Some(app));
-            directory_query::single(directory, call, found.ok_or_else(|| Fail::not_found(key))?)
-        }
-        [_, segment, ..] => Err(Fail::segment(segment)),
-    }
 }
 
 /// A fixed list, or the one of its entries with that `id`.
@@ -82,6 +113,10 @@ pub(crate) fn one_or_all(call: &Call, rest: &[&str], fragment: &str, values: Vec
                 .zip(1..)
                 .map(|(value, place)| ValueRow { place, value });
             collection(call, fragment, rows)
+        }
+        (["$count"], "GET") => {
+            let rows = values.into_iter().zip(1..);
+            counted(call, rows.map(|(value, place)| ValueRow { place, value }))
         }
         ([key], "GET") => {
             let found = values

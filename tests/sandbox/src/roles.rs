@@ -1,5 +1,5 @@
-//! Directory roles: `/roleManagement/directory/roleDefinitions`, `.../roleAssignments`, `/directoryRoles`
-//! ("unifiedRoleAssignment resource type", "directoryRole resource type").
+//! Directory roles: `/roleManagement/directory/roleDefinitions` and `.../roleAssignments`
+//! ("unifiedRoleDefinition resource type", "unifiedRoleAssignment resource type").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,12 +8,15 @@ use uuid::Uuid;
 
 use crate::call::{Answer, Call, Outcome};
 use crate::directory::Directory;
-use crate::directory_query;
 use crate::errors::Fail;
-use crate::odata::{ValueRow, collection};
+use crate::odata::{ValueRow, collection, counted};
 use crate::organization::one_or_all;
 use crate::role_definitions::{BUILT_IN, BuiltIn, by_id};
-use crate::schema::{FILTER, Kind, SELECT, no_property};
+use crate::schema::{FILTER, Kind, SELECT, no_property, unknown};
+use crate::{directory_query, directory_roles, schedules, units};
+
+/// The scope of the whole tenant.
+pub(crate) const TENANT: &str = "/";
 
 const ASSIGNMENT: &str = "microsoft.graph.unifiedRoleAssignment";
 
@@ -28,14 +31,28 @@ pub(crate) struct Assignment {
 
 /// Answers below `/roleManagement/directory`.
 pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Outcome {
+    if let Some(outcome) = schedules::route(directory, call, rest) {
+        return outcome;
+    }
     match (rest, call.method.as_str()) {
         (["roleDefinitions", rest @ ..], "GET") => one_or_all(
             call,
             rest,
             "roleManagement/directory/roleDefinitions",
-            BUILT_IN.iter().map(definition).collect(),
+            BUILT_IN.iter().map(|role| definition(call, role)).collect(),
         ),
-        (["roleAssignments"], "GET") => list(directory, call),
+        (["roleAssignments"], "GET") => list(directory, call, false),
+        (["roleAssignments", "$count"], "GET") => list(directory, call, true),
+        (["roleAssignments", id, relation], "GET") => {
+            let found = directory.assignments.values().find(|held| held.id == *id);
+            let held = found.ok_or_else(|| Fail::not_found(id))?;
+            related(
+                directory,
+                call,
+                (&held.principal, held.role, &held.scope),
+                relation,
+            )
+        }
         (["roleAssignments"], "POST") => create(directory, call),
         (["roleAssignments", id], "GET") => {
             let found = directory
@@ -50,23 +67,26 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
                 .assignments
                 .iter()
                 .find(|(_, assignment)| assignment.id == *id);
-            let place = *found.ok_or_else(|| Fail::not_found(id))?.0;
-            directory.assignments.remove(&place);
+            let found = found.ok_or_else(|| Fail::not_found(id))?.1.clone();
+            take(directory, &found.principal, found.role, &found.scope);
             Ok(Answer::done())
         }
         (["roleDefinitions" | "roleAssignments", ..], _) => Err(Fail::method()),
-        _ => Err(Fail::syntax(
-            "Resource not found for the segment 'roleManagement'.",
-        )),
+        ([segment, ..], _) => Err(Fail::segment(segment)),
+        ([], _) => Err(Fail::segment("directory")),
     }
 }
 
-fn definition((id, name, privileged): &BuiltIn) -> Value {
-    json!({
+pub(crate) fn definition(call: &Call, (id, name, privileged): &BuiltIn) -> Value {
+    let mut out = json!({
         "id": id, "templateId": id, "displayName": name, "description": format!("Built-in role {name}."),
-        "isBuiltIn": true, "isEnabled": true, "isPrivileged": privileged, "resourceScopes": ["/"],
-        "rolePermissions": [], "version": "1",
-    })
+        "isBuiltIn": true, "isEnabled": true, "resourceScopes": [TENANT], "rolePermissions": [], "version": "1",
+    });
+    // "unifiedRoleDefinition resource type": a property of beta alone.
+    if call.root.ends_with("/beta") {
+        out["isPrivileged"] = (*privileged).into();
+    }
+    out
 }
 
 fn view(directory: &Directory, assignment: &Assignment, call: &Call) -> Result<Value, Fail> {
@@ -76,9 +96,12 @@ fn view(directory: &Directory, assignment: &Assignment, call: &Call) -> Result<V
     });
     for expand in &call.options.expand {
         let value = match expand.relation.as_str() {
-            "roleDefinition" => by_id(assignment.role).map(definition),
+            "roleDefinition" => by_id(assignment.role).map(|role| definition(call, role)),
             "principal" => directory
                 .get(&assignment.principal)
+                .map(|object| directory.typed(object, &expand.select)),
+            "directoryScope" => directory
+                .get(assignment.scope.rsplit('/').next().unwrap_or_default())
                 .map(|object| directory.typed(object, &expand.select)),
             other => {
                 return Err(no_property(SELECT, other, ASSIGNMENT));
@@ -97,7 +120,7 @@ fn with_context(call: &Call, mut value: Value) -> Value {
     value
 }
 
-fn list(directory: &Directory, call: &Call) -> Outcome {
+fn list(directory: &Directory, call: &Call, count: bool) -> Outcome {
     for path in call.options.filter.iter().flat_map(|filter| filter.paths()) {
         let name = path.first().map_or("", String::as_str);
         if !matches!(
@@ -114,7 +137,36 @@ fn list(directory: &Directory, call: &Call) -> Outcome {
             value: view(directory, assignment, call)?,
         });
     }
+    if count {
+        return counted(call, rows.into_iter());
+    }
     collection(call, "roleManagement/directory/roleAssignments", rows.into_iter())
+}
+
+/// What a role is held by, what role it is, and where it is held, as an answer of its own.
+pub(crate) fn related(
+    directory: &Directory,
+    call: &Call,
+    (principal, role, scope): (&str, &str, &str),
+    relation: &str,
+) -> Outcome {
+    let object = |id: &str| directory.get(id).ok_or_else(|| Fail::not_found(id));
+    match relation {
+        "principal" => directory_query::typed_entity(directory, call, object(principal)?),
+        "directoryScope" => {
+            let id = scope.rsplit('/').next().unwrap_or_default();
+            directory_query::typed_entity(directory, call, object(id)?)
+        }
+        "roleDefinition" => {
+            let mut value = definition(call, by_id(role).ok_or_else(|| Fail::not_found(role))?);
+            if let Some(map) = value.as_object_mut() {
+                let context = call.context("roleManagement/directory/roleDefinitions/$entity");
+                map.shift_insert(0, "@odata.context".to_owned(), context.into());
+            }
+            Ok(Answer::ok(value))
+        }
+        other => Err(Fail::segment(other)),
+    }
 }
 
 fn create(directory: &mut Directory, call: &Call) -> Outcome {
@@ -129,13 +181,7 @@ fn create(directory: &mut Directory, call: &Call) -> Outcome {
             "condition",
         ];
         if !name.starts_with('@') && !known.contains(&name.as_str()) {
-            return Err(Fail::new(
-                400,
-                "RequestBodyRead",
-                format!(
-                    "The property '{name}' does not exist on type 'microsoft.graph.unifiedRoleAssignment'."
-                ),
-            ));
+            return Err(unknown(name, ASSIGNMENT));
         }
     }
     let required = |name: &str| {
@@ -148,16 +194,8 @@ fn create(directory: &mut Directory, call: &Call) -> Outcome {
     let (role, principal) = (required("roleDefinitionId")?, required("principalId")?);
     let scope = required("directoryScopeId")?;
     let (role, ..) = by_id(role).ok_or_else(|| Fail::not_found(role))?;
-    let found = directory.seen(call, None, principal)?;
-    if found.kind == Kind::Group && !found.truth("isAssignableToRole") {
-        return Err(Fail::bad(
-            "Group must have 'isAssignableToRole' set to true to be assigned to a role.",
-        ));
-    }
-    if scope != "/" {
-        return Err(Fail::not_found(scope.trim_start_matches("/administrativeUnits/")));
-    }
-    let principal = found.id.clone();
+    let principal = self::principal(directory, call, principal)?;
+    check_scope(directory, call, role, scope)?;
     let made = assign(directory, &principal, role, scope).ok_or_else(Fail::duplicate)?;
     let address = format!(
         "{}/roleManagement/directory/roleAssignments/{}",
@@ -169,6 +207,41 @@ fn create(directory: &mut Directory, call: &Call) -> Outcome {
     ))
 }
 
+/// The id of somebody who can hold roles: a user, a service principal, or a group that was made for it.
+pub(crate) fn principal(directory: &Directory, call: &Call, id: &str) -> Result<String, Fail> {
+    let found = directory.seen(call, None, id)?;
+    match found.kind {
+        Kind::User | Kind::ServicePrincipal => Ok(found.id.clone()),
+        Kind::Group if found.truth("isAssignableToRole") => Ok(found.id.clone()),
+        Kind::Group => Err(Fail::bad(
+            "Group must have 'isAssignableToRole' set to true to be assigned to a role.",
+        )),
+        _ => Err(Fail::bad(
+            "Only users, groups and service principals can be assigned to a role.",
+        )),
+    }
+}
+
+/// Whether a role can be given there: for the tenant, in an administrative unit, or for one object.
+pub(crate) fn check_scope(directory: &Directory, call: &Call, role: &str, scope: &str) -> Result<(), Fail> {
+    if scope == TENANT {
+        return Ok(());
+    }
+    let Some(unit) = scope.strip_prefix(units::SCOPE) else {
+        return directory
+            .seen(call, None, scope.trim_start_matches('/'))
+            .map(drop);
+    };
+    directory.seen(call, Some(Kind::AdministrativeUnit), unit)?;
+    let name = by_id(role).map_or("", |role| role.1);
+    if !units::takes(name) {
+        return Err(Fail::bad(format!(
+            "The role '{name}' cannot be assigned with the scope of an administrative unit."
+        )));
+    }
+    Ok(())
+}
+
 /// Gives a role. `None` when it is held already, or there is no such role.
 pub(crate) fn assign(
     directory: &mut Directory,
@@ -176,17 +249,25 @@ pub(crate) fn assign(
     role: &str,
     scope: &str,
 ) -> Option<Assignment> {
-    let (role, ..) = by_id(role)?;
+    let known = by_id(role)?;
+    let (role, ..) = known;
     let held = |assignment: &Assignment| {
         assignment.principal == principal && assignment.role == *role && assignment.scope == scope
     };
     if directory.assignments.values().any(held) {
         return None;
     }
-    // As Entra makes it: role and principal in one, then the scope's number.
+    directory_roles::activate(directory, known);
+    // As Entra makes it: role and principal in one, then what tells the scopes apart.
     let (left, right) = (Uuid::try_parse(role).ok()?, Uuid::try_parse(principal).ok()?);
     let both = [left.to_bytes_le(), right.to_bytes_le()].concat();
-    let id = format!("{}-1", URL_SAFE_NO_PAD.encode(both));
+    let part = scope.rsplit('/').next().unwrap_or_default();
+    let end = if part.is_empty() {
+        "1".to_owned()
+    } else {
+        format!("2-{part}")
+    };
+    let id = format!("{}-{end}", URL_SAFE_NO_PAD.encode(both));
     let made = Assignment {
         id,
         role,
@@ -196,6 +277,16 @@ pub(crate) fn assign(
     let place = directory.next_place();
     directory.assignments.insert(place, made.clone());
     Some(made)
+}
+
+/// Takes a role; whether it was held.
+pub(crate) fn take(directory: &mut Directory, principal: &str, role: &str, scope: &str) -> bool {
+    let before = directory.assignments.len();
+    directory.assignments.retain(|_, held| {
+        !held.principal.eq_ignore_ascii_case(principal) || held.role != role || held.scope != scope
+    });
+    directory.schedules.end(principal, role, scope);
+    directory.assignments.len() < before
 }
 
 /// Takes every role of a principal and gives what it was.
@@ -209,74 +300,4 @@ pub(crate) fn forget(directory: &mut Directory, principal: &str) -> Vec<(String,
         keep
     });
     held
-}
-
-/// The roles that a principal holds directly, as `memberOf` shows them.
-pub(crate) fn held_roles(directory: &Directory, principal: &str) -> Vec<Value> {
-    let held = directory
-        .assignments
-        .values()
-        .filter(|assignment| assignment.principal == principal);
-    held.filter_map(|assignment| by_id(assignment.role))
-        .map(|role| {
-            let mut value = directory_role(directory, role);
-            if let Some(map) = value.as_object_mut() {
-                map.shift_insert(
-                    0,
-                    "@odata.type".to_owned(),
-                    "#microsoft.graph.directoryRole".into(),
-                );
-            }
-            value
-        })
-        .collect()
-}
-
-/// An activated role: the object's own id differs from the template's.
-fn directory_role(directory: &Directory, (template, name, _): &BuiltIn) -> Value {
-    let space = Uuid::try_parse(&directory.tenant.id).unwrap_or(Uuid::NAMESPACE_OID);
-    json!({
-        "id": Uuid::new_v5(&space, template.as_bytes()).to_string(), "deletedDateTime": null,
-        "description": format!("Built-in role {name}."), "displayName": name, "roleTemplateId": template,
-    })
-}
-
-/// `/directoryRoles`: the roles that somebody holds.
-pub(crate) fn directory_roles(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
-    let active = |role: &&BuiltIn| {
-        directory
-            .assignments
-            .values()
-            .any(|assignment| assignment.role == role.0)
-    };
-    let roles: Vec<Value> = BUILT_IN
-        .iter()
-        .filter(active)
-        .map(|role| directory_role(directory, role))
-        .collect();
-    let named = |key: &str| {
-        let template = key.strip_prefix("roleTemplateId='").unwrap_or(key);
-        roles
-            .iter()
-            .find(|role| role["id"] == key || role["roleTemplateId"] == template)
-    };
-    match rest {
-        [key, "members"] if call.method == "GET" => {
-            let role = named(key).ok_or_else(|| Fail::not_found(key))?;
-            let held = directory
-                .assignments
-                .values()
-                .filter(|assignment| role["roleTemplateId"] == assignment.role);
-            let principals = held.map(|assignment| &assignment.principal);
-            directory_query::mixed(directory, call, directory.objects_of(principals))
-        }
-        [key] => {
-            let id = named(key)
-                .and_then(|role| role["id"].as_str())
-                .unwrap_or(key)
-                .to_owned();
-            one_or_all(call, &[&id], "directoryRoles", roles.clone())
-        }
-        _ => one_or_all(call, rest, "directoryRoles", roles),
-    }
 }

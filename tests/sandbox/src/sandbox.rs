@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::arm::{self, ArmCall};
-use crate::call::{Call, segments};
+use crate::call::{Call, Caller, segments};
 use crate::errors::Fail;
 use crate::faults::Fault;
 use crate::graph;
@@ -29,6 +29,7 @@ use crate::tls::Certificates;
 pub struct Sandbox {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
+    delivery: JoinHandle<()>,
     tls: Option<Certificates>,
     authority: String,
     graph: String,
@@ -39,6 +40,8 @@ pub struct Sandbox {
     subscription: String,
     scim: String,
     scim_token: String,
+    sync_principal: String,
+    sync_job: String,
 }
 
 /// What a sandbox starts with.
@@ -101,11 +104,19 @@ impl Builder {
     }
 
     /// Enforces Graph's documented limits of an application in a tenant, on the sandbox's clock: 3,500, 5,000 or 8,000
-    /// resource units in 10 s (below 50 users, to 500, above), 3,000 writes in 150 s. Off by default; the headers with
-    /// the price of a request are there always.
+    /// resource units in 10 s (below 50 users, to 500, above), 3,000 writes in 150 s, each a bucket that fills evenly.
+    /// Off by default; the headers with the price of a request are there always.
     #[must_use]
     pub fn throttling(mut self, on: bool) -> Self {
         self.throttling = on;
+        self
+    }
+
+    /// Refuses notification URLs of plain http, as Microsoft does. Off by default: a receiver in a test then needs no
+    /// certificate. In both cases the sandbox calls loopback addresses only, and takes any certificate of theirs.
+    #[must_use]
+    pub fn https_notifications(mut self, on: bool) -> Self {
+        self.seed.https_notifications = on;
         self
     }
 
@@ -147,6 +158,8 @@ impl Builder {
             .unwrap_or_default();
         let subscription = state.arm.subscription.clone();
         let scim_token = state.scim_token.clone();
+        let sync = &state.directory.provisioning;
+        let (sync_principal, sync_job) = (sync.principal.clone(), sync.job.clone());
         state.throttling.on = self.throttling;
         let scim = format!("{authority}/scim/v2");
         let shared = Arc::new(Shared::new(state, recording));
@@ -155,10 +168,12 @@ impl Builder {
             tls.as_ref().map(Certificates::acceptor),
             Arc::clone(&shared),
         ));
+        let delivery = tokio::spawn(server::deliver(Arc::clone(&shared)));
         let graph = format!("{authority}/v1.0");
         Ok(Sandbox {
             shared,
             task,
+            delivery,
             tls,
             authority,
             graph,
@@ -169,6 +184,8 @@ impl Builder {
             subscription,
             scim,
             scim_token,
+            sync_principal,
+            sync_job,
         })
     }
 }
@@ -176,6 +193,7 @@ impl Builder {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.task.abort();
+        self.delivery.abort();
     }
 }
 
@@ -240,6 +258,16 @@ impl Sandbox {
         &self.scim_token
     }
 
+    /// Object id of the service principal whose provisioning job takes `bulkUpload`.
+    pub fn sync_principal(&self) -> &str {
+        &self.sync_principal
+    }
+
+    /// Id of that job.
+    pub fn sync_job(&self) -> &str {
+        &self.sync_job
+    }
+
     /// The tenant's id.
     pub fn tenant_id(&self) -> &str {
         &self.tenant
@@ -273,6 +301,8 @@ impl Sandbox {
             ("SANDBOX_CLIENT_ID", &self.client),
             ("SANDBOX_CLIENT_SECRET", &self.secret),
             ("SANDBOX_DOMAIN", &self.domain),
+            ("SANDBOX_SYNC_SP", &self.sync_principal),
+            ("SANDBOX_SYNC_JOB", &self.sync_job),
             ("IAM_AUTHORITY", &self.authority),
             ("IAM_GRAPH_URL", &self.graph),
             ("IAM_ARM_URL", &self.authority),
@@ -312,12 +342,12 @@ impl Sandbox {
     /// `subscribedSkus`, `mailbox`. Users carry `groups`, `licenses`, `roles` by name, `managerId` and
     /// `passwordVersion`; there are no passwords.
     pub fn state(&self) -> Value {
-        self.shared.lock().snapshot()
+        self.shared.lock().caught_up().snapshot()
     }
 
     /// The live user with that id, user principal name or employee id, as [`state`](Self::state) shows it.
     pub fn user(&self, key: &str) -> Option<Value> {
-        self.shared.lock().user(key)
+        self.shared.lock().caught_up().user(key)
     }
 
     /// Acts in the tenant as an administrator would: a Graph request without network, token, faults and log. For
@@ -357,6 +387,9 @@ impl Sandbox {
             root: self.graph.clone(),
             now,
             seen_until: None,
+            caller: Caller::Administrator,
+            content_type: "application/json".to_owned(),
+            correlation: Uuid::new_v4().to_string(),
         };
         let answer = graph::answer(&mut state.directory, &call).map_err(refused)?;
         Ok(answer.body.unwrap_or_default())
@@ -390,6 +423,11 @@ impl Sandbox {
     /// The sandbox's time.
     pub fn now(&self) -> Timestamp {
         self.shared.lock().clock.now()
+    }
+
+    /// Stops the sandbox's clock, so that only [`advance`](Self::advance) moves it, or lets it run again.
+    pub fn stop_clock(&self, stopped: bool) {
+        self.shared.lock().clock.stop(stopped);
     }
 
     /// Moves the sandbox's clock forward.

@@ -1,16 +1,20 @@
-//! The properties of users and groups: what may be written, what comes back without `$select`
-//! ("user resource type", "group resource type").
+//! The properties of directory objects: what may be written, what comes back without `$select`
+//! ("user resource type", "group resource type"). Those of applications and service principals stand beside their routes.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::errors::Fail;
+use crate::{directory_roles, units};
 
 /// The kinds of directory objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     User,
     Group,
+    Application,
     ServicePrincipal,
+    AdministrativeUnit,
+    DirectoryRole,
 }
 
 /// Type of a property.
@@ -48,12 +52,14 @@ pub(crate) struct Property {
     pub(crate) access: Access,
 }
 
-const fn p(name: &'static str, edm: Edm, access: Access) -> Property {
+pub(crate) const fn p(name: &'static str, edm: Edm, access: Access) -> Property {
     Property { name, edm, access }
 }
 
 use Access::{Fixed, FixedHidden, Hidden, Shown, WriteOnly};
 use Edm::{Bool, Complex, Complexes, Instant, Text, Texts};
+
+use crate::{applications, service_principals};
 
 const USER: &[Property] = &[
     p("businessPhones", Texts, Shown),
@@ -67,9 +73,12 @@ const USER: &[Property] = &[
     p("surname", Text(64), Shown),
     p("userPrincipalName", Text(113), Shown),
     p("id", Text(36), Fixed),
+    p("aboutMe", Text(4096), Hidden),
     p("accountEnabled", Bool, Hidden),
     p("ageGroup", Text(32), Hidden),
     p("assignedLicenses", Complexes, FixedHidden),
+    p("assignedPlans", Complexes, FixedHidden),
+    p("birthday", Instant, Hidden),
     p("city", Text(128), Hidden),
     p("companyName", Text(64), Hidden),
     p("consentProvidedForMinor", Text(32), Hidden),
@@ -84,17 +93,25 @@ const USER: &[Property] = &[
     p("employeeOrgData", Complex, Hidden),
     p("employeeType", Text(64), Hidden),
     p("externalUserState", Text(64), FixedHidden),
+    p("externalUserStateChangeDateTime", Instant, FixedHidden),
     p("faxNumber", Text(64), Hidden),
+    p("hireDate", Instant, Hidden),
     p("identities", Complexes, Hidden),
     p("imAddresses", Texts, FixedHidden),
+    p("interests", Texts, Hidden),
+    p("isManagementRestricted", Bool, FixedHidden),
+    p("isResourceAccount", Bool, FixedHidden),
     p("lastPasswordChangeDateTime", Instant, FixedHidden),
+    p("legalAgeGroupClassification", Text(64), FixedHidden),
     p("licenseAssignmentStates", Complexes, FixedHidden),
     p("mailNickname", Text(64), Hidden),
+    p("mySite", Text(2048), Hidden),
     p("onPremisesDistinguishedName", Text(256), FixedHidden),
     p("onPremisesDomainName", Text(256), FixedHidden),
     p("onPremisesExtensionAttributes", Complex, Hidden),
     p("onPremisesImmutableId", Text(256), Hidden),
     p("onPremisesLastSyncDateTime", Instant, FixedHidden),
+    p("onPremisesProvisioningErrors", Complexes, FixedHidden),
     p("onPremisesSamAccountName", Text(256), FixedHidden),
     p("onPremisesSecurityIdentifier", Text(256), FixedHidden),
     p("onPremisesSyncEnabled", Bool, FixedHidden),
@@ -102,13 +119,21 @@ const USER: &[Property] = &[
     p("otherMails", Texts, Hidden),
     p("passwordPolicies", Text(64), Hidden),
     p("passwordProfile", Complex, WriteOnly),
+    p("pastProjects", Texts, Hidden),
     p("postalCode", Text(40), Hidden),
     p("preferredDataLocation", Text(32), Hidden),
+    p("preferredName", Text(256), Hidden),
+    p("provisionedPlans", Complexes, FixedHidden),
     p("proxyAddresses", Texts, FixedHidden),
     p("refreshTokensValidFromDateTime", Instant, FixedHidden),
+    p("responsibilities", Texts, Hidden),
+    p("schools", Texts, Hidden),
     p("securityIdentifier", Text(256), FixedHidden),
+    p("serviceProvisioningErrors", Complexes, FixedHidden),
     p("showInAddressList", Bool, Hidden),
+    p("signInActivity", Complex, FixedHidden),
     p("signInSessionsValidFromDateTime", Instant, FixedHidden),
+    p("skills", Texts, Hidden),
     p("state", Text(128), Hidden),
     p("streetAddress", Text(1024), Hidden),
     p("usageLocation", Text(2), Hidden),
@@ -130,43 +155,90 @@ const GROUP: &[Property] = &[
     p("mailNickname", Text(64), Shown),
     p("membershipRule", Text(3072), Shown),
     p("membershipRuleProcessingState", Text(16), Shown),
+    p("onPremisesDomainName", Text(256), Fixed),
     p("onPremisesLastSyncDateTime", Instant, Fixed),
+    p("onPremisesNetBiosName", Text(256), Fixed),
+    p("onPremisesProvisioningErrors", Complexes, Fixed),
+    p("onPremisesSamAccountName", Text(256), Fixed),
     p("onPremisesSecurityIdentifier", Text(256), Fixed),
     p("onPremisesSyncEnabled", Bool, Fixed),
     p("preferredDataLocation", Text(32), Shown),
     p("preferredLanguage", Text(32), Shown),
     p("proxyAddresses", Texts, Fixed),
     p("renewedDateTime", Instant, Fixed),
+    p("resourceBehaviorOptions", Texts, Shown),
+    p("resourceProvisioningOptions", Texts, Shown),
     p("securityEnabled", Bool, Shown),
     p("securityIdentifier", Text(256), Fixed),
     p("theme", Text(32), Shown),
     p("uniqueName", Text(128), Shown),
     p("visibility", Text(32), Shown),
+    p("serviceProvisioningErrors", Complexes, Fixed),
+    p("assignedLabels", Complexes, Hidden),
     p("assignedLicenses", Complexes, FixedHidden),
+    p("infoCatalogs", Texts, FixedHidden),
+    p("isManagementRestricted", Bool, FixedHidden),
     p("hasMembersWithLicenseErrors", Bool, FixedHidden),
     p("licenseProcessingState", Complex, FixedHidden),
 ];
 
-const SERVICE_PRINCIPAL: &[Property] = &[
-    p("id", Text(36), Fixed),
-    p("accountEnabled", Bool, Shown),
-    p("appDisplayName", Text(256), Fixed),
-    p("appId", Text(36), Shown),
-    p("appOwnerOrganizationId", Text(36), Fixed),
-    p("createdDateTime", Instant, Fixed),
-    p("displayName", Text(256), Shown),
-    p("servicePrincipalNames", Texts, Shown),
-    p("servicePrincipalType", Text(64), Shown),
-    p("tags", Texts, Shown),
-    p("appRoles", Complexes, Shown),
-];
-
 impl Kind {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::User,
+        Self::Group,
+        Self::Application,
+        Self::ServicePrincipal,
+        Self::AdministrativeUnit,
+        Self::DirectoryRole,
+    ];
+
+    /// The kind of a type's name, with the namespace or with its alias: `microsoft.graph.user`, `graph.user`.
+    pub(crate) fn named(odata_type: &str) -> Option<Self> {
+        let bare = odata_type.trim_start_matches('#');
+        Self::ALL.into_iter().find(|kind| {
+            let full = kind.odata_type();
+            bare == full || Some(bare) == full.strip_prefix("microsoft.")
+        })
+    }
+
+    /// What may be expanded.
+    pub(crate) fn relations(self) -> &'static [&'static str] {
+        match self {
+            Self::User => &[
+                "manager",
+                "directReports",
+                "memberOf",
+                "transitiveMemberOf",
+                "ownedObjects",
+            ],
+            Self::Group => &[
+                "members",
+                "memberOf",
+                "owners",
+                "transitiveMembers",
+                "transitiveMemberOf",
+            ],
+            Self::Application => &["owners"],
+            Self::ServicePrincipal => &[
+                "memberOf",
+                "transitiveMemberOf",
+                "ownedObjects",
+                "owners",
+                "appRoleAssignments",
+                "appRoleAssignedTo",
+            ],
+            Self::AdministrativeUnit | Self::DirectoryRole => &["members"],
+        }
+    }
+
     pub(crate) fn properties(self) -> &'static [Property] {
         match self {
             Self::User => USER,
             Self::Group => GROUP,
-            Self::ServicePrincipal => SERVICE_PRINCIPAL,
+            Self::Application => applications::PROPERTIES,
+            Self::ServicePrincipal => service_principals::PROPERTIES,
+            Self::AdministrativeUnit => units::PROPERTIES,
+            Self::DirectoryRole => directory_roles::PROPERTIES,
         }
     }
 
@@ -187,7 +259,10 @@ impl Kind {
         match self {
             Self::User => "microsoft.graph.user",
             Self::Group => "microsoft.graph.group",
+            Self::Application => "microsoft.graph.application",
             Self::ServicePrincipal => "microsoft.graph.servicePrincipal",
+            Self::AdministrativeUnit => "microsoft.graph.administrativeUnit",
+            Self::DirectoryRole => "microsoft.graph.directoryRole",
         }
     }
 
@@ -196,7 +271,10 @@ impl Kind {
         match self {
             Self::User => "User",
             Self::Group => "Group",
+            Self::Application => "Application",
             Self::ServicePrincipal => "ServicePrincipal",
+            Self::AdministrativeUnit => "AdministrativeUnit",
+            Self::DirectoryRole => "DirectoryRole",
         }
     }
 
@@ -204,8 +282,17 @@ impl Kind {
         match self {
             Self::User => "users",
             Self::Group => "groups",
+            Self::Application => "applications",
             Self::ServicePrincipal => "servicePrincipals",
+            Self::AdministrativeUnit => "directory/administrativeUnits",
+            Self::DirectoryRole => "directoryRoles",
         }
+    }
+
+    /// The kind that the collection of that name holds, where its changes can be asked for.
+    pub(crate) fn tracked(segment: &str) -> Option<Self> {
+        let kinds = [Self::User, Self::Group, Self::Application, Self::ServicePrincipal];
+        kinds.into_iter().find(|kind| kind.segment() == segment)
     }
 
     /// Checks one property of a write.
@@ -214,14 +301,9 @@ impl Kind {
     /// `RequestBodyRead` for an unknown name or a wrong type, `Request_BadRequest` for what is read-only,
     /// empty or too long.
     pub(crate) fn writable(self, name: &str, value: &Value) -> Result<&'static Property, Fail> {
-        let property = self.properties().iter().find(|property| property.name == name).ok_or_else(|| {
-            let message = format!(
-                "The property '{name}' does not exist on type '{}'. Make sure to only use property names that \
-                 are defined by the type or mark the type as open type.",
-                self.odata_type()
-            );
-            Fail::new(400, "RequestBodyRead", message)
-        })?;
+        let mut properties = self.properties().iter();
+        let property = properties.find(|property| property.name == name);
+        let property = property.ok_or_else(|| unknown(name, self.odata_type()))?;
         if matches!(property.access, Fixed | FixedHidden) {
             return Err(Fail::bad(format!(
                 "Property '{name}' is read-only and cannot be set."
@@ -229,6 +311,42 @@ impl Kind {
         }
         property.accept(value, self.title())?;
         Ok(property)
+    }
+}
+
+/// The refusal of a body that names a property which is not there.
+pub(crate) fn unknown(name: &str, odata_type: &str) -> Fail {
+    let message = format!(
+        "The property '{name}' does not exist on type '{odata_type}'. Make sure to only use property names that \
+         are defined by the type or mark the type as open type."
+    );
+    Fail::new(400, "RequestBodyRead", message)
+}
+
+const EXTENSIONS: &str = "onPremisesExtensionAttributes";
+
+/// The texts that a complex property consists of, where nothing else may stand in it.
+fn fields(property: &str) -> Option<&'static [&'static str]> {
+    match property {
+        "employeeOrgData" => Some(&["costCenter", "division"]),
+        EXTENSIONS => Some(&[
+            "extensionAttribute1",
+            "extensionAttribute2",
+            "extensionAttribute3",
+            "extensionAttribute4",
+            "extensionAttribute5",
+            "extensionAttribute6",
+            "extensionAttribute7",
+            "extensionAttribute8",
+            "extensionAttribute9",
+            "extensionAttribute10",
+            "extensionAttribute11",
+            "extensionAttribute12",
+            "extensionAttribute13",
+            "extensionAttribute14",
+            "extensionAttribute15",
+        ]),
+        _ => None,
     }
 }
 
@@ -255,12 +373,37 @@ impl Property {
     pub(crate) fn absent(&self) -> Value {
         match self.edm {
             Texts | Complexes => Value::Array(Vec::new()),
+            // Not nullable.
+            Bool if self.name == "appRoleAssignmentRequired" => Value::Bool(false),
+            // Kept outside the directory, where an instant is never null.
+            Instant if matches!(self.name, "birthday" | "hireDate") => "0001-01-01T00:00:00Z".into(),
+            // "onPremisesExtensionAttributes resource type": all fifteen are there always.
+            Complex if self.name == EXTENSIONS => {
+                let names = fields(EXTENSIONS).unwrap_or_default().iter();
+                names
+                    .map(|name| ((*name).to_owned(), Value::Null))
+                    .collect::<Map<_, _>>()
+                    .into()
+            }
             _ => Value::Null,
         }
     }
 
     fn accept(&self, value: &Value, resource: &str) -> Result<(), Fail> {
         let name = self.name;
+        if let (Some(known), Value::Object(map)) = (fields(name), value) {
+            for (field, value) in map {
+                let text = Property {
+                    name: known
+                        .iter()
+                        .find(|known| **known == field.as_str())
+                        .ok_or_else(|| unknown(field, &format!("microsoft.graph.{name}")))?,
+                    edm: Text(1024),
+                    access: self.access,
+                };
+                text.accept(value, resource)?;
+            }
+        }
         let fits = match (self.edm, value) {
             (Text(longest), Value::String(text)) => {
                 if text.trim().is_empty() || text.chars().count() > longest {

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use crate::authentication;
 use crate::clock::graph_time;
 use crate::deleted;
 use crate::directory::{Directory, Holding, Tenant};
@@ -10,6 +11,8 @@ use crate::ids::Ids;
 use crate::licenses::Sku;
 use crate::membership;
 use crate::people;
+use crate::provisioning::Provisioning;
+use crate::registrations;
 use crate::roles;
 use crate::schema::Kind;
 use crate::seats;
@@ -27,6 +30,8 @@ pub(crate) struct Seed {
     /// Generated employees beyond the known ones.
     pub(crate) people: usize,
     pub(crate) seats: Vec<(String, usize)>,
+    /// Notification URLs must be https.
+    pub(crate) https_notifications: bool,
 }
 
 impl Default for Seed {
@@ -36,6 +41,7 @@ impl Default for Seed {
             empty: false,
             people: 0,
             seats: Vec::new(),
+            https_notifications: false,
         }
     }
 }
@@ -104,16 +110,26 @@ const STATIC_GROUPS: [&str; 10] = [
 ];
 
 /// Application permissions of the sandbox's client.
-const PERMISSIONS: [&str; 9] = [
+const PERMISSIONS: [&str; 19] = [
+    "AppRoleAssignment.ReadWrite.All",
     "Application.Read.All",
+    "Application.ReadWrite.All",
+    "AuditLog.Read.All",
     "Directory.ReadWrite.All",
+    "Domain.Read.All",
+    "Files.ReadWrite.All",
     "Group.ReadWrite.All",
     "GroupMember.ReadWrite.All",
     "LicenseAssignment.ReadWrite.All",
     "Mail.Send",
+    "MailboxSettings.ReadWrite",
     "Organization.Read.All",
+    "Policy.Read.All",
     "RoleManagement.ReadWrite.Directory",
+    "Synchronization.Read.All",
+    "SynchronizationData-User.Upload",
     "User.ReadWrite.All",
+    "UserAuthenticationMethod.ReadWrite.All",
 ];
 
 /// Makes the directory and the client. The client's secret is set by the caller.
@@ -165,10 +181,13 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
     roles::assign(&mut directory, &rescue, GLOBAL_ADMINISTRATOR, "/");
     account(&mut directory, "hr-robot", "HR Robot", true, long_ago);
     account(&mut directory, "hr", "Human Resources", true, long_ago);
+    let mut staff = Vec::new();
     if !seed.empty {
         groups(&mut directory, long_ago);
-        for employee in STAFF {
-            hire(&mut directory, employee);
+        for (employee, days) in STAFF.iter().zip(1..) {
+            let id = hire(&mut directory, employee);
+            signed_in(&mut directory, &id, now, days);
+            staff.push(id);
         }
         let left = now
             .checked_sub(SignedDuration::from_hours(24 * 10))
@@ -181,6 +200,12 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
     if seed.people > 0 {
         people::hire(&mut directory, seed.people, seed.number, DOMAIN, now);
     }
+    for id in staff.iter().take(2) {
+        authentication::plant(&mut directory, id, long_ago);
+    }
+    registrations::plant(&mut directory, &client, !seed.empty, long_ago);
+    Provisioning::plant(&mut directory, long_ago);
+    directory.subscriptions.https_only = seed.https_notifications;
     directory.track();
     (directory, client)
 }
@@ -205,7 +230,13 @@ fn account(directory: &mut Directory, nickname: &str, name: &str, mailbox: bool,
         props.insert("mail".to_owned(), address.into());
     }
     let id = directory.insert(Kind::User, props, at);
-    directory.change(&id, |user| user.password_version = 1);
+    directory.change(&id, |user| {
+        user.password_version = 1;
+        if mailbox {
+            // One that needs no licence.
+            user.mailbox.insert("userPurpose".to_owned(), "shared".into());
+        }
+    });
     id
 }
 
@@ -241,6 +272,24 @@ fn groups(directory: &mut Directory, at: Timestamp) {
             "onPremisesSecurityIdentifier": "S-1-5-21-1004336348-1177238915-682003330-1187",
         }),
     );
+}
+
+/// Somebody was here that many days ago.
+fn signed_in(directory: &mut Directory, id: &str, now: Timestamp, days: i64) {
+    let at = now
+        .checked_sub(SignedDuration::from_hours(24 * days))
+        .unwrap_or(now);
+    let (at, request) = (graph_time(at), directory.ids.clone().guid());
+    directory.change(id, |user| {
+        user.set(
+            "signInActivity",
+            json!({
+                "lastSignInDateTime": at, "lastSignInRequestId": request,
+                "lastNonInteractiveSignInDateTime": at, "lastNonInteractiveSignInRequestId": request,
+                "lastSuccessfulSignInDateTime": at, "lastSuccessfulSignInRequestId": request,
+            }),
+        );
+    });
 }
 
 fn hire(directory: &mut Directory, employee: &Employee) -> String {

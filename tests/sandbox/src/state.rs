@@ -7,12 +7,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::app_roles;
 use crate::arm::Account;
 use crate::clock::{Clock, graph_time};
 use crate::directory::{Directory, Object};
 use crate::faults::Faults;
 use crate::ids::Ids;
 use crate::keys::Keys;
+use crate::provisioning;
 use crate::recording::Recording;
 use crate::schema::Kind;
 use crate::scim::ScimApp;
@@ -81,6 +83,8 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// There may be something to deliver.
+    pub(crate) wake: tokio::sync::Notify,
     pub(crate) recording: Option<Recording>,
 }
 
@@ -88,6 +92,7 @@ impl Shared {
     pub(crate) fn new(state: State, recording: Option<Recording>) -> Self {
         Self {
             state: Mutex::new(state),
+            wake: tokio::sync::Notify::new(),
             recording,
         }
     }
@@ -136,6 +141,12 @@ impl State {
         self.requests = 0;
     }
 
+    /// The same, with what the service has done on its own by now.
+    pub(crate) fn caught_up(&mut self) -> &Self {
+        provisioning::run(&mut self.directory, self.clock.now());
+        self
+    }
+
     /// One live user, found by id, user principal name or employee id, as the snapshot shows it.
     pub(crate) fn user(&self, key: &str) -> Option<Value> {
         let found = self
@@ -173,7 +184,10 @@ impl State {
             "requests": self.requests,
             "users": live(Kind::User),
             "groups": live(Kind::Group),
+            "applications": live(Kind::Application),
             "servicePrincipals": live(Kind::ServicePrincipal),
+            "appRoleAssignments": app_roles::all(directory).collect::<Value>(),
+            "administrativeUnits": live(Kind::AdministrativeUnit),
             "deleted": directory.deleted.values().map(|object| whole(directory, object)).collect::<Value>(),
             "roleAssignments": assignments.collect::<Value>(),
             "subscribedSkus": skus.collect::<Value>(),
@@ -229,7 +243,27 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 "roles".to_owned(),
                 roles.map(|role| Value::from(role.1)).collect(),
             );
+            out.insert(
+                "appRoles".to_owned(),
+                app_roles::names(directory, &object.id).into(),
+            );
+            let methods = object
+                .methods
+                .iter()
+                .map(|method| Value::from(method.form.segment()));
+            out.insert("authenticationMethods".to_owned(), methods.collect());
+            let eligible = directory.schedules.eligible(&object.id);
+            out.insert("eligibleRoles".to_owned(), eligible.map(Value::from).collect());
+            let units = directory.units.sources(&object.id);
+            out.insert(
+                "administrativeUnits".to_owned(),
+                names(directory.objects_of(units)),
+            );
             out.insert("passwordVersion".to_owned(), object.password_version.into());
+            // As it was last set, whether or not there still is a mailbox.
+            if let Some(replies) = object.mailbox.get("automaticRepliesSetting") {
+                out.insert("automaticReplies".to_owned(), replies.clone());
+            }
         }
         Kind::Group => {
             let members = directory.objects_of(directory.members.targets(&object.id));
@@ -242,7 +276,11 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 out.insert("assignedLicenses".to_owned(), value.into_owned());
             }
         }
-        Kind::ServicePrincipal => {}
+        Kind::AdministrativeUnit => {
+            let members = directory.objects_of(directory.units.targets(&object.id));
+            out.insert("members".to_owned(), ids(members));
+        }
+        Kind::Application | Kind::ServicePrincipal | Kind::DirectoryRole => {}
     }
     Value::Object(out)
 }

@@ -1,14 +1,24 @@
-//! What a Graph request costs ("Microsoft Graph service-specific throttling limits", Identity and access).
+//! What a Graph request costs ("Microsoft Graph service-specific throttling limits", Identity and access), and the
+//! token buckets that it is paid from: what was spent comes back evenly.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-/// Resource units of an application in a tenant are counted over that many seconds.
-const UNIT_SECONDS: i64 = 10;
-/// Writes of an application in a tenant: so many in so many seconds.
-const WRITES: u32 = 3_000;
-const WRITE_SECONDS: i64 = 150;
+/// A limit: so much in so many seconds.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    most: f64,
+    seconds: f64,
+}
+
+/// Writes of an application in a tenant.
+const WRITES: Limit = Limit {
+    most: 3_000.0,
+    seconds: 150.0,
+};
+/// `x-ms-throttle-limit-percentage` ends there: no more is owed.
+const MOST_OWED: f64 = 1.8;
 
 /// What the applications have spent lately, on the sandbox's clock. Refused requests count too.
 #[derive(Debug, Default)]
@@ -19,42 +29,65 @@ pub(crate) struct Throttling {
 
 #[derive(Debug, Default)]
 struct Spent {
-    units: Window,
-    writes: Window,
+    units: Bucket,
+    writes: Bucket,
+    /// Calls against the limits of a service of its own, by name.
+    calls: HashMap<&'static str, Bucket>,
 }
 
-/// What was spent in the last so many seconds.
-#[derive(Debug, Default)]
-struct Window {
-    entries: VecDeque<(Timestamp, u32)>,
-    total: u32,
-}
-
-impl Window {
-    fn add(&mut self, amount: u32, now: Timestamp) {
-        self.entries.push_back((now, amount));
-        self.total += amount;
+/// The limits that some services have of their own: reports 5 calls in 10 s, `bulkUpload` 40 in 5 s and 6,000 in 24 h
+/// ("Troubleshoot inbound provisioning API issues").
+fn quotas(path: &[String]) -> &'static [(&'static str, Limit)] {
+    const fn calls(most: f64, seconds: f64) -> Limit {
+        Limit { most, seconds }
     }
+    const REPORTS: &[(&str, Limit)] = &[("reports", calls(5.0, 10.0))];
+    const UPLOADS: &[(&str, Limit)] = &[
+        ("bulkUpload in 5 s", calls(40.0, 5.0)),
+        ("bulkUpload in a day", calls(6_000.0, 86_400.0)),
+    ];
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        [_, "auditLogs", ..] => REPORTS,
+        [
+            _,
+            "servicePrincipals",
+            _,
+            "synchronization",
+            "jobs",
+            _,
+            "bulkUpload",
+        ] => UPLOADS,
+        _ => &[],
+    }
+}
 
-    /// The used share of a limit and, above it, the whole seconds until there is room again.
-    fn against(&mut self, limit: u32, seconds: i64, now: Timestamp) -> (f64, Option<u64>) {
-        let length = SignedDuration::from_secs(seconds);
-        while let Some((at, amount)) = self.entries.front()
-            && now.duration_since(*at) >= length
-        {
-            self.total -= amount;
-            self.entries.pop_front();
-        }
-        let wait = (self.total > limit).then(|| {
-            let mut left = self.total;
-            let freed = self.entries.iter().find(|(_, amount)| {
-                left = left.saturating_sub(*amount);
-                left <= limit
-            });
-            let wait = freed.map_or(seconds, |(at, _)| seconds - now.duration_since(*at).as_secs());
-            u64::try_from(wait.max(1)).unwrap_or(1)
+/// What is missing from a bucket.
+#[derive(Debug, Default)]
+struct Bucket {
+    missing: f64,
+    since: Option<Timestamp>,
+}
+
+impl Bucket {
+    /// Takes an amount. The used share of the limit and, where it is exceeded, the whole seconds until the same amount
+    /// can be taken.
+    fn take(&mut self, amount: f64, limit: Limit, now: Timestamp) -> (f64, Option<u64>) {
+        let rate = limit.most / limit.seconds;
+        let passed = self
+            .since
+            .map_or(0.0, |since| now.duration_since(since).as_secs_f64());
+        self.missing = (self.missing - passed.max(0.0) * rate).max(0.0) + amount;
+        self.since = Some(now);
+        // Not for a rounding error.
+        let wait = (self.missing > limit.most + 1e-6).then(|| {
+            let wait = ((self.missing + amount - limit.most) / rate).ceil().max(1.0);
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // some seconds
+            let wait = wait as u64;
+            wait
         });
-        (f64::from(self.total) / f64::from(limit), wait)
+        self.missing = self.missing.min(limit.most * MOST_OWED);
+        (self.missing / limit.most, wait)
     }
 }
 
@@ -74,13 +107,14 @@ pub(crate) struct Refused {
     pub(crate) reason: &'static str,
 }
 
-/// Resource units in ten seconds: tenants below 50 users, to 500, above.
-fn limit(users: usize) -> u32 {
-    match users {
-        0..50 => 3_500,
-        50..=500 => 5_000,
-        _ => 8_000,
-    }
+/// Resource units: tenants below 50 users, to 500, above.
+fn limit(users: usize) -> Limit {
+    let most = match users {
+        0..50 => 3_500.0,
+        50..=500 => 5_000.0,
+        _ => 8_000.0,
+    };
+    Limit { most, seconds: 10.0 }
 }
 
 impl Throttling {
@@ -94,18 +128,26 @@ impl Throttling {
         &mut self,
         app: &str,
         units: u32,
-        write: bool,
+        (method, path): (&str, &[String]),
         users: usize,
         now: Timestamp,
     ) -> Standing {
+        let write = writes(method, path);
         let spent = self.spent.entry(app.to_owned()).or_default();
-        spent.units.add(units, now);
-        if write {
-            spent.writes.add(1, now);
-        }
-        let (units_share, units_wait) = spent.units.against(limit(users), UNIT_SECONDS, now);
-        let (write_share, write_wait) = spent.writes.against(WRITES, WRITE_SECONDS, now);
-        let refused = if let Some(seconds) = write_wait.filter(|_| write) {
+        let (units_share, units_wait) = spent.units.take(units.into(), limit(users), now);
+        let (write_share, write_wait) = spent.writes.take(f64::from(u8::from(write)), WRITES, now);
+        let own = quotas(path).iter().filter_map(|&(name, limit)| {
+            let bucket = spent.calls.entry(name).or_default();
+            bucket.take(1.0, limit, now).1
+        });
+        let own_wait = own.collect::<Vec<_>>().into_iter().max();
+        let refused = if let Some(seconds) = own_wait {
+            Some(Refused {
+                seconds,
+                scope: "ReadWrite",
+                reason: "CPULimitExceeded",
+            })
+        } else if let Some(seconds) = write_wait.filter(|_| write) {
             Some(Refused {
                 seconds,
                 scope: "Write",
@@ -124,14 +166,14 @@ impl Throttling {
             units_share
         };
         Standing {
-            share: share.min(1.8),
+            share: share.min(MOST_OWED),
             refused,
         }
     }
 }
 
 /// Whether a request counts as a write: what only reads by POST does not.
-pub(crate) fn writes(method: &str, path: &[String]) -> bool {
+fn writes(method: &str, path: &[String]) -> bool {
     let reads = path.last().is_some_and(|last| {
         matches!(
             last.rsplit('.').next().unwrap_or_default(),
@@ -152,12 +194,17 @@ pub(crate) fn writes(method: &str, path: &[String]) -> bool {
 /// `path` are the decoded segments after the version.
 pub(crate) fn resource_units(method: &str, path: &[&str], query: &str) -> u32 {
     let read = method.eq_ignore_ascii_case("GET");
-    let mut units: i64 = match path {
+    // `microsoft.graph.checkMemberGroups` is `checkMemberGroups`.
+    let path: Vec<&str> = path
+        .iter()
+        .map(|segment| segment.trim_start_matches("microsoft.graph."))
+        .collect();
+    let mut units: i64 = match path.as_slice() {
         ["groups", _, "transitiveMembers", ..] if read => 5,
         [_, _, "isMemberOf" | "checkMemberGroups" | "checkMemberObjects"]
         | ["domains", _, "domainNameReferences"] => 4,
         ["subscribedSkus" | "contracts", ..] | ["groups", _, "members", ..] if read => 3,
-        ["directoryObjects", "getByIds" | "microsoft.graph.getByIds"] | [_, _, "getObjectsById"] => 3,
+        ["directoryObjects", "getByIds"] | [_, _, "getObjectsById"] => 3,
         ["users" | "applications"]
         | [
             "users",
@@ -213,6 +260,8 @@ mod tests {
         check("GET", &["groups", "1", "transitiveMembers"], "", 5);
         check("GET", &["users", "1", "memberOf"], "", 2);
         check("POST", &["users", "1", "checkMemberGroups"], "", 4);
+        check("POST", &["users", "1", "microsoft.graph.getMemberGroups"], "", 2);
+        check("POST", &["directoryObjects", "microsoft.graph.getByIds"], "", 3);
         check("GET", &["subscribedSkus"], "", 3);
     }
 }

@@ -121,6 +121,27 @@ impl Tokens {
         claims
     }
 
+    /// The claims by which a notification with resource data proves that it comes from Microsoft Graph: version 1.0,
+    /// for the subscriber's application.
+    pub(crate) fn proof(&mut self, subject: &Subject<'_>, now: Timestamp) -> Value {
+        let mut claims = self.claims(subject, "", now);
+        if let Some(map) = claims.as_object_mut() {
+            map.remove("azp");
+            map.remove("azpacr");
+        }
+        let issuer = format!("https://sts.windows.net/{}/", subject.tenant);
+        for (name, value) in [
+            ("iss", issuer.as_str()),
+            ("idp", issuer.as_str()),
+            ("ver", "1.0"),
+            ("appid", subject.app),
+            ("appidacr", "2"),
+        ] {
+            claims[name] = value.into();
+        }
+        claims
+    }
+
     /// Checks the claims of a token whose signature is good.
     pub(crate) fn check(
         &self,

@@ -30,6 +30,8 @@ pub(super) enum Mood {
     Refuses(ErrorKind),
     /// It is done, and the answer says otherwise.
     Lies(ErrorKind),
+    /// There is nothing that it could be done to.
+    Vain,
 }
 
 type Temper = Box<dyn FnMut(&Step) -> Option<Mood> + Send>;
@@ -43,6 +45,8 @@ pub(super) struct Moody {
     pub(super) applied: Arc<Mutex<Vec<String>>>,
     /// Attributes that it has no place for.
     pub(super) without: Arc<Mutex<Vec<Attribute>>>,
+    /// Kinds of steps that it does not carry out.
+    pub(super) unable: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl std::fmt::Debug for Moody {
@@ -58,6 +62,7 @@ impl Moody {
             temper: Arc::default(),
             applied: Arc::default(),
             without: Arc::default(),
+            unable: Arc::default(),
         }
     }
 
@@ -93,6 +98,8 @@ impl Target for Moody {
         capabilities
             .lengths
             .extend(without.into_iter().map(|attribute| (attribute, 0)));
+        let unable = self.unable.lock().unwrap();
+        capabilities.actions.retain(|kind, _| !unable.contains(kind));
         capabilities
     }
 
@@ -129,6 +136,9 @@ impl Target for Moody {
                 self.inner.apply(step, key).await?;
                 Err(Error::new(kind, "no answer"))
             }
+            Some(Mood::Vain) => Ok(Applied::NotApplicable {
+                why: "nothing is there".to_owned(),
+            }),
         }
     }
 }
@@ -220,6 +230,7 @@ impl Journal for Mortal {
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
+        tokio::task::yield_now().await; // a journal on disk takes its time
         self.write(self.inner.reserve(name, person)).await
     }
 

@@ -6,6 +6,8 @@ mod early;
 mod guard;
 mod hold;
 mod leave;
+mod mailbox;
+mod names;
 mod property;
 mod retry;
 mod targets;
@@ -102,6 +104,7 @@ fn world_of(policy: &str) -> World {
         catalog.items.push(item(Kind::Group, name));
     }
     catalog.items.push(item(Kind::Role, "Security Reader"));
+    catalog.items.push(item(Kind::License, "SPE_E3"));
     catalog.domains.insert("contoso.example".to_owned());
     let target = MemoryTarget::new("graph", catalog);
     let journal = MemoryJournal::new();
@@ -173,7 +176,12 @@ impl World {
 
     /// Another engine on the same journal and the same tenant.
     fn engine_again(&self) -> Engine {
-        Engine::builder(Arc::new(self.mortal.clone()), self.policy.clone())
+        self.engine_with(self.policy.clone())
+    }
+
+    /// The same with another policy.
+    fn engine_with(&self, policy: Arc<Document>) -> Engine {
+        Engine::builder(Arc::new(self.mortal.clone()), policy)
             .target(Arc::new(self.moody.clone()))
             .notifier(Arc::new(self.notices.clone()))
             .clock(Arc::new(self.clock.clone()))
@@ -211,6 +219,13 @@ impl World {
     async fn at(&self, instant: &str) -> RunReport {
         self.clock.set(instant.parse().unwrap());
         self.engine.run(&|_| {}).await.unwrap()
+    }
+
+    /// What the mailbox of somebody's live account answers.
+    fn reply(&self, id: &str) -> Option<String> {
+        let live = |actual: &Actual| actual.account.clone().filter(|account| !account.deleted);
+        let account = self.of(id).iter().find_map(live)?;
+        self.target.reply(&account.id)
     }
 
     fn of(&self, id: &str) -> Vec<Actual> {

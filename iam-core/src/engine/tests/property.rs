@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::doors::Mood;
 use super::*;
 use crate::clock::Clock;
-use crate::journal::EventState;
+use crate::journal::{EventState, ReplyState};
 
 const IDS: [&str; 4] = ["W-1", "W-2", "W-3", "W-4"];
 /// Two of them have the same name.
@@ -49,7 +49,7 @@ enum Turn {
     Both,
 }
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "create_account",
     "update_account",
     "set_manager",
@@ -57,6 +57,7 @@ const KINDS: [&str; 8] = [
     "block_sign_in",
     "grant",
     "revoke",
+    "automatic_reply",
     "_",
 ];
 
@@ -122,7 +123,7 @@ struct Story {
 impl Story {
     fn begin() -> Self {
         Self {
-            world: world_of(&POLICY.replace("max_leavers = 2\n", "")),
+            world: world_of(&super::mailbox::with_mailboxes().replace("max_leavers = 2\n", "")),
             latest: BTreeMap::new(),
             given: BTreeSet::new(),
         }
@@ -238,7 +239,7 @@ impl Story {
 
     fn wanted(&self, who: usize) -> BTreeSet<&'static str> {
         let person = &self.latest[&who];
-        let mut wanted = BTreeSet::from(["All Staff"]);
+        let mut wanted = BTreeSet::from(["All Staff", "SPE_E3"]);
         match person.department.as_deref() {
             Some("Security") => wanted.extend(["sg-security", "Security Reader"]),
             Some("Sales") => wanted.extend(["sg-sales"]),
@@ -270,6 +271,26 @@ impl Story {
                 .map(|held| held.entitlement.name.clone())
                 .collect();
             assert_eq!(enabled, phase == "at work", "{}", seen());
+            let key = PersonKey::new(id);
+            let state = self.world.engine.person(&key).await.unwrap().unwrap();
+            let reply = state.reply.map(|reply| reply.state);
+            match phase {
+                "gone" if !live.is_empty() => {
+                    let settled = [ReplyState::Set, ReplyState::Void, ReplyState::Unsure];
+                    assert!(
+                        reply.is_none_or(|reply| settled.contains(&reply)),
+                        "{} {reply:?}",
+                        seen()
+                    );
+                    if reply == Some(ReplyState::Set) {
+                        assert!(self.world.reply(id).is_some(), "{}", seen());
+                    }
+                }
+                // One that failed for a week is reported, and left to somebody else.
+                "at work" if reply == Some(ReplyState::Stuck) => {}
+                "at work" => assert_eq!((reply, self.world.reply(id)), (None, None), "{}", seen()),
+                _ => {}
+            }
             if phase == "gone" {
                 assert!(held.is_empty(), "{}", seen());
             }
@@ -284,13 +305,6 @@ impl Story {
                 wanted.remove("Security Reader");
                 held.remove("Security Reader");
             }
-            let state = self
-                .world
-                .engine
-                .person(&PersonKey::new(id))
-                .await
-                .unwrap()
-                .unwrap();
             let names = |owned: &crate::plan::Owned| owned.entitlement.name.clone();
             let owned: BTreeSet<String> = state.ledger.iter().map(names).collect();
             assert!(held.is_subset(&owned), "{} but the ledger has {owned:?}", seen());

@@ -57,14 +57,7 @@ fn the_example_table() {
             "184 \"Hire Date\" not_a_date",
         ]
     );
-    assert_eq!(
-        end.unwrap(),
-        Summary {
-            rows: 200,
-            records: 179,
-            rejects: 21
-        }
-    );
+    assert_eq!(totals(&end.unwrap()), (200, 179, 21));
     for expect in ["2 W-2001", "44 W-2041", "63 W-2008", "65 W-2110", "201 W-2238"] {
         assert!(found.iter().any(|word| word == expect), "{expect}");
     }
@@ -78,14 +71,7 @@ fn the_example_feed() {
         "/../examples/data/workday_feed.json"
     ));
     let (found, end) = words(&FlatIntake::new(), feed);
-    assert_eq!(
-        end.unwrap(),
-        Summary {
-            rows: 18,
-            records: 16,
-            rejects: 2
-        }
-    );
+    assert_eq!(totals(&end.unwrap()), (18, 16, 2));
     assert_eq!(
         found[16..],
         ["17 \"status\" missing_status", "18 \"employeeId\" missing_key"]
@@ -100,17 +86,50 @@ fn the_example_report() {
         "/../examples/data/raas_report.json"
     ));
     let (found, end) = words(&FlatIntake::new(), report);
-    assert_eq!(
-        end.unwrap(),
-        Summary {
-            rows: 15,
-            records: 13,
-            rejects: 2
-        }
-    );
+    assert_eq!(totals(&end.unwrap()), (15, 13, 2));
     assert_eq!(
         found[13..],
         ["14 \"Legal_Name\" unsplit_name", "15 \"Country\" not_a_country"]
     );
     check_ids(&found[..13], &[3001..=3013]);
+}
+
+#[test]
+fn the_example_bulk_request() {
+    let bulk = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/data/bulk_upload.json"
+    ));
+    check(
+        bulk,
+        &[
+            "1 W-5001",
+            "2 W-5002",
+            "3 W-5003",
+            "4 \"data.active\" missing_status",
+            "5 \"data.active\" unknown_status",
+            "6 \"data.timezone\" unknown_time_zone",
+            "7 \"bulkId\" duplicate_bulk_id",
+            "8 \"method\" unsupported_operation",
+        ],
+    );
+}
+
+#[test]
+fn the_example_events() {
+    let events = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/data/workday_events.json"
+    ));
+    check(
+        events,
+        &[
+            "1 W-1001 move",
+            "2 W-1003 leave",
+            "3 W-1003 retract",
+            "4 W-1009 suspend",
+            "5 \"\" duplicate_key",
+            "6 \"terminationDate\" not_a_date",
+        ],
+    );
 }

@@ -16,6 +16,7 @@ fn person(fields: &str) -> std::result::Result<Person, String> {
             found = Some(match item {
                 Item::Record(record) => Ok(record.person),
                 Item::Reject(reject) => Err(format!("{} {}", reject.field, reject.code)),
+                Item::Notice(notice) => Err(format!("{notice:?}")),
             });
             ControlFlow::Continue(())
         })
@@ -237,4 +238,50 @@ fn what_is_no_report_says_so() {
     }
     let (_, end) = words(&RaasIntake::new(), br#"[{"Employee_ID": "W-1"}]"#);
     assert!(end.unwrap_err().message().contains("an object with one array"));
+}
+
+#[test]
+fn a_report_as_a_table_says_the_same() {
+    let table = "Employee_ID,Worker_ID,Legal_Name,First_Name,Last_Name,Preferred_Name,Worker_Status,Country,CF_Level\n\
+                 W-1,X-1,Asha Rao,Asha,Rao,Ash Rao,Active,India,5\n\
+                 W-2,X-2,Sukarno,,,,Active,,\n\
+                 W-3,X-3,Bo van Ek,,,,Active,,\n\
+                 ,X-4,Ada,,,,Active,,\n\
+                 W-5,,Ada,,,,,,\n";
+    let expect = [
+        "2 W-1",
+        "3 W-2",
+        "4 \"Legal_Name\" unsplit_name",
+        "5 \"Worker_ID\" other_key",
+        "6 \"status\" missing_status",
+    ];
+    check(table, &expect);
+    check_with(&CsvIntake::of_report(), table, &expect);
+    let mut people = Vec::new();
+    FlatIntake::new()
+        .read(&mut table.as_bytes(), &mut |item| {
+            if let Item::Record(record) = item {
+                people.push(record.person);
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(people[0].preferred_name.as_deref(), Some("Ash"));
+    assert_eq!(people[0].country.as_deref(), Some("IN"));
+    assert_eq!(people[1].given_name.as_deref(), Some("Sukarno"));
+    // What neither knows is refused, and a table that is no report is not read as one.
+    check_error(
+        "Employee_ID,Legal_Name,Shoe_Size\nW-1,Ada,41\n",
+        &[],
+        &["not known", "Shoe_Size"],
+    );
+    check_error(
+        "Worker_ID,Employee_ID,Status\n1,2,A\n",
+        &[],
+        &["two columns mean the same"],
+    );
+    check(
+        "Employee ID,First Name,Preferred Name,Status\nW-1,Asha,Ash Rao,Active\n",
+        &["2 W-1"],
+    );
 }

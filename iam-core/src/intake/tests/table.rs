@@ -147,6 +147,14 @@ fn a_header_that_cannot_be_used_says_what_to_do() {
         "employeeId,Gender Pronoun,status,,surname\nE-1,x,Active,y,Lovelace\n",
         &["2 E-1"],
     );
+    // A message stays one that can be read.
+    let wide: Vec<String> = (0..5_000).map(|n| format!(",c{n}")).collect();
+    let (_, end) = words(
+        &FlatIntake::new(),
+        format!("employeeId,status{}\n", wide.concat()).as_bytes(),
+    );
+    let error = end.unwrap_err();
+    assert!(error.message().contains("\"c39\" and 4960 more"), "{error}");
     // No header: the first row's values are not shown.
     let (_, end) = words(&CsvIntake::new(), b"W-1,Lovelace,Active\n");
     let error = end.unwrap_err();

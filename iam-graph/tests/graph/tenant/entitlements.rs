@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use iam_core::ErrorKind;
 use iam_core::clock::SystemClock;
-use iam_core::entitlement::{Attribute, Attributes, Class, Kind, Via};
+use iam_core::entitlement::{Attribute, Attributes, Class, Entitlement, Kind, Via};
 use iam_core::plan::{Action, Change};
 use iam_core::target::{Applied, Target};
+use iam_graph::query::Filter;
 use iam_sandbox::Sandbox;
 use serde_json::json;
 
@@ -163,4 +164,62 @@ async fn roles_are_assigned_and_removed() {
         DONE
     );
     assert_eq!(tenant.user(&id)["roles"], json!([]));
+}
+
+#[tokio::test]
+async fn app_roles_are_observed_given_and_taken() {
+    let tenant = tenant().await;
+    let id = tenant.ada().await;
+    let portal = tenant
+        .client
+        .find_service_principals(&Filter::eq("displayName", "Claims portal"))
+        .await;
+    let portal = portal.unwrap().remove(0);
+    let role = portal.role("Claims.Approve").unwrap();
+    let entitlement = Entitlement {
+        target: tenant.target.id().clone(),
+        kind: Kind::App,
+        id: format!("{}/{}", portal.id, role.id),
+        name: "Claims portal / Claims.Approve".to_owned(),
+    };
+    let grant = Action::grant(entitlement.clone());
+    assert_eq!(tenant.apply(&id, grant.clone()).await.unwrap(), DONE);
+    assert_eq!(tenant.apply(&id, grant).await.unwrap(), ALREADY);
+    assert_eq!(
+        tenant.user(&id)["appRoles"],
+        json!(["Claims portal/Claims.Approve"])
+    );
+    // sg-finance may read claims, and so may whoever is in it.
+    tenant.grant(&id, Kind::Group, "sg-finance").await.unwrap();
+    let held = tenant.observe(&id).await.held;
+    let apps: Vec<_> = held
+        .iter()
+        .filter(|held| held.entitlement.kind == Kind::App)
+        .collect();
+    let [through, own] = apps.as_slice() else {
+        panic!("{held:?}")
+    };
+    assert_eq!((&own.entitlement, &own.via), (&entitlement, &Via::Direct));
+    assert_eq!(through.entitlement.name, "Claims portal / Claims.Read");
+    let from = tenant.what(Kind::Group, "sg-finance").await.id;
+    assert_eq!(through.via, Via::Inherited { from });
+
+    let revoke = |assignment: Option<String>| Action::Revoke {
+        entitlement: entitlement.clone(),
+        assignment,
+    };
+    let assignment = own.assignment.clone();
+    assert_eq!(tenant.apply(&id, revoke(assignment.clone())).await.unwrap(), DONE);
+    assert_eq!(
+        tenant.apply(&id, revoke(assignment.clone())).await.unwrap(),
+        ALREADY
+    );
+    assert_eq!(tenant.user(&id)["appRoles"], json!([]));
+    // Found by itself where the recorded assignment is gone and another was made.
+    tenant
+        .apply(&id, Action::grant(entitlement.clone()))
+        .await
+        .unwrap();
+    assert_eq!(tenant.apply(&id, revoke(assignment)).await.unwrap(), DONE);
+    assert_eq!(tenant.user(&id)["appRoles"], json!([]));
 }

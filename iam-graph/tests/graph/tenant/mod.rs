@@ -1,10 +1,28 @@
 //! The target against a whole tenant, judged by what the tenant holds at the end.
 
 mod accounts;
+mod applications;
+mod audit_logs;
+mod authentication;
+mod batches;
 mod crowd;
+mod delta;
+mod drive;
+mod eligibility;
 mod entitlements;
+mod facts;
+mod groups;
+mod limits;
+mod listing;
 mod mail;
+mod memberships;
+mod people;
+mod provisioning;
+mod refusals;
+mod restoring;
+mod subscriptions;
 mod trouble;
+mod units;
 
 use std::sync::Arc;
 
@@ -33,6 +51,16 @@ async fn tenant() -> Tenant {
 
 async fn start(builder: Builder, clock: SharedClock) -> Tenant {
     let sandbox = builder.start().await.unwrap();
+    let client = connect(&sandbox, clock);
+    let target = GraphTarget::new(client.clone());
+    Tenant {
+        sandbox,
+        client,
+        target,
+    }
+}
+
+fn connect(sandbox: &Sandbox, clock: SharedClock) -> GraphClient {
     let cloud = Cloud::custom(sandbox.authority(), sandbox.graph()).unwrap();
     let transport = Arc::new(HttpTransport::new().unwrap());
     let secret = sandbox.client_secret().into();
@@ -44,15 +72,9 @@ async fn start(builder: Builder, clock: SharedClock) -> Tenant {
         transport.clone(),
         clock.clone(),
     );
-    let client = GraphClient::builder(cloud, Arc::new(credential.unwrap()), transport)
+    GraphClient::builder(cloud, Arc::new(credential.unwrap()), transport)
         .clock(clock)
-        .build();
-    let target = GraphTarget::new(client.clone());
-    Tenant {
-        sandbox,
-        client,
-        target,
-    }
+        .build()
 }
 
 const DONE: Applied = Applied::Done { account: None };
@@ -79,6 +101,10 @@ impl Tenant {
             Applied::Done { account: Some(id) } => id,
             other => panic!("{other:?}"),
         }
+    }
+
+    fn id(&self, key: &str) -> String {
+        self.user(key)["id"].as_str().unwrap().to_owned()
     }
 
     fn user(&self, key: &str) -> Value {
@@ -160,6 +186,6 @@ fn create(local: &str) -> Action {
     }
 }
 
-fn kind(outcome: Result<Applied>) -> ErrorKind {
+fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {
     outcome.unwrap_err().kind()
 }

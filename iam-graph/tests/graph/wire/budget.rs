@@ -1,13 +1,15 @@
+use iam_core::Result;
 use iam_core::clock::Clock;
 use iam_core::entitlement::Kind;
 use iam_core::http::{Method, RetryPolicy};
 use iam_core::plan::Action;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use wiremock::matchers::path;
 use wiremock::{Mock, ResponseTemplate};
 
+use super::batching::{each, send, statuses};
 use super::{graph, page, what};
 
 async fn ask(graph: &super::Graph, path: &str) -> u16 {
@@ -82,4 +84,50 @@ async fn what_takes_access_away_is_marked_urgent() {
     let revoked = marks.iter().filter(|(method, _)| *method == "DELETE");
     assert_eq!(revoked.collect::<Vec<_>>(), [&("DELETE", Some("High"))]);
     assert_eq!(marks.last(), Some(&("GET", None)));
+}
+
+#[tokio::test]
+async fn every_item_is_paid_for_before_it_leaves() {
+    let graph = graph(|_, _| (204, Value::Null)).await;
+    let mut batch = graph.client.batch();
+    for number in 0..3_400 {
+        let request = graph
+            .client
+            .build(Method::Delete, &format!("/users/{number}"), "delete user");
+        batch.add(request);
+    }
+    let start = graph.clock.now();
+    assert!(send(batch).await.iter().all(Result::is_ok));
+    assert_eq!(graph.posts().await, 170);
+    // 3,000 writes are granted at once, 20 in each second after that.
+    let passed = graph.clock.now().duration_since(start);
+    let expected = SignedDuration::from_millis(19_900)..SignedDuration::from_secs(90);
+    assert!(expected.contains(&passed), "{passed}");
+}
+
+#[tokio::test]
+async fn what_an_item_says_of_the_budget_holds_for_all() {
+    let graph = graph(|_, _| (200, json!({}))).await;
+    graph
+        .answer_batches(1, |items| {
+            each(&items, |item| match item["id"].as_str().unwrap() {
+                "1" => json!({"status": 429, "headers": {"Retry-After": "9"}}),
+                _ => json!({"status": 200}),
+            })
+        })
+        .await;
+    let hasty = super::builder(&graph.server, &graph.clock)
+        .retry(iam_core::http::RetryPolicy::none())
+        .build();
+    let start = graph.clock.now();
+    let mut batch = hasty.batch();
+    batch.add(graph.get("/a"));
+    batch.add(graph.get("/b"));
+    assert_eq!(statuses(&send(batch).await), [429, 200]);
+    assert_eq!(graph.clock.now(), start);
+    hasty.request(Method::Get, "/c", None, "probe").await.unwrap();
+    assert_eq!(
+        graph.clock.now().duration_since(start),
+        SignedDuration::from_secs(9)
+    );
 }

@@ -1,8 +1,13 @@
 //! Single requests, and sequences that a sandbox does not play: what is sent for which answer.
 
 mod answers;
+mod batching;
 mod budget;
 mod creating;
+mod delta;
+mod faults;
+mod joining;
+mod listing;
 mod mail;
 mod observing;
 mod writing;
@@ -47,19 +52,30 @@ struct Graph {
     target: GraphTarget,
 }
 
-/// `script` gets `"POST /users"` (path and query decoded) and how many requests of that kind came before.
+/// `script` gets `"POST /users"` (path and query decoded) and how many requests of that kind came before. The items of
+/// a batch are asked of it one by one, unless it has an answer to `"POST /$batch"`.
 async fn graph(script: impl Fn(&str, usize) -> (u16, Value) + Send + Sync + 'static) -> Graph {
     let server = MockServer::start().await;
     let seen = std::sync::Mutex::new(std::collections::HashMap::<String, usize>::new());
-    let respond = move |request: &Request| {
-        let line = line(request);
+    let answer = move |line: String| {
         let before = {
             let mut seen = seen.lock().unwrap();
             let count = seen.entry(line.clone()).or_default();
             *count += 1;
             *count - 1
         };
-        match script(&line, before) {
+        script(&line, before)
+    };
+    let respond = move |request: &Request| {
+        if let Some(items) = items(request) {
+            let responses = items.iter().map(|item| {
+                let (status, body) = answer(item_line(item));
+                json!({"id": item["id"], "status": status, "headers": {"Content-Type": "application/json"}, "body": body})
+            });
+            let responses: Vec<Value> = responses.collect();
+            return ResponseTemplate::new(200).set_body_json(json!({ "responses": responses }));
+        }
+        match answer(line(request)) {
             (status, Value::Null) => ResponseTemplate::new(status),
             (status, body) => ResponseTemplate::new(status).set_body_json(body),
         }
@@ -82,28 +98,57 @@ fn builder(server: &MockServer, clock: &Arc<TestClock>) -> GraphClientBuilder {
 }
 
 fn line(request: &Request) -> String {
-    let path = request.url.path().trim_start_matches("/v1.0");
-    let filter = request.url.query_pairs().find(|(name, _)| name == "$filter");
+    line_of(request.method.as_str(), &request.url)
+}
+
+fn line_of(method: &str, url: &wiremock::http::Url) -> String {
+    let path = url.path().trim_start_matches("/v1.0");
+    let filter = url.query_pairs().find(|(name, _)| name == "$filter");
     let filter = filter.map(|(_, value)| format!("?{value}")).unwrap_or_default();
-    format!("{} {path}{filter}", request.method)
+    format!("{method} {path}{filter}")
+}
+
+/// The items of a batch.
+fn items(request: &Request) -> Option<Vec<Value>> {
+    let body: Value = serde_json::from_slice(&request.body).ok()?;
+    let items = body["requests"].as_array()?.clone();
+    request.url.path().ends_with("/$batch").then_some(items)
+}
+
+fn item_line(item: &Value) -> String {
+    let url = format!("http://graph{}", item["url"].as_str().unwrap());
+    line_of(item["method"].as_str().unwrap(), &url.parse().unwrap())
 }
 
 impl Graph {
+    /// Requests, whether they came by themselves or in a batch, each with its body.
+    async fn asked(&self) -> Vec<(String, Value)> {
+        let requests = self.server.received_requests().await.unwrap();
+        let each = requests.iter().flat_map(|request| match items(request) {
+            Some(items) => items
+                .into_iter()
+                .map(|mut item| (item_line(&item), item["body"].take()))
+                .collect(),
+            None => vec![(
+                line(request),
+                serde_json::from_slice(&request.body).unwrap_or_default(),
+            )],
+        });
+        each.collect()
+    }
+
     async fn sent(&self) -> Vec<String> {
-        self.server
-            .received_requests()
-            .await
-            .unwrap()
-            .iter()
-            .map(line)
-            .collect()
+        self.asked().await.into_iter().map(|(line, _)| line).collect()
+    }
+
+    /// HTTP requests.
+    async fn posts(&self) -> usize {
+        self.server.received_requests().await.unwrap().len()
     }
 
     async fn bodies(&self, of: &str) -> Vec<Value> {
-        let requests = self.server.received_requests().await.unwrap();
-        let mine = requests.iter().filter(|request| line(request) == of);
-        mine.map(|request| serde_json::from_slice(&request.body).unwrap_or_default())
-            .collect()
+        let mine = self.asked().await.into_iter().filter(|(line, _)| line == of);
+        mine.map(|(_, body)| body).collect()
     }
 
     async fn apply(&self, account: Option<&str>, action: Action) -> Result<Applied> {

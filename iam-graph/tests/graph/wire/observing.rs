@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use iam_core::ErrorKind;
 use iam_core::entitlement::Via;
 use iam_core::person::PersonKey;
 use iam_core::target::{Keys, PersonRef, Target};
 use serde_json::json;
 
-use super::{graph, not_found, page};
+use super::{failure, graph, not_found, page};
 
 #[tokio::test]
 async fn observing_tells_how_everything_is_held() {
@@ -34,6 +35,15 @@ async fn observing_tells_how_everything_is_held() {
         "GET /roleManagement/directory/roleAssignments?principalId eq 'g1'" => page(json!([
             {"id": "a3", "roleDefinitionId": "r2", "principalId": "g1", "directoryScopeId": "/"},
         ])),
+        "GET /users/u1/appRoleAssignments" => page(json!([
+            {"id": "p1", "resourceId": "app", "appRoleId": "read", "principalId": "u1", "principalType": "User"},
+            {"id": "p2", "resourceId": "app", "appRoleId": "write", "principalId": "g1", "principalType": "Group"},
+            {"id": "p3", "resourceId": "old", "resourceDisplayName": "Old", "appRoleId": "x", "principalType": "User"},
+            {"id": "p4", "resourceId": "app", "appRoleId": "00000000-0000-0000-0000-000000000000", "principalType": "User"},
+        ])),
+        "GET /servicePrincipals/app" => (200, json!({"id": "app", "displayName": "Lab", "appRoles": [
+            {"id": "read", "value": "Lab.Read"}, {"id": "write", "displayName": "Writer"},
+        ]})),
         "GET /groups" => page(json!([{"id": "g1", "displayName": "Static", "isAssignableToRole": true}])),
         "GET /subscribedSkus" => page(json!([{"skuId": "s1", "skuPartNumber": "SPE_E3", "prepaidUnits": {"enabled": 5}, "consumedUnits": 2}])),
         "GET /roleManagement/directory/roleDefinitions" => page(json!([
@@ -84,11 +94,49 @@ async fn observing_tells_how_everything_is_held() {
             &Via::Direct,
             Some("a2"),
         ),
+        ("app/read", "Lab / Lab.Read", &Via::Direct, Some("p1")),
+        ("app/write", "Lab / Writer", &from("g1"), None),
+        ("old/x", "Old / x", &Via::Direct, Some("p3")), // the application is gone
+        (
+            "app/00000000-0000-0000-0000-000000000000",
+            "Lab",
+            &Via::Direct,
+            Some("p4"),
+        ),
     ];
     assert_eq!(held, expect);
     let catalog = graph.target.catalog().await.unwrap();
     assert_eq!(catalog.domains.iter().collect::<Vec<_>>(), ["x.example"]);
     assert_eq!(catalog.items.len(), 4);
+}
+
+#[tokio::test]
+async fn a_tenant_without_eligible_roles_is_observed_and_a_refusal_is_not_overlooked() {
+    let tenant = |code: &'static str, status: u16| {
+        graph(move |line, _| match line {
+            "GET /users/u1" => (200, json!({"id": "u1"})),
+            line if line.contains("roleEligibilitySchedule") => {
+                failure(status, code, "The tenant needs a licence.")
+            }
+            _ => page(json!([])),
+        })
+    };
+    let who = [PersonRef {
+        person: PersonKey::new("W-1"),
+        account: "u1".into(),
+    }];
+    let without = tenant("AadPremiumLicenseRequired", 400).await;
+    let actual = without.target.observe(&who).await.unwrap();
+    assert!(actual[0].account.is_some() && actual[0].held.is_empty());
+    let denied = tenant("Authorization_RequestDenied", 403).await;
+    let error = denied.target.observe(&who).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(
+        error
+            .to_string()
+            .contains("RoleEligibilitySchedule.Read.Directory"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -129,6 +177,7 @@ async fn people_are_found_in_batches_and_only_their_own() {
         ("cy@x.example", true)
     );
     assert_eq!(graph.sent().await.len(), 7); // 40 worker ids live and deleted, 3 recorded ids
+    assert_eq!(graph.posts().await, 2);
 }
 
 #[tokio::test]
@@ -172,7 +221,7 @@ async fn names_are_taken_by_name_mail_alias_and_the_deleted() {
     assert_eq!(sent.len(), 2);
     let live = sent.iter().find(|line| line.starts_with("GET /users")).unwrap();
     assert!(
-        live.contains("proxyAddresses/any(p:p eq 'smtp:o''e@x.example')"),
+        live.contains("proxyAddresses/any(x:x eq 'smtp:o''e@x.example')"),
         "{live}"
     );
 }
@@ -181,10 +230,19 @@ async fn names_are_taken_by_name_mail_alias_and_the_deleted() {
 async fn one_catalogue_serves_many_observations() {
     let reads = Arc::new(AtomicUsize::new(0));
     let counted = reads.clone();
+    let apps = Arc::new(AtomicUsize::new(0));
+    let asked = apps.clone();
     let graph = graph(move |line, _| match line {
         "GET /groups" => {
             counted.fetch_add(1, Ordering::SeqCst);
             page(json!([]))
+        }
+        line if line.starts_with("GET /users/") && line.ends_with("appRoleAssignments") => {
+            page(json!([{"id": "p", "resourceId": "app", "appRoleId": "r", "principalType": "User"}]))
+        }
+        "GET /servicePrincipals/app" => {
+            asked.fetch_add(1, Ordering::SeqCst);
+            (200, json!({"id": "app", "displayName": "Lab"}))
         }
         line if line.starts_with("GET /users/") && !line.ends_with("memberOf") => (
             200,
@@ -202,6 +260,7 @@ async fn one_catalogue_serves_many_observations() {
     assert_eq!(graph.target.observe(&who).await.unwrap().len(), 50);
     graph.target.observe(&who).await.unwrap();
     assert_eq!(reads.load(Ordering::SeqCst), 1);
+    assert_eq!(apps.load(Ordering::SeqCst), 1, "an application is read once");
     graph.clock.advance(Duration::from_secs(31)); // an unknown id is worth another look
     graph.target.observe(&who).await.unwrap();
     graph.target.catalog().await.unwrap();

@@ -97,11 +97,14 @@ fn principal_kind(
         (None, None) => Err(not_found(directory, principal)),
         (None, Some(said)) => Ok(said.to_owned()),
         (Some(object), said) => {
-            let kind = match object.kind {
-                Kind::User => "User",
-                Kind::Group => "Group",
-                Kind::ServicePrincipal => "ServicePrincipal",
-            };
+            let kind = object.kind.title();
+            if object.kind == Kind::Application {
+                return Err(ArmFail::new(
+                    400,
+                    "PrincipalTypeNotSupported",
+                    "Principals of type Application cannot validly be used in role assignments.",
+                ));
+            }
             if let Some(said) = said.filter(|said| *said != kind) {
                 return Err(ArmFail::new(
                     400,

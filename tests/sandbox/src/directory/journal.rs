@@ -1,6 +1,8 @@
-//! What has changed since the seed, in order: what delta queries read.
+//! What has changed since the seed, in order: what delta queries read. And what one request did, with what was
+//! there before: what the audit log and subscribers are told.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{Directory, Object};
 use crate::schema::Kind;
@@ -20,12 +22,71 @@ pub(crate) enum Change {
     Manager { manager: String, user: String },
 }
 
+/// One thing that a request did to one object.
+#[derive(Debug, Clone)]
+pub(crate) struct Deed {
+    pub(crate) verb: Verb,
+    pub(crate) kind: Kind,
+    pub(crate) id: String,
+    /// Display name and user principal name as they were: the object may be gone.
+    pub(crate) name: Option<String>,
+    pub(crate) principal: Option<String>,
+    pub(crate) edits: Vec<Edit>,
+}
+
+/// What was done. The links name the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Added,
+    Restored,
+    Updated,
+    PasswordSet,
+    Deleted,
+    /// A deleted object is gone for good.
+    Purged,
+    MemberAdded(String),
+    MemberRemoved(String),
+    OwnerAdded(String),
+    OwnerRemoved(String),
+    ManagerSet(String),
+    ManagerRemoved(String),
+}
+
+impl Verb {
+    /// The other end of a link.
+    pub(crate) fn other(&self) -> Option<&String> {
+        match self {
+            Self::MemberAdded(id)
+            | Self::MemberRemoved(id)
+            | Self::OwnerAdded(id)
+            | Self::OwnerRemoved(id)
+            | Self::ManagerSet(id)
+            | Self::ManagerRemoved(id) => Some(id),
+            Self::Added
+            | Self::Restored
+            | Self::Updated
+            | Self::PasswordSet
+            | Self::Deleted
+            | Self::Purged => None,
+        }
+    }
+}
+
+/// A property before and after; null where there was nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Edit {
+    pub(crate) property: String,
+    pub(crate) old: Value,
+    pub(crate) new: Value,
+}
+
 /// The changes in the order in which they were made.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     tracking: bool,
     entries: Vec<(Timestamp, Change)>,
     pending: Vec<Change>,
+    deeds: Vec<Deed>,
 }
 
 impl Journal {
@@ -43,8 +104,37 @@ impl Journal {
     }
 
     /// An object came, went or came back.
-    pub(crate) fn touch(&mut self, object: &Object) {
+    pub(super) fn touch(&mut self, object: &Object, verb: Verb) {
         self.note(object, Vec::new());
+        let new = object
+            .props
+            .iter()
+            .filter(|(name, _)| self.tracking && verb == Verb::Added && *name != "id");
+        let edits = new.map(|(name, value)| Edit {
+            property: name.clone(),
+            old: Value::Null,
+            new: value.clone(),
+        });
+        let edits = edits.collect();
+        self.did(object, verb, edits);
+    }
+
+    /// A deleted object is gone for good.
+    pub(crate) fn purge(&mut self, object: &Object) {
+        self.touch(object, Verb::Purged);
+    }
+
+    fn did(&mut self, object: &Object, verb: Verb, edits: Vec<Edit>) {
+        if self.tracking {
+            self.deeds.push(Deed {
+                verb,
+                kind: object.kind,
+                id: object.id.clone(),
+                name: object.text("displayName").map(str::to_owned),
+                principal: object.text("userPrincipalName").map(str::to_owned),
+                edits,
+            });
+        }
     }
 
     fn note(&mut self, object: &Object, properties: Vec<String>) {
@@ -60,10 +150,19 @@ impl Journal {
     /// An object was changed: notes what is different.
     pub(crate) fn compare(&mut self, before: &Object, after: &Object) {
         let mut different: Vec<String> = Vec::new();
+        let mut edits = Vec::new();
         for name in before.props.keys().chain(after.props.keys()) {
             if before.props.get(name) != after.props.get(name) && !different.contains(name) {
                 different.push(name.clone());
+                edits.push(Edit {
+                    property: name.clone(),
+                    old: before.props.get(name).cloned().unwrap_or_default(),
+                    new: after.props.get(name).cloned().unwrap_or_default(),
+                });
             }
+        }
+        if before.password_version != after.password_version {
+            self.did(after, Verb::PasswordSet, Vec::new());
         }
         let licenses = |object: &Object| {
             let inherited = object
@@ -79,6 +178,18 @@ impl Journal {
         if licenses(before) != licenses(after) {
             different.push("assignedLicenses".to_owned());
             different.push("licenseAssignmentStates".to_owned());
+            let skus = |object: &Object| -> Value {
+                let held = licenses(object).into_iter().filter(|(_, error)| *error == "None");
+                held.map(|(sku, _)| Value::from(sku)).collect()
+            };
+            edits.push(Edit {
+                property: "assignedLicense".to_owned(),
+                old: skus(before),
+                new: skus(after),
+            });
+        }
+        if !edits.is_empty() {
+            self.did(after, Verb::Updated, edits);
         }
         if !different.is_empty() {
             self.note(after, different);
@@ -95,13 +206,50 @@ impl Directory {
     pub(crate) fn track(&mut self) {
         self.journal.tracking = true;
         self.members.tracking = true;
+        self.owners.tracking = true;
         self.reports.tracking = true;
     }
 
-    /// What was done by one request stands in the journal under its time.
-    pub(crate) fn settle(&mut self, now: Timestamp) {
+    /// What was done by one request stands in the journal under its time. Gives it with what was there before.
+    pub(crate) fn settle(&mut self, now: Timestamp) -> Vec<Deed> {
         let members = std::mem::take(&mut self.members.changed);
         let reports = std::mem::take(&mut self.reports.changed);
+        let owners = std::mem::take(&mut self.owners.changed);
+        let mut deeds = std::mem::take(&mut self.journal.deeds);
+        let added: [fn(String) -> Verb; 3] = [Verb::MemberAdded, Verb::OwnerAdded, Verb::ManagerSet];
+        let removed: [fn(String) -> Verb; 3] =
+            [Verb::MemberRemoved, Verb::OwnerRemoved, Verb::ManagerRemoved];
+        for (links, changed, place) in [
+            (&self.members, &members, 0),
+            (&self.owners, &owners, 1),
+            (&self.reports, &reports, 2),
+        ] {
+            for (from, to) in changed {
+                // Who is deleted loses every link, and nobody is told of each.
+                let (Some(source), Some(target)) = (self.objects.get(from), self.objects.get(to)) else {
+                    continue;
+                };
+                let verb = if links.has(from, to) {
+                    added[place]
+                } else {
+                    removed[place]
+                };
+                // A manager is the user's, members and owners are the group's.
+                let (of, other) = if place == 2 {
+                    (target, source)
+                } else {
+                    (source, target)
+                };
+                deeds.push(Deed {
+                    verb: verb(other.id.clone()),
+                    kind: of.kind,
+                    id: of.id.clone(),
+                    name: of.text("displayName").map(str::to_owned),
+                    principal: of.text("userPrincipalName").map(str::to_owned),
+                    edits: Vec::new(),
+                });
+            }
+        }
         // The clock may be set back; the journal's times only grow, so that a part of it can be found by time.
         let at = self
             .journal
@@ -117,5 +265,6 @@ impl Directory {
             .map(|(manager, user)| Change::Manager { manager, user });
         let all = objects.into_iter().chain(members).chain(managers);
         self.journal.entries.extend(all.map(|change| (at, change)));
+        deeds
     }
 }

@@ -52,10 +52,6 @@ impl Links {
         self.back.get(to).into_iter().flatten()
     }
 
-    pub(crate) fn count(&self, from: &str) -> usize {
-        self.out.get(from).map_or(0, BTreeSet::len)
-    }
-
     /// Removes every link of an object and gives the sources and the targets it had.
     pub(crate) fn forget(&mut self, id: &str) -> (Vec<String>, Vec<String>) {
         let sources: Vec<String> = self.back.remove(id).into_iter().flatten().collect();

@@ -11,17 +11,24 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-pub(crate) use journal::{Change, Journal};
+pub(crate) use journal::{Change, Deed, Journal, Verb};
 pub(crate) use links::Links;
 pub(crate) use object::{Holding, Object, Shelf};
 pub(crate) use view::ObjectRow;
 
+use crate::app_roles::AppRoleAssignment;
+use crate::audit::AuditLogs;
 use crate::call::Call;
+use crate::drive::Drives;
 use crate::errors::Fail;
 use crate::ids::Ids;
 use crate::licenses::Sku;
+use crate::messages::Messages;
+use crate::provisioning::Provisioning;
 use crate::roles::Assignment;
+use crate::schedules::Schedules;
 use crate::schema::Kind;
+use crate::subscriptions::Subscriptions;
 
 /// The tenant's directory.
 #[derive(Debug)]
@@ -39,11 +46,20 @@ pub(crate) struct Directory {
     pub(crate) journal: Journal,
     pub(crate) members: Links,
     pub(crate) owners: Links,
+    /// Administrative unit to member.
+    pub(crate) units: Links,
     /// Manager to report.
     pub(crate) reports: Links,
     pub(crate) skus: Vec<Sku>,
     pub(crate) assignments: BTreeMap<u64, Assignment>,
+    pub(crate) app_role_assignments: BTreeMap<u64, AppRoleAssignment>,
+    pub(crate) schedules: Schedules,
     pub(crate) sent: Vec<Value>,
+    pub(crate) audit: AuditLogs,
+    pub(crate) provisioning: Provisioning,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) messages: Messages,
+    pub(crate) drives: Drives,
 }
 
 /// What is fixed for the tenant.
@@ -58,6 +74,11 @@ pub(crate) struct Tenant {
 impl Directory {
     pub(crate) fn new(ids: Ids, tenant: Tenant) -> Self {
         Self {
+            audit: AuditLogs::new(Ids::new(ids.clone().number() ^ 0xA0D1)),
+            provisioning: Provisioning::default(),
+            subscriptions: Subscriptions::default(),
+            messages: Messages::default(),
+            drives: Drives::default(),
             ids,
             tenant,
             sequence: 0,
@@ -70,9 +91,12 @@ impl Directory {
             journal: Journal::default(),
             members: Links::default(),
             owners: Links::default(),
+            units: Links::default(),
             reports: Links::default(),
             skus: Vec::new(),
             assignments: BTreeMap::new(),
+            app_role_assignments: BTreeMap::new(),
+            schedules: Schedules::default(),
             sent: Vec::new(),
         }
     }
@@ -88,15 +112,19 @@ impl Directory {
         let place = self.next_place();
         props.insert("id".to_owned(), Value::String(id.clone()));
         let object = Object::new(id.clone(), kind, place, now, props);
-        self.put_live(object);
+        self.enter(object, Verb::Added);
         id
     }
 
-    /// Makes an object live, in its old place.
+    /// Makes a deleted object live, in its old place.
     pub(crate) fn put_live(&mut self, object: Object) {
+        self.enter(object, Verb::Restored);
+    }
+
+    fn enter(&mut self, object: Object, verb: Verb) {
         self.order.insert((object.kind, object.place), object.id.clone());
         self.index(&object, true);
-        self.journal.touch(&object);
+        self.journal.touch(&object, verb);
         self.objects.insert(object.id.clone(), object);
     }
 
@@ -105,7 +133,7 @@ impl Directory {
         let object = self.objects.remove(id)?;
         self.order.remove(&(object.kind, object.place));
         self.index(&object, false);
-        self.journal.touch(&object);
+        self.journal.touch(&object, Verb::Deleted);
         Some(object)
     }
 
@@ -215,7 +243,7 @@ impl Directory {
     }
 
     /// The objects behind a set of ids, in the order of creation.
-    pub(crate) fn objects_of<'a>(&'a self, ids: impl Iterator<Item = &'a String>) -> Vec<&'a Object> {
+    pub(crate) fn objects_of<'a, 'b>(&'a self, ids: impl Iterator<Item = &'b String>) -> Vec<&'a Object> {
         let mut found: Vec<&Object> = ids.filter_map(|id| self.objects.get(id)).collect();
         found.sort_by_key(|object| object.place);
         found

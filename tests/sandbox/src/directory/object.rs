@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::app_roles::AppRoleAssignment;
+use crate::authentication::Method;
 use crate::call::Call;
 use crate::schema::Kind;
 
-/// A user, a group or a service principal.
+/// A user, a group, or another kind of object.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) id: String,
@@ -22,6 +24,12 @@ pub(crate) struct Object {
     pub(crate) licenses: BTreeMap<String, Holding>,
     /// Licences that a user has through groups: (group, SKU) to holding.
     pub(crate) inherited: BTreeMap<(String, String), Holding>,
+    /// What the settings of the user's mailbox were changed to, by name.
+    pub(crate) mailbox: Map<String, Value>,
+    /// How a user can prove who it is, beside the password.
+    pub(crate) methods: Vec<Method>,
+    /// Key id and digest of each secret of an application.
+    pub(crate) secrets: Vec<(String, Vec<u8>)>,
     /// What a soft-deleted object gets back when it is restored.
     pub(crate) shelf: Shelf,
 }
@@ -40,11 +48,17 @@ pub(crate) struct Holding {
 pub(crate) struct Shelf {
     pub(crate) groups: Vec<String>,
     pub(crate) members: Vec<String>,
+    /// Administrative units.
+    pub(crate) units: Vec<String>,
+    /// Groups that it owns.
     pub(crate) owned: Vec<String>,
+    /// Who owns it.
+    pub(crate) owners: Vec<String>,
     pub(crate) manager: Option<String>,
     pub(crate) reports: Vec<String>,
     /// Role definition id and scope.
     pub(crate) roles: Vec<(String, String)>,
+    pub(crate) app_roles: Vec<AppRoleAssignment>,
 }
 
 impl Object {
@@ -64,6 +78,9 @@ impl Object {
             password_version: 0,
             licenses: BTreeMap::new(),
             inherited: BTreeMap::new(),
+            mailbox: Map::new(),
+            methods: Vec::new(),
+            secrets: Vec::new(),
             shelf: Shelf::default(),
         }
     }

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::{Directory, Object};
+use crate::app_roles;
 use crate::clock::graph_time;
 use crate::odata::{Expand, Options, Row};
+use crate::relations;
 use crate::schema::{Access, Kind};
 
 /// An object as a row of a collection.
@@ -79,6 +81,10 @@ impl Directory {
             };
             if wanted && property.access != Access::WriteOnly {
                 let value = self.value(object, property.name).map(Cow::into_owned);
+                // "Not returned for a user who has never signed in."
+                if value.is_none() && property.name == "signInActivity" {
+                    continue;
+                }
                 out.insert(
                     property.name.to_owned(),
                     value.unwrap_or_else(|| property.absent()),
@@ -137,9 +143,14 @@ impl Directory {
                 })
             }
             "directReports" => Some(many(self.objects_of(self.reports.targets(&object.id)))),
-            "memberOf" => Some(many(self.objects_of(self.members.sources(&object.id)))),
-            "members" => Some(many(self.objects_of(self.members.targets(&object.id)))),
+            "appRoleAssignments" => Some(app_roles::of_principal(self, &object.id).collect()),
+            "appRoleAssignedTo" => Some(app_roles::of_resource(self, &object.id).collect()),
             "owners" => Some(many(self.objects_of(self.owners.targets(&object.id)))),
+            "ownedObjects" => Some(many(self.objects_of(self.owners.sources(&object.id)))),
+            "memberOf" => Some(many(relations::member_of(self, &object.id))),
+            "transitiveMemberOf" => Some(many(relations::transitive_member_of(self, &object.id))),
+            "members" => Some(many(relations::members(self, object))),
+            "transitiveMembers" => Some(many(relations::transitive_members(self, &object.id))),
             _ => None,
         }
     }

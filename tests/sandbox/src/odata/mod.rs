@@ -9,4 +9,4 @@ mod search;
 
 pub(crate) use filter::Expr;
 pub(crate) use options::{Expand, Options};
-pub(crate) use page::{Row, ValueRow, collection};
+pub(crate) use page::{Row, ValueRow, collection, counted};

@@ -101,14 +101,6 @@ impl Options {
         Ok(out)
     }
 
-    /// The same without `$select`: the rows are chosen already. Links still carry it.
-    pub(crate) fn without_select(&self) -> Self {
-        Self {
-            select: Vec::new(),
-            ..self.clone()
-        }
-    }
-
     /// Whether this is an advanced query: header and `$count` together.
     pub(crate) fn advanced(&self) -> bool {
         self.eventual && self.count

@@ -132,6 +132,16 @@ pub(crate) fn collection<R: Row>(call: &Call, fragment: &str, rows: impl Iterato
     Ok(Answer::ok(Value::Object(body)))
 }
 
+/// Answers `/$count` of a collection.
+pub(crate) fn counted<R: Row>(call: &Call, rows: impl Iterator<Item = R>) -> Outcome {
+    if !call.options.eventual {
+        return Err(Fail::bad("$count is not currently supported."));
+    }
+    let filter = call.options.filter.as_ref();
+    let holds = |row: &R| filter.is_none_or(|filter| filter.holds(&|name| row.get(name)));
+    Ok(Answer::number(rows.filter(holds).count()))
+}
+
 fn link(call: &Call, token: &Token) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in &call.options.carried {

@@ -118,6 +118,7 @@ impl Parser {
         let function = match word.to_ascii_lowercase().as_str() {
             "startswith" => Function::StartsWith,
             "endswith" => Function::EndsWith,
+            "contains" => Function::Contains,
             other => {
                 return Err(Fail::unsupported(format!(
                     "Unsupported filter function '{other}'."

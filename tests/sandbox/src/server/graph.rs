@@ -12,16 +12,17 @@ use serde_json::Value;
 
 use super::batch;
 use super::bearer;
+use super::delivery;
 use super::observe::{Arrival, Lag};
 use super::reply::{client_request_id, host, json_answer, stamp, status};
-use crate::call::{Answer, Call, segments};
+use crate::call::{Answer, Call, Caller, segments};
 use crate::clock::graph_time;
 use crate::errors::Fail;
 use crate::graph;
 use crate::odata::Options;
 use crate::schema::Kind;
 use crate::state::{Shared, State};
-use crate::throttling::{Standing, resource_units, writes};
+use crate::throttling::{Standing, resource_units};
 use crate::tokens::{Flaw, GRAPH};
 
 type App = Arc<Shared>;
@@ -60,6 +61,34 @@ pub(super) async fn graph_answered(app: &App, request: Request) -> Response {
     let lag = head.extensions.get::<Lag>().copied().unwrap_or_default();
     let Arrival { request_id, .. } = arrival(&head);
     let client_id = client_request_id(&head.headers, &request_id);
+    let (mut answer, waiting) = worked_off(app, &head, &body, lag, &request_id, &client_id);
+    if let Some(subscription) = waiting
+        && let Err(fail) = delivery::handshake(app, &subscription).await
+    {
+        let (authority, now) = {
+            let state = app.lock();
+            (state.authority.clone(), state.clock.now())
+        };
+        let mut refused = refusal(&fail, &authority, now, &request_id, &client_id);
+        stamp(&mut refused, &request_id, &client_id, now);
+        price(
+            &mut refused,
+            units(&head.method, &head.uri, &segments(head.uri.path())),
+        );
+        answer = refused;
+    }
+    answer
+}
+
+/// Answers under the lock. Gives the id of a subscription whose URLs are still to be asked.
+fn worked_off(
+    app: &App,
+    head: &Parts,
+    body: &Bytes,
+    lag: Lag,
+    request_id: &str,
+    client_id: &str,
+) -> (Response, Option<String>) {
     let parts = segments(head.uri.path());
     let units = units(&head.method, &head.uri, &parts);
     let claims = bearer::claims(app, &head.headers);
@@ -67,10 +96,13 @@ pub(super) async fn graph_answered(app: &App, request: Request) -> Response {
     let state = &mut *state;
     let now = state.clock.now();
     let host = host(&head.headers, &state.authority);
+    let caller = claims
+        .as_ref()
+        .map_or(Caller::Administrator, |claims| Caller::of(claims));
     let authorized = authorized(state, claims);
     let app_id = authorized.as_ref().ok().cloned().unwrap_or_default();
     let standing = (state.throttling.on && authorized.is_ok())
-        .then(|| charged(state, &app_id, writes(head.method.as_str(), &parts), units, now));
+        .then(|| charged(state, &app_id, (head.method.as_str(), &parts), units, now));
     let over = standing
         .as_ref()
         .is_some_and(|standing| standing.refused.is_some());
@@ -78,19 +110,24 @@ pub(super) async fn graph_answered(app: &App, request: Request) -> Response {
         if over {
             return Err(Fail::new(429, "TooManyRequests", "Too Many Requests"));
         }
-        call(&head, parts, &body, &host, now, lag.before(now))
-            .and_then(|call| graph::answer(&mut state.directory, &call))
+        let mut call = call(head, parts, body, &host, now, lag.before(now))?;
+        (call.caller, call.correlation) = (caller, client_id.to_owned());
+        graph::answer(&mut state.directory, &call)
     });
+    let mut waiting = None;
     let mut answer = match outcome {
-        Ok(answer) => graph_answer(answer),
-        Err(fail) => refusal(&fail, &state.authority, now, &request_id, &client_id),
+        Ok(mut answer) => {
+            waiting = answer.handshake.take();
+            graph_answer(answer)
+        }
+        Err(fail) => refusal(&fail, &state.authority, now, request_id, client_id),
     };
-    stamp(&mut answer, &request_id, &client_id, now);
+    stamp(&mut answer, request_id, client_id, now);
     price(&mut answer, units);
     if let Some(standing) = standing {
         limits(&mut answer, &standing, &app_id, &state.directory.tenant.id);
     }
-    answer
+    (answer, waiting)
 }
 
 async fn taken(request: Request) -> (Parts, Bytes) {
@@ -104,9 +141,9 @@ fn arrival(head: &Parts) -> Arrival {
 }
 
 /// What the limits say.
-fn charged(state: &mut State, app: &str, write: bool, units: u32, now: Timestamp) -> Standing {
+fn charged(state: &mut State, app: &str, what: (&str, &[String]), units: u32, now: Timestamp) -> Standing {
     let users = state.directory.all(Kind::User).take(501).count();
-    state.throttling.charge(app, units, write, users, now)
+    state.throttling.charge(app, units, what, users, now)
 }
 
 /// "Microsoft Graph throttling guidance": the headers of a request that is near a limit or above it.
@@ -192,13 +229,13 @@ fn call(
         .get("consistencylevel")
         .and_then(|value| value.to_str().ok());
     let eventual = level.is_some_and(|level| level.eq_ignore_ascii_case("eventual"));
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let body = if body.is_empty() {
         None
     } else {
-        let kind = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
         let parsed = serde_json::from_slice::<Value>(body)
             .ok()
             .filter(|_| kind.contains("json"));
@@ -223,6 +260,9 @@ fn call(
         root: format!("{host}/{version}"),
         now,
         seen_until,
+        caller: Caller::default(),
+        content_type: kind.to_ascii_lowercase(),
+        correlation: String::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 mod arm;
 mod batch;
 mod bearer;
+mod delivery;
 mod graph;
 mod identity;
 mod observe;
@@ -27,6 +28,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use arm::is_arm;
+pub(crate) use delivery::deliver;
 pub(crate) use reply::json_answer;
 pub(crate) use scim::is_scim;
 

@@ -1,6 +1,5 @@
 //! `/users` ("Create user", "Update user", "Delete a user", "List users", "Assign manager", ...).
 
-mod relations;
 mod write;
 
 use serde_json::json;
@@ -11,22 +10,11 @@ use crate::directory::{Directory, Object, ObjectRow};
 use crate::errors::Fail;
 use crate::odata::collection;
 use crate::schema::Kind;
-use crate::{deleted, directory_query, licenses, mail};
-use relations::{check_member_groups, manager_of, member_of, read_manager, set_manager};
-use write::{create, update};
-
-/// What there is below a user.
-const RELATIONS: [&str; 9] = [
-    "assignLicense",
-    "checkMemberGroups",
-    "directReports",
-    "licenseDetails",
-    "manager",
-    "memberOf",
-    "revokeSignInSessions",
-    "sendMail",
-    "transitiveMemberOf",
-];
+use crate::{
+    app_roles, authentication, deleted, directory_objects, directory_query, drive, licenses, mail, mailbox,
+    messages, relations, units,
+};
+use write::{create, manager_of, set_manager, update};
 
 /// Answers below `/users`.
 pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Outcome {
@@ -51,47 +39,23 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
 
 fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Outcome {
     match (rest, call.method.as_str()) {
-        (["manager"], "GET") => read_manager(directory, call, id),
-        (["manager", "$ref"], "GET") => {
-            let manager = directory.manager(id).ok_or_else(|| Fail::not_found("manager"))?;
-            let address = format!("{}/directoryObjects/{}", call.root, manager.id);
-            Ok(Answer::ok(
-                json!({ "@odata.context": call.context("$ref"), "@odata.id": address }),
-            ))
-        }
-        (["manager", "$ref"], "PUT") => {
-            let manager = manager_of(directory, call, &call.reference()?)?;
-            set_manager(directory, id, Some(&manager));
-            Ok(Answer::done())
-        }
-        (["manager", "$ref"], "DELETE") => {
-            if directory.manager(id).is_none() {
-                return Err(Fail::not_found("manager"));
-            }
-            set_manager(directory, id, None);
-            Ok(Answer::done())
-        }
-        (["directReports"], "GET") => {
+        (["manager", rest @ ..], _) => managers(directory, call, id, rest),
+        (["directReports", rest @ ..], _) => {
             let reports = directory.objects_of(directory.reports.targets(id));
-            directory_query::mixed(directory, call, reports)
+            relations::answer(directory, call, reports, rest)
         }
-        (["memberOf"], "GET") => member_of(directory, call, id, false),
-        (["transitiveMemberOf"], "GET") => member_of(directory, call, id, true),
-        (
-            [
-                relation @ ("memberOf" | "transitiveMemberOf"),
-                "microsoft.graph.group" | "graph.group",
-            ],
-            "GET",
-        ) => {
-            let direct: Vec<String> = directory.members.sources(id).cloned().collect();
-            let ids = if *relation == "memberOf" {
-                direct
-            } else {
-                directory.groups_above(id)
-            };
-            directory_query::cast(directory, call, Kind::Group, directory.objects_of(ids.iter()))
+        (["memberOf", rest @ ..], _) => {
+            relations::answer(directory, call, relations::member_of(directory, id), rest)
         }
+        (["transitiveMemberOf", rest @ ..], _) => {
+            let found = relations::transitive_member_of(directory, id);
+            relations::answer(directory, call, found, rest)
+        }
+        (["ownedObjects", rest @ ..], _) => {
+            let owned = directory.objects_of(directory.owners.sources(id));
+            relations::answer(directory, call, owned, rest)
+        }
+        (["scopedRoleMemberOf"], "GET") => units::scoped(directory, call, |held| held.principal == id),
         (["assignLicense"], "POST") => licenses::assign_to_user(directory, call, id),
         (["licenseDetails"], "GET") => licenses::details(directory, call, id),
         (["revokeSignInSessions" | "microsoft.graph.revokeSignInSessions"], "POST") => {
@@ -105,15 +69,118 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
             ))
         }
         (["sendMail" | "microsoft.graph.sendMail"], "POST") => mail::send(directory, call, id),
-        (["checkMemberGroups"], "POST") => check_member_groups(directory, call, id),
-        ([segment] | [segment, "$ref"], _) if RELATIONS.contains(segment) => Err(Fail::method()),
+        (["mailboxSettings"], "GET") => mailbox::read(directory, call, id),
+        (["mailboxSettings"], "PATCH") => mailbox::update(directory, call, id),
+        (["mailboxSettings", name], "GET") => mailbox::one(directory, call, id, name),
+        (["appRoleAssignments", rest @ ..], _) => app_roles::granted(directory, call, id, rest),
+        (["authentication", rest @ ..], _) => authentication::route(directory, call, id, rest),
+        ([action], "POST") if directory_objects::is_action(action) => {
+            directory_objects::act(directory, call, id, action)
+        }
+        (
+            []
+            | [
+                "scopedRoleMemberOf"
+                | "assignLicense"
+                | "licenseDetails"
+                | "mailboxSettings"
+                | "revokeSignInSessions"
+                | "sendMail",
+            ],
+            _,
+        ) => Err(Fail::method()),
+        ([action], _) if directory_objects::is_action(action) => Err(Fail::method()),
+        (["drive", rest @ ..], _) => drive::of_user(directory, call, id, rest),
+        (["drives"], "GET") => drive::list_of_user(directory, call, id),
+        (["messages", rest @ ..], _) => messages::route(directory, call, id, None, rest),
+        (["mailFolders", folder, "messages", rest @ ..], _) => {
+            messages::route(directory, call, id, Some(folder), rest)
+        }
         ([segment, ..], _) => Err(Fail::segment(segment)),
-        ([], _) => Err(Fail::method()),
     }
+}
+
+fn managers(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Outcome {
+    let manager = directory.manager(id).filter(|manager| manager.seen_by(call));
+    let manager = manager.ok_or_else(|| Fail::not_found("manager"));
+    match (rest, call.method.as_str()) {
+        ([], "GET") => directory_query::typed_entity(directory, call, manager?),
+        (["$ref"], "GET") => {
+            let address = format!("{}/directoryObjects/{}", call.root, manager?.id);
+            Ok(Answer::ok(
+                json!({ "@odata.context": call.context("$ref"), "@odata.id": address }),
+            ))
+        }
+        (["$ref"], "PUT") => {
+            let manager = manager_of(directory, call, &call.reference()?)?;
+            set_manager(directory, id, Some(&manager));
+            Ok(Answer::done())
+        }
+        (["$ref"], "DELETE") => {
+            manager?;
+            set_manager(directory, id, None);
+            Ok(Answer::done())
+        }
+        ([] | ["$ref"], _) => Err(Fail::method()),
+        ([segment, ..], _) => Err(Fail::segment(segment)),
+    }
+}
+
+/// "Some properties cannot be returned within a user collection": those that are kept outside the directory.
+const ALONE: [&str; 10] = [
+    "aboutMe",
+    "birthday",
+    "hireDate",
+    "interests",
+    "mySite",
+    "pastProjects",
+    "preferredName",
+    "responsibilities",
+    "schools",
+    "skills",
+];
+
+/// What is known of a user's sign-ins ("signInActivity resource type").
+const ACTIVITY: &str = "signInActivity";
+/// "When you specify $select=signInActivity or $filter=signInActivity, the maximum page size is 500."
+const ACTIVITY_PAGE: usize = 500;
+
+/// What holds for lists alone.
+fn listable(call: &Call) -> Result<Call, Fail> {
+    let options = &call.options;
+    let is = |name: &str, known: &str| name.eq_ignore_ascii_case(known);
+    if let Some(name) = options
+        .select
+        .iter()
+        .find(|name| ALONE.iter().any(|alone| is(name, alone)))
+    {
+        return Err(Fail::new(
+            501,
+            "NotImplemented",
+            format!("Property '{name}' can be read of a single user only."),
+        ));
+    }
+    let paths = options.filter.iter().flat_map(|filter| filter.paths());
+    let filtered: Vec<bool> = paths
+        .map(|path| path.first().is_some_and(|first| is(first, ACTIVITY)))
+        .collect();
+    if filtered.contains(&true) && filtered.contains(&false) {
+        return Err(Fail::unsupported(
+            "Filters on 'signInActivity' cannot be combined with filters on other properties.",
+        ));
+    }
+    let mut call = call.with_options(options.clone());
+    if filtered.contains(&true) || options.select.iter().any(|name| is(name, ACTIVITY)) {
+        call.options.top = options
+            .top
+            .map(|top| if top < 1000 { top.min(ACTIVITY_PAGE) } else { top });
+    }
+    Ok(call)
 }
 
 fn list(directory: &Directory, call: &Call) -> Outcome {
     directory_query::allowed(call, Kind::User)?;
+    let call = &listable(call)?;
     let filter = call.options.filter.as_ref();
     let pinned = |property: &str| filter.and_then(|filter| filter.pinned(property));
     // An equality on an indexed property is answered from the index; the filter is still applied whole.
@@ -146,5 +213,14 @@ fn rows<'a>(
 
 fn read(directory: &Directory, call: &Call, key: &str) -> Outcome {
     let user = directory.seen(call, Some(Kind::User), key)?;
+    let selected = call.options.select.iter();
+    let activity = selected
+        .into_iter()
+        .any(|name| name.eq_ignore_ascii_case(ACTIVITY));
+    if activity && !user.id.eq_ignore_ascii_case(key) {
+        return Err(Fail::syntax(
+            "Get By Key only supports UserId and the key has to be a valid Guid",
+        ));
+    }
     directory_query::single(directory, call, user)
 }

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::relations::{manager_of, set_manager};
+use super::ALONE;
 use crate::call::{Answer, Call, Outcome, linked_id};
 use crate::clock::graph_time;
 use crate::directory::{Directory, Object};
 use crate::errors::Fail;
 use crate::password;
-use crate::schema::Kind;
+use crate::schema::{Kind, Property};
 use crate::{directory_query, membership};
 
 pub(super) fn create(directory: &mut Directory, call: &Call) -> Outcome {
@@ -25,10 +25,16 @@ pub(super) fn create(directory: &mut Directory, call: &Call) -> Outcome {
                 manager = Some(manager_of(directory, call, &link)?);
             }
             other if other.starts_with('@') => {}
+            // "The following properties cannot be set in the initial POST request."
+            _ if ALONE.contains(&name.as_str()) => {
+                return Err(Fail::bad(format!(
+                    "Property '{name}' cannot be set when a user is created."
+                )));
+            }
             _ => {
-                Kind::User.writable(name, value)?;
+                let property = Kind::User.writable(name, value)?;
                 if !value.is_null() && name != "passwordProfile" {
-                    props.insert(name.clone(), value.clone());
+                    props.insert(name.clone(), merged(None, property, value.clone()));
                 }
             }
         }
@@ -92,6 +98,13 @@ pub(super) fn update(directory: &mut Directory, call: &Call, key: &str) -> Outco
         }
         props.insert(name.clone(), value.clone());
     }
+    // "Updating these properties requires a request of their own."
+    let alone = props.keys().filter(|name| ALONE.contains(&name.as_str())).count();
+    if alone > 0 && alone < props.len() {
+        return Err(Fail::bad(
+            "Properties that are kept outside the directory cannot be updated together with others.",
+        ));
+    }
     check_values(directory, &props, Some(&id))?;
     let password = props.remove("passwordProfile");
     let reset = password::check(password.as_ref(), false)?;
@@ -102,16 +115,12 @@ pub(super) fn update(directory: &mut Directory, call: &Call, key: &str) -> Outco
             user.set("proxyAddresses", proxies);
         }
         for (name, value) in props {
-            // A complex value is merged, not replaced ("Update user").
-            let merged = match (user.props.get(&name), value) {
-                (Some(Value::Object(old)), Value::Object(new)) => {
-                    let mut merged = old.clone();
-                    merged.extend(new);
-                    Value::Object(merged)
-                }
-                (_, value) => value,
+            let property = Kind::User.property(&name);
+            let value = match property {
+                Some(property) => merged(user.props.get(&name), property, value),
+                None => value,
             };
-            user.set(&name, merged);
+            user.set(&name, value);
         }
         if reset {
             user.password_version += 1;
@@ -120,6 +129,34 @@ pub(super) fn update(directory: &mut Directory, call: &Call, key: &str) -> Outco
     });
     membership::follow_rules(directory, &id, call.now);
     Ok(Answer::done())
+}
+
+pub(super) fn manager_of(directory: &Directory, call: &Call, id: &str) -> Result<String, Fail> {
+    Ok(directory.seen(call, Some(Kind::User), id)?.id.clone())
+}
+
+pub(super) fn set_manager(directory: &mut Directory, id: &str, manager: Option<&str>) {
+    let old: Vec<String> = directory.reports.sources(id).cloned().collect();
+    for old in old {
+        directory.reports.remove(&old, id);
+    }
+    if let Some(manager) = manager {
+        directory.reports.add(manager, id);
+    }
+}
+
+/// A complex value is merged into what is there, not put in its place ("Update user").
+fn merged(old: Option<&Value>, property: &Property, value: Value) -> Value {
+    match value {
+        Value::Object(new) => {
+            let absent = property.absent();
+            let old = old.or(Some(&absent)).and_then(Value::as_object);
+            let mut merged = old.cloned().unwrap_or_default();
+            merged.extend(new);
+            Value::Object(merged)
+        }
+        value => value,
+    }
 }
 
 /// What no single property shows: domains, characters, uniqueness.

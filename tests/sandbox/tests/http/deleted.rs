@@ -141,3 +141,65 @@ async fn deleted_users_are_purged() {
             .await;
     }
 }
+
+#[tokio::test]
+async fn deleted_items_have_a_type() {
+    let tenant = Tenant::empty().await;
+    let ann = tenant.hire("ann", json!({})).await;
+    let club = json!({
+        "displayName": "club", "mailNickname": "club", "mailEnabled": true, "securityEnabled": false,
+        "groupTypes": ["Unified"], "members@odata.bind": [tenant.link(&ann)["@odata.id"]],
+    });
+    let club = tenant.check("POST /groups", club, 201, "").await.body["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for what in [format!("DELETE /groups/{club}"), format!("DELETE /users/{ann}")] {
+        tenant.check(&what, Value::Null, 204, "").await;
+    }
+    tenant
+        .check(&format!("GET {ITEMS}"), Value::Null, 400, "type")
+        .await;
+    let check = async |path: &str, expect: &[&str]| {
+        assert_eq!(tenant.get(path).await.column("id"), expect, "{path}");
+    };
+    check(&format!("{ITEMS}/microsoft.graph.user"), &[&ann]).await;
+    check(&format!("{ITEMS}/graph.group"), &[&club]).await;
+    check(&format!("{ITEMS}/graph.application"), &[]).await;
+    assert_eq!(
+        tenant.eventual(&format!("{ITEMS}/graph.group/$count")).await.text,
+        "1"
+    );
+    tenant
+        .check(&format!("GET {ITEMS}/graph.nonsense"), Value::Null, 400, "")
+        .await;
+    let one = tenant
+        .get(&format!("{ITEMS}/{ann}/graph.user?$select=id,displayName"))
+        .await;
+    assert_eq!(one.body["displayName"], "ann");
+    tenant
+        .check(&format!("GET {ITEMS}/{ann}/graph.group"), Value::Null, 404, "")
+        .await;
+    // The group comes back with its members, whoever of them is there.
+    tenant
+        .check(&format!("POST {ITEMS}/{ann}/restore"), Value::Null, 200, "")
+        .await;
+    tenant
+        .check(&format!("POST {ITEMS}/{club}/restore"), Value::Null, 200, "club")
+        .await;
+    assert_eq!(
+        tenant.get(&format!("/groups/{club}")).await.body["mail"],
+        "club@contoso.example"
+    );
+    tenant
+        .check(&format!("POST {ITEMS}/{club}/restore"), Value::Null, 404, "")
+        .await;
+    // For good.
+    tenant
+        .check(&format!("DELETE /groups/{club}"), Value::Null, 204, "")
+        .await;
+    tenant
+        .check(&format!("DELETE {ITEMS}/{club}"), Value::Null, 204, "")
+        .await;
+    check(&format!("{ITEMS}/graph.group"), &[]).await;
+}

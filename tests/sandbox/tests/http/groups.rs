@@ -148,7 +148,7 @@ async fn some_groups_take_no_members() {
     check("Sydney Everyone", 403, "Authorization_RequestDenied").await;
     check(
         "All Mail",
-        400,
+        403,
         "Cannot Update a mail-enabled security groups and or distribution list.",
     )
     .await;
@@ -251,7 +251,7 @@ async fn kinds_of_groups_are_checked() {
             &format!("PATCH /groups/{id}"),
             json!({ "isAssignableToRole": false }),
             400,
-            "isAssignableToRole",
+            "IsAssignableToRole",
         )
         .await;
     tenant

@@ -2,22 +2,37 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // helpers of tests, outside the test functions
 
+mod app_roles;
+mod applications;
+mod audit;
+mod authentication;
 mod azure;
 mod azure_roles;
 mod batch;
 mod colleagues;
+mod conditional_access;
 mod control;
 mod deleted;
 mod delta;
+mod drive;
+mod eligibility;
 mod faults;
 mod groups;
 mod licenses;
+mod mailboxes;
+mod memberships;
 mod oauth;
+mod owners;
 mod program;
+mod provisioning;
 mod queries;
+mod receiver;
 mod roles;
 mod scim;
+mod service_principals;
+mod subscriptions;
 mod throttling;
+mod units;
 mod users;
 mod wire;
 
@@ -213,6 +228,24 @@ impl Tenant {
             .get(&format!("/users?$filter=employeeId eq '{employee}'&$select=id"))
             .await;
         reply.values()[0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of an activated role, by its template.
+    pub(crate) async fn role_id(&self, template: &str) -> String {
+        let reply = self
+            .get(&format!("/directoryRoles(roleTemplateId='{template}')"))
+            .await;
+        reply.body["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{}", reply.text))
+            .to_owned()
+    }
+
+    /// One property of every row of a collection.
+    pub(crate) async fn names(&self, path: &str) -> Vec<String> {
+        let reply = self.get(path).await;
+        let names = reply.column("displayName").into_iter().map(str::to_owned);
+        names.collect()
     }
 
     pub(crate) fn link(&self, id: &str) -> Value {

@@ -65,6 +65,10 @@ async fn roles_are_given_and_taken() {
         tenant.get(&format!("{at}/{id}")).await.body["principalId"],
         json!(ann)
     );
+    let principal = tenant.get(&format!("{at}/{id}/principal")).await;
+    assert_eq!(principal.body["displayName"], "ann");
+    let count = format!("{at}/$count?$filter=principalId eq '{ann}'");
+    assert_eq!(tenant.eventual(&count).await.text, "1");
     let member_of = tenant.get(&format!("/users/{ann}/memberOf")).await;
     assert_eq!(
         member_of.column("@odata.type"),
@@ -103,7 +107,17 @@ async fn built_in_roles_are_listed() {
         .get("/roleManagement/directory/roleDefinitions?$filter=displayName eq 'Helpdesk Administrator'")
         .await;
     assert_eq!(found.column("id"), ["729827e3-9c14-49f7-bb1b-9608f156bbb8"]);
-    assert_eq!(found.values()[0]["isPrivileged"], true);
+    assert!(
+        found.values()[0].get("isPrivileged").is_none(),
+        "a property of beta alone"
+    );
+    let root = tenant.sandbox.graph().replace("v1.0", "beta");
+    let beta = tenant
+        .get(&format!(
+            "{root}/roleManagement/directory/roleDefinitions/{READER}"
+        ))
+        .await;
+    assert_eq!(beta.body["isPrivileged"], true);
     let one = tenant
         .get(&format!("/roleManagement/directory/roleDefinitions/{READER}"))
         .await;
@@ -139,4 +153,114 @@ async fn the_tenant_describes_itself() {
             .body["appId"],
         app
     );
+}
+
+#[tokio::test]
+async fn a_role_is_activated_once_and_has_members() {
+    let tenant = Tenant::empty().await;
+    let (ann, bob) = (
+        tenant.hire("ann", json!({})).await,
+        tenant.hire("bob", json!({})).await,
+    );
+    let template = tenant.get(&format!("/directoryRoleTemplates/{READER}")).await;
+    assert_eq!(template.body["displayName"], "Security Reader");
+    assert!(tenant.get("/directoryRoleTemplates").await.values().len() >= 20);
+    tenant
+        .check(
+            &format!("GET /directoryRoles(roleTemplateId='{READER}')"),
+            Value::Null,
+            404,
+            "",
+        )
+        .await;
+    let activate = json!({ "roleTemplateId": READER });
+    let made = tenant
+        .check("POST /directoryRoles", activate.clone(), 201, "Security Reader")
+        .await
+        .body;
+    assert_eq!(made["roleTemplateId"], READER);
+    tenant
+        .check("POST /directoryRoles", activate, 400, "conflicting object")
+        .await;
+    tenant
+        .check("POST /directoryRoles", json!({}), 400, "roleTemplateId")
+        .await;
+    tenant
+        .check("POST /directoryRoles", json!({ "roleTemplateId": "0" }), 404, "")
+        .await;
+    let at = format!("/directoryRoles/{}", made["id"].as_str().unwrap());
+    let add = format!("POST {at}/members/$ref");
+    tenant.check(&add, tenant.link(&ann), 204, "").await;
+    tenant.check(&add, tenant.link(&bob), 204, "").await;
+    tenant.check(&add, tenant.link(&ann), 400, "already exist").await;
+    tenant.check(&add, tenant.link("nobody"), 404, "").await;
+    let plain = tenant.security_group("plain", json!({})).await;
+    tenant
+        .check(&add, tenant.link(&plain), 400, "isAssignableToRole")
+        .await;
+    assert_eq!(
+        tenant.names(&format!("{at}/members/microsoft.graph.user")).await,
+        ["ann", "bob"]
+    );
+    assert_eq!(tenant.eventual(&format!("{at}/members/$count")).await.text, "2");
+    let expanded = tenant
+        .get(&format!("{at}?$expand=members($select=id)"))
+        .await
+        .body;
+    assert_eq!(expanded["members"].as_array().unwrap().len(), 2);
+    // The same as an assignment.
+    let held = tenant
+        .get(&format!(
+            "/roleManagement/directory/roleAssignments?$filter=roleDefinitionId eq '{READER}'"
+        ))
+        .await;
+    assert_eq!(held.column("principalId"), [ann.as_str(), bob.as_str()]);
+    tenant
+        .check(&format!("DELETE {at}/members/{ann}/$ref"), Value::Null, 204, "")
+        .await;
+    tenant
+        .check(&format!("DELETE {at}/members/{ann}/$ref"), Value::Null, 404, "")
+        .await;
+    tenant
+        .check(&format!("DELETE {at}/members/{bob}/$ref"), Value::Null, 204, "")
+        .await;
+    assert_eq!(tenant.get(&at).await.status, 200, "activated for good");
+    let filtered = tenant
+        .get("/directoryRoles?$filter=displayName eq 'Security Reader'&$select=id")
+        .await;
+    assert_eq!(filtered.values().len(), 1);
+}
+
+#[tokio::test]
+async fn a_domain_says_who_uses_it() {
+    let tenant = Tenant::empty().await;
+    tenant
+        .hire(
+            "ann",
+            json!({ "userPrincipalName": "ann@contosohealth.onmicrosoft.com" }),
+        )
+        .await;
+    let domain = tenant.get("/domains/contosohealth.onmicrosoft.com").await.body;
+    assert_eq!(
+        (&domain["isInitial"], &domain["isVerified"]),
+        (&json!(true), &json!(true))
+    );
+    let users = tenant
+        .get("/domains/contosohealth.onmicrosoft.com/domainNameReferences")
+        .await;
+    assert_eq!(users.column("displayName"), ["ann"]);
+    assert_eq!(users.header("x-ms-resource-unit"), "4");
+    let verified = tenant.get("/domains?$filter=isVerified eq true&$select=id").await;
+    assert_eq!(verified.values().len(), 2);
+    tenant
+        .check("GET /domains/elsewhere.example", Value::Null, 404, "")
+        .await;
+    tenant
+        .check(
+            "GET /domains/elsewhere.example/domainNameReferences",
+            Value::Null,
+            404,
+            "",
+        )
+        .await;
 }

@@ -293,3 +293,111 @@ async fn errors_carry_their_ids() {
         .body("{");
     assert_eq!(crate::read(broken).await.code(), "BadRequest");
 }
+
+#[tokio::test]
+async fn complex_properties_are_whole_and_checked() {
+    let tenant = Tenant::empty().await;
+    let more = json!({ "onPremisesExtensionAttributes": { "extensionAttribute3": "blue" } });
+    let id = tenant.hire("ann", more).await;
+    let read = async || {
+        let path =
+            format!("/users/{id}?$select=onPremisesExtensionAttributes,employeeOrgData,signInActivity");
+        tenant.get(&path).await.body
+    };
+    let found = read().await;
+    let extensions = found["onPremisesExtensionAttributes"].as_object().unwrap();
+    assert_eq!(
+        (extensions.len(), &extensions["extensionAttribute3"]),
+        (15, &json!("blue"))
+    );
+    assert!(found.get("signInActivity").is_none(), "never signed in");
+    let change = async |body: Value, status: u16, says: &str| {
+        tenant
+            .check(&format!("PATCH /users/{id}"), body, status, says)
+            .await;
+    };
+    change(json!({ "onPremisesExtensionAttributes": { "extensionAttribute15": "x", "extensionAttribute3": null } }), 204, "").await;
+    let found = read().await;
+    let extensions = &found["onPremisesExtensionAttributes"];
+    assert_eq!(
+        (
+            &extensions["extensionAttribute15"],
+            &extensions["extensionAttribute3"]
+        ),
+        (&json!("x"), &Value::Null)
+    );
+    change(
+        json!({ "onPremisesExtensionAttributes": { "extensionAttribute16": "x" } }),
+        400,
+        "RequestBodyRead",
+    )
+    .await;
+    change(
+        json!({ "employeeOrgData": { "team": "x" } }),
+        400,
+        "microsoft.graph.employeeOrgData",
+    )
+    .await;
+    change(json!({ "employeeOrgData": { "division": 7 } }), 400, "Edm.String").await;
+    change(
+        json!({ "employeeLeaveDateTime": "2027-01-31T23:59:59Z", "employeeType": "Contractor" }),
+        204,
+        "",
+    )
+    .await;
+    let all = tenant
+        .get("/users?$filter=onPremisesExtensionAttributes/extensionAttribute15 eq 'x'&$select=employeeLeaveDateTime")
+        .await;
+    assert_eq!(all.column("employeeLeaveDateTime"), ["2027-01-31T23:59:59Z"]);
+    // What is kept outside the directory goes alone.
+    change(json!({ "aboutMe": "Hello", "skills": ["sailing"] }), 204, "").await;
+    change(json!({ "aboutMe": "Hello", "city": "Perth" }), 400, "together").await;
+    assert_eq!(
+        tenant.get(&format!("/users/{id}?$select=skills")).await.body["skills"],
+        json!(["sailing"])
+    );
+    tenant
+        .check("GET /users?$select=id,skills", Value::Null, 501, "NotImplemented")
+        .await;
+    tenant
+        .check(
+            "POST /users",
+            draft("bob", json!({ "aboutMe": "Hi" })),
+            400,
+            "aboutMe",
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn sign_ins_are_told_when_asked_for() {
+    let tenant = Tenant::start().await;
+    let id = tenant.user_id("W-1009").await;
+    assert!(
+        tenant
+            .get(&format!("/users/{id}"))
+            .await
+            .body
+            .get("signInActivity")
+            .is_none()
+    );
+    let found = tenant
+        .get(&format!("/users/{id}?$select=signInActivity"))
+        .await
+        .body;
+    let last = found["signInActivity"]["lastSignInDateTime"].as_str().unwrap();
+    let by_name = "GET /users/noah.fischer@contoso.example?$select=signInActivity";
+    tenant
+        .check(by_name, Value::Null, 400, "Get By Key only supports UserId")
+        .await;
+    let since =
+        format!("/users?$filter=signInActivity/lastSignInDateTime ge {last}&$select=id,signInActivity");
+    let active = tenant.get(&since).await;
+    assert!(
+        active.column("id").contains(&id.as_str()) && active.values().len() < 10,
+        "{}",
+        active.text
+    );
+    let mixed = format!("GET /users?$filter=signInActivity/lastSignInDateTime ge {last} and city eq 'x'");
+    tenant.check(&mixed, Value::Null, 400, "cannot be combined").await;
+}

@@ -29,6 +29,9 @@ fn the_example_s_settings_limits_and_protected() {
         time_zone: "UTC".into(),
         create_before: 14,
         reset_password: true,
+        automatic_reply: Some(
+            "This mailbox is no longer read. Please write to hr@contoso.example instead.".to_owned(),
+        ),
         delete_after: Some(30),
         joiner_notify: vec![Recipient::Manager],
         mover_notify: vec![Recipient::Manager],

@@ -66,3 +66,33 @@ fn documents_are_shared_between_threads() {
     fn assert<T: Send + Sync + 'static>() {}
     assert::<Document>();
 }
+
+#[test]
+fn a_mailbox_answers_in_the_words_of_the_policy() {
+    for (written, answers) in [
+        (
+            "mailbox = 'auto-reply'",
+            "This mailbox is no longer in use, and your message will not be read.",
+        ),
+        (
+            "mailbox = { contact = 'desk@contoso.example' }",
+            "This mailbox is no longer in use, and your message will not be read. \
+             Please write to desk@contoso.example instead.",
+        ),
+        ("mailbox = { auto_reply = ' Closed. ' }", "Closed."),
+        (
+            "[leaver.mailbox]\nauto_reply = 'Closed.'\ncontact = 'a@b'",
+            "Closed. Please write to a@b instead.",
+        ),
+    ] {
+        let document = Document::parse(&with(&format!("[leaver]\n{written}"))).unwrap();
+        assert_eq!(document.settings().automatic_reply.as_deref(), Some(answers));
+    }
+    let none = Document::parse(&with("[leaver]\npassword = 'reset'")).unwrap();
+    assert_eq!(none.settings().automatic_reply, None);
+    let words = "x".repeat(2001);
+    check(
+        &with(&format!("[leaver]\nmailbox = {{ auto_reply = '{words}' }}")),
+        "line 5, column 26: auto_reply in mailbox of [leaver]: expected at most 2000 characters",
+    );
+}

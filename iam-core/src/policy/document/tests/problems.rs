@@ -106,8 +106,24 @@ fn every_section_refuses_what_it_does_not_know() {
             "line 5, column 11: notify in [joiner]: expected \"person\"",
         ),
         (
-            "[leaver]\nmailbox = 'auto-reply'",
-            "line 5, column 1: \"mailbox\" in [leaver] is not supported by this version",
+            "[leaver]\nmailbox = 'shared'",
+            "line 5, column 11: mailbox in [leaver]: expected \"auto-reply\", or a table such as",
+        ),
+        (
+            "[leaver]\nmailbox = {}",
+            "line 5, column 11: mailbox of [leaver] says nothing: name auto_reply, contact or both",
+        ),
+        (
+            "[leaver]\nmailbox = { reply = 'x' }",
+            "line 5, column 13: unknown key \"reply\" in mailbox of [leaver]",
+        ),
+        (
+            "[leaver]\nmailbox = { auto_reply = ' ' }",
+            "line 5, column 26: auto_reply in mailbox of [leaver]: expected a text that is not empty",
+        ),
+        (
+            "[leaver]\nmailbox = { contact = 'the desk' }",
+            "line 5, column 23: contact in mailbox of [leaver]: expected a mail address",
         ),
         (
             "[leaver]\nonedrive = 'manager'",
