@@ -428,6 +428,40 @@ async fn an_envelope_that_is_throttled_is_sent_again_post_and_all() {
 }
 
 #[tokio::test]
+async fn refusals_of_the_envelope_do_not_use_up_the_attempts_of_its_requests() {
+    let graph = graph(|_, _| (200, json!({}))).await;
+    graph.answer_batches(4, |_| ResponseTemplate::new(429)).await;
+    graph
+        .answer_batches(4, |items| {
+            each(
+                &items,
+                |_| json!({"status": 429, "headers": {"Retry-After": "2"}}),
+            )
+        })
+        .await;
+    let mut batch = graph.client.batch();
+    batch.add(graph.get("/a"));
+    batch.add(graph.get("/b"));
+    assert_eq!(statuses(&send(batch).await), [200; 2]);
+    assert_eq!(graph.posts().await, 4 + 4 + 1);
+    // And they are not multiplied: what the envelope could not get through ends there.
+    graph
+        .answer_batches(u64::MAX, |_| ResponseTemplate::new(429))
+        .await;
+    let mut batch = graph.client.batch();
+    batch.add(graph.get("/a"));
+    batch.add(graph.get("/b"));
+    let answers = send(batch).await;
+    assert_eq!(graph.posts().await, 9 + 5);
+    for error in answers.into_iter().map(Result::unwrap_err) {
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::Throttled, Retry::Exhausted)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_inside_a_batch_is_replaced() {
     let graph = graph(|_, _| (201, json!({}))).await;
     graph
