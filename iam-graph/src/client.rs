@@ -256,16 +256,16 @@ impl GraphClientBuilder {
                 None => pipeline,
             }
         };
-        let bare = || {
-            start(self.transport.clone())
-                .retry(RetryPolicy::none())
-                .bearer(bearer.clone())
+        let bare = |retry| {
+            let pipeline = start(self.transport.clone());
+            pipeline.retry(retry).bearer(bearer.clone())
         };
-        let alone = Line {
+        let below = Line {
             root: root.clone(),
-            pipeline: bare().build(),
+            pipeline: bare(RetryPolicy::none()).build(),
+            envelopes: bare(self.retry).build(),
         };
-        let queue = Queue::new(alone, self.clock.clone());
+        let queue = Queue::new(below, self.clock.clone());
         GraphClient {
             pipeline: paced(start(self.transport.clone()))
                 .bearer(bearer.clone())
@@ -274,7 +274,8 @@ impl GraphClientBuilder {
             queue,
             line: Line {
                 root: root.clone(),
-                pipeline: watched(bare()).build(),
+                pipeline: watched(bare(RetryPolicy::none())).build(),
+                envelopes: watched(bare(self.retry)).build(),
             },
             root,
             budget,

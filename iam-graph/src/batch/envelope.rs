@@ -18,6 +18,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::client::Root;
+use crate::error;
 
 /// Bodies of refused envelopes beyond this are not repeated for each request.
 const LONGEST_REFUSAL: usize = 64 * 1024;
@@ -172,7 +173,11 @@ pub(super) fn open(requests: &[&Request], outcome: Result<Response>) -> Option<V
             if answer.body.len() > LONGEST_REFUSAL {
                 answer.body.clear();
             }
-            Some(each(&|_| Ok(answer.clone())))
+            Some(each(&|request| match answer.attempts {
+                0 | 1 => Ok(answer.clone()),
+                // The whole envelope has been repeated, and that did not help.
+                _ => error::judged(Ok(answer.clone()), request.operation, request.idempotent),
+            }))
         }
         Err(error) => Some(each(&|request| Err(share(&error, request)))),
     }
@@ -286,6 +291,7 @@ mod tests {
     use super::*;
     use crate::client::tests::root;
     use ErrorKind::{Denied, OutcomeUnknown, Protocol, Unavailable};
+    use iam_core::error::Retry;
     use serde_json::json;
 
     fn get(path: &str) -> Request {
@@ -429,6 +435,14 @@ mod tests {
                 assert!(answer.body.is_empty());
             }
         }
+        // After repetitions of the whole, nobody tries again by himself.
+        let mut repeated = Response::new(429, Vec::new(), "");
+        repeated.attempts = 5;
+        let given_up = open(&[&write], Ok(repeated)).unwrap().remove(0).unwrap_err();
+        assert_eq!(
+            (given_up.status(), given_up.retry()),
+            (Some(429), Retry::Exhausted)
+        );
         for status in [400, 404, 405, 413] {
             assert!(
                 opened(&[&write], status, "").is_none(),

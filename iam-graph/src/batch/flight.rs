@@ -7,11 +7,15 @@ use iam_core::http::{Pipeline, Request, Response};
 use super::envelope;
 use crate::client::Root;
 
-/// The way down: a pipeline that neither retries nor paces, for both is done for each request above it.
+/// The way down.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) root: Root,
+    /// For a request by itself: neither retries nor paces, for both is done for each request above it.
     pub(crate) pipeline: Pipeline,
+    /// For envelopes: repeats those that were refused as a whole. That says nothing of the requests inside, and must
+    /// not use up their attempts; when it does not help, they are not tried again either.
+    pub(crate) envelopes: Pipeline,
 }
 
 impl Line {
@@ -28,7 +32,7 @@ impl Line {
         }
         let references = || requests.iter().map(|(request, after)| (request, *after));
         let answer = match envelope::close(&self.root, references()) {
-            Ok(envelope) => self.pipeline.send(envelope).await,
+            Ok(envelope) => self.envelopes.send(envelope).await,
             Err(_) => return self.one_by_one(requests).await,
         };
         let asked: Vec<&Request> = references().map(|(request, _)| request).collect();

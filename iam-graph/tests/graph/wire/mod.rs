@@ -8,6 +8,7 @@ mod delta;
 mod faults;
 mod joining;
 mod listing;
+mod lost_posts;
 mod mail;
 mod observing;
 mod writing;
