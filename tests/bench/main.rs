@@ -1,4 +1,5 @@
-//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `graph`, `joiners`, `scim`) as argument of the
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `graph`, `joiners`, `sandbox`,
+//! `scim`) as argument of the
 //! program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
 //! floor measured in the same run.
@@ -19,12 +20,16 @@ mod joiners;
     reason = "shared with the tests of iam-scim"
 )]
 mod process;
+mod sandbox;
 mod scim;
 mod table;
 mod tenant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let only = std::env::args().nth(1);
+    if only.as_deref() == Some(sandbox::SERVE) {
+        return sandbox::serve();
+    }
     if only.as_deref() == Some(scim::SERVE) {
         return scim::serve();
     }
@@ -43,6 +48,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("graph") {
         graph::measure(&mut figures)?;
+    }
+    if wanted("sandbox") {
+        sandbox::measure(&mut figures)?;
     }
     if wanted("scim") {
         scim::measure(&mut figures)?;
