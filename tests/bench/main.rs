@@ -1,4 +1,4 @@
-//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `graph`, `joiners`, `scim`,
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `graph`, `joiners`, `sandbox`, `scim`,
 //! `throttling`) as argument of the
 //! program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
@@ -20,6 +20,7 @@ mod joiners;
     reason = "shared with the tests of iam-scim"
 )]
 mod process;
+mod sandbox;
 mod scim;
 mod scim_wire;
 mod table;
@@ -31,6 +32,9 @@ mod xml_intake;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let only = std::env::args().nth(1);
+    if only.as_deref() == Some(sandbox::SERVE) {
+        return sandbox::serve();
+    }
     if only.as_deref() == Some(scim::SERVE) {
         return scim::serve();
     }
@@ -55,6 +59,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("graph") {
         graph::measure(&mut figures)?;
+    }
+    if wanted("sandbox") {
+        sandbox::measure(&mut figures)?;
     }
     if wanted("scim") {
         scim::measure(&mut figures)?;

@@ -63,6 +63,11 @@ impl Tenant {
         })
     }
 
+    /// The process's id.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn get(&self, name: &str) -> &str {
         self.env.get(name).map_or("", String::as_str)
     }

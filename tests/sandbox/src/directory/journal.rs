@@ -1,11 +1,18 @@
 //! What has changed since the seed, in order: what delta queries read. And what one request did, with what was
 //! there before: what the audit log and subscribers are told.
 
-use jiff::Timestamp;
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Directory, Object};
 use crate::schema::Kind;
+
+/// How long changes are kept: as long as the tokens of delta queries live.
+const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How many changes are kept at most. Who stands before them starts again, as after seven days.
+const MOST: usize = 100_000;
 
 /// One change. What an object looks like is read when it is asked for, not kept here.
 #[derive(Debug, Clone)]
@@ -80,27 +87,45 @@ pub(crate) struct Edit {
     pub(crate) new: Value,
 }
 
-/// The changes in the order in which they were made.
+/// The changes in the order in which they were made. Positions count from the first change ever.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     tracking: bool,
-    entries: Vec<(Timestamp, Change)>,
+    entries: VecDeque<(Timestamp, Change)>,
+    /// How many were dropped before the first that is kept.
+    dropped: usize,
     pending: Vec<Change>,
     deeds: Vec<Deed>,
 }
 
 impl Journal {
-    /// How many changes there are that a reader whose view ends at that instant sees.
+    /// How many changes there were that a reader whose view ends at that instant sees.
     pub(crate) fn seen_until(&self, until: Option<Timestamp>) -> usize {
-        until.map_or(self.entries.len(), |until| {
+        let kept = until.map_or(self.entries.len(), |until| {
             self.entries.partition_point(|(at, _)| *at <= until)
-        })
+        });
+        self.dropped + kept
     }
 
-    /// The changes between two positions; `None` where there never were that many.
+    /// The changes between two positions; `None` where there never were that many, or they are dropped.
     pub(crate) fn between(&self, from: usize, until: usize) -> Option<impl Iterator<Item = &Change>> {
-        let part = self.entries.get(from..until)?;
-        Some(part.iter().map(|(_, change)| change))
+        let (from, until) = (from.checked_sub(self.dropped)?, until.checked_sub(self.dropped)?);
+        let there = from <= until && until <= self.entries.len();
+        there.then(|| self.entries.range(from..until).map(|(_, change)| change))
+    }
+
+    /// Drops what is too old or too much.
+    fn trim(&mut self) {
+        let Some((newest, _)) = self.entries.back() else {
+            return;
+        };
+        let newest = *newest;
+        while let Some((oldest, _)) = self.entries.front()
+            && (self.entries.len() > MOST || newest.duration_since(*oldest) > LIFE)
+        {
+            self.entries.pop_front();
+            self.dropped += 1;
+        }
     }
 
     /// An object came, went or came back.
@@ -254,7 +279,7 @@ impl Directory {
         let at = self
             .journal
             .entries
-            .last()
+            .back()
             .map_or(now, |(last, _)| (*last).max(now));
         let objects = std::mem::take(&mut self.journal.pending);
         let members = members
@@ -265,6 +290,57 @@ impl Directory {
             .map(|(manager, user)| Change::Manager { manager, user });
         let all = objects.into_iter().chain(members).chain(managers);
         self.journal.entries.extend(all.map(|change| (at, change)));
+        self.journal.trim();
         deeds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use serde_json::Map;
+
+    use super::{Directory, MOST, Timestamp};
+    use crate::directory::Tenant;
+    use crate::ids::Ids;
+    use crate::schema::Kind;
+
+    #[test]
+    fn old_and_too_many_changes_are_dropped_and_positions_stay() {
+        let tenant = Tenant {
+            id: String::new(),
+            name: "",
+            domains: Vec::new(),
+        };
+        let mut directory = Directory::new(Ids::new(1), tenant);
+        directory.track();
+        let id = directory.insert(Kind::User, Map::new(), Timestamp::UNIX_EPOCH);
+        let change = |directory: &mut Directory, count: usize, now: Timestamp| {
+            for number in 0..count {
+                directory.change(&id, |user| user.set("city", format!("{now}{number}").into()));
+            }
+            directory.settle(now);
+        };
+        let held = |directory: &Directory, from: usize, until: usize| {
+            directory.journal.between(from, until).map(Iterator::count)
+        };
+        let start = Timestamp::UNIX_EPOCH;
+        change(&mut directory, 4, start);
+        assert_eq!(
+            (directory.journal.seen_until(None), held(&directory, 0, 5)),
+            (5, Some(5))
+        );
+        assert_eq!((held(&directory, 0, 6), held(&directory, 4, 3)), (None, None));
+        let later = start + SignedDuration::from_hours(8 * 24);
+        change(&mut directory, 2, later);
+        assert_eq!(directory.journal.seen_until(None), 7);
+        assert_eq!((held(&directory, 4, 7), held(&directory, 5, 7)), (None, Some(2)));
+        assert_eq!(directory.journal.seen_until(Some(start)), 5);
+        change(&mut directory, MOST, later);
+        assert_eq!(directory.journal.seen_until(None), MOST + 7);
+        assert_eq!(
+            (held(&directory, 6, 7), held(&directory, 7, MOST + 7)),
+            (None, Some(MOST))
+        );
     }
 }
