@@ -34,7 +34,7 @@ const OPEN: [&str; 4] = ["error", "secret", "clock", "cloud"];
 const CLOSED: (&str, [&str; 2]) = ("orchestrator", ["notify", "Notifier"]);
 
 /// Which of our crates depends on which; behind `+`, in its tests only. A peer that the benchmarks measure is no
-/// crate of the design, stands outside the workspace, and may use none of ours.
+/// crate of the design, stands outside the workspace, and may use none of ours; so stands what the fuzzer runs.
 const CRATES: &str = "
 iam-core
 iam-graph    -> iam-core + iam-sandbox
@@ -45,6 +45,7 @@ iam-py       -> iam-core iam-graph iam-arm iam-scim iam-sandbox
 iam-examples -> iam-core iam-graph iam-arm iam-scim iam-sandbox
 iam-tests    -> iam-core iam-graph iam-arm iam-scim iam-sandbox iam-py
 peer-graph-rs
+fuzz-scim    -> iam-scim
 ";
 
 pub(super) const PURE: [&str; 6] = ["person", "event", "entitlement", "intake", "policy", "plan"];
