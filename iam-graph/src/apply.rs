@@ -105,12 +105,12 @@ impl GraphTarget {
     /// The change is made whatever was read before it: a replica that lags must not leave sign-in open. The
     /// read only tells whether it was so.
     async fn enable(&self, account: &str, enabled: bool) -> Result<Applied> {
-        let before = self
-            .client
-            .user(account)
-            .await
-            .ok()
-            .and_then(|user| user.account_enabled);
+        // A block waits for no read: that the account was blocked already is not worth a minute of its retries.
+        let before = match enabled {
+            true => self.client.user(account).await.ok(),
+            false => None,
+        };
+        let before = before.and_then(|user| user.account_enabled);
         self.client.enable_user(account, enabled).await?;
         Ok(if before == Some(enabled) { ALREADY } else { DONE })
     }

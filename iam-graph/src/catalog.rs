@@ -104,13 +104,16 @@ impl Offer {
             let known = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
             ids.into_iter().filter(|id| !known.contains_key(*id)).collect()
         };
+        // Only names are read: without them (no permission) the assignments say which application it is.
         let read = async |id: &str| match client.service_principal(id).await {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Ok(found) => Ok(Some(Some(found))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(None)),
+            Err(error) if error.kind() == ErrorKind::Denied => Ok(None),
             Err(error) => Err(error),
         };
         let found = parallel(unknown.iter().map(|id| read(id)).collect()).await?;
-        let met = unknown.into_iter().map(str::to_owned).zip(found);
+        let met = unknown.into_iter().zip(found);
+        let met = met.filter_map(|(id, found)| Some((id.to_owned(), found?)));
         self.apps
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

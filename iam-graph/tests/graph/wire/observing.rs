@@ -111,6 +111,30 @@ async fn observing_tells_how_everything_is_held() {
 }
 
 #[tokio::test]
+async fn an_application_that_may_not_be_read_has_the_name_that_its_assignment_gives_it() {
+    let graph = graph(|line, _| match line {
+        "GET /users/u1" => (200, json!({"id": "u1"})),
+        "GET /users/u1/appRoleAssignments" => page(json!([
+            {"id": "p", "resourceId": "app", "resourceDisplayName": "Lab", "appRoleId": "r", "principalType": "User"},
+        ])),
+        "GET /servicePrincipals/app" => failure(403, "Authorization_RequestDenied", "Insufficient privileges."),
+        _ => page(json!([])),
+    })
+    .await;
+    let who = [PersonRef {
+        person: PersonKey::new("W-1"),
+        account: "u1".into(),
+    }];
+    let actual = graph.target.observe(&who).await.unwrap();
+    let names: Vec<&str> = actual[0]
+        .held
+        .iter()
+        .map(|held| held.entitlement.name.as_str())
+        .collect();
+    assert_eq!(names, ["Lab / r"]);
+}
+
+#[tokio::test]
 async fn a_tenant_without_eligible_roles_is_observed_and_a_refusal_is_not_overlooked() {
     let tenant = |code: &'static str, status: u16| {
         graph(move |line, _| match line {

@@ -84,16 +84,28 @@ async fn what_is_so_already_says_so() {
     )
     .await;
     check(Action::DeleteAccount, |_, _| not_found(), &["DELETE /users/u1"]).await;
-    // Changed all the same: a replica that lags must not leave sign-in open.
     check(
-        Action::BlockSignIn,
+        Action::AllowSignIn,
         |line, _| match line {
-            "GET /users/u1" => (200, json!({"id": "u1", "accountEnabled": false})),
+            "GET /users/u1" => (200, json!({"id": "u1", "accountEnabled": true})),
             _ => (204, Value::Null),
         },
         &["GET /users/u1", "PATCH /users/u1"],
     )
     .await;
+}
+
+/// Nor does a replica that lags, or that answers no reads, leave sign-in open.
+#[tokio::test]
+async fn a_block_waits_for_no_read() {
+    let graph = graph(|line, _| match line {
+        "PATCH /users/u1" => (204, Value::Null),
+        _ => failure(503, "serviceNotAvailable", ""),
+    })
+    .await;
+    let applied = graph.apply(Some("u1"), Action::BlockSignIn).await.unwrap();
+    assert_eq!(applied, Applied::Done { account: None });
+    assert_eq!(graph.sent().await, ["PATCH /users/u1"]);
 }
 
 #[tokio::test]
