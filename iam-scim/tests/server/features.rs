@@ -12,17 +12,17 @@ fn functions(folder: &Path, names: &mut BTreeSet<String>) {
             functions(&path, names);
         } else if path.extension().is_some_and(|it| it == "rs") {
             let text = fs::read_to_string(&path).unwrap();
-            let (mut test, mut listed) = (false, false);
+            let (mut follows, mut listed) = (false, false);
             for line in text.lines().map(str::trim) {
                 listed = (listed || line == "at_both_peers!(") && line != ");";
                 if listed {
                     names.extend(line.strip_suffix(',').map(str::to_owned));
                 } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-                    test = true;
-                } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| test) {
+                    follows = true;
+                } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| follows) {
                     let name = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
                     names.extend(name.map(str::to_owned));
-                    test = false;
+                    follows = false;
                 }
             }
         }
