@@ -10,7 +10,7 @@ use super::engine::{Answer, Engine, names_version, refused};
 use super::exchange::{Method, Request, Response};
 use super::patch;
 use super::problem::Problem;
-use super::projection::{Location, with_groups};
+use super::projection::{Location, unlink, with_groups};
 use super::record::{Index, Key, Record};
 use super::schema::Kind;
 use super::store::StoreError;
@@ -25,11 +25,12 @@ impl Engine {
         let _turn = self.turns.turn(id).await;
         for _ in 0..ATTEMPTS {
             let record = self.matching(request, kind, id).await?;
-            let attributes = if request.method == Method::Put {
+            let mut attributes = if request.method == Method::Put {
                 body::resource(kind, &body)?
             } else {
                 self.patched(&record, &body).await?
             };
+            unlink(kind, &mut attributes, &request.base);
             let record = if record.holds(&attributes) {
                 record
             } else {

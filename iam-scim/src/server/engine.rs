@@ -12,8 +12,8 @@ use super::body;
 use super::discovery;
 use super::exchange::{Method, Request, Response};
 use super::problem::Problem;
-use super::projection::{Location, Shape, Shown};
-use super::query::Query;
+use super::projection::{Location, Shape, Shown, unlink};
+use super::query::{self, Query};
 use super::record::Record;
 use super::schema::Kind;
 use super::store::{Membership, Store, StoreError};
@@ -192,7 +192,8 @@ impl Engine {
     }
 
     async fn create(&self, request: &Request, kind: Kind) -> Answer {
-        let attributes = body::resource(kind, &request.json()?)?;
+        let mut attributes = body::resource(kind, &request.json()?)?;
+        unlink(kind, &mut attributes, &request.base);
         let record = Record::new(kind, Uuid::new_v4().to_string(), attributes, self.clock.now());
         let record = Arc::new(record);
         self.store.put(record.clone(), None).await.map_err(refused)?;
@@ -212,8 +213,9 @@ impl Engine {
     }
 
     pub(crate) async fn answer(&self, request: &Request, status: u16, record: &Record) -> Answer {
-        let query = Query::from_parameters(request)?;
-        let shape = Shape::new(record.kind, &query.attributes, &query.excluded);
+        // A change has taken effect here, so nothing in the query may refuse it any more.
+        let (attributes, excluded) = query::shown(request);
+        let shape = Shape::new(record.kind, &attributes, &excluded);
         let groups = if shape.shows("groups") {
             self.groups(std::slice::from_ref(&record.id), record.kind).await?
         } else {

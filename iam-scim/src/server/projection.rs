@@ -188,6 +188,23 @@ impl<'a> Location<'a> {
     }
 }
 
+/// Takes the URLs out of a group's members that every answer works out anew: a client that puts back what it read
+/// changes nothing, and no URL outlives a change of the base. Other URLs are the client's and stay.
+pub(crate) fn unlink(kind: Kind, attributes: &mut Map<String, Value>, base: &str) {
+    let members = match kind {
+        Kind::Group => attributes.get_mut("members").and_then(Value::as_array_mut),
+        Kind::User => None,
+    };
+    for member in members.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if let Some(given) = member.shift_remove("$ref") {
+            let own = Location::of(member, base, kind).map(|location| location.to_string());
+            if own.as_deref() != given.as_str() {
+                member.insert("$ref".into(), given);
+            }
+        }
+    }
+}
+
 impl fmt::Display for Location<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.base, self.kind.endpoint(), self.id)

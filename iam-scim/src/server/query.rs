@@ -41,18 +41,11 @@ impl Query {
                 Err(_) => Err(Problem::value(format!("expected {name} to be a whole number"))),
             },
         };
-        let names = |name: &str| {
-            text(name)
-                .into_iter()
-                .flat_map(|all| all.split(','))
-                .map(str::to_owned)
-                .collect()
-        };
         Self::new(
             text("filter"),
             (text("sortBy"), text("sortOrder")),
             (number("startIndex")?, number("count")?),
-            (names("attributes"), names("excludedAttributes")),
+            shown(request),
         )
     }
 
@@ -117,6 +110,19 @@ impl Query {
             excluded,
         })
     }
+}
+
+/// The parameters `attributes` and `excludedAttributes`. They can be read whatever the others are.
+pub(crate) fn shown(request: &Request) -> (Vec<String>, Vec<String>) {
+    let names = |name: &str| {
+        let found = request
+            .query
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let all = found.into_iter().flat_map(|(_, all)| all.split(','));
+        all.map(str::to_owned).collect()
+    };
+    (names("attributes"), names("excludedAttributes"))
 }
 
 /// Where to sort by, of one resource type.

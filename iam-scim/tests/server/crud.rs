@@ -210,3 +210,28 @@ async fn names_are_unique() {
             .refuses(409, "uniqueness");
     }
 }
+
+/// Okta reads, changes and puts the whole: the URLs that were worked out for the answer are not kept as the client's.
+#[tokio::test]
+async fn a_group_that_is_put_back_as_it_was_read_is_unchanged() {
+    for provider in Provider::both().await {
+        let (ann, bea) = (provider.user("Ann").await, provider.user("Bea").await);
+        let inner = provider.group("Inner", &[]).await;
+        let members =
+            json!([{"value": ann}, {"value": inner, "type": "Group"}, {"value": bea, "$ref": "urn:own"}]);
+        let group = json!({"schemas": [GROUP], "displayName": "Staff", "members": members});
+        let path = format!(
+            "/Groups/{}",
+            provider.write("POST", "/Groups", group).await.is(201).id()
+        );
+        let read = provider.get(&path).await.is(200);
+        let put = provider.write("PUT", &path, read.body.clone()).await.is(200);
+        assert_eq!(put.body, read.body, "nothing changed");
+        assert_eq!(put.body["members"][2]["$ref"], "urn:own");
+        let own = format!("{}/Users/{ann}", provider.base);
+        let again = json!([{"op": "replace", "path": "members", "value": [
+            {"value": ann, "$ref": own}, {"value": inner, "type": "Group"}, {"value": bea, "$ref": "urn:own"}]}]);
+        provider.write("PATCH", &path, patch(again)).await.is(204);
+        assert_eq!(provider.get(&path).await.body, read.body, "nothing changed");
+    }
+}

@@ -5,6 +5,7 @@
 mod auth;
 mod crud;
 mod entra;
+mod features;
 mod list;
 mod refusal;
 mod store;

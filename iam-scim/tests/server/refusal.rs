@@ -187,3 +187,24 @@ async fn patches() {
         answer.body
     );
 }
+
+/// What concerns lists only is no reason to refuse a change that has taken effect already.
+#[tokio::test]
+async fn parameters_of_lists_do_not_matter_to_one_resource() {
+    for provider in Provider::both().await {
+        let user = json!({"schemas": [USER], "userName": "a"});
+        let made = provider
+            .write("POST", "/Users?count=many&filter=((&attributes=userName", user)
+            .await
+            .is(201);
+        let id = made.id();
+        assert_eq!(made.body, json!({"schemas": [USER], "id": id, "userName": "a"}));
+        let title = patch(json!([{"op": "add", "path": "title", "value": "Chief"}]));
+        let path = format!("/Users/{id}?sortBy=nonsense[&excludedAttributes=userName,meta");
+        let changed = provider.write("PATCH", &path, title).await.is(200);
+        assert_eq!(
+            changed.body,
+            json!({"schemas": [USER], "id": id, "title": "Chief"})
+        );
+    }
+}
