@@ -106,9 +106,10 @@ impl GraphTarget {
     /// read only tells whether it was so.
     async fn enable(&self, account: &str, enabled: bool) -> Result<Applied> {
         // A block waits for no read: that the account was blocked already is not worth a minute of its retries.
-        let before = match enabled {
-            true => self.client.user(account).await.ok(),
-            false => None,
+        let before = if enabled {
+            self.client.user(account).await.ok()
+        } else {
+            None
         };
         let before = before.and_then(|user| user.account_enabled);
         self.client.enable_user(account, enabled).await?;
