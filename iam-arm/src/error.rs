@@ -9,7 +9,7 @@
 //! what the service quotes is cut out; ids, scopes and operations of Azure stay.
 
 use iam_core::error::Retry;
-use iam_core::http::{Response, retry};
+use iam_core::http::{Response, redact, retry};
 use iam_core::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,8 +18,6 @@ use crate::throttle::empty_bucket;
 
 /// The longest answer that is read as an error document.
 const LONGEST_BODY: usize = 64 * 1024;
-/// The longest piece of the service's own text in a message, in characters.
-const LONGEST_TEXT: usize = 300;
 /// How deep, and how many, nested errors are looked at.
 const DEEPEST: usize = 8;
 const MOST: usize = 32;
@@ -38,14 +36,14 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
         .with_status(answer.status)
         .with_retry(advice(kind, code, answer));
     let outer = parts.first().map(|(code, _)| *code);
-    if let Some(code) = code.or(outer).and_then(word) {
+    if let Some(code) = code.or(outer).and_then(redact::word) {
         error = error.with_code(code);
     }
     let ids = ["x-ms-request-id", "x-ms-correlation-request-id"];
-    if let Some(id) = ids.iter().find_map(|name| word(answer.header(name)?)) {
+    if let Some(id) = ids.iter().find_map(|name| redact::word(answer.header(name)?)) {
         error = error.with_request_id(id);
     }
-    if let Some(id) = answer.header("client-request-id").and_then(word) {
+    if let Some(id) = answer.header("client-request-id").and_then(redact::word) {
         error = error.with_client_request_id(id);
     }
     error
@@ -203,7 +201,7 @@ fn of_status(
 }
 
 fn throttled(answer: &Response) -> String {
-    match empty_bucket(answer).and_then(word) {
+    match empty_bucket(answer).and_then(redact::word) {
         Some(bucket) => format!("Azure asks to slow down: nothing is left of {bucket}"),
         None => "Azure asks to slow down".to_owned(),
     }
@@ -236,52 +234,7 @@ fn denied(operation: &str, text: &str) -> String {
 
 /// A clause of ours, and what of the service's text may be repeated.
 fn explained(clause: &str, text: &str) -> String {
-    let text = harmless(text);
-    if text.is_empty() {
-        clause.to_owned()
-    } else {
-        format!("{clause} ({text})")
-    }
-}
-
-/// The service's text without values: what stands in quotes is kept only when it is an id, a scope or an
-/// operation; words with an `@` and everything behind the first line go.
-fn harmless(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let line: String = line
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_TEXT)
-        .collect();
-    let line = between_letters(&line);
-    let mut kept = String::new();
-    for (index, piece) in line.split(['\'', '"']).enumerate() {
-        if index % 2 == 0 {
-            let words = piece
-                .split(' ')
-                .map(|word| if word.contains('@') { "…" } else { word });
-            kept.push_str(&words.collect::<Vec<_>>().join(" "));
-        } else {
-            kept.extend(["'", if is_azures(piece) { piece } else { "…" }, "'"]);
-        }
-    }
-    kept.trim().trim_end_matches('.').to_owned()
-}
-
-/// An apostrophe between two letters (`user's`, `O'Neil`) is not a quote.
-fn between_letters(line: &str) -> String {
-    let chars: Vec<char> = line.chars().collect();
-    let letter = |index: Option<usize>| {
-        index
-            .and_then(|i| chars.get(i))
-            .is_some_and(|c| c.is_alphabetic())
-    };
-    let apostrophe = |i: usize, c: char| c == '\'' && letter(i.checked_sub(1)) && letter(Some(i + 1));
-    chars
-        .iter()
-        .enumerate()
-        .map(|(i, &c)| if apostrophe(i, c) { '’' } else { c })
-        .collect()
+    redact::explained(clause, text, |_, quoted| is_azures(quoted))
 }
 
 /// A GUID, a path of Azure or an operation (`Microsoft.Authorization/roleAssignments/write`): no person's.
@@ -290,12 +243,6 @@ fn is_azures(piece: &str) -> bool {
         .iter()
         .any(|start| piece.starts_with(start));
     uuid::Uuid::try_parse(piece).is_ok() || (named && !piece.contains('@'))
-}
-
-/// A short identifier, or nothing: codes and request ids are repeated as they are.
-fn word(text: &str) -> Option<&str> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    (!text.is_empty() && text.len() <= 100 && text.bytes().all(fits)).then_some(text)
 }
 
 #[cfg(test)]

@@ -16,14 +16,14 @@ mod sentence;
 mod text;
 
 use iam_core::error::Retry;
-use iam_core::http::{Response, retry};
+use iam_core::http::{Response, redact, retry};
 use iam_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 
 use crate::mailbox::NO_MAILBOX;
 use permission::denied;
 use sentence::by_text;
-use text::{explained, word};
+use text::explained;
 
 pub use meaning::{Meaning, meaning};
 pub(crate) use text::is_guid;
@@ -77,7 +77,7 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
         .with_status(answer.status)
         .with_reason(meaning.as_str())
         .with_retry(advice(kind, answer));
-    if let Some(code) = body.code.as_deref().and_then(word) {
+    if let Some(code) = body.code.as_deref().and_then(redact::word) {
         error = error.with_code(code);
     }
     if let Some(property) = property {
@@ -87,14 +87,14 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
     if let Some(id) = answer
         .header("request-id")
         .or(inner.request_id.as_deref())
-        .and_then(word)
+        .and_then(redact::word)
     {
         error = error.with_request_id(id);
     }
     let sent = answer
         .header("client-request-id")
         .or(inner.client_request_id.as_deref());
-    if let Some(id) = sent.and_then(word) {
+    if let Some(id) = sent.and_then(redact::word) {
         error = error.with_client_request_id(id);
     }
     error

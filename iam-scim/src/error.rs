@@ -6,7 +6,7 @@
 //! which may quote anything: only names of standard attributes are taken from it.
 
 use iam_core::error::Retry;
-use iam_core::http::{Response, retry};
+use iam_core::http::{Response, redact, retry};
 use iam_core::{Error, ErrorKind};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -51,7 +51,7 @@ struct Document {
 /// The error that an answer other than 2xx stands for, during `operation` (`"create user"`).
 pub fn of(answer: &Response, operation: &'static str) -> Error {
     let body = document(answer);
-    let code = body.code.as_str().and_then(word).unwrap_or_default();
+    let code = body.code.as_str().and_then(redact::word).unwrap_or_default();
     let (kind, message) = meaning(answer.status, code, &body, operation);
     let mut error = Error::new(kind, message)
         .with_operation(operation)
@@ -65,11 +65,11 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
     }
     let id = ["x-request-id", "request-id", "x-correlation-id"]
         .iter()
-        .find_map(|name| answer.header(name).and_then(word));
+        .find_map(|name| answer.header(name).and_then(redact::word));
     if let Some(id) = id {
         error = error.with_request_id(id);
     }
-    if let Some(id) = answer.header("client-request-id").and_then(word) {
+    if let Some(id) = answer.header("client-request-id").and_then(redact::word) {
         error = error.with_client_request_id(id);
     }
     error
@@ -202,12 +202,6 @@ fn explained(clause: &str, detail: &str) -> String {
     } else {
         format!("{clause}: it names {}", named.join(", "))
     }
-}
-
-/// A short identifier, or nothing: codes and request ids are repeated as they are.
-fn word(text: &str) -> Option<&str> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    (!text.is_empty() && text.len() <= 100 && text.bytes().all(fits)).then_some(text)
 }
 
 #[cfg(test)]

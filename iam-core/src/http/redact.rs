@@ -128,6 +128,68 @@ fn parameter(pair: &str) -> String {
     }
 }
 
+/// The longest piece of a service's own text that is repeated, in characters.
+const LONGEST_TEXT: usize = 300;
+
+/// A clause of ours, and behind it, in brackets, what may be repeated of a service's text ([`harmless`]).
+pub fn explained(clause: &str, text: &str, keep: impl Fn(&str, &str) -> bool) -> String {
+    let text = harmless(text, keep);
+    if text.is_empty() {
+        clause.to_owned()
+    } else {
+        format!("{clause} ({text})")
+    }
+}
+
+/// A service's text without values: what stands in quotes becomes `…` unless `keep` takes it, which is told the word
+/// before the quotes (in lower case) and what they hold; words with an `@` and everything behind the first line go.
+pub fn harmless(text: &str, keep: impl Fn(&str, &str) -> bool) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let line: String = line
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_TEXT)
+        .collect();
+    let line = between_letters(&line);
+    let mut kept = String::new();
+    for (index, piece) in line.split(['\'', '"']).enumerate() {
+        if index % 2 == 0 {
+            let words = piece
+                .split(' ')
+                .map(|word| if word.contains('@') { "…" } else { word });
+            kept.push_str(&words.collect::<Vec<_>>().join(" "));
+        } else {
+            let before = kept.trim_end().rsplit(' ').next().unwrap_or_default();
+            let keep = keep(&before.to_lowercase(), piece);
+            kept.extend(["'", if keep { piece } else { "…" }, "'"]);
+        }
+    }
+    kept.trim().trim_end_matches('.').to_owned()
+}
+
+/// An apostrophe between two letters (`user's`, `O'Neil`) is not a quote: it would turn inside and outside
+/// of quotes around.
+fn between_letters(line: &str) -> String {
+    let chars: Vec<char> = line.chars().collect();
+    let letter = |index: Option<usize>| {
+        index
+            .and_then(|i| chars.get(i))
+            .is_some_and(|c| c.is_alphabetic())
+    };
+    let apostrophe = |i: usize, c: char| c == '\'' && letter(i.checked_sub(1)) && letter(Some(i + 1));
+    chars
+        .iter()
+        .enumerate()
+        .map(|(i, &c)| if apostrophe(i, c) { '’' } else { c })
+        .collect()
+}
+
+/// A short identifier, or nothing: codes and request ids are repeated as they are.
+pub fn word(text: &str) -> Option<&str> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (!text.is_empty() && text.len() <= 100 && text.bytes().all(fits)).then_some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
