@@ -12,6 +12,7 @@ use crate::client::{GraphClient, Root};
 use crate::listing::Listing;
 use crate::odata::segment;
 use crate::query::Query;
+use crate::users::prints_only;
 
 /// The role of somebody who is assigned to an application that has declared none.
 pub const DEFAULT_ROLE: &str = "00000000-0000-0000-0000-000000000000";
@@ -39,15 +40,8 @@ pub struct AppRoleAssignment {
     pub other: Map<String, Value>,
 }
 
-impl std::fmt::Debug for AppRoleAssignment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AppRoleAssignment")
-            .field("id", &self.id)
-            .field("app_role_id", &self.app_role_id)
-            .field("principal_id", &self.principal_id)
-            .field("resource_id", &self.resource_id)
-            .finish_non_exhaustive()
-    }
+prints_only! {
+    AppRoleAssignment: id, app_role_id, principal_id, resource_id;
 }
 
 impl AppRoleAssignment {

@@ -13,7 +13,7 @@ use crate::client::{GraphClient, Root};
 use crate::listing::Listing;
 use crate::odata::segment;
 use crate::query::{Filter, Query};
-use crate::users::or_empty;
+use crate::users::{or_empty, prints_only};
 
 /// One activity in the directory. `Debug` prints id and activity alone.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -312,19 +312,6 @@ impl GraphClient {
 
 fn of(filter: Option<&Filter>) -> Query {
     filter.map_or_else(Query::new, |filter| Query::new().filter(filter.clone()))
-}
-
-/// `Debug` of what holds personal data: the named fields and no others.
-macro_rules! prints_only {
-    ($($name:ident: $($field:ident),+;)+) => {$(
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.debug_struct(stringify!($name))
-                    $(.field(stringify!($field), &self.$field))+
-                    .finish_non_exhaustive()
-            }
-        }
-    )+};
 }
 
 prints_only! {

@@ -330,6 +330,19 @@ impl Root {
         self.request(Method::Get, path, operation)
     }
 
+    /// Adds an object to a relation (`/groups/7/members`). Repeating is harmless: Graph refuses a second link.
+    pub(crate) fn add_link(&self, relation: &str, object: &str, operation: &'static str) -> Result<Request> {
+        self.request(Method::Post, &format!("{relation}/$ref"), operation)
+            .idempotent(true)
+            .json(&self.link("directoryObjects", object))
+    }
+
+    /// Takes an object out of a relation. Without `$ref` the object itself would be deleted.
+    pub(crate) fn remove_link(&self, relation: &str, object: &str, operation: &'static str) -> Request {
+        let object = crate::odata::segment(object);
+        self.request(Method::Delete, &format!("{relation}/{object}/$ref"), operation)
+    }
+
     /// The body of a `$ref` request: the object to link to.
     pub(crate) fn link(&self, collection: &str, id: &str) -> Value {
         let id = crate::odata::segment(id);

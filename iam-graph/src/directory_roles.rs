@@ -51,15 +51,13 @@ impl Root {
     }
 
     pub(crate) fn add_role_member(&self, role: &str, member: &str) -> Result<Request> {
-        let path = format!("{ROLES}/{}/members/$ref", segment(role));
-        self.request(Method::Post, &path, "assign role")
-            .idempotent(true)
-            .json(&self.link("directoryObjects", member))
+        let relation = format!("{ROLES}/{}/members", segment(role));
+        self.add_link(&relation, member, "assign role")
     }
 
     pub(crate) fn remove_role_member(&self, role: &str, member: &str) -> Request {
-        let path = format!("{ROLES}/{}/members/{}/$ref", segment(role), segment(member));
-        self.request(Method::Delete, &path, "remove role")
+        let relation = format!("{ROLES}/{}/members", segment(role));
+        self.remove_link(&relation, member, "remove role")
     }
 }
 

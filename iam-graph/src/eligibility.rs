@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
+use iam_core::Result;
 use iam_core::http::{Method, Request};
-use iam_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -143,15 +143,6 @@ impl Root {
     }
 }
 
-/// Graph answers 400 where there is nothing to take away.
-fn not_held(error: Error) -> Error {
-    if error.code() == Some("RoleAssignmentDoesNotExist") {
-        error.with_kind(ErrorKind::NotFound)
-    } else {
-        error
-    }
-}
-
 impl GraphClient {
     /// The roles that a principal itself is eligible for now.
     pub async fn eligible_roles_of(&self, principal: &str) -> Result<Vec<ScheduledRole>> {
@@ -206,7 +197,7 @@ impl GraphClient {
         let request = self
             .root
             .schedule(Standing::Eligibility, held, None, justification)?;
-        self.fetch(request).await.map_err(not_held)
+        self.fetch(request).await
     }
 
     /// Gives a role for a time.
@@ -243,7 +234,7 @@ impl GraphClient {
         let request = self
             .root
             .schedule(Standing::Assignment, held, None, justification)?;
-        self.fetch(request).await.map_err(not_held)
+        self.fetch(request).await
     }
 }
 

@@ -27,11 +27,8 @@ impl Root {
     }
 
     pub(crate) fn add_member(&self, group: &str, member: &str) -> Result<Request> {
-        let path = format!("/groups/{}/members/$ref", segment(group));
-        // Repeating is harmless: Graph refuses a second link.
-        self.request(Method::Post, &path, "add group member")
-            .idempotent(true)
-            .json(&self.link("directoryObjects", member))
+        let relation = format!("/groups/{}/members", segment(group));
+        self.add_link(&relation, member, "add group member")
     }
 
     pub(crate) fn add_members(&self, group: &str, members: &[String]) -> Result<Request> {
@@ -41,21 +38,18 @@ impl Root {
     }
 
     pub(crate) fn remove_member(&self, group: &str, member: &str) -> Request {
-        // Without `$ref` the member itself would be deleted.
-        let path = format!("/groups/{}/members/{}/$ref", segment(group), segment(member));
-        self.request(Method::Delete, &path, "remove group member")
+        let relation = format!("/groups/{}/members", segment(group));
+        self.remove_link(&relation, member, "remove group member")
     }
 
     pub(crate) fn add_owner(&self, group: &str, owner: &str) -> Result<Request> {
-        let path = format!("/groups/{}/owners/$ref", segment(group));
-        self.request(Method::Post, &path, "add group owner")
-            .idempotent(true)
-            .json(&self.link("directoryObjects", owner))
+        let relation = format!("/groups/{}/owners", segment(group));
+        self.add_link(&relation, owner, "add group owner")
     }
 
     pub(crate) fn remove_owner(&self, group: &str, owner: &str) -> Request {
-        let path = format!("/groups/{}/owners/{}/$ref", segment(group), segment(owner));
-        self.request(Method::Delete, &path, "remove group owner")
+        let relation = format!("/groups/{}/owners", segment(group));
+        self.remove_link(&relation, owner, "remove group owner")
     }
 }
 

@@ -21,6 +21,8 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::users::prints_only;
+
 pub use decrypt::DecryptionKey;
 pub use origin::{Proof, SigningKeys};
 
@@ -272,13 +274,8 @@ fn wrong(what: &'static str) -> Error {
     Error::new(ErrorKind::Invalid, what).with_operation("read notifications")
 }
 
-impl fmt::Debug for ChangeNotification {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChangeNotification")
-            .field("change_type", &self.change_type)
-            .field("resource", &self.resource)
-            .finish_non_exhaustive()
-    }
+prints_only! {
+    ChangeNotification: change_type, resource;
 }
 
 impl fmt::Debug for ResourceData {

@@ -6,7 +6,6 @@
 //! Users and groups tell `updated` for what is created, changed and deleted for now, and `deleted` for what is gone for
 //! good. Notifications can be lost: a delta query from time to time finds what they left out.
 
-use std::fmt;
 use std::time::Duration;
 
 use iam_core::http::{Method, Request};
@@ -17,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
 use crate::odata::segment;
+use crate::users::prints_only;
 
 /// A subscription as it stands. `Debug` shows neither URLs nor the client state.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -279,22 +279,9 @@ impl GraphClient {
     }
 }
 
-impl fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription")
-            .field("id", &self.id)
-            .field("resource", &self.resource)
-            .field("expiration_date_time", &self.expiration_date_time)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for NewSubscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewSubscription")
-            .field("resource", &self.resource)
-            .finish_non_exhaustive()
-    }
+prints_only! {
+    Subscription: id, resource, expiration_date_time;
+    NewSubscription: resource;
 }
 
 #[cfg(test)]

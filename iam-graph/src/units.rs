@@ -115,16 +115,13 @@ impl Root {
     }
 
     pub(crate) fn add_unit_member(&self, unit: &str, member: &str) -> Result<Request> {
-        let path = format!("{UNITS}/{}/members/$ref", segment(unit));
-        // Repeating is harmless: Graph refuses a second link.
-        self.request(Method::Post, &path, "add member of an administrative unit")
-            .idempotent(true)
-            .json(&self.link("directoryObjects", member))
+        let relation = format!("{UNITS}/{}/members", segment(unit));
+        self.add_link(&relation, member, "add member of an administrative unit")
     }
 
     pub(crate) fn remove_unit_member(&self, unit: &str, member: &str) -> Request {
-        let path = format!("{UNITS}/{}/members/{}/$ref", segment(unit), segment(member));
-        self.request(Method::Delete, &path, "remove member of an administrative unit")
+        let relation = format!("{UNITS}/{}/members", segment(unit));
+        self.remove_link(&relation, member, "remove member of an administrative unit")
     }
 
     pub(crate) fn list_scoped_role_members(&self, unit: &str) -> Request {

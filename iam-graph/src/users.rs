@@ -379,13 +379,21 @@ impl fmt::Debug for DirectoryObject {
     }
 }
 
-impl fmt::Debug for NewUser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewUser")
-            .field("employee_id", &self.employee_id)
-            .finish_non_exhaustive()
-    }
+/// `Debug` of what holds personal data: the named fields and no others.
+macro_rules! prints_only {
+    ($($name:ident: $($field:ident),+;)+) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name))
+                    $(.field(stringify!($field), &self.$field))+
+                    .finish_non_exhaustive()
+            }
+        }
+    )+};
 }
+pub(crate) use prints_only;
+
+prints_only! { NewUser: employee_id; }
 
 #[cfg(test)]
 mod tests {
