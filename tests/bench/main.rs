@@ -23,6 +23,7 @@ mod process;
 mod sandbox;
 mod scim;
 mod scim_wire;
+mod served;
 mod table;
 mod tenant;
 mod throttling;

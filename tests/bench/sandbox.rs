@@ -1,8 +1,7 @@
 //! The sandbox beside a bare axum hello-world, over the same raw connections; and how fast a large tenant stands.
 
 use std::error::Error;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use axum::routing::get;
@@ -11,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::figures::{Figures, usage_of};
+use crate::served;
 use crate::tenant::Tenant;
 
 /// The argument that makes this program the hello-world.
@@ -28,24 +28,11 @@ pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
         writeln!(out, "{}", listener.local_addr()?)?;
         out.flush()?;
         let app = axum::Router::new().route("/", get(async || "Hello, World!"));
-        let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
         tokio::select! {
-            served = axum::serve(listener, app) => Ok(served?),
-            _ = ended => Ok(()),
+            end = axum::serve(listener, app) => Ok(end?),
+            () = served::input_ended() => Ok(()),
         }
     })
-}
-
-fn hello() -> Result<(Child, String), Box<dyn Error>> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg(SERVE)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut address = String::new();
-    let out = child.stdout.take().ok_or("no output")?;
-    BufReader::new(out).read_line(&mut address)?;
-    Ok((child, address.trim().to_owned()))
 }
 
 pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
@@ -72,7 +59,7 @@ pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
     )?;
 
     let tenant = Tenant::start(1_000)?;
-    let (mut child, address) = hello()?;
+    let (mut child, address) = served::start(SERVE)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

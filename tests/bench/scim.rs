@@ -5,8 +5,7 @@
 //! answers 204 with nothing, the others 200 with the user.)
 
 use std::error::Error;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use axum::serve::ListenerExt as _;
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 use crate::figures::{Figures, cpu, usage_of};
 use crate::process::{self, TOKEN};
 use crate::scim_wire::Wire;
+use crate::served;
 
 /// The argument that makes this program our server.
 pub(crate) const SERVE: &str = "serve-scim";
@@ -47,10 +47,9 @@ pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
             Auth::bearer(&Secret::from(TOKEN)),
         );
         let app = axum::Router::new().nest_service("/scim/v2", service);
-        let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
         tokio::select! {
-            served = axum::serve(listener.tap_io(at_once), app) => Ok(served?),
-            _ = ended => Ok(()),
+            end = axum::serve(listener.tap_io(at_once), app) => Ok(end?),
+            () = served::input_ended() => Ok(()),
         }
     })
 }
@@ -61,20 +60,8 @@ fn at_once(stream: &mut tokio::net::TcpStream) {
     drop(stream.set_nodelay(true));
 }
 
-fn ours() -> Result<(Child, String), Box<dyn Error>> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg(SERVE)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut address = String::new();
-    let out = child.stdout.take().ok_or("no output")?;
-    BufReader::new(out).read_line(&mut address)?;
-    Ok((child, address.trim().to_owned()))
-}
-
 pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
-    let (mut child, address) = ours()?;
+    let (mut child, address) = served::start(SERVE)?;
     let (python, node) = (process::scim2_server(), process::scimmy());
     let measured = (|| {
         let ours = at(&address, child.id())?;
