@@ -45,6 +45,9 @@ impl fmt::Debug for PersonKey {
 pub enum Status {
     /// Works here, or will.
     Active,
+    /// Works here, and is away for a while: on a leave of absence.
+    #[serde(rename = "on_leave")]
+    OnLeave,
     /// Employment has ended, or ends on the last day where one is given.
     Terminated,
 }
@@ -55,7 +58,7 @@ pub struct Person {
     /// The immutable key; `person.employee_id` in policy.
     #[serde(rename = "employee_id")]
     pub key: PersonKey,
-    /// Active or terminated.
+    /// Active, on leave or terminated.
     pub status: Status,
     /// Given name; people with one name have only this or only [`family_name`](Self::family_name).
     pub given_name: Option<String>,
@@ -89,6 +92,15 @@ pub struct Person {
     pub hire_date: Option<Date>,
     /// Last day of work, inclusive: a civil date in the work location's zone.
     pub last_day: Option<Date>,
+    /// First day of a leave of absence, or of the next one: a civil date in the work location's zone.
+    #[serde(default)]
+    pub leave_from: Option<Date>,
+    /// Last day of that leave, inclusive, as far as HR knows it.
+    #[serde(default)]
+    pub leave_until: Option<Date>,
+    /// The worker id that the same person had before, where HR says so: a conversion, or a rehire under a new id.
+    #[serde(default)]
+    pub previous_id: Option<PersonKey>,
 }
 
 impl Person {
@@ -113,6 +125,9 @@ impl Person {
             manager_id: None,
             hire_date: None,
             last_day: None,
+            leave_from: None,
+            leave_until: None,
+            previous_id: None,
         }
     }
 
@@ -136,7 +151,13 @@ impl Person {
         "manager_id",
         "hire_date",
         "last_day",
+        "leave_from",
+        "leave_until",
+        "previous_id",
     ];
+
+    /// The words of `person.status`.
+    pub const STATUSES: &'static [&'static str] = &["active", "on_leave", "terminated"];
 
     /// A hash over every field: equal means that HR said the same thing again.
     pub fn fingerprint(&self) -> String {

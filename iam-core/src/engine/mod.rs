@@ -3,7 +3,9 @@
 //! One engine serves one tenant. It owns no threads: [`run`](Engine::run) works off everything that is due
 //! and returns, and a program that wants to go on sleeps until [`next_due`](Engine::next_due).
 
+mod accepting;
 mod brake;
+mod calendar;
 mod names;
 mod past;
 mod preview;
@@ -16,10 +18,10 @@ mod views;
 mod wake;
 mod work;
 
-pub use reading::Reading;
+pub use reading::{Delivered, Reading};
 pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, Totals};
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,11 +29,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventId};
-use crate::journal::{Appended, Entry, HistoryQuery, Journal, Lifecycle as Stage, PersonState};
+use crate::event::{EventId, EventKind};
+use crate::intake::Gate;
+use crate::journal::{Entry, EventState, HistoryQuery, Journal, PersonState};
 use crate::notify::Notifier;
 use crate::orchestrator::{Lifecycle, Orchestrator};
-use crate::person::{Person, PersonKey};
+use crate::person::PersonKey;
 use crate::plan::guard::Tally;
 use crate::policy::Document;
 use crate::target::Target;
@@ -56,6 +59,9 @@ pub struct Engine {
     notifier: Option<Arc<dyn Notifier>>,
     clock: SharedClock,
     concurrency: usize,
+    gates: BTreeMap<String, Gate>,
+    /// Whether lost timers have been looked for.
+    timers_checked: tokio::sync::Mutex<bool>,
 }
 
 impl fmt::Debug for Engine {
@@ -107,6 +113,13 @@ impl EngineBuilder {
         self
     }
 
+    /// When a [delivery](Engine::deliver) of this source is held (by the standard [`Gate`]).
+    #[must_use]
+    pub fn source(mut self, name: impl Into<String>, gate: Gate) -> Self {
+        self.0.gates.insert(name.into(), gate);
+        self
+    }
+
     /// The engine.
     pub fn build(self) -> Engine {
         self.0
@@ -124,76 +137,18 @@ impl Engine {
             notifier: None,
             clock: Arc::new(SystemClock),
             concurrency: CONCURRENCY,
+            gates: BTreeMap::new(),
+            timers_checked: tokio::sync::Mutex::new(false),
         })
     }
 
-    /// Accepts records, in order. When this returns, every one that says something new is a durable event;
-    /// nothing has been carried out.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Storage`] from the journal. Records of chunks before stand; accepting them again is
-    /// harmless.
-    pub async fn accept(&self, records: impl IntoIterator<Item = Person>) -> Result<Accepted> {
-        let mut total = Accepted::default();
-        let mut chunk: Vec<Person> = Vec::with_capacity(CHUNK);
-        for record in records {
-            chunk.push(record);
-            if chunk.len() == CHUNK {
-                self.accept_chunk(&mut chunk, &mut total).await?;
-            }
-        }
-        self.accept_chunk(&mut chunk, &mut total).await?;
-        Ok(total)
-    }
-
-    async fn accept_chunk(&self, chunk: &mut Vec<Person>, total: &mut Accepted) -> Result<()> {
-        let mut open = std::mem::take(chunk);
-        while !open.is_empty() {
-            // One record of each person at a time: should somebody else be quicker, the rest is not accepted
-            // before it.
-            let mut first = BTreeSet::new();
-            let (now_open, later): (Vec<_>, Vec<_>) = open
-                .into_iter()
-                .partition(|record: &Person| first.insert(record.key.clone()));
-            open = now_open;
-            let keys: Vec<PersonKey> = open.iter().map(|record| record.key.clone()).collect();
-            let latest = self.journal.accepted(&keys).await?;
-            let now = self.clock.now();
-            let (mut events, mut sources) = (Vec::new(), Vec::new());
-            for (record, previous) in open.drain(..).zip(latest) {
-                let Some(event) = Event::observed(previous.as_ref(), &record, now) else {
-                    total.unchanged += 1;
-                    continue;
-                };
-                events.push(event);
-                sources.push(record);
-            }
-            let appended = self.journal.append(&events).await?;
-            for (outcome, record) in appended.into_iter().zip(sources) {
-                match outcome {
-                    Appended::New => total.events += 1,
-                    Appended::Duplicate => total.unchanged += 1,
-                    // Somebody else accepted a record of this person meanwhile: compare again.
-                    Appended::Stale => open.push(record),
-                    Appended::Conflict => {
-                        return Err(Error::new(
-                            ErrorKind::Conflict,
-                            format!("an event of {} is known with another content", record.key),
-                        ));
-                    }
-                }
-            }
-            open.extend(later);
-        }
-        Ok(())
-    }
-
     /// Everything that would happen now: the same work as [`run`](Self::run), with every effect kept in
-    /// memory. Reads the targets, writes nothing.
+    /// memory. Reads the targets, and writes nothing but what a dead process left half done of accepting.
     ///
     /// # Errors
     /// As [`run`](Self::run), but for the guard, which is reported in the preview.
     pub async fn plan(&self) -> Result<Preview> {
+        self.catch_up().await?;
         let catalogs = self.catalogs().await?;
         let names = NameCheck::new(self.naming()?);
         let (preview, _) = self.preview(&catalogs, &names).await?;
@@ -246,6 +201,7 @@ impl Engine {
     /// tenant does not have; the target's error when it cannot be read (nothing was done, the work stays
     /// accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report.
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
+        self.catch_up().await?;
         let catalogs = self.catalogs().await?;
         // What the preview has learnt about names is good for the moment that the run takes, and a name that
         // somebody else is quicker to take is refused by the directory.
@@ -293,7 +249,7 @@ impl Engine {
             orchestrator: self.orchestrator.as_ref(),
             notifier,
             protected: self.policy.protected(),
-            hr_mail: self.policy.settings().hr_mail.as_deref(),
+            settings: self.policy.settings(),
             clock: &self.clock,
             concurrency: self.concurrency,
             progress,
@@ -381,6 +337,23 @@ impl Engine {
         self.journal.history(&query).await
     }
 
+    /// The timers whose instant has come and that have not been worked off, oldest first: a first or last day, a grace,
+    /// a retention that is late. Work that is due at this very moment is among them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] from the journal.
+    pub async fn overdue(&self) -> Result<Vec<Entry>> {
+        let query = HistoryQuery {
+            state: Some(EventState::Pending),
+            due: Some(self.clock.now()),
+            ..HistoryQuery::default()
+        };
+        let mut entries = self.journal.history(&query).await?;
+        entries.retain(|entry| matches!(entry.event.kind, EventKind::Due { .. }));
+        entries.sort_by_key(|entry| entry.event.due_at);
+        Ok(entries)
+    }
+
     /// Brings an event that was set aside back to work; `by` and `reason` are kept with it.
     pub async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
         self.journal.requeue(event, by, reason).await
@@ -388,7 +361,7 @@ impl Engine {
 }
 
 fn count(state: &PersonState, since: Timestamp, tally: &mut Tally) {
-    if matches!(state.lifecycle, Stage::Staged | Stage::Active) {
+    if state.lifecycle.is_employed() {
         tally.at_work += 1;
     }
     // Whom somebody else had blocked before lost nothing by leaving.
@@ -398,7 +371,7 @@ fn count(state: &PersonState, since: Timestamp, tally: &mut Tally) {
     {
         tally.leavers_before += 1;
         // They were at work when the window opened, and still count where the leave is not over.
-        tally.at_work += u32::from(!matches!(state.lifecycle, Stage::Staged | Stage::Active));
+        tally.at_work += u32::from(!state.lifecycle.is_employed());
     }
     let given = state
         .ledger

@@ -233,7 +233,7 @@ async fn managers(
                     .await?
                     .pop()
                     .flatten();
-                records.insert(next.clone(), accepted.map(|accepted| accepted.record));
+                records.insert(next.clone(), accepted.and_then(|accepted| accepted.record));
             }
             above = records
                 .get(&next)
@@ -252,7 +252,7 @@ async fn managers(
             key: key.clone(),
             record: records.get(&key).cloned().flatten(),
             accounts,
-            at_work: !matches!(lifecycle, Some(Lifecycle::Disabled | Lifecycle::Deleted)),
+            at_work: !lifecycle.is_some_and(|stage| stage.has_left() || stage == Lifecycle::Suspended),
             closes_circle: false,
         };
         known.insert(

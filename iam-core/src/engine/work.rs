@@ -19,12 +19,13 @@ use super::wake::{manager_meanwhile, wake_ups};
 use crate::clock::SharedClock;
 use crate::entitlement::Protected;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Timer};
+use crate::event::{Course, Event, Timer};
 use crate::execute::{self, Doors, Report, Verdict};
 use crate::journal::{Claim, Journal, Lane, Lifecycle as Stage, Outcome, PersonState};
 use crate::notify::{Addressees, Notifier};
 use crate::orchestrator::{Context, Decision, Orchestrator};
 use crate::plan::{Action, Step};
+use crate::policy::Settings;
 use crate::target::Target;
 
 /// How many lanes are claimed, and looked up, at once.
@@ -45,7 +46,7 @@ pub(super) struct Work<'a> {
     pub(super) orchestrator: &'a dyn Orchestrator,
     pub(super) notifier: Option<&'a dyn Notifier>,
     pub(super) protected: &'a Protected,
-    pub(super) hr_mail: Option<&'a str>,
+    pub(super) settings: &'a Settings,
     pub(super) clock: &'a SharedClock,
     pub(super) concurrency: usize,
     pub(super) progress: &'a (dyn Fn(Progress<'_>) + Sync),
@@ -65,17 +66,16 @@ impl Work<'_> {
             if claims.is_empty() {
                 return Ok(report);
             }
-            let claims = informed(self.journal, claims, now).await?;
+            let (claims, courses) = informed(self.journal, claims, self.settings, now).await?;
             let around = match views::read(self.journal, self.targets, self.catalogs, &claims).await {
                 Ok(around) => around,
                 Err(error) => return Err(self.give_back(&claims, error).await),
             };
             let (queue, shown) = (Queue::default(), self.shown());
-            let work = claims
-                .iter()
-                .zip(around)
-                .enumerate()
-                .map(|(at, ((claim, state), around))| self.one(claim, state, around, queue.place(at)));
+            let work = claims.iter().zip(around).zip(&courses).enumerate();
+            let work = work.map(|(at, (((claim, state), around), course))| {
+                self.one(claim, state, around, course, queue.place(at))
+            });
             let ended: Vec<Result<PersonRun>> = futures::stream::iter(work)
                 .buffer_unordered(self.concurrency)
                 .collect()
@@ -119,6 +119,7 @@ impl Work<'_> {
         claim: &Claim,
         state: &PersonState,
         around: Surroundings,
+        course: &Course,
         place: Place<'_>,
     ) -> Result<PersonRun> {
         let desk = NameDesk {
@@ -137,6 +138,7 @@ impl Work<'_> {
                 .ok_or_else(no_target)?,
             down: &around.down,
             views: &around.views,
+            course,
             manager: around.manager.as_ref(),
             earlier: claim.plan.as_ref(),
             names: &desk,
@@ -240,7 +242,7 @@ impl Work<'_> {
             manager: manager
                 .and_then(|known| known.accounts.get(&view.target))
                 .map(|account| account.name.clone()),
-            hr: self.hr_mail.map(str::to_owned),
+            hr: self.settings.hr_mail.clone(),
         }
     }
 

@@ -152,7 +152,7 @@ fn record(
     };
     for (field, slot) in Field::all().zip(&mut row.texts) {
         let Some(raw) = cells[field.index()] else { continue };
-        let is_id = matches!(field, Field::EmployeeId | Field::ManagerId);
+        let is_id = matches!(field, Field::EmployeeId | Field::ManagerId | Field::PreviousId);
         *slot = match values::plain(raw) {
             Some(plain) => Some(Cow::Borrowed(plain)),
             None if raw.is_empty() => None,
@@ -170,7 +170,9 @@ fn record(
     row.flag(Field::IsUpdated)?;
     let active = row.flag(Field::IsActive)?;
     let (hire_date, last_day) = row.dates()?;
-    let status = row.status(active, last_day)?;
+    let on_leave = row.flag(Field::OnLeave)?;
+    let status = row.status(active, on_leave, last_day)?;
+    let (leave_from, leave_until) = row.leave()?;
     if status == Status::Terminated && new_hire == Some(true) {
         let fault = Fault::new(
             "contradiction",
@@ -189,6 +191,8 @@ fn record(
     person.email = row.checked(Field::Email, values::email)?;
     person.hire_date = hire_date;
     person.last_day = last_day;
+    (person.leave_from, person.leave_until) = (leave_from, leave_until);
+    person.previous_id = row.text(Field::PreviousId).map(PersonKey::new);
     person.given_name = row.take(Field::FirstName);
     person.middle_name = row.take(Field::MiddleName);
     person.family_name = row.take(Field::LastName);
@@ -264,14 +268,44 @@ impl Row<'_, '_> {
         }
     }
 
+    /// First and last day of a leave of absence.
+    fn leave(&mut self) -> Result<(Option<Date>, Option<Date>), Flaw> {
+        let from = self.checked(Field::LeaveFrom, |text| values::date(&text))?;
+        let until = self.checked(Field::LeaveUntil, |text| values::date(&text))?;
+        match (from, until) {
+            (Some(first), Some(last)) if last < first => {
+                let message =
+                    format!("expected the leave's first day, {first}, or a later one, found {last}");
+                let fault = Fault::new("leave_ends_before_it_begins", message);
+                Err(Flaw::at(Field::LeaveUntil, fault))
+            }
+            leave => Ok(leave),
+        }
+    }
+
     /// The status field decides. Only where the source has none, a column such as `Active` does: yes is Active; no
-    /// is Terminated only together with a last day, since it may as well be a leave or a start to come.
-    fn status(&self, active: Option<bool>, last_day: Option<Date>) -> Result<Status, Flaw> {
+    /// is Terminated only together with a last day, since it may as well be a leave or a start to come. A column
+    /// such as `OnLeave` says more about somebody who is not terminated.
+    fn status(
+        &self,
+        active: Option<bool>,
+        on_leave: Option<bool>,
+        last_day: Option<Date>,
+    ) -> Result<Status, Flaw> {
         if let Some(text) = self.text(Field::Status) {
-            return values::status(text).map_err(|fault| Flaw::at(Field::Status, fault));
+            let status = values::status(text).map_err(|fault| Flaw::at(Field::Status, fault))?;
+            return match (status, on_leave) {
+                (Status::Active, Some(true)) => Ok(Status::OnLeave),
+                (Status::OnLeave, Some(false)) => {
+                    let fault = Fault::new("contradiction", "expected on leave or not, found both");
+                    Err(Flaw::between(Field::Status, Field::OnLeave, fault))
+                }
+                (status, _) => Ok(status),
+            };
         }
         let has_status_field = self.cells[Field::Status.index()].is_some();
         match active {
+            _ if !has_status_field && on_leave == Some(true) => Ok(Status::OnLeave),
             Some(true) if !has_status_field => Ok(Status::Active),
             Some(false) if !has_status_field && last_day.is_some() => Ok(Status::Terminated),
             Some(false) if !has_status_field => Err(Flaw::at(
@@ -286,7 +320,7 @@ impl Row<'_, '_> {
                 Field::Status,
                 Fault::new(
                     "missing_status",
-                    "expected Active or Terminated, found nothing; it is never assumed",
+                    "expected Active, On Leave or Terminated, found nothing; it is never assumed",
                 ),
             )),
         }
@@ -498,6 +532,9 @@ mod tests {
                 (ManagerId, "W-2"),
                 (HireDate, "2026-11-16"),
                 (LastDay, "2027-11-15T00:00:00-05:00"),
+                (LeaveFrom, "2026-12-01"),
+                (LeaveUntil, "2027-01-15"),
+                (PreviousId, "C-7"),
                 (IsNewHire, "1"),
                 (IsUpdated, "0"),
             ],
@@ -510,7 +547,8 @@ mod tests {
             "job_title": "Account Executive", "location": "Toronto", "country": "CA",
             "time_zone": "America/Toronto", "worker_type": "Employee", "cost_center": "SAL-130",
             "company": "Contoso Health Canada, Inc.", "email": "ab@mail.example", "manager_id": "W-2",
-            "hire_date": "2026-11-16", "last_day": "2027-11-15",
+            "hire_date": "2026-11-16", "last_day": "2027-11-15", "leave_from": "2026-12-01",
+            "leave_until": "2027-01-15", "previous_id": "C-7",
         });
         assert_eq!(found, expect);
     }
@@ -526,6 +564,27 @@ mod tests {
         assert_eq!(left.status, Employment::Terminated);
         let open = taken(&row(&[(LastDay, "9999-12-31")], &[]));
         assert_eq!(open.last_day, None);
+    }
+
+    #[test]
+    fn a_leave_of_absence_is_a_status_or_a_column_of_its_own() {
+        let of = |change: &[(Field, &'static str)], drop: &[Field]| taken(&row(change, drop)).status;
+        assert_eq!(of(&[(Status, "On Leave")], &[]), Employment::OnLeave);
+        assert_eq!(of(&[(OnLeave, "yes")], &[]), Employment::OnLeave);
+        assert_eq!(of(&[(OnLeave, "no")], &[]), Employment::Active);
+        assert_eq!(
+            of(&[(Status, "T"), (OnLeave, "yes")], &[]),
+            Employment::Terminated
+        );
+        assert_eq!(
+            of(&[(IsActive, "0"), (OnLeave, "1")], &[Status]),
+            Employment::OnLeave
+        );
+        let both = row(&[(Status, "On Leave"), (OnLeave, "no")], &[]);
+        check(&both, "status, onLeave", "contradiction");
+        let backwards = row(&[(LeaveFrom, "2026-12-02"), (LeaveUntil, "2026-12-01")], &[]);
+        check(&backwards, "leaveUntil", "leave_ends_before_it_begins");
+        check(&row(&[(OnLeave, "no")], &[Status]), "status", "missing_status");
     }
 
     #[test]

@@ -15,8 +15,8 @@ use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{accounts, at_application, is_directory, matters, sort};
 use super::{Context, Decision, Orchestrator, View};
 use crate::entitlement::{Attributes, Desired};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventKind, Timer};
+use crate::error::Result;
+use crate::event::{Course, Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
 use crate::person::{Person, Recipient};
 use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, Wanted, plan};
@@ -81,21 +81,23 @@ impl Lifecycle {
 impl Orchestrator for Lifecycle {
     async fn on_event(&self, event: &Event, state: &PersonState, cx: &Context<'_>) -> Result<Decision> {
         let record = event.record.as_ref().or(state.record.as_ref());
-        let person = record.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Invalid,
-                format!("event {} has no record of {}", event.id, event.person),
-            )
-        })?;
-        let mut next = state.clone();
-        next.record = Some(person.clone());
         let mut decision = Decision {
             plan: Plan::empty(&event.person),
-            timers: Vec::new(),
-            state: next,
+            timers: cx.course.turns.clone(),
+            state: state.clone(),
             waiting: Vec::new(),
             hold: None,
         };
+        decision.plan.notes.clone_from(&cx.course.remarks);
+        let Some(person) = record else {
+            let note = "HR has sent no record of this person: nothing can be done before it has";
+            decision.plan.notes.push(note.to_owned());
+            return Ok(decision);
+        };
+        decision.state.record = Some(person.clone());
+        if let Some(why) = &cx.course.doubt {
+            return Ok(held(decision, why.clone()));
+        }
         let at = match standing(person, state.left_at, self.document.settings(), cx.now) {
             Ok(at) => at,
             Err(why) => {
@@ -105,7 +107,7 @@ impl Orchestrator for Lifecycle {
                 return Ok(held(decision, why));
             }
         };
-        decision.timers.clone_from(&at.timers);
+        decision.timers.extend(at.timers.iter().copied());
 
         let view_of = |view: &View| (view.candidates.active.len(), view.candidates.deleted.len());
         for view in cx.views {
@@ -124,7 +126,7 @@ impl Orchestrator for Lifecycle {
 
         let manager = cx.manager.and_then(|manager| manager.record.as_ref());
         let mut desired = Desired::default();
-        if matches!(at.phase, Phase::Staged | Phase::Active) {
+        if at.phase.is_employed() {
             desired = match self.desired(person, manager, at.today) {
                 Ok(desired) => desired,
                 Err(why) => return Ok(held(decision, why)),
@@ -141,6 +143,41 @@ impl Orchestrator for Lifecycle {
         }
         self.finish(event, state, cx, &at, &mut decision);
         Ok(decision)
+    }
+
+    fn calendar(&self, state: &PersonState, course: &Course, now: Timestamp) -> Vec<(Timer, Timestamp)> {
+        let Some(person) = &course.record else {
+            return course.turns.clone();
+        };
+        let mut calendar = course.turns.clone();
+        let settings = self.document.settings();
+        match standing(person, state.left_at, settings, now) {
+            // An instant that has come and was never worked on.
+            Ok(at) if stage(&at, state) != state.lifecycle => calendar.push((Timer::Review, now)),
+            Ok(at) => calendar.extend(at.timers),
+            Err(_) => calendar.extend(over_everywhere(person).map(|over| (Timer::Leave, over))),
+        }
+        let grace = state.ledger.iter().filter_map(crate::plan::Owned::ends_at);
+        // What has run out is due at once.
+        calendar.extend(grace.min().map(|end| (Timer::Grace, end)));
+        calendar
+    }
+}
+
+/// Where somebody is once the plan has been carried out.
+fn stage(at: &Standing, before: &PersonState) -> Stage {
+    match at.phase {
+        // Still somebody who comes back, and starts afresh.
+        Phase::Pending if before.lifecycle.has_left() => before.lifecycle,
+        Phase::Pending => Stage::Pending,
+        Phase::Staged => Stage::Staged,
+        Phase::Active if !at.away && at.timers.iter().any(|(timer, _)| *timer == Timer::Leave) => {
+            Stage::Leaving
+        }
+        Phase::Active if !at.away => Stage::Active,
+        Phase::Active | Phase::Suspended => Stage::Suspended,
+        Phase::Gone => Stage::Disabled,
+        Phase::Purged => Stage::Deleted,
     }
 }
 
@@ -180,7 +217,7 @@ impl Lifecycle {
             };
             let Some((phase, because)) = here else { continue };
             let account = view.actual.account.as_ref();
-            let present = matches!(phase, Phase::Staged | Phase::Active);
+            let present = phase.is_employed();
             if present && account.is_none() && accounts == Accounts::Directory {
                 decision.state.name = self.name(person, state, cx).await?;
                 if decision.state.name.is_none() {
@@ -273,15 +310,7 @@ impl Lifecycle {
     ) {
         let settings = self.document.settings();
         let next = &mut decision.state;
-        next.lifecycle = match at.phase {
-            // Still somebody who comes back, and starts afresh.
-            Phase::Pending if has_left(before) => before.lifecycle,
-            Phase::Pending => Stage::Pending,
-            Phase::Staged => Stage::Staged,
-            Phase::Active => Stage::Active,
-            Phase::Gone => Stage::Disabled,
-            Phase::Purged => Stage::Deleted,
-        };
+        next.lifecycle = stage(at, before);
         if decision
             .plan
             .steps
@@ -318,7 +347,8 @@ impl Lifecycle {
 
         let steps = &decision.plan.steps;
         let opens = |step: &Step| step.action == Action::AllowSignIn && is_directory(&step.target, cx);
-        let (notice, to) = if steps.iter().any(opens) {
+        let back = before.lifecycle == Stage::Suspended;
+        let (notice, to) = if steps.iter().any(opens) && !back {
             (Notice::Joined, settings.joiner_notify.as_slice())
         } else if at.phase == Phase::Gone && steps.iter().any(|step| step.action.removes_access()) {
             if !decision.waiting.is_empty() {
@@ -327,7 +357,11 @@ impl Lifecycle {
             (Notice::Left, settings.leaver_notify.as_slice())
         } else if before.owes_notice && at.phase == Phase::Active {
             (Notice::Joined, &[Recipient::Manager][..])
-        } else if matches!(event.kind, EventKind::Move | EventKind::Rename) && !steps.is_empty() {
+        } else if matches!(
+            event.kind,
+            EventKind::Move | EventKind::Rename | EventKind::Convert
+        ) && !steps.is_empty()
+        {
             (Notice::Moved, settings.mover_notify.as_slice())
         } else {
             return;
@@ -359,7 +393,7 @@ impl Lifecycle {
             decision.state.owes_notice = owes;
         }
         if !missed.is_empty() && !owes && cx.manager.is_some() {
-            let note = "the manager has no account, or has left: no notice to the manager";
+            let note = "the manager has no account, or is away: no notice to the manager";
             decision.plan.notes.push(note.to_owned());
         }
         if told.is_empty() {
@@ -377,24 +411,20 @@ fn held(mut decision: Decision, why: String) -> Decision {
     decision
 }
 
-fn has_left(state: &PersonState) -> bool {
-    matches!(state.lifecycle, Stage::Disabled | Stage::Deleted)
-}
-
 /// Whether every account was opened by an earlier decision and is seen to be open. What is seen right after
 /// a leave may be older than the leave, and is not believed.
 fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
     let opened = |plan: &Plan| plan.all().any(|step| step.action == Action::AllowSignIn);
     let directory = cx.views.iter().filter(|view| is_directory(&view.target, cx));
     let mut accounts = directory.filter_map(|view| view.actual.account.as_ref());
-    (state.lifecycle == Stage::Active || cx.earlier.is_some_and(opened))
+    (matches!(state.lifecycle, Stage::Active | Stage::Leaving) || cx.earlier.is_some_and(opened))
         && accounts.all(|account| account.enabled && !account.deleted)
 }
 
 /// Nothing of an earlier employment survives: somebody who had left, or whose account had been deleted.
 fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
     let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
-    has_left(state) || cx.earlier.is_some_and(restored)
+    state.lifecycle.has_left() || cx.earlier.is_some_and(restored)
 }
 
 /// The attribute values that the target keeps, cut to what it takes.

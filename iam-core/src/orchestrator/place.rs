@@ -28,7 +28,7 @@ pub(super) fn at_application(
     cx: &Context<'_>,
 ) -> Option<(Phase, String)> {
     match phase {
-        Phase::Staged | Phase::Active => {}
+        phase if phase.is_employed() => {}
         // An application keeps the account, blocked: what it holds of the person's work is its own.
         Phase::Purged => return Some((Phase::Gone, because.to_owned())),
         other => return Some((other, because.to_owned())),

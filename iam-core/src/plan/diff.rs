@@ -22,7 +22,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             input,
             plan: &mut plan,
         }),
-        Phase::Staged | Phase::Active => present(input, &mut plan),
+        Phase::Staged | Phase::Active | Phase::Suspended => present(input, &mut plan),
         Phase::Gone => gone(input, &mut plan),
         Phase::Purged => purged(input, &mut plan),
     }
@@ -82,7 +82,7 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
         return;
     }
     let ours = account(&mut steps);
-    if input.phase == Phase::Staged {
+    if input.phase != Phase::Active {
         early(&mut steps);
     }
     if input.fresh {
@@ -127,7 +127,7 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
     }
 }
 
-/// Before the first day nobody signs in, whoever opened the account.
+/// Before the first day, and on leave, nobody signs in, whoever opened the account.
 fn early(steps: &mut Steps<'_, '_>) {
     let account = steps.input.actual.account.as_ref();
     if account.is_some_and(|account| account.enabled && !account.deleted) {

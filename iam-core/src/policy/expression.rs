@@ -12,7 +12,7 @@ use cel::{Context, Env, ExecutionError, IdedExpr, Value, extensions};
 use jiff::civil::Date;
 
 use crate::error::{Error, ErrorKind};
-use crate::person::{Person, Status};
+use crate::person::{Person, PersonKey, Status};
 
 use super::Subject;
 use super::functions;
@@ -74,8 +74,10 @@ fn fields<'v>(person: &'v Person) -> Box<dyn Val + 'v> {
     };
     let status = match person.status {
         Status::Active => "active",
+        Status::OnLeave => "on_leave",
         Status::Terminated => "terminated",
     };
+    let key = |key: &'v Option<PersonKey>| key.as_ref().map_or_else(null, |key| text(key.as_str()));
     let values = [
         ("employee_id", text(person.key.as_str())),
         ("status", text(status)),
@@ -92,15 +94,12 @@ fn fields<'v>(person: &'v Person) -> Box<dyn Val + 'v> {
         ("cost_center", option(&person.cost_center)),
         ("company", option(&person.company)),
         ("email", option(&person.email)),
-        (
-            "manager_id",
-            person
-                .manager_id
-                .as_ref()
-                .map_or_else(null, |key| text(key.as_str())),
-        ),
+        ("manager_id", key(&person.manager_id)),
         ("hire_date", date(person.hire_date)),
         ("last_day", date(person.last_day)),
+        ("leave_from", date(person.leave_from)),
+        ("leave_until", date(person.leave_until)),
+        ("previous_id", key(&person.previous_id)),
     ];
     let fields: HashMap<CelMapKey<'v>, _> = values
         .into_iter()

@@ -67,6 +67,9 @@ pub struct Settings {
     pub time_zone: String,
     /// How many days before the first day the account may be created, with sign-in blocked (0).
     pub create_before: u32,
+    /// Whether sign-in is blocked for as long as somebody is on a leave of absence (yes). What they have is kept in
+    /// either case.
+    pub leave_blocks_sign_in: bool,
     /// Whether a leaver's password is replaced by a random one (yes).
     pub reset_password: bool,
     /// What the mailbox of somebody who has left answers, in plain text; `None` leaves it alone.
@@ -90,6 +93,7 @@ impl Default for Settings {
         Self {
             time_zone: "UTC".to_owned(),
             create_before: 0,
+            leave_blocks_sign_in: true,
             reset_password: true,
             automatic_reply: None,
             delete_after: None,

@@ -14,7 +14,18 @@ use super::source::{Found, Position, Section, Source};
 use super::template::Template;
 
 pub(super) const TOP: &[&str] = &[
-    "version", "tenant", "naming", "defaults", "rule", "joiner", "mover", "leaver", "notify", "guard", "test",
+    "version",
+    "tenant",
+    "naming",
+    "defaults",
+    "rule",
+    "joiner",
+    "mover",
+    "leave_of_absence",
+    "leaver",
+    "notify",
+    "guard",
+    "test",
 ];
 
 /// What a mailbox answers whose policy has no words of its own: nothing about the person, not even that they
@@ -227,7 +238,7 @@ fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<(Refere
     references
 }
 
-/// `[joiner]`, `[mover]`, `[leaver]` and `[notify]`.
+/// `[joiner]`, `[mover]`, `[leave_of_absence]`, `[leaver]` and `[notify]`.
 pub(super) fn lifecycle(top: &Section<'_, '_>, settings: &mut Settings, source: &mut Source<'_>) {
     let mut hr_is_told = None;
     let mut recipients = |section: &Section<'_, '_>, source: &mut Source<'_>| {
@@ -265,6 +276,19 @@ pub(super) fn lifecycle(top: &Section<'_, '_>, settings: &mut Settings, source: 
     }
     if let Some(mover) = top.child("mover", "[mover]", &["notify"], &[], source) {
         settings.mover_notify = recipients(&mover, source);
+    }
+    if let Some(leave) = top.child(
+        "leave_of_absence",
+        "[leave_of_absence]",
+        &["sign_in"],
+        &[],
+        source,
+    ) && let Some(sign_in) = leave.text("sign_in", source)
+    {
+        settings.leave_blocks_sign_in = sign_in.value != "keep";
+        if !["block", "keep"].contains(&sign_in.value) {
+            leave.refuse("sign_in", sign_in.span.start, "\"block\" or \"keep\"", source);
+        }
     }
     let known = ["password", "mailbox", "delete_after", "notify"];
     if let Some(leaver) = top.child("leaver", "[leaver]", &known, &["onedrive"], source) {

@@ -1,6 +1,8 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
+mod absence;
 mod crash;
+mod delivery;
 mod doors;
 mod early;
 mod guard;
@@ -8,6 +10,8 @@ mod hold;
 mod leave;
 mod mailbox;
 mod names;
+mod news;
+mod order;
 mod property;
 mod retry;
 mod targets;
@@ -20,8 +24,10 @@ use doors::{Moody, Mortal, Notices};
 
 use super::*;
 use crate::entitlement::{Actual, Catalog, Class, Entitlement, Item, Kind, TargetId};
-use crate::journal::{EventState, MemoryJournal};
-use crate::person::Status;
+use crate::event::Event;
+use crate::journal::{EventState, Lifecycle as Stage, MemoryJournal};
+use crate::person::{Person, Status};
+use crate::plan::Action;
 use crate::testing::{ManualClock, MemoryTarget};
 
 const POLICY: &str = r#"
@@ -145,12 +151,16 @@ fn person(text: &str) -> Person {
             "title" => person.job_title = text.filter(|title| title != "none"),
             "hire" => person.hire_date = value.parse().ok(),
             "last" => person.last_day = value.parse().ok(),
+            "from" => person.leave_from = value.parse().ok(),
+            "until" => person.leave_until = value.parse().ok(),
+            "type" => person.worker_type = text,
+            "before" => person.previous_id = Some(PersonKey::new(value)),
             "zone" => person.time_zone = text,
             "status" => {
-                person.status = if value == "gone" {
-                    Status::Terminated
-                } else {
-                    Status::Active
+                person.status = match value {
+                    "gone" => Status::Terminated,
+                    "away" => Status::OnLeave,
+                    _ => Status::Active,
                 }
             }
             _ => unreachable!("{field}"),

@@ -35,6 +35,7 @@ fn join(person: &str, second: i64) -> Event {
         entered_at: at(0),
         record: Some(Person::new(PersonKey::new(person))),
         version: 1,
+        news: None,
     }
 }
 
@@ -249,13 +250,13 @@ async fn what_is_not_this_tenants_journal_is_refused_untouched() {
             "newer.db",
             ACME,
             ErrorKind::Storage,
-            "newer version (schema 7, this one knows 1): upgrade",
+            "newer version (schema 7, this one knows 2): upgrade",
         ),
         (
             "migrated.db",
             ACME,
             ErrorKind::Storage,
-            "newer version (schema 9, this one knows 1): upgrade",
+            "newer version (schema 9, this one knows 2): upgrade",
         ),
         (
             "other.db",
