@@ -11,6 +11,7 @@ mod names;
 mod property;
 mod retry;
 mod targets;
+mod unread;
 
 use std::sync::Arc;
 
