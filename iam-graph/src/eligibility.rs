@@ -16,7 +16,8 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
 use crate::fresh::WAITS;
-use crate::odata::{literal, query};
+use crate::listing::Listing;
+use crate::query::{Filter, Query};
 use crate::roles::TENANT;
 
 const ROLES: &str = "/roleManagement/directory";
@@ -151,15 +152,13 @@ enum Found {
 }
 
 impl Root {
-    pub(crate) fn scheduled(&self, standing: Standing, principal: Option<&str>) -> Request {
+    pub(crate) fn scheduled(&self, standing: Standing, query: &Query) -> Result<Request> {
         let path = format!("{ROLES}/role{standing:?}ScheduleInstances");
-        let filter = principal.map(|principal| format!("principalId eq {}", literal(principal)));
-        let options = filter.as_deref().map(|filter| ("$filter", filter));
         let operation = match standing {
             Standing::Eligibility => "list eligible roles",
             Standing::Assignment => "list role assignments",
         };
-        self.get(&query(&path, options.as_slice()), operation)
+        self.list(&path, query, operation)
     }
 
     /// Without a validity the role is taken.
@@ -194,19 +193,33 @@ impl Root {
 impl GraphClient {
     /// The roles that a principal itself is eligible for now.
     pub async fn eligible_roles_of(&self, principal: &str) -> Result<Vec<ScheduledRole>> {
-        self.all(self.root.scheduled(Standing::Eligibility, Some(principal)))
-            .await
+        self.stream_eligible_roles(of(principal))?.all().await
     }
 
     /// Everybody's roles that they are eligible for now.
     pub async fn list_eligible_roles(&self) -> Result<Vec<ScheduledRole>> {
-        self.all(self.root.scheduled(Standing::Eligibility, None)).await
+        self.stream_eligible_roles(Query::new())?.all().await
+    }
+
+    /// The roles that somebody is eligible for now and that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_eligible_roles(&self, query: Query) -> Result<Listing<ScheduledRole>> {
+        Ok(self.listing(self.root.scheduled(Standing::Eligibility, &query)?))
     }
 
     /// The roles that a principal holds now, by a schedule or without one.
     pub async fn scheduled_roles_of(&self, principal: &str) -> Result<Vec<ScheduledRole>> {
-        self.all(self.root.scheduled(Standing::Assignment, Some(principal)))
-            .await
+        self.stream_scheduled_roles(of(principal))?.all().await
+    }
+
+    /// The roles that somebody holds now, by a schedule or without one, and that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_scheduled_roles(&self, query: Query) -> Result<Listing<ScheduledRole>> {
+        Ok(self.listing(self.root.scheduled(Standing::Assignment, &query)?))
     }
 
     /// Asks for a change and, where its answer is lost, looks what has become of it.
@@ -285,8 +298,8 @@ impl GraphClient {
         (principal, role, scope): (&str, &str, &str),
         validity: Option<Validity>,
     ) -> Result<Found> {
-        let instances = self.root.scheduled(standing, Some(principal));
-        let instances: Vec<ScheduledRole> = self.all(instances).await?;
+        let instances = self.root.scheduled(standing, &of(principal))?;
+        let instances: Vec<ScheduledRole> = self.listing(instances).all().await?;
         let mut same = instances.into_iter().filter(|held| {
             held.role_definition_id.eq_ignore_ascii_case(role)
                 && held.scope().eq_ignore_ascii_case(scope)
@@ -372,6 +385,11 @@ impl GraphClient {
     }
 }
 
+/// What one principal has.
+fn of(principal: &str) -> Query {
+    Query::new().filter(Filter::eq("principalId", principal))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -421,13 +439,13 @@ mod tests {
             with("adminRemove", json!({})),
         );
         check(
-            root().scheduled(Standing::Eligibility, Some("u1")),
+            root().scheduled(Standing::Eligibility, &of("u1")).unwrap(),
             "GET",
             "/roleManagement/directory/roleEligibilityScheduleInstances?$filter=principalId%20eq%20%27u1%27",
             Value::Null,
         );
         check(
-            root().scheduled(Standing::Assignment, None),
+            root().scheduled(Standing::Assignment, &Query::new()).unwrap(),
             "GET",
             "/roleManagement/directory/roleAssignmentScheduleInstances",
             Value::Null,
