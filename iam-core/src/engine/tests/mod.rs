@@ -12,6 +12,7 @@ mod property;
 mod retry;
 mod synced;
 mod targets;
+mod unread;
 
 use std::sync::Arc;
 
