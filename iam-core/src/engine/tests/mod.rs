@@ -10,6 +10,7 @@ mod mailbox;
 mod names;
 mod property;
 mod retry;
+mod synced;
 mod targets;
 mod unread;
 
