@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // all of it is tests
 
 mod clock;
-mod features;
 mod tenant;
 mod timeline;
 mod wire;
