@@ -127,8 +127,8 @@ impl ConditionalAccessPolicy {
 }
 
 impl Root {
-    fn list_conditional_access(&self, query: &Query) -> Result<Request> {
-        self.list(POLICIES, query, "list conditional access policies")
+    fn list_conditional_access(&self, query: Query) -> Result<Request> {
+        self.list(POLICIES, &query.or_select(""), "list conditional access policies")
     }
 
     fn conditional_access(&self, id: &str) -> Request {
@@ -150,7 +150,7 @@ impl GraphClient {
     /// # Errors
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_conditional_access(&self, query: Query) -> Result<Listing<ConditionalAccessPolicy>> {
-        Ok(self.listing(self.root.list_conditional_access(&query)?))
+        Ok(self.listing(self.root.list_conditional_access(query)?))
     }
 
     /// One policy, by id.

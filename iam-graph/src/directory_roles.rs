@@ -33,8 +33,8 @@ pub struct DirectoryRole {
 }
 
 impl Root {
-    pub(crate) fn list_directory_roles(&self, query: &Query) -> Result<Request> {
-        self.list(ROLES, query, "list roles")
+    pub(crate) fn list_directory_roles(&self, query: Query) -> Result<Request> {
+        self.list(ROLES, &query.or_select(""), "list roles")
     }
 
     pub(crate) fn activate_role(&self, template: &str) -> Result<Request> {
@@ -72,7 +72,7 @@ impl GraphClient {
     /// # Errors
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_directory_roles(&self, query: Query) -> Result<Listing<DirectoryRole>> {
-        Ok(self.listing(self.root.list_directory_roles(&query)?))
+        Ok(self.listing(self.root.list_directory_roles(query)?))
     }
 
     /// Activates a role by its template's id. Giving it by [`assign_role`](Self::assign_role) does that too.

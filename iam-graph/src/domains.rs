@@ -37,8 +37,8 @@ pub struct Domain {
 }
 
 impl Root {
-    fn list_domains(&self, query: &Query) -> Result<Request> {
-        self.list("/domains", query, "list domains")
+    fn list_domains(&self, query: Query) -> Result<Request> {
+        self.list("/domains", &query.or_select(""), "list domains")
     }
 
     fn domain(&self, name: &str) -> Request {
@@ -57,7 +57,7 @@ impl GraphClient {
     /// # Errors
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_domains(&self, query: Query) -> Result<Listing<Domain>> {
-        Ok(self.listing(self.root.list_domains(&query)?))
+        Ok(self.listing(self.root.list_domains(query)?))
     }
 
     /// One domain, by name.

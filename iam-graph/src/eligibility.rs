@@ -152,13 +152,13 @@ enum Found {
 }
 
 impl Root {
-    pub(crate) fn scheduled(&self, standing: Standing, query: &Query) -> Result<Request> {
+    pub(crate) fn scheduled(&self, standing: Standing, query: Query) -> Result<Request> {
         let path = format!("{ROLES}/role{standing:?}ScheduleInstances");
         let operation = match standing {
             Standing::Eligibility => "list eligible roles",
             Standing::Assignment => "list role assignments",
         };
-        self.list(&path, query, operation)
+        self.list(&path, &query.or_select(""), operation)
     }
 
     /// Without a validity the role is taken.
@@ -206,7 +206,7 @@ impl GraphClient {
     /// # Errors
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_eligible_roles(&self, query: Query) -> Result<Listing<ScheduledRole>> {
-        Ok(self.listing(self.root.scheduled(Standing::Eligibility, &query)?))
+        Ok(self.listing(self.root.scheduled(Standing::Eligibility, query)?))
     }
 
     /// The roles that a principal holds now, by a schedule or without one.
@@ -219,7 +219,7 @@ impl GraphClient {
     /// # Errors
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_scheduled_roles(&self, query: Query) -> Result<Listing<ScheduledRole>> {
-        Ok(self.listing(self.root.scheduled(Standing::Assignment, &query)?))
+        Ok(self.listing(self.root.scheduled(Standing::Assignment, query)?))
     }
 
     /// Asks for a change and, where its answer is lost, looks what has become of it.
@@ -298,7 +298,7 @@ impl GraphClient {
         (principal, role, scope): (&str, &str, &str),
         validity: Option<Validity>,
     ) -> Result<Found> {
-        let instances = self.root.scheduled(standing, &of(principal))?;
+        let instances = self.root.scheduled(standing, of(principal))?;
         let instances: Vec<ScheduledRole> = self.listing(instances).all().await?;
         let mut same = instances.into_iter().filter(|held| {
             held.role_definition_id.eq_ignore_ascii_case(role)
@@ -439,13 +439,13 @@ mod tests {
             with("adminRemove", json!({})),
         );
         check(
-            root().scheduled(Standing::Eligibility, &of("u1")).unwrap(),
+            root().scheduled(Standing::Eligibility, of("u1")).unwrap(),
             "GET",
             "/roleManagement/directory/roleEligibilityScheduleInstances?$filter=principalId%20eq%20%27u1%27",
             Value::Null,
         );
         check(
-            root().scheduled(Standing::Assignment, &Query::new()).unwrap(),
+            root().scheduled(Standing::Assignment, Query::new()).unwrap(),
             "GET",
             "/roleManagement/directory/roleAssignmentScheduleInstances",
             Value::Null,

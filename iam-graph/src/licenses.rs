@@ -103,8 +103,8 @@ pub struct LicenseAssignmentState {
 }
 
 impl Root {
-    pub(crate) fn list_skus(&self, query: &Query) -> Result<Request> {
-        self.list("/subscribedSkus", query, "list licences")
+    pub(crate) fn list_skus(&self, query: Query) -> Result<Request> {
+        self.list("/subscribedSkus", &query.or_select(""), "list licences")
     }
 
     pub(crate) fn sku(&self, id: &str) -> Request {
@@ -137,7 +137,7 @@ impl GraphClient {
     /// # Errors
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_skus(&self, query: Query) -> Result<Listing<SubscribedSku>> {
-        Ok(self.listing(self.root.list_skus(&query)?))
+        Ok(self.listing(self.root.list_skus(query)?))
     }
 
     /// One product that the tenant has bought, by the [`id`](SubscribedSku::id) of its subscription.
@@ -203,7 +203,7 @@ mod tests {
             "/users/u1/assignLicense",
             body,
         );
-        let skus = root().list_skus(&Query::new()).unwrap();
+        let skus = root().list_skus(Query::new()).unwrap();
         check(skus, "GET", "/subscribedSkus", Value::Null);
         check(root().sku("t_s"), "GET", "/subscribedSkus/t_s", Value::Null);
     }

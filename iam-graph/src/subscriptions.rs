@@ -213,8 +213,8 @@ impl Root {
         self.get(&format!("/subscriptions/{}", segment(id)), "get subscription")
     }
 
-    fn list_subscriptions(&self, query: &Query) -> Result<Request> {
-        self.list("/subscriptions", query, "list subscriptions")
+    fn list_subscriptions(&self, query: Query) -> Result<Request> {
+        self.list("/subscriptions", &query.or_select(""), "list subscriptions")
     }
 
     fn renew_subscription(&self, id: &str, until: Timestamp) -> Result<Request> {
@@ -266,7 +266,7 @@ impl GraphClient {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_subscriptions(&self, query: Query) -> Result<Listing<Subscription>> {
-        Ok(self.listing(self.root.list_subscriptions(&query)?))
+        Ok(self.listing(self.root.list_subscriptions(query)?))
     }
 
     /// Gives a subscription a new end, and authorizes it anew: see [`Subscription::renewal`].
@@ -350,7 +350,7 @@ mod tests {
             "/subscriptions/s",
             Value::Null,
         );
-        let all = root().list_subscriptions(&Query::new()).unwrap();
+        let all = root().list_subscriptions(Query::new()).unwrap();
         check(all, "GET", "/subscriptions", Value::Null);
     }
 
