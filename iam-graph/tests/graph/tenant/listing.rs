@@ -334,6 +334,22 @@ async fn every_list_is_a_stream_of_pages_too() {
         client.assign_app_role(&ada, &portal.id, &role.id).await.unwrap();
     }
 
+    for number in 0..2 {
+        let nickname = format!("gone{number}");
+        let group = json!({
+            "displayName": nickname, "mailNickname": nickname, "mailEnabled": true, "securityEnabled": false,
+            "groupTypes": ["Unified"],
+        });
+        for (path, new) in [
+            ("/groups", group),
+            ("/applications", json!({"displayName": nickname})),
+        ] {
+            let made = tenant.sandbox.act("POST", path, Some(new)).unwrap();
+            let path = format!("{path}/{}", made["id"].as_str().unwrap());
+            tenant.sandbox.act("DELETE", &path, None).unwrap();
+        }
+    }
+
     let one = || Query::new().top(1);
     let mut checked = 0;
     macro_rules! check {
@@ -418,17 +434,12 @@ async fn every_list_is_a_stream_of_pages_too() {
     check!(
         client.list_deleted_groups(),
         client.stream_deleted_groups(one()),
-        0
+        2
     );
     check!(
         client.deleted_applications(),
         client.stream_deleted_applications(one()),
-        0
+        2
     );
-    check!(
-        client.list_subscriptions(),
-        client.stream_subscriptions(Query::new()),
-        0
-    );
-    assert_eq!(checked, 20);
+    assert_eq!(checked, 19);
 }
