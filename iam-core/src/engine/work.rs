@@ -14,6 +14,7 @@ use super::past::{
     informed, inherit, no_later_than_the_calendar, pending_name, so_far, strike_out, write_down,
 };
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
+use super::scope::Scope;
 use super::views::{self, Offer, Surroundings};
 use super::wake::{manager_meanwhile, wake_ups};
 use crate::clock::SharedClock;
@@ -24,7 +25,7 @@ use crate::execute::{self, Doors, Report, Verdict};
 use crate::journal::{Claim, Journal, Lane, Lifecycle as Stage, Outcome, PersonState};
 use crate::notify::{Addressees, Notifier};
 use crate::orchestrator::{Context, Decision, Orchestrator};
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Plan, Step};
 use crate::target::Target;
 
 /// How many lanes are claimed, and looked up, at once.
@@ -52,19 +53,36 @@ pub(super) struct Work<'a> {
     /// Takes every decision down, for a preview.
     pub(super) decided: Option<&'a Mutex<Vec<PersonPlan>>>,
     /// Stops what the guard has not seen; a preview has none.
-    pub(super) brake: Option<Brake<'a>>,
+    pub(super) brake: Option<&'a Brake<'a>>,
+    /// Nothing beyond it is carried out, or looked at.
+    pub(super) scope: Option<&'a Scope>,
 }
 
 impl Work<'_> {
     /// Works off everything that is due, and what becomes due by it.
     pub(super) async fn drain(&self) -> Result<RunReport> {
+        let report = self.work_off().await;
+        if let Some(scope) = self.scope {
+            scope.give_back(self.journal, self.clock.now()).await?;
+        }
+        report
+    }
+
+    async fn work_off(&self) -> Result<RunReport> {
         let mut report = RunReport::default();
         loop {
             let now = self.clock.now();
+            if let Some(scope) = self.scope {
+                scope.keep(self.journal, LEASE).await?;
+            }
             let claims = self.journal.claim(BATCH, now, LEASE).await?;
             if claims.is_empty() {
                 return Ok(report);
             }
+            let claims = match self.scope {
+                Some(scope) => scope.admit(claims),
+                None => claims,
+            };
             let claims = informed(self.journal, claims, now).await?;
             let around = match views::read(self.journal, self.targets, self.catalogs, &claims).await {
                 Ok(around) => around,
@@ -76,10 +94,15 @@ impl Work<'_> {
                 .zip(around)
                 .enumerate()
                 .map(|(at, ((claim, state), around))| self.one(claim, state, around, queue.place(at)));
-            let ended: Vec<Result<PersonRun>> = futures::stream::iter(work)
-                .buffer_unordered(self.concurrency)
-                .collect()
-                .await;
+            let mut leaves: Vec<_> = work.collect();
+            let count = claims.iter().filter(|(claim, _)| claim.event.kind.is_leave());
+            let others = leaves.split_off(count.count());
+            let mut ended: Vec<Result<PersonRun>> = Vec::with_capacity(claims.len());
+            // Leaves stand first. The seats that they free are free when somebody else needs them.
+            for work in [leaves, others] {
+                let work = futures::stream::iter(work).buffer_unordered(self.concurrency);
+                ended.extend(work.collect::<Vec<_>>().await);
+            }
             self.show_in_order(shown, &claims);
             let mut failure = None;
             for run in ended {
@@ -121,6 +144,9 @@ impl Work<'_> {
         around: Surroundings,
         place: Place<'_>,
     ) -> Result<PersonRun> {
+        if let Some(why) = claim.plan.as_ref().and_then(Plan::newer) {
+            return self.leave_alone(claim, state, why).await;
+        }
         let desk = NameDesk {
             journal: self.journal,
             check: self.names,
@@ -154,6 +180,9 @@ impl Work<'_> {
             }
             inherit(claim, &mut decision);
             self.take_down(claim, &decision);
+            if let Some(scope) = self.scope.filter(|scope| !scope.covers(&decision.plan)) {
+                return Ok(scope.hold(claim, written(state, claim), cx.now));
+            }
             self.brake(claim, state, &decision).await?;
             if !decision.plan.steps.is_empty() {
                 self.journal.plan(claim, &decision.plan).await?;
@@ -181,7 +210,7 @@ impl Work<'_> {
 
     /// Refuses what would exceed a limit of the guard; the lane is given back for the next run to show it.
     async fn brake(&self, claim: &Claim, state: &PersonState, decision: &Decision) -> Result<()> {
-        let Some(brake) = &self.brake else {
+        let Some(brake) = self.brake else {
             return Ok(());
         };
         let trips = brake.trips(&decision.plan).await?;
@@ -361,6 +390,35 @@ impl Work<'_> {
             outcomes: Vec::new(),
             notes: decision.plan.notes,
             ending,
+        })
+    }
+
+    /// What a newer version has begun is neither planned anew nor forgotten.
+    async fn leave_alone(&self, claim: &Claim, state: &PersonState, why: String) -> Result<PersonRun> {
+        if let Some(decided) = self.decided {
+            let plan = PersonPlan {
+                person: claim.event.person.clone(),
+                record: state.record.clone(),
+                event: claim.event.id.clone(),
+                kind: claim.event.kind.clone(),
+                plan: Plan::empty(&claim.event.person),
+                hold: Some(why.clone()),
+                next: None,
+            };
+            decided.lock().unwrap_or_else(PoisonError::into_inner).push(plan);
+        }
+        let at = self
+            .clock
+            .now()
+            .saturating_add(PATIENCE)
+            .unwrap_or(Timestamp::MAX);
+        self.journal.retry_later(claim, &claim.state, at, &why).await?;
+        Ok(PersonRun {
+            person: claim.event.person.clone(),
+            event: claim.event.id.clone(),
+            outcomes: Vec::new(),
+            notes: Vec::new(),
+            ending: Ending::Retry(at, why),
         })
     }
 
