@@ -134,7 +134,6 @@ impl Engine {
         );
         work.scope = scope;
         work.drain().await?;
-        drop(work);
         let people = decided.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Preview {
             people,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::doors::Mood::Refuses;
 use super::*;
-use crate::plan::{Action, Risk};
+use crate::plan::{Action, Risk, StepId};
 
 /// A world in which a claimed lane stays claimed.
 fn world_of(policy: &str) -> World {
@@ -196,7 +196,7 @@ async fn every_step_says_what_it_risks_what_undoes_it_and_what_it_waits_for() {
         .flat_map(|person| person.plan.steps.iter().map(|step| (&person.plan, step)))
         .map(|(plan, step)| {
             let undone = step.inverse().map(|inverse| inverse.id.to_string());
-            let needs: Vec<&str> = plan.needs(step).into_iter().map(|id| id.as_str()).collect();
+            let needs: Vec<&str> = plan.needs(step).into_iter().map(StepId::as_str).collect();
             let told = format!("{} | {undone:?} | {needs:?}", step.risk().as_str());
             (format!("{} {}", step.person, step.id), told)
         })
