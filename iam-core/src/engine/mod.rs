@@ -6,6 +6,7 @@
 
 mod apply;
 mod brake;
+mod ending;
 mod names;
 mod past;
 mod preview;
