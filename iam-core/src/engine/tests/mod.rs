@@ -10,7 +10,9 @@ mod mailbox;
 mod names;
 mod property;
 mod retry;
+mod synced;
 mod targets;
+mod unread;
 
 use std::sync::Arc;
 
