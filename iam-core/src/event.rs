@@ -218,8 +218,8 @@ impl Accepted {
     /// Who the person was before, as the record says that was accepted last.
     pub fn previous_id(&self) -> Option<&PersonKey> {
         let told = self.news.iter().rev().filter_map(|news| news.record.as_deref());
-        let records = told.chain(&self.record);
-        records.filter_map(|record| record.previous_id.as_ref()).next()
+        let mut records = told.chain(&self.record);
+        records.find_map(|record| record.previous_id.as_ref())
     }
 }
 
@@ -241,6 +241,8 @@ impl Event {
     pub fn observed(previous: Option<&Accepted>, record: &Person, now: Timestamp) -> Option<Self> {
         let version = previous.map_or(0, |accepted| accepted.version) + 1;
         let previous = previous.and_then(|accepted| accepted.record.as_ref());
+        let record = previous.map_or_else(|| record.clone(), |previous| record.after(previous));
+        let record = &record;
         let leave = EventKind::Leave {
             last_day: record.last_day,
             urgent: false,
@@ -340,6 +342,7 @@ fn only_the_name_differs(previous: &Person, record: &Person) -> bool {
         middle_name: record.middle_name.clone(),
         family_name: record.family_name.clone(),
         preferred_name: record.preferred_name.clone(),
+        cleared: record.cleared.clone(),
         ..previous.clone()
     };
     renamed == *record
@@ -412,6 +415,28 @@ mod tests {
             Some("convert")
         );
         assert_eq!(kind(Some(&b), &worker("Employee")), Some("move"));
+    }
+
+    #[test]
+    fn what_hr_takes_back_is_remembered_until_it_is_said_again() {
+        let now = Timestamp::UNIX_EPOCH;
+        let titled = |title: Option<&str>| Person {
+            job_title: title.map(str::to_owned),
+            ..person("A")
+        };
+        let said = |before: &Person, title| Event::observed(Some(&accepted(1, before)), &titled(title), now);
+        let taken_back = said(&titled(Some("Nurse")), None).unwrap().record.unwrap();
+        assert_eq!(taken_back.cleared, ["job_title".to_owned()].into());
+        assert!(
+            said(&taken_back, None).is_none(),
+            "the same file again says nothing new"
+        );
+        let again = said(&taken_back, Some("Matron")).unwrap().record.unwrap();
+        assert!(again.cleared.is_empty());
+        assert!(
+            said(&titled(None), None).is_none(),
+            "what was never said is not taken back"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
-use crate::entitlement::{Account, Actual, Attribute, Catalog, Kind, TargetId};
+use crate::entitlement::{Account, Actual, Attribute, Catalog, Held, Kind, TargetId, Unread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::{
@@ -73,6 +73,7 @@ struct Directory {
     replies: BTreeMap<String, String>,
     next: u64,
     down: bool,
+    unread: Vec<Unread>,
 }
 
 impl Directory {
@@ -118,9 +119,25 @@ impl MemoryTarget {
         lock(&self.directory).down = down;
     }
 
+    /// From now on it does not tell what anybody holds of these.
+    pub fn set_unread(&self, unread: impl IntoIterator<Item = Unread>) {
+        lock(&self.directory).unread = unread.into_iter().collect();
+    }
+
     /// Every account with what it holds, by id.
     pub fn accounts(&self) -> Vec<Actual> {
         lock(&self.directory).accounts.values().cloned().collect()
+    }
+
+    /// From now on another directory masters the account, and this is what it says of sign-in: changes of
+    /// attributes, manager, sign-in and password are refused here, as is deletion.
+    pub fn master_elsewhere(&self, account: &str, enabled: bool) {
+        let mut directory = lock(&self.directory);
+        let actual = directory.accounts.get_mut(account);
+        if let Some(account) = actual.and_then(|actual| actual.account.as_mut()) {
+            account.synced = true;
+            account.enabled = enabled;
+        }
     }
 
     /// What the mailbox of an account answers whoever writes to it.
@@ -201,10 +218,19 @@ impl Target for MemoryTarget {
         let directory = directory.answer()?;
         let observe = |who: &PersonRef| {
             let known = directory.accounts.get(&who.account).cloned();
-            known.unwrap_or_else(|| Actual {
+            let mut actual = known.unwrap_or_else(|| Actual {
                 account: self.principals_of.as_ref().map(|_| principal(&who.account)),
                 ..Actual::none(who.person.clone())
-            })
+            });
+            let hidden = |held: &Held| {
+                directory
+                    .unread
+                    .iter()
+                    .any(|unread| unread.hides(&held.entitlement))
+            };
+            actual.held.retain(|held| !hidden(held));
+            actual.unread.clone_from(&directory.unread);
+            actual
         };
         Ok(who.iter().map(observe).collect())
     }
@@ -251,6 +277,13 @@ impl Target for MemoryTarget {
             .get_mut(id)
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no account {id:?}")))?;
         let before = actual.clone();
+        if before.account.as_ref().is_some_and(|account| account.synced) && changes_the_account(&step.action)
+        {
+            return Err(Error::new(
+                ErrorKind::Denied,
+                "another directory masters the account",
+            ));
+        }
         apply(actual, &step.action);
         let reply = directory.replies.get(id).cloned();
         match &step.action {
@@ -269,6 +302,20 @@ impl Target for MemoryTarget {
             Applied::Done { account: None }
         })
     }
+}
+
+/// What only the directory may do that masters an account.
+fn changes_the_account(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::UpdateAccount { .. }
+            | Action::SetManager { .. }
+            | Action::AllowSignIn
+            | Action::BlockSignIn
+            | Action::ResetPassword
+            | Action::RestoreAccount
+            | Action::DeleteAccount
+    )
 }
 
 /// An account of another target, as one that borrows it sees it.

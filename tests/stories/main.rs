@@ -5,11 +5,13 @@
 
 mod app_roles;
 mod architecture;
+mod company;
 mod crashing;
 mod input;
 mod joining;
 mod mailboxes;
 mod moving;
+mod refused_reads;
 mod three_targets;
 mod trouble;
 mod unlike_app;

@@ -27,8 +27,8 @@ impl Engine {
         let mut after: Option<PersonKey> = None;
         loop {
             let people = self.journal.people(after.as_ref(), CHUNK).await?;
-            let Some(last) = people.last() else { return Ok(()) };
-            after = Some(last.key.clone());
+            let Some(end) = people.last() else { return Ok(()) };
+            after = Some(end.key.clone());
             let keys: Vec<PersonKey> = people.iter().map(|state| state.key.clone()).collect();
             let accepted = self.journal.accepted(&keys).await?;
             let mut lost = Vec::new();

@@ -301,7 +301,12 @@ fn rescind(one: &News, course: &mut Course, base: Option<&Person>) {
 }
 
 fn apply(one: &News, record: &mut Option<Person>) {
-    let given = one.record.as_deref().cloned();
+    let given = one.record.as_deref();
+    let given = given.map(|given| {
+        record
+            .as_ref()
+            .map_or_else(|| given.clone(), |known| given.after(known))
+    });
     match (&one.kind, record.take()) {
         (EventKind::Join | EventKind::Rejoin, known) => {
             let fresh = given.or_else(|| {

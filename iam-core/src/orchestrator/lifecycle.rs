@@ -12,14 +12,14 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::mailbox;
 use super::phase::{Standing, midnight, over_everywhere, standing};
-use super::place::{accounts, at_application, is_directory, matters, sort};
+use super::place::{accounts, at_application, fitting, is_directory, matters, resolve, sort, unread};
 use super::{Context, Decision, Orchestrator, View};
-use crate::entitlement::{Attributes, Desired};
+use crate::entitlement::Desired;
 use crate::error::Result;
 use crate::event::{Course, Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
 use crate::person::{Person, Recipient};
-use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, Wanted, plan};
+use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, plan};
 use crate::policy::{AccessPolicy, Document, Subject};
 
 /// How far ahead is looked for a day on which a date condition turns.
@@ -118,7 +118,13 @@ impl Orchestrator for Lifecycle {
                 );
                 return Ok(held(decision, why));
             }
-            if let Some(why) = self.document.protected().reason(&view.actual) {
+            let protected = self.document.protected();
+            if let Some(why) = protected.undecided(&view.actual) {
+                // Not set aside: it comes up again until somebody can tell.
+                waits(&mut decision, format!("{}: {why}", view.target));
+                return Ok(decision);
+            }
+            if let Some(why) = protected.reason(&view.actual) {
                 decision.plan.refused = Some(why);
                 return Ok(decision);
             }
@@ -200,11 +206,9 @@ impl Lifecycle {
             .down
             .iter()
             .filter(|down| matters(down, at.phase, desired, state));
-        decision.waiting = down
-            .map(|down| format!("{} cannot be read: {}", down.target, down.why))
-            .collect();
-        let waits = decision.waiting.iter().map(|why| format!("waits: {why}"));
-        decision.plan.notes.extend(waits);
+        for down in down {
+            waits(decision, format!("{} cannot be read: {}", down.target, down.why));
+        }
         for view in cx.views {
             let wanted = match resolve(view, desired) {
                 Ok(wanted) => wanted,
@@ -216,6 +220,9 @@ impl Lifecycle {
                 _ => Some((at.phase, at.because.clone())),
             };
             let Some((phase, because)) = here else { continue };
+            if let Some(why) = unread(view, phase) {
+                waits(decision, why);
+            }
             let account = view.actual.account.as_ref();
             let present = phase.is_employed();
             if present && account.is_none() && accounts == Accounts::Directory {
@@ -348,9 +355,22 @@ impl Lifecycle {
         let steps = &decision.plan.steps;
         let opens = |step: &Step| step.action == Action::AllowSignIn && is_directory(&step.target, cx);
         let back = before.lifecycle == Stage::Suspended;
+        // Some of it by an earlier attempt, which had to wait for the rest.
+        let takes = || steps.iter().any(|step| step.action.removes_access()) || untold(cx.earlier);
         let (notice, to) = if steps.iter().any(opens) && !back {
             (Notice::Joined, settings.joiner_notify.as_slice())
-        } else if at.phase == Phase::Gone && steps.iter().any(|step| step.action.removes_access()) {
+        } else if at.phase == Phase::Gone && (takes() || owes_farewell(before)) {
+            if is_open_elsewhere(cx) {
+                let note = "sign-in is still allowed where the account is mastered: nobody is told that access \
+                            is gone, and sessions are ended every hour until it is blocked there";
+                decision.plan.notes.push(note.to_owned());
+                let later = cx.now.saturating_add(SignedDuration::from_hours(1));
+                let later = later.unwrap_or(Timestamp::MAX);
+                decision.timers.push((Timer::Review, later));
+                decision.state.owes_notice = true;
+                return;
+            }
+            decision.state.owes_notice = false;
             if !decision.waiting.is_empty() {
                 return; // told when it is true everywhere
             }
@@ -406,6 +426,26 @@ impl Lifecycle {
     }
 }
 
+/// Whether an earlier attempt took access away and was not to tell anybody.
+fn untold(earlier: Option<&Plan>) -> bool {
+    let tells = |step: &Step| {
+        matches!(
+            step.action,
+            Action::Notify {
+                notice: Notice::Left,
+                ..
+            }
+        )
+    };
+    earlier.is_some_and(|plan| plan.all().any(|step| step.action.removes_access()) && !plan.all().any(tells))
+}
+
+/// The event comes up again for that reason.
+fn waits(decision: &mut Decision, why: String) {
+    decision.plan.notes.push(format!("waits: {why}"));
+    decision.waiting.push(why);
+}
+
 fn held(mut decision: Decision, why: String) -> Decision {
     decision.hold = Some(why);
     decision
@@ -421,32 +461,23 @@ fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
         && accounts.all(|account| account.enabled && !account.deleted)
 }
 
-/// Nothing of an earlier employment survives: somebody who had left, or whose account had been deleted.
+/// Nothing of an earlier employment survives: somebody who had left, were it not in full yet, or whose account had
+/// been deleted.
 fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
     let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
-    state.lifecycle.has_left() || cx.earlier.is_some_and(restored)
+    state.lifecycle.has_left() || state.left_at.is_some() || cx.earlier.is_some_and(restored)
 }
 
-/// The attribute values that the target keeps, cut to what it takes.
-fn fitting(view: &View, attributes: &Attributes, notes: &mut Vec<String>) -> Attributes {
-    let mut fitting = attributes.clone();
-    fitting.retain(|attribute, _| view.lengths.get(attribute) != Some(&0));
-    for (attribute, value) in &mut fitting {
-        let Some(most) = view.lengths.get(attribute) else {
-            continue;
-        };
-        let length = value.chars().count();
-        if length > *most {
-            let cut: String = value.chars().take(*most).collect();
-            cut.trim_end().clone_into(value);
-            let name = attribute.as_str();
-            notes.push(format!(
-                "{name} has {length} characters, and {} takes {most}: it is cut",
-                view.target
-            ));
-        }
-    }
-    fitting
+/// Whether it was put off to say that somebody has left.
+fn owes_farewell(before: &PersonState) -> bool {
+    before.owes_notice && before.lifecycle == Stage::Disabled
+}
+
+/// Whether another directory, which masters the account, still lets the person in.
+fn is_open_elsewhere(cx: &Context<'_>) -> bool {
+    let directory = cx.views.iter().find(|view| is_directory(&view.target, cx));
+    let account = directory.and_then(|view| view.actual.account.as_ref());
+    account.is_some_and(|account| account.synced && account.enabled && !account.deleted)
 }
 
 /// The manager's key and account at this target, if the link can be made now.
@@ -501,34 +532,4 @@ fn sign_in_name(state: &PersonState, cx: &Context<'_>) -> Option<String> {
             .map(|account| account.name.clone())
     };
     seen.or_else(known).filter(|name| !name.is_empty())
-}
-
-/// What policy asks for at this target, found in its catalogue.
-fn resolve<'a>(view: &'a View, desired: &Desired) -> Result<Vec<Wanted<'a>>, String> {
-    let mut wanted: Vec<Wanted<'a>> = Vec::new();
-    for grant in desired
-        .grants
-        .iter()
-        .filter(|grant| grant.what.is_for(&view.target, &view.kinds))
-    {
-        let item = view
-            .catalog
-            .resolve(&grant.what)
-            .map_err(|why| format!("{why} (rules {})", grant.rules.join(", ")))?;
-        // A name and an id may mean the same thing.
-        if let Some(known) = wanted
-            .iter_mut()
-            .find(|known| known.item.entitlement == item.entitlement)
-        {
-            known.rules.extend(grant.rules.iter().cloned());
-            known.grace_days = known.grace_days.max(grant.grace_days);
-        } else {
-            wanted.push(Wanted {
-                item,
-                rules: grant.rules.clone(),
-                grace_days: grant.grace_days,
-            });
-        }
-    }
-    Ok(wanted)
 }

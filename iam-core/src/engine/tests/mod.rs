@@ -1,6 +1,7 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
 mod absence;
+mod apply;
 mod crash;
 mod delivery;
 mod doors;
@@ -14,7 +15,9 @@ mod news;
 mod order;
 mod property;
 mod retry;
+mod synced;
 mod targets;
+mod unread;
 
 use std::sync::Arc;
 

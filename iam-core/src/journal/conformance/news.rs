@@ -1,6 +1,7 @@
 //! News, urgent leaves, quarantine, and who somebody was before.
 
-use super::{Appended, Journal, at, change, claims, complete, join, key, leave, news, state_of};
+use super::Appended::{Conflict, Duplicate, New, Stale};
+use super::{Journal, at, change, claims, complete, join, key, leave, news, state_of};
 use crate::event::{Event, EventId, EventKind, News};
 use crate::journal::EventState;
 use crate::person::Person;
@@ -26,7 +27,6 @@ pub(super) async fn news_are_kept_in_the_order_in_which_they_come_and_make_nothi
         of(4),
         away.clone(),
     ];
-    use Appended::{Duplicate, New, Stale};
     let appended = journal.append(&batch).await.unwrap();
     assert_eq!(appended, [New, Stale, New, New, Stale, New, Duplicate]);
     let accepted = journal.accepted(&[key("p")]).await.unwrap().remove(0).unwrap();
@@ -55,7 +55,6 @@ pub(super) async fn an_id_that_is_known_with_other_content_is_quarantined_once(j
         entered_at: at(9),
         ..other.clone()
     };
-    use Appended::{Conflict, Duplicate, New};
     let batch = [
         first.clone(),
         other.clone(),

@@ -38,7 +38,7 @@ use sqlx::{FromRow, QueryBuilder, Sqlite, SqlitePool};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use self::fault::{Attempt, Fault, closed};
-use self::row::{TENANT, instant, nanos, optional, signed, state, state_number, unsigned, value};
+use self::row::{TENANT, instant, nanos, optional, plan, signed, state, state_number, unsigned, value};
 use self::writer::{Writer, array};
 use super::{
     Appended, Claim, DeliveryId, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Quarantined,
@@ -115,7 +115,7 @@ impl SqliteJournal {
 
     async fn read_accepted(&self, keys: &[PersonKey]) -> Attempt<Vec<Option<Accepted>>> {
         let keys = row::text("keys", "a query", &keys)?;
-        let rows: Vec<(String, Option<i64>, Option<String>, Option<String>)> = sqlx::query_as(
+        let rows: Vec<AcceptedRow> = sqlx::query_as(
             "SELECT k.value, p.version, p.record, p.news FROM json_each(?2) k \
              LEFT JOIN person p ON p.tenant = ?1 AND p.person = k.value ORDER BY k.key",
         )
@@ -158,7 +158,7 @@ impl SqliteJournal {
         let entries = rows.into_iter().map(|row| {
             let event: Event = value("event", &format!("row {}", row.seq), &row.event)?;
             Ok(Entry {
-                plan: optional("plan", event.id.as_str(), row.plan.as_ref())?,
+                plan: plan(event.id.as_str(), row.plan.as_ref())?,
                 lane_seq: unsigned(row.lane_seq),
                 state: state(row.state),
                 attempts: row.attempts,
@@ -172,6 +172,9 @@ impl SqliteJournal {
         entries.collect()
     }
 }
+
+/// Person, version, record, news.
+type AcceptedRow = (String, Option<i64>, Option<String>, Option<String>);
 
 #[derive(FromRow)]
 struct HistoryRow {
