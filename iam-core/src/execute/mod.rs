@@ -98,6 +98,8 @@ pub(crate) async fn execute(
     let mut created: BTreeMap<&str, String> = BTreeMap::new();
     // Targets at which there is no account to do anything with.
     let mut lost: Vec<&str> = Vec::new();
+    // Steps that were not carried out, or not for certain.
+    let mut undone: Vec<&StepId> = Vec::new();
     let mut beat = Instant::now();
     let (mut retry, mut dead, mut waiting) = (None::<(Option<Duration>, String)>, None, None);
     // Something old is still held; something that a notice would speak of has failed.
@@ -117,6 +119,11 @@ pub(crate) async fn execute(
         if lost.contains(&place) || lost.contains(&home) {
             continue; // nothing can be given to an account that is not there
         }
+        if step.needs.iter().any(|needed| undone.contains(&needed)) {
+            undone.push(&step.id);
+            continue;
+        }
+        let id = &step.id;
         let mut step = step.clone();
         if step.account.is_none() {
             step.account = created.get(place).or_else(|| created.get(home)).cloned();
@@ -130,6 +137,10 @@ pub(crate) async fn execute(
             report.outcomes.push((step.clone(), outcome));
         } else {
             report.unknown.push(step.clone());
+        }
+        let done = matches!(report.outcomes.last(), Some((last, Outcome::Done { .. } | Outcome::AlreadySo { .. })) if last.id == *id);
+        if error.is_some() || !done {
+            undone.push(id);
         }
         let Some(error) = error else { continue };
         let why = format!("{}: {error}", step.id);

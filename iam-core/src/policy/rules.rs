@@ -2,7 +2,7 @@
 
 use cel::Context;
 
-use crate::entitlement::{Grant, Kind, Reference};
+use crate::entitlement::{Catalog, Grant, Kind, Reference};
 
 use super::expression::{Expression, Language};
 use super::source::Position;
@@ -99,6 +99,40 @@ impl Rules {
                     self.references.get(ask.reference)?,
                 ))
             })
+        })
+    }
+
+    /// Every rule, the defaults first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Rule> {
+        self.ordered.iter()
+    }
+
+    /// What a rule asks for.
+    pub(super) fn asked_by(&self, rule: &Rule) -> impl Iterator<Item = &Reference> {
+        rule.asks
+            .iter()
+            .filter_map(|ask| self.references.get(ask.reference))
+    }
+
+    /// Everything that a rule names, each once.
+    pub(super) fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.references.iter()
+    }
+
+    /// The rules that ask for this, and where; with a catalogue, whatever they call it.
+    pub(super) fn asking_for<'r>(
+        &'r self,
+        what: &'r Reference,
+        catalog: Option<&'r Catalog>,
+    ) -> impl Iterator<Item = (&'r Rule, Position)> {
+        let item = catalog.and_then(|catalog| catalog.resolve(what).ok());
+        let means = move |known: &Reference| {
+            let same = || Some(catalog?.resolve(known).ok()?.entitlement == item?.entitlement);
+            alike(known, what) || same() == Some(true)
+        };
+        self.ordered.iter().filter_map(move |rule| {
+            let asks = |ask: &&Ask| self.references.get(ask.reference).is_some_and(&means);
+            rule.asks.iter().find(asks).map(|ask| (rule, ask.position))
         })
     }
 
