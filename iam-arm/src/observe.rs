@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use iam_core::Result;
-use iam_core::entitlement::{Account, Actual, Attributes, Held, Via};
+use iam_core::entitlement::{Account, Actual, Attributes, Held, Kind, Unread, Via};
 use iam_core::target::PersonRef;
+use iam_core::{ErrorKind, Result};
 
 use crate::assignments::RoleAssignment;
 use crate::catalog::{Offer, entitlement};
+use crate::scope::Scope;
 use crate::target::{ArmTarget, parallel};
 
 impl ArmTarget {
@@ -22,30 +23,44 @@ impl ArmTarget {
             .collect();
         let reads = pairs
             .iter()
-            .map(|(person, root)| self.client.assignments_of(root, &person.account));
+            .map(|(person, root)| self.look(root, &person.account));
         let mut seen = parallel(reads.collect()).await?.into_iter();
         let mut people = Vec::new();
         for _ in who {
             // What lies above two subscriptions is seen from both.
-            let mut unique = BTreeMap::new();
-            for held in seen.by_ref().take(self.roots.len()).flatten() {
-                unique.insert(held.id.to_lowercase(), held);
+            let (mut unique, mut unread) = (BTreeMap::new(), Vec::new());
+            for (held, why) in seen.by_ref().take(self.roots.len()) {
+                unique.extend(held.into_iter().map(|held| (held.id.to_lowercase(), held)));
+                unread.extend(why);
             }
-            people.push(unique.into_values().collect::<Vec<_>>());
+            people.push((unique.into_values().collect::<Vec<_>>(), unread));
         }
         if people
             .iter()
-            .flatten()
+            .flat_map(|(held, _)| held)
             .any(|held| offer.name_of(&held.role()).is_none())
         {
             offer = self.newer_offer().await?;
         }
-        let actual = |(person, held): (&PersonRef, Vec<RoleAssignment>)| Actual {
+        let actual = |(person, (held, unread)): (&PersonRef, (Vec<RoleAssignment>, Vec<Unread>))| Actual {
             person: person.person.clone(),
             account: Some(account(&person.account)),
             held: held.iter().map(|held| self.held(held, &offer)).collect(),
+            unread,
         };
         Ok(who.iter().zip(people).map(actual).collect())
+    }
+
+    /// What a principal holds in one subscription, or why it is unread: what is held in the others goes without it.
+    async fn look(&self, root: &Scope, principal: &str) -> Result<(Vec<RoleAssignment>, Option<Unread>)> {
+        match self.client.assignments_of(root, principal).await {
+            Ok(held) => Ok((held, None)),
+            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable) => {
+                let unread = Unread::all_of(Kind::Azure, format!("in {root}: {error}"));
+                Ok((Vec::new(), Some(unread)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn held(&self, assignment: &RoleAssignment, offer: &Offer) -> Held {

@@ -254,8 +254,68 @@ pub struct Actual {
     pub person: PersonKey,
     /// The account, if there is one.
     pub account: Option<Account>,
-    /// Everything the account holds.
+    /// Everything the account holds, but for what is [unread](Self::unread).
     pub held: Vec<Held>,
+    /// What the target would not tell: the account may hold anything of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
+}
+
+/// Entitlements of an account that could not be read, though the account itself could.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// The sort of things.
+    pub kind: Kind,
+    /// The part of them, where it is not all: `eligible` are those whose ids begin with `eligible:` and whose names
+    /// end in ` (eligible)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// Why, in one clause without personal data.
+    pub why: String,
+}
+
+impl Unread {
+    /// Everything of a kind.
+    pub fn all_of(kind: Kind, why: impl Into<String>) -> Self {
+        Self {
+            kind,
+            part: None,
+            why: why.into(),
+        }
+    }
+
+    /// That part of a kind, and nothing else of it.
+    pub fn part_of(kind: Kind, part: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            part: Some(part.into()),
+            ..Self::all_of(kind, why)
+        }
+    }
+
+    /// Whether it may hide that entitlement.
+    pub fn hides(&self, what: &Entitlement) -> bool {
+        what.kind == self.kind && self.may_go_by(&what.id)
+    }
+
+    /// Whether something of it may go by that name or id.
+    fn may_go_by(&self, name: &str) -> bool {
+        let Some(part) = &self.part else { return true };
+        let (name, part) = (name.to_lowercase(), part.to_lowercase());
+        name.starts_with(&format!("{part}:")) || name.ends_with(&format!(" ({part})"))
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = self.part.as_deref().map(|part| format!("{part} "));
+        let part = part.unwrap_or_default();
+        write!(
+            f,
+            "what it holds of kind {part}{} cannot be read: {}",
+            self.kind.as_str(),
+            self.why
+        )
+    }
 }
 
 impl Actual {
@@ -265,6 +325,7 @@ impl Actual {
             person,
             account: None,
             held: Vec::new(),
+            unread: Vec::new(),
         }
     }
 
@@ -403,8 +464,29 @@ pub struct Protected {
 }
 
 impl Protected {
-    /// Why this account must not be touched, or `None`.
+    /// Why this account must not be touched, or `None`. Whose protection cannot be [decided](Self::undecided) counts
+    /// as protected.
     pub fn reason(&self, actual: &Actual) -> Option<String> {
+        self.known(actual).or_else(|| self.undecided(actual))
+    }
+
+    /// Why nobody can tell whether the account is protected, or `None`: a role protects, and could not be read.
+    pub fn undecided(&self, actual: &Actual) -> Option<String> {
+        if self.known(actual).is_some() {
+            return None;
+        }
+        let account = actual.account.as_ref()?;
+        let decides = |unread: &&Unread| {
+            unread.kind == Kind::Role && self.roles.iter().any(|role| unread.may_go_by(role))
+        };
+        let unread = actual.unread.iter().find(decides)?;
+        Some(format!(
+            "account {} counts as protected, because a role may protect it: {unread}",
+            account.id
+        ))
+    }
+
+    fn known(&self, actual: &Actual) -> Option<String> {
         let account = actual.account.as_ref()?;
         if self.ids.contains(&account.id.to_lowercase()) {
             return Some(format!("account {} is protected by id", account.id));
@@ -421,5 +503,85 @@ impl Protected {
             "account {} is protected: it holds the role {}",
             account.id, role.name
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protection_by_role_that_cannot_be_decided_is_closed() {
+        let protected = |roles: &[&str]| Protected {
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            names: ["boss@x".to_owned()].into(),
+            ..Protected::default()
+        };
+        let account = |name: &str, unread: &[Unread]| {
+            let mut actual = Actual::none(PersonKey::new("W-1"));
+            actual.unread = unread.to_vec();
+            actual.account = Some(Account {
+                id: "a".into(),
+                name: name.into(),
+                enabled: true,
+                deleted: false,
+                synced: false,
+                attributes: Attributes::new(),
+                manager: None,
+            });
+            actual
+        };
+        let all = || Unread::all_of(Kind::Role, "refused");
+        let eligible = || Unread::part_of(Kind::Role, "eligible", "refused");
+        let apps = || Unread::all_of(Kind::App, "refused");
+        let check = |roles: &[&str], name: &str, unread: &[Unread], closed: bool, open_question: bool| {
+            let (protected, actual) = (protected(roles), account(name, unread));
+            assert_eq!(
+                protected.reason(&actual).is_some(),
+                closed,
+                "{roles:?} {unread:?}"
+            );
+            assert_eq!(
+                protected.undecided(&actual).is_some(),
+                open_question,
+                "{roles:?} {unread:?}"
+            );
+        };
+        check(&["global administrator"], "ada@x", &[all()], true, true);
+        check(&["global administrator"], "ada@x", &[apps(), all()], true, true);
+        check(
+            &["global administrator"],
+            "ada@x",
+            &[apps(), eligible()],
+            false,
+            false,
+        );
+        check(
+            &["global administrator (eligible)"],
+            "ada@x",
+            &[eligible()],
+            true,
+            true,
+        );
+        check(&["eligible:62e90394"], "ada@x", &[eligible()], true, true);
+        check(&[], "ada@x", &[all()], false, false);
+        check(&["global administrator"], "boss@x", &[all()], true, false);
+    }
+
+    #[test]
+    fn a_part_of_a_kind_hides_no_more_than_itself() {
+        let role = |id: &str| Entitlement {
+            target: TargetId::new("graph"),
+            kind: Kind::Role,
+            id: id.into(),
+            name: id.into(),
+        };
+        let part = Unread::part_of(Kind::Role, "eligible", "refused");
+        assert!(part.hides(&role("eligible:r")) && !part.hides(&role("r")));
+        let all = Unread::all_of(Kind::Role, "refused");
+        assert!(all.hides(&role("r")) && all.hides(&role("eligible:r")));
+        assert!(!Unread::all_of(Kind::App, "refused").hides(&role("r")));
+        let old = r#"{"person":"W-1","account":null,"held":[]}"#;
+        assert!(serde_json::from_str::<Actual>(old).unwrap().unread.is_empty());
     }
 }

@@ -112,7 +112,8 @@ pub trait Target: Debug + Send + Sync {
     async fn names_taken(&self, names: &[String]) -> Result<BTreeMap<String, String>>;
 
     /// What these accounts hold now; one answer per reference, in order. An account that has vanished is
-    /// reported without `account`.
+    /// reported without `account`. What is refused of one kind of entitlement alone is no error, but
+    /// [`Actual::unread`](crate::entitlement::Actual::unread): a leaver must not wait for it.
     async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>>;
 
     /// Carries out one step. Must be safe to call again for the same `key` after an unknown outcome, as far

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
-use crate::entitlement::{Account, Actual, Attribute, Catalog, Kind, TargetId};
+use crate::entitlement::{Account, Actual, Attribute, Catalog, Held, Kind, TargetId, Unread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::{
@@ -72,6 +72,7 @@ struct Directory {
     replies: BTreeMap<String, String>,
     next: u64,
     down: bool,
+    unread: Vec<Unread>,
 }
 
 impl Directory {
@@ -115,6 +116,11 @@ impl MemoryTarget {
     /// Whether it answers at all from now on.
     pub fn set_down(&self, down: bool) {
         lock(&self.directory).down = down;
+    }
+
+    /// From now on it does not tell what anybody holds of these.
+    pub fn set_unread(&self, unread: impl IntoIterator<Item = Unread>) {
+        lock(&self.directory).unread = unread.into_iter().collect();
     }
 
     /// Every account with what it holds, by id.
@@ -200,10 +206,19 @@ impl Target for MemoryTarget {
         let directory = directory.answer()?;
         let observe = |who: &PersonRef| {
             let known = directory.accounts.get(&who.account).cloned();
-            known.unwrap_or_else(|| Actual {
+            let mut actual = known.unwrap_or_else(|| Actual {
                 account: self.principals_of.as_ref().map(|_| principal(&who.account)),
                 ..Actual::none(who.person.clone())
-            })
+            });
+            let hidden = |held: &Held| {
+                directory
+                    .unread
+                    .iter()
+                    .any(|unread| unread.hides(&held.entitlement))
+            };
+            actual.held.retain(|held| !hidden(held));
+            actual.unread.clone_from(&directory.unread);
+            actual
         };
         Ok(who.iter().map(observe).collect())
     }

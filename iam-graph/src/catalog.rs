@@ -189,18 +189,18 @@ pub(crate) fn app_role(held: &AppRoleAssignment) -> String {
     format!("{}/{}", held.resource_id, held.app_role_id)
 }
 
-/// What stands in front of the id of a role that somebody may activate: an entitlement of its own, which no policy
-/// gives and every leaver loses.
-const ELIGIBLE: &str = "eligible:";
+/// What stands, with a colon, in front of the id of a role that somebody may activate: an entitlement of its own, which
+/// no policy gives and every leaver loses.
+pub(crate) const ELIGIBLE: &str = "eligible";
 
 /// The id of being eligible for a role (in a scope).
 pub(crate) fn eligible(role: &str) -> String {
-    format!("{ELIGIBLE}{role}")
+    format!("{ELIGIBLE}:{role}")
 }
 
 /// The role (in a scope) that somebody is eligible for, where that is what an id says.
 pub(crate) fn if_eligible(id: &str) -> Option<&str> {
-    id.strip_prefix(ELIGIBLE)
+    id.strip_prefix(ELIGIBLE)?.strip_prefix(':')
 }
 
 fn group_item(group: Group, target: &TargetId) -> Item {

@@ -1,14 +1,17 @@
 //! What accounts hold: four reads for each, many accounts at once; and one read of who is eligible for what.
+//!
+//! Only the account itself must be told. What is refused or down of one kind of entitlement is reported as unread: a
+//! missing permission, or a service behind Graph that does not answer, must not keep a leaver's sign-in open.
 
 use futures::FutureExt;
-use iam_core::entitlement::{Actual, Class, Entitlement, Held, Kind, Via};
+use iam_core::entitlement::{Actual, Class, Entitlement, Held, Kind, Unread, Via};
 use iam_core::error::Retry;
 use iam_core::target::PersonRef;
-use iam_core::{ErrorKind, Result};
+use iam_core::{Error, ErrorKind, Result};
 
 use crate::account::account;
 use crate::app_roles::{AppRoleAssignment, Holder};
-use crate::catalog::{Offer, app_role, class, eligible, membership, scoped};
+use crate::catalog::{ELIGIBLE, Offer, app_role, class, eligible, membership, scoped};
 use crate::eligibility::ScheduledRole;
 use crate::groups::Group;
 use crate::roles::{RoleAssignment, TENANT};
@@ -22,6 +25,7 @@ struct Seen {
     roles: Vec<RoleAssignment>,
     app_roles: Vec<AppRoleAssignment>,
     eligible: Vec<ScheduledRole>,
+    unread: Vec<Unread>,
 }
 
 /// What Graph says where the tenant has not bought Privileged Identity Management.
@@ -33,7 +37,7 @@ impl GraphTarget {
             return Ok(Vec::new());
         }
         let mut offer = self.offer().await?;
-        let (mut seen, eligible) = tokio::try_join!(
+        let (mut seen, (eligible, no_eligible)) = tokio::try_join!(
             parallel(who.iter().map(|person| self.see(&person.account)).collect()),
             self.eligible(who)
         )?;
@@ -43,6 +47,7 @@ impl GraphTarget {
                 .filter(|role| role.principal_id.eq_ignore_ascii_case(&person.account));
             if let Some(seen) = seen {
                 seen.eligible = mine.cloned().collect();
+                seen.unread.extend(no_eligible.clone());
             }
         }
         if seen.iter().flatten().any(|seen| has_strangers(seen, &offer)) {
@@ -56,24 +61,31 @@ impl GraphTarget {
                 person: person.person.clone(),
                 account: Some(account(&seen.user)),
                 held: self.held(&seen, &offer),
+                unread: seen.unread,
             },
             None => Actual::none(person.person.clone()),
         };
         Ok(who.iter().zip(seen).map(actual).collect())
     }
 
-    /// The roles that these accounts may activate. There are few in a tenant, so for many accounts all are read.
-    async fn eligible(&self, who: &[PersonRef]) -> Result<Vec<ScheduledRole>> {
+    /// The roles that these accounts may activate, or why they are unread. There are few in a tenant, so for many
+    /// accounts all are read.
+    async fn eligible(&self, who: &[PersonRef]) -> Result<(Vec<ScheduledRole>, Option<Unread>)> {
         let read = match who {
             [one] => self.client.eligible_roles_of(&one.account).await,
             _ => self.client.list_eligible_roles().await,
         };
         match read {
-            // Nobody can be eligible there, or nothing is known of this account.
-            Err(error) if error.code() == Some(NO_PIM) || error.kind() == ErrorKind::NotFound => {
-                Ok(Vec::new())
+            Ok(read) => Ok((read, None)),
+            // Nobody can be eligible there.
+            Err(error) if error.code() == Some(NO_PIM) => Ok((Vec::new(), None)),
+            Err(error) if error.kind() == ErrorKind::Unauthenticated => Err(error),
+            // A cloud without this service, a replica that lags: nobody knows.
+            Err(error) => {
+                tracing::warn!(%error, "eligible roles are not told");
+                let unread = Unread::part_of(Kind::Role, ELIGIBLE, error.to_string());
+                Ok((Vec::new(), Some(unread)))
             }
-            read => read,
         }
     }
 
@@ -99,12 +111,16 @@ impl GraphTarget {
             client.roles_of(id),
             client.app_roles_of(Holder::User(id))
         );
+        let user = user?;
+        let mut unread = Vec::new();
         Ok(Seen {
-            user: user?,
-            groups: groups?,
-            roles: roles?,
-            app_roles: app_roles?,
+            user,
+            // Groups give roles: who is in which decides who holds which.
+            groups: known(groups, &[Kind::Group, Kind::Role], &mut unread)?,
+            roles: known(roles, &[Kind::Role], &mut unread)?,
+            app_roles: known(app_roles, &[Kind::App], &mut unread)?,
             eligible: Vec::new(),
+            unread,
         })
     }
 
@@ -183,7 +199,7 @@ impl GraphTarget {
         for role in &seen.eligible {
             let mut entitlement = self.role_in(&role.role_definition_id, role.scope(), offer);
             entitlement.id = eligible(&entitlement.id);
-            entitlement.name.push_str(" (eligible)");
+            entitlement.name = format!("{} ({ELIGIBLE})", entitlement.name);
             held.push(Held {
                 entitlement,
                 via: Via::Direct,
@@ -207,6 +223,20 @@ impl GraphTarget {
                 format!("{name} ({scope})")
             },
         }
+    }
+}
+
+/// What was read, or nothing: then `kinds` are noted as unread.
+fn known<T>(read: Result<Vec<T>>, kinds: &[Kind], unread: &mut Vec<Unread>) -> Result<Vec<T>> {
+    let is_refused = |error: &Error| matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable);
+    match read {
+        Err(error) if is_refused(&error) => {
+            tracing::warn!(%error, ?kinds, "what an account holds is not told");
+            let of = |kind: &Kind| Unread::all_of(*kind, error.to_string());
+            unread.extend(kinds.iter().map(of));
+            Ok(Vec::new())
+        }
+        read => read,
     }
 }
 

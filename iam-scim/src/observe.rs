@@ -32,6 +32,7 @@ impl ScimTarget {
             person: who.person.clone(),
             account: Some(account(&user)),
             held: self.held(&user, groups).await?,
+            unread: Vec::new(),
         })
     }
 }

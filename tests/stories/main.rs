@@ -10,6 +10,7 @@ mod input;
 mod joining;
 mod mailboxes;
 mod moving;
+mod refused_reads;
 mod three_targets;
 mod trouble;
 mod unlike_app;

@@ -129,6 +129,9 @@ pub(crate) async fn execute(
             step.account = created.get(place).or_else(|| created.get(home)).cloned();
         }
         let (outcome, error) = step::carry_out(doors, claim, plan, &step, addressees).await?;
+        if !matches!(outcome, Some(Outcome::Done { .. } | Outcome::AlreadySo { .. })) {
+            undone.push(id);
+        }
         if let Some(outcome) = outcome {
             if let Outcome::Done { account: Some(id) } | Outcome::AlreadySo { account: Some(id) } = &outcome {
                 created.insert(place, id.clone());
@@ -137,10 +140,6 @@ pub(crate) async fn execute(
             report.outcomes.push((step.clone(), outcome));
         } else {
             report.unknown.push(step.clone());
-        }
-        let done = matches!(report.outcomes.last(), Some((last, Outcome::Done { .. } | Outcome::AlreadySo { .. })) if last.id == *id);
-        if error.is_some() || !done {
-            undone.push(id);
         }
         let Some(error) = error else { continue };
         let why = format!("{}: {error}", step.id);

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::{Context, View};
-use crate::entitlement::{Catalog, Class, Entitlement, Held, Kind, Reference, Via, same};
+use crate::entitlement::{Catalog, Class, Entitlement, Held, Kind, Reference, TargetId, Via, same};
 use crate::journal::PersonState;
-use crate::plan::{Action, Owned, Step, StepId, Wanted};
+use crate::plan::{Action, Owned, Plan, Step, StepId, Wanted};
 use crate::policy::{Conflict, Resolve};
 
 /// What the conflicts of the policy mean for one person now.
@@ -123,20 +123,18 @@ impl Apart {
                 .enumerate()
                 .filter(|(other, _)| *other != side)
         };
-        if !has {
+        let known = !state.accounts.is_empty() || cx.views.iter().any(|view| view.actual.account.is_some());
+        if !has && known {
+            let named = |is: &dyn Fn(&Reference) -> bool| others().any(|(_, side)| side.iter().any(is));
             for down in cx.down {
-                let there = |named: &Reference| named.is_for(&down.target, &down.kinds);
-                let known =
-                    !state.accounts.is_empty() || cx.views.iter().any(|view| view.actual.account.is_some());
-                if known && others().any(|(_, side)| side.iter().any(there)) {
-                    let why = format!(
-                        "{} cannot be read, and conflict {} looks at it",
-                        down.target, conflict.id
-                    );
-                    self.withhold(what, why.clone());
-                    if !self.waiting.contains(&why) {
-                        self.waiting.push(why);
-                    }
+                if named(&|what| what.is_for(&down.target, &down.kinds)) {
+                    self.wait(conflict, &down.target, what);
+                }
+            }
+            for view in cx.views {
+                let kinds: BTreeSet<Kind> = view.actual.unread.iter().map(|unread| unread.kind).collect();
+                if named(&|what| what.is_for(&view.target, &kinds)) {
+                    self.wait(conflict, &view.target, what);
                 }
             }
         }
@@ -171,6 +169,18 @@ impl Apart {
         }
     }
 
+    /// Nobody can tell what is held there.
+    fn wait(&mut self, conflict: &Conflict, target: &TargetId, what: &Entitlement) {
+        let why = format!(
+            "{target} cannot be read, and conflict {} looks at it",
+            conflict.id
+        );
+        self.withhold(what, why.clone());
+        if !self.waiting.contains(&why) {
+            self.waiting.push(why);
+        }
+    }
+
     fn withhold(&mut self, what: &Entitlement, why: String) {
         if !self.withheld.iter().any(|(withheld, _)| same(withheld, what)) {
             self.withheld.push((what.clone(), why));
@@ -188,28 +198,34 @@ impl Apart {
     }
 
     /// What must go goes first, and what must not stand beside it waits for that.
-    pub(super) fn arrange(&self, steps: &mut [Step]) {
+    pub(super) fn arrange(&self, plan: &mut Plan) {
         if self.ended.is_empty() {
             return;
         }
-        let ends = |step: &Step| matches!(&step.action, Action::Revoke { entitlement, .. } if self.ends(entitlement));
-        steps.sort_by_key(|step| !ends(step));
-        let going: Vec<(Entitlement, StepId)> = steps
-            .iter()
-            .filter_map(|step| match &step.action {
-                Action::Revoke { entitlement, .. } => Some((entitlement.clone(), step.id.clone())),
-                _ => None,
-            })
-            .collect();
-        for step in steps {
+        let revoked = |step: &Step| match &step.action {
+            Action::Revoke { entitlement, .. } => Some((entitlement.clone(), step.id.clone())),
+            _ => None,
+        };
+        let (steps, notes) = (&mut plan.steps, &mut plan.notes);
+        steps.sort_by_key(|step| !revoked(step).is_some_and(|(gone, _)| self.ends(&gone)));
+        let going: Vec<(Entitlement, StepId)> = steps.iter().filter_map(revoked).collect();
+        steps.retain_mut(|step| {
             let Action::Grant { entitlement, .. } = &step.action else {
-                continue;
+                return true;
             };
-            let before = self.order.iter().filter(|(_, given)| same(given, entitlement));
-            let before = before.filter_map(|(gone, _)| going.iter().find(|(revoked, _)| same(revoked, gone)));
-            let needs: BTreeSet<StepId> = before.map(|(_, id)| id.clone()).collect();
-            step.needs = needs.into_iter().collect();
-        }
+            for (gone, _) in self.order.iter().filter(|(_, given)| same(given, entitlement)) {
+                let Some((_, id)) = going.iter().find(|(revoked, _)| same(revoked, gone)) else {
+                    notes.push(format!(
+                        "{entitlement} is not given: {gone} must go first, and cannot just now"
+                    ));
+                    return false;
+                };
+                if !step.needs.contains(id) {
+                    step.needs.push(id.clone());
+                }
+            }
+            true
+        });
     }
 }
 
@@ -220,6 +236,7 @@ fn named(references: &[Reference], want: &Wanted<'_>, view: &View) -> bool {
 
 /// Whether one of the references means the thing: by the catalogue, and by name where that has it not (any more).
 fn names(references: &[Reference], what: &Entitlement, catalog: &Catalog) -> bool {
+    let what = &activated(what);
     references.iter().any(|named| {
         let here =
             named.kind == what.kind && named.target.as_ref().is_none_or(|target| *target == what.target);
@@ -234,6 +251,20 @@ fn names(references: &[Reference], what: &Entitlement, catalog: &Catalog) -> boo
             },
         }
     })
+}
+
+/// The role that somebody who is eligible for it may activate at any time.
+fn activated(what: &Entitlement) -> Entitlement {
+    let mut what = what.clone();
+    if what.kind == Kind::Role {
+        if let Some(id) = what.id.strip_prefix("eligible:") {
+            what.id = id.to_owned();
+        }
+        if let Some(name) = what.name.strip_suffix(" (eligible)") {
+            what.name = name.to_owned();
+        }
+    }
+    what
 }
 
 /// What of a side is held at one target, and whether it goes by this plan.

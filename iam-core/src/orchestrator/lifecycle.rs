@@ -13,18 +13,18 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use super::conflict::Apart;
 use super::mailbox;
 use super::phase::{Standing, midnight, over_everywhere, standing};
-use super::place::{accounts, at_application, is_directory, matters, sort};
+use super::place::{accounts, at_application, fitting, is_directory, matters, resolve, sort, unread};
 use super::{Context, Decision, Orchestrator, View};
-use crate::entitlement::{Attributes, Desired};
+use crate::entitlement::Desired;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
 use crate::person::{Person, Recipient};
-use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, Wanted, plan};
+use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, plan};
 use crate::policy::{AccessPolicy, Conflict, Document, Subject};
 
 /// How far ahead is looked for a day on which a date condition turns.
-const HORIZON_DAYS: i64 = 31;
+const HORIZON_DAYS: u16 = 31;
 /// How long a restored account that is not visible yet is left alone.
 const SETTLING: SignedDuration = SignedDuration::from_secs(30);
 /// How often somebody is looked at again whose manager has no account.
@@ -63,21 +63,15 @@ impl Lifecycle {
     }
 
     /// The next local midnight at which a date condition changes the outcome, or a later look.
-    fn turning_point(
-        &self,
-        person: &Person,
-        manager: Option<&Person>,
-        at: &Standing,
-        says: &Says,
-    ) -> Option<Timestamp> {
+    fn turning_point(&self, person: &Person, manager: Option<&Person>, at: &Standing) -> Option<Timestamp> {
         if !self.policy.depends_on_date() {
             return None;
         }
-        let day = |days: i64| at.today.checked_add(days.days()).ok();
-        let turned = (1..=HORIZON_DAYS)
-            .filter_map(day)
-            .find(|day| self.desired(person, manager, *day).as_ref() != Ok(says));
-        midnight(turned.or_else(|| day(HORIZON_DAYS))?, &at.zone).ok()
+        let turned = self
+            .policy
+            .next_change(&Subject { person, manager }, at.today, HORIZON_DAYS);
+        let day = turned.or_else(|| at.today.checked_add(i64::from(HORIZON_DAYS).days()).ok());
+        midnight(day?, &at.zone).ok()
     }
 }
 
@@ -120,7 +114,13 @@ impl Orchestrator for Lifecycle {
                 );
                 return Ok(held(decision, why));
             }
-            if let Some(why) = self.document.protected().reason(&view.actual) {
+            let protected = self.document.protected();
+            if let Some(why) = protected.undecided(&view.actual) {
+                // Not set aside: it comes up again until somebody can tell.
+                waits(&mut decision, format!("{}: {why}", view.target));
+                return Ok(decision);
+            }
+            if let Some(why) = protected.reason(&view.actual) {
                 decision.plan.refused = Some(why);
                 return Ok(decision);
             }
@@ -133,7 +133,7 @@ impl Orchestrator for Lifecycle {
                 Ok(says) => says,
                 Err(why) => return Ok(held(decision, why)),
             };
-            let turn = self.turning_point(person, manager, &at, &says);
+            let turn = self.turning_point(person, manager, &at);
             decision.timers.extend(turn.map(|turn| (Timer::Review, turn)));
         }
         let made = self
@@ -167,11 +167,9 @@ impl Lifecycle {
             .down
             .iter()
             .filter(|down| matters(down, at.phase, desired, state));
-        decision.waiting = down
-            .map(|down| format!("{} cannot be read: {}", down.target, down.why))
-            .collect();
-        let waits = decision.waiting.iter().map(|why| format!("waits: {why}"));
-        decision.plan.notes.extend(waits);
+        for down in down {
+            waits(decision, format!("{} cannot be read: {}", down.target, down.why));
+        }
         let wanted: Result<Vec<_>, String> = cx.views.iter().map(|view| resolve(view, desired)).collect();
         let mut wanted = match wanted {
             Ok(wanted) => wanted,
@@ -180,7 +178,9 @@ impl Lifecycle {
         let fresh = starts_afresh(state, cx);
         let apart = Apart::of(conflicts, &mut wanted, cx, &ledger, fresh, state);
         decision.plan.notes.extend(apart.notes.iter().cloned());
-        decision.waiting.extend(apart.waiting.iter().cloned());
+        for why in &apart.waiting {
+            waits(decision, why.clone());
+        }
         if !apart.withheld.is_empty() {
             // What stands in the way may go without anybody telling.
             let later = cx.now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
@@ -195,6 +195,9 @@ impl Lifecycle {
                 _ => Some((at.phase, at.because.clone())),
             };
             let Some((phase, because)) = here else { continue };
+            if let Some(why) = unread(view, phase) {
+                waits(decision, why);
+            }
             let account = view.actual.account.as_ref();
             let present = matches!(phase, Phase::Staged | Phase::Active);
             if present && account.is_none() && accounts == Accounts::Directory {
@@ -264,7 +267,7 @@ impl Lifecycle {
         decision.plan.ledger.clone_from(&ledger);
         decision.state.ledger = ledger;
         sort(&mut decision.plan.steps, at.phase, cx);
-        apart.arrange(&mut decision.plan.steps);
+        apart.arrange(&mut decision.plan);
         if is_open(state, cx) {
             // Should somebody block it from now on, it was not us.
             decision.state.blocked_by_us.remove(&cx.directory);
@@ -337,9 +340,11 @@ impl Lifecycle {
 
         let steps = &decision.plan.steps;
         let opens = |step: &Step| step.action == Action::AllowSignIn && is_directory(&step.target, cx);
+        // Some of it by an earlier attempt, which had to wait for the rest.
+        let takes = || steps.iter().any(|step| step.action.removes_access()) || untold(cx.earlier);
         let (notice, to) = if steps.iter().any(opens) {
             (Notice::Joined, settings.joiner_notify.as_slice())
-        } else if at.phase == Phase::Gone && steps.iter().any(|step| step.action.removes_access()) {
+        } else if at.phase == Phase::Gone && takes() {
             if !decision.waiting.is_empty() {
                 return; // told when it is true everywhere
             }
@@ -391,6 +396,26 @@ impl Lifecycle {
     }
 }
 
+/// Whether an earlier attempt took access away and was not to tell anybody.
+fn untold(earlier: Option<&Plan>) -> bool {
+    let tells = |step: &Step| {
+        matches!(
+            step.action,
+            Action::Notify {
+                notice: Notice::Left,
+                ..
+            }
+        )
+    };
+    earlier.is_some_and(|plan| plan.all().any(|step| step.action.removes_access()) && !plan.all().any(tells))
+}
+
+/// The event comes up again for that reason.
+fn waits(decision: &mut Decision, why: String) {
+    decision.plan.notes.push(format!("waits: {why}"));
+    decision.waiting.push(why);
+}
+
 fn held(mut decision: Decision, why: String) -> Decision {
     decision.hold = Some(why);
     decision
@@ -410,32 +435,11 @@ fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
         && accounts.all(|account| account.enabled && !account.deleted)
 }
 
-/// Nothing of an earlier employment survives: somebody who had left, or whose account had been deleted.
+/// Nothing of an earlier employment survives: somebody who had left, were it not in full yet, or whose account had
+/// been deleted.
 fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
     let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
-    has_left(state) || cx.earlier.is_some_and(restored)
-}
-
-/// The attribute values that the target keeps, cut to what it takes.
-fn fitting(view: &View, attributes: &Attributes, notes: &mut Vec<String>) -> Attributes {
-    let mut fitting = attributes.clone();
-    fitting.retain(|attribute, _| view.lengths.get(attribute) != Some(&0));
-    for (attribute, value) in &mut fitting {
-        let Some(most) = view.lengths.get(attribute) else {
-            continue;
-        };
-        let length = value.chars().count();
-        if length > *most {
-            let cut: String = value.chars().take(*most).collect();
-            cut.trim_end().clone_into(value);
-            let name = attribute.as_str();
-            notes.push(format!(
-                "{name} has {length} characters, and {} takes {most}: it is cut",
-                view.target
-            ));
-        }
-    }
-    fitting
+    has_left(state) || state.left_at.is_some() || cx.earlier.is_some_and(restored)
 }
 
 /// The manager's key and account at this target, if the link can be made now.
@@ -490,34 +494,4 @@ fn sign_in_name(state: &PersonState, cx: &Context<'_>) -> Option<String> {
             .map(|account| account.name.clone())
     };
     seen.or_else(known).filter(|name| !name.is_empty())
-}
-
-/// What policy asks for at this target, found in its catalogue.
-fn resolve<'a>(view: &'a View, desired: &Desired) -> Result<Vec<Wanted<'a>>, String> {
-    let mut wanted: Vec<Wanted<'a>> = Vec::new();
-    for grant in desired
-        .grants
-        .iter()
-        .filter(|grant| grant.what.is_for(&view.target, &view.kinds))
-    {
-        let item = view
-            .catalog
-            .resolve(&grant.what)
-            .map_err(|why| format!("{why} (rules {})", grant.rules.join(", ")))?;
-        // A name and an id may mean the same thing.
-        if let Some(known) = wanted
-            .iter_mut()
-            .find(|known| known.item.entitlement == item.entitlement)
-        {
-            known.rules.extend(grant.rules.iter().cloned());
-            known.grace_days = known.grace_days.max(grant.grace_days);
-        } else {
-            wanted.push(Wanted {
-                item,
-                rules: grant.rules.clone(),
-                grace_days: grant.grace_days,
-            });
-        }
-    }
-    Ok(wanted)
 }

@@ -113,8 +113,8 @@ pub struct Decision {
     /// The person's state once the plan has been carried out, but for what the carrying out itself brings
     /// (accounts, ledger entries, who blocked sign-in).
     pub state: PersonState,
-    /// Targets that are down and matter to this person, with the reason: the event is tried again when the
-    /// rest is done.
+    /// Targets that are down and matter to this person, or that would not tell all of what the account holds, with
+    /// the reason: the event is tried again when the rest is done.
     pub waiting: Vec<String>,
     /// Set when nothing may be done until somebody has looked: why. The plan is empty then.
     pub hold: Option<String>,

@@ -2,7 +2,7 @@
 
 use super::conflict::Apart;
 use super::{Context, Down, View};
-use crate::entitlement::{Desired, TargetId};
+use crate::entitlement::{Attributes, Desired, TargetId};
 use crate::journal::PersonState;
 use crate::plan::{Accounts, Action, Phase, Step, Wanted};
 
@@ -43,13 +43,66 @@ pub(super) fn at_application(
         .ledger
         .iter()
         .filter(|owned| owned.entitlement.target == view.target);
-    if !wanted.is_empty() || here.any(|owned| ending(&owned)) {
+    // Nor is the account of somebody at work closed while nobody can tell all of what it holds.
+    if !wanted.is_empty() || here.any(|owned| ending(&owned)) || !view.actual.unread.is_empty() {
         return Some((phase, because.to_owned()));
     }
     // An account that the platform never saw to is somebody else's affair.
     let ours = state.accounts.contains_key(&view.target);
     let ended = format!("no rule asks for anything at {} any more", view.target);
     (ours && view.actual.account.is_some()).then_some((Phase::Gone, ended))
+}
+
+/// What policy asks for at this target, found in its catalogue.
+pub(super) fn resolve<'a>(view: &'a View, desired: &Desired) -> Result<Vec<Wanted<'a>>, String> {
+    let mut wanted: Vec<Wanted<'a>> = Vec::new();
+    for grant in desired
+        .grants
+        .iter()
+        .filter(|grant| grant.what.is_for(&view.target, &view.kinds))
+    {
+        let item = view
+            .catalog
+            .resolve(&grant.what)
+            .map_err(|why| format!("{why} (rules {})", grant.rules.join(", ")))?;
+        // A name and an id may mean the same thing.
+        if let Some(known) = wanted
+            .iter_mut()
+            .find(|known| known.item.entitlement == item.entitlement)
+        {
+            known.rules.extend(grant.rules.iter().cloned());
+            known.grace_days = known.grace_days.max(grant.grace_days);
+        } else {
+            wanted.push(Wanted {
+                item,
+                rules: grant.rules.clone(),
+                grace_days: grant.grace_days,
+            });
+        }
+    }
+    Ok(wanted)
+}
+
+/// The attribute values that the target keeps, cut to what it takes.
+pub(super) fn fitting(view: &View, attributes: &Attributes, notes: &mut Vec<String>) -> Attributes {
+    let mut fitting = attributes.clone();
+    fitting.retain(|attribute, _| view.lengths.get(attribute) != Some(&0));
+    for (attribute, value) in &mut fitting {
+        let Some(most) = view.lengths.get(attribute) else {
+            continue;
+        };
+        let length = value.chars().count();
+        if length > *most {
+            let cut: String = value.chars().take(*most).collect();
+            cut.trim_end().clone_into(value);
+            let name = attribute.as_str();
+            notes.push(format!(
+                "{name} has {length} characters, and {} takes {most}: it is cut",
+                view.target
+            ));
+        }
+    }
+    fitting
 }
 
 /// Whether a target that is down matters to this person.
@@ -66,6 +119,24 @@ pub(super) fn matters(down: &Down, phase: Phase, desired: &Desired, state: &Pers
     // Somebody who has left may hold what was given by hand.
     let may_hold = matches!(phase, Phase::Gone | Phase::Purged) && !state.accounts.is_empty();
     wanted || known || may_hold
+}
+
+/// What of an account could not be read, if anything is to be decided by it.
+pub(super) fn unread(view: &View, phase: Phase) -> Option<String> {
+    view.actual.account.as_ref().filter(|account| !account.synced)?;
+    let unread: Vec<String> = view.actual.unread.iter().map(ToString::to_string).collect();
+    if unread.is_empty() || phase == Phase::Pending {
+        return None;
+    }
+    let then = match phase {
+        Phase::Staged | Phase::Active => "nothing is given or taken there",
+        _ => "the rest is taken",
+    };
+    Some(format!(
+        "{}: {}; until then {then}",
+        view.target,
+        unread.join("; ")
+    ))
 }
 
 /// The order over all targets: sign-in and power first for somebody who leaves, sign-in last for somebody who

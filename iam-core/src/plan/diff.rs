@@ -22,6 +22,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
             input,
             plan: &mut plan,
         }),
+        Phase::Staged | Phase::Active if !input.actual.unread.is_empty() => withheld(input, &mut plan),
         Phase::Staged | Phase::Active => present(input, &mut plan),
         Phase::Gone => gone(input, &mut plan),
         Phase::Purged => purged(input, &mut plan),
@@ -60,6 +61,15 @@ impl Steps<'_, '_> {
 
     fn note(&mut self, text: String) {
         self.plan.notes.push(text);
+    }
+}
+
+/// Nobody knows what the account holds: nothing is given and nothing taken, and no attribute changes, on which
+/// dynamic groups hang. Who has not started is kept out all the same.
+fn withheld(input: &Input<'_>, plan: &mut Plan) {
+    let mut steps = Steps { input, plan };
+    if input.phase == Phase::Staged && input.accounts != Accounts::Borrowed {
+        early(&mut steps);
     }
 }
 
@@ -330,7 +340,8 @@ fn revocations(steps: &mut Steps<'_, '_>) {
 }
 
 /// Leaver: block, sessions, password, roles, apps, groups without licences, the mailbox's reply, licences and
-/// their groups. The reply comes before the licences because the mailbox goes with them; they do not wait for it.
+/// their groups. What could not be read is not waited for: the event comes up again for it. The reply comes before
+/// the licences because the mailbox goes with them; they do not wait for it.
 fn gone(input: &Input<'_>, plan: &mut Plan) {
     let Some(account) = input.actual.account.as_ref().filter(|account| !account.deleted) else {
         plan.ledger

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use cel::Context;
 use jiff::civil::Date;
 
 use crate::entitlement::Reference;
 
 use super::expression::Expression;
+use super::index::{self, Exception};
 use super::rules::{Rules, alike};
 use super::schema::Gives;
 use super::sections::{self, ENTITLEMENTS};
@@ -57,7 +57,7 @@ pub(super) struct Clash {
     conflict: Conflict,
     /// Where each reference stands, side by side.
     places: Vec<Vec<Position>>,
-    except: Option<Expression>,
+    except: Option<(Expression, Exception)>,
 }
 
 /// Reads every `[[conflict]]`.
@@ -121,7 +121,10 @@ pub(super) fn conflicts(top: &Section<'_, '_>, rules: &mut Rules, source: &mut S
         clashes.push(Clash {
             conflict,
             places,
-            except,
+            except: except.map(|except| {
+                let memo = index::exception(&except);
+                (except, memo)
+            }),
         });
     }
     clashes
@@ -133,7 +136,7 @@ impl Clash {
     }
 
     pub(super) fn except(&self) -> Option<&Expression> {
-        self.except.as_ref()
+        self.except.as_ref().map(|(except, _)| except)
     }
 
     /// Every mention of a reference, and where.
@@ -144,20 +147,6 @@ impl Clash {
             named.map(|(what, place)| (self.conflict.id.as_str(), *place, what))
         })
     }
-
-    /// Whether it applies to somebody: it does unless the exception holds.
-    ///
-    /// # Errors
-    /// The exception cannot be evaluated.
-    pub(super) fn applies(&self, facts: &Context<'_, '_>) -> Result<bool, String> {
-        match &self.except {
-            Some(except) => except
-                .holds(facts)
-                .map(|excepted| !excepted)
-                .map_err(|why| format!("conflict {}: {why}", self.conflict.id)),
-            None => Ok(true),
-        }
-    }
 }
 
 impl Document {
@@ -167,17 +156,16 @@ impl Document {
         subject: &Subject<'_>,
         today: Date,
     ) -> Result<Vec<&Conflict>, PolicyProblems> {
-        let clashes = self.clashes();
-        if clashes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let facts = self.rules().language.facts(subject, today);
         let (mut applying, mut problems) = (Vec::new(), Vec::new());
-        for clash in clashes {
-            match clash.applies(&facts) {
-                Ok(true) => applying.push(clash.conflict()),
-                Ok(false) => {}
-                Err(problem) => problems.push(problem),
+        for clash in self.clashes() {
+            let excepted = clash.except.as_ref().map_or(Ok(false), |(except, memo)| {
+                let memo = self.index().map(|_| memo);
+                index::ask(except, memo, &self.rules().language, subject, today)
+            });
+            match excepted {
+                Ok(false) => applying.push(clash.conflict()),
+                Ok(true) => {}
+                Err(why) => problems.push(format!("conflict {}: {why}", clash.conflict.id)),
             }
         }
         if problems.is_empty() {

@@ -14,6 +14,7 @@ use crate::person::{Person, hex};
 
 use super::conflict::{self, Clash, Conflict};
 use super::expression::{Expression, Language};
+use super::index::Index;
 use super::naming::Naming;
 use super::rules::Rules;
 use super::source::{Position, Section, Source};
@@ -37,6 +38,7 @@ pub struct Document {
     protected_roles: Vec<(Reference, Position)>,
     rules: Rules,
     clashes: Vec<Clash>,
+    index: Option<Index>,
     cases: Vec<Case>,
     fingerprint: String,
 }
@@ -96,6 +98,7 @@ impl Document {
             limits,
             protected,
             protected_roles,
+            index: Some(Index::of(&rules, clashes.iter().filter_map(Clash::except))),
             rules,
             clashes,
             cases,
@@ -220,6 +223,21 @@ impl Document {
         &self.rules
     }
 
+    /// The same policy, of which every rule is evaluated for everybody: slower, and with the same answers.
+    #[must_use]
+    pub fn without_index(mut self) -> Self {
+        self.index = None;
+        self
+    }
+
+    pub(super) fn index(&self) -> Option<&Index> {
+        self.index.as_ref()
+    }
+
+    pub(super) fn exceptions(&self) -> impl Iterator<Item = &Expression> {
+        self.clashes.iter().filter_map(Clash::except)
+    }
+
     pub(super) fn clashes(&self) -> &[Clash] {
         &self.clashes
     }
@@ -274,28 +292,14 @@ fn unassignable(class: Class) -> Option<&'static str> {
 
 impl AccessPolicy for Document {
     fn desired(&self, subject: &Subject<'_>, today: Date) -> Result<Desired, PolicyProblems> {
-        let facts = self.rules.language.facts(subject, today);
-        let mut problems = Vec::new();
-        let grants = self.rules.grants(&facts, &mut problems);
+        let judged = self.judge(subject, today);
+        if !judged.problems.is_empty() {
+            return Err(PolicyProblems(judged.problems));
+        }
         let mut attributes = self.attributes(subject.person);
-        match self
-            .rules
-            .usage_location
-            .as_ref()
-            .map_or(Ok(None), |expression| expression.text(&facts))
-        {
-            Ok(None) => {}
-            Ok(Some(code)) if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
-                attributes.insert(Attribute::UsageLocation, code.to_ascii_uppercase());
-            }
-            Ok(Some(_)) => problems.push("usage_location: not a country code of two letters".to_owned()),
-            Err(problem) => problems.push(format!("usage_location: {problem}")),
-        }
-        if problems.is_empty() {
-            Ok(Desired { attributes, grants })
-        } else {
-            Err(PolicyProblems(problems))
-        }
+        attributes.extend(judged.usage_location.map(|code| (Attribute::UsageLocation, code)));
+        let grants = self.rules.grants(&judged.holds);
+        Ok(Desired { attributes, grants })
     }
 
     fn conflicts(&self, subject: &Subject<'_>, today: Date) -> Result<Vec<Conflict>, PolicyProblems> {
@@ -304,8 +308,11 @@ impl AccessPolicy for Document {
     }
 
     fn depends_on_date(&self) -> bool {
-        let mut exceptions = self.clashes.iter().filter_map(Clash::except);
-        self.rules.depends_on_date() || exceptions.any(Expression::depends_on_date)
+        self.rules.depends_on_date() || self.exceptions().any(Expression::depends_on_date)
+    }
+
+    fn next_change(&self, subject: &Subject<'_>, today: Date, days: u16) -> Option<Date> {
+        self.turn(subject, today, days)
     }
 }
 

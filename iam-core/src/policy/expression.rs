@@ -168,6 +168,16 @@ impl Expression {
         truth(&self.root, facts)
     }
 
+    /// What the expression gives: true, false or a text, or why nothing.
+    pub(super) fn value(&self, facts: &Context<'_, '_>) -> Result<Option<String>, String> {
+        let value = Value::resolve_val(&self.root, facts).map_err(|error| explain(&error))?;
+        if let Some(answer) = value.downcast_ref::<CelBool>() {
+            return Ok(Some(answer.inner().to_string()));
+        }
+        drop(value);
+        self.text(facts)
+    }
+
     /// The text that the expression gives; `None` for null.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ mod explain;
 mod expression;
 mod functions;
 mod impact;
+mod index;
+mod memo;
 mod naming;
 mod patterns;
 mod rules;
@@ -30,6 +32,7 @@ pub use test::{CaseReport, TestReport};
 
 use std::fmt;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -77,6 +80,14 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
     /// Whether the answer may differ from day to day for the same subject. A policy that says no is not asked
     /// about days to come.
     fn depends_on_date(&self) -> bool;
+
+    /// The first of the `days` days after `today` on which the answer for the same subject differs from today's.
+    fn next_change(&self, subject: &Subject<'_>, today: Date, days: u16) -> Option<Date> {
+        let says = |day| (self.desired(subject, day).ok(), self.conflicts(subject, day).ok());
+        let now = says(today);
+        let mut to_come = (1..=days).filter_map(|days| today.checked_add(i64::from(days).days()).ok());
+        to_come.find(|day| says(*day) != now)
+    }
 }
 
 /// What happens around joining, moving and leaving. Durations are whole days.

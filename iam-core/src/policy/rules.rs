@@ -1,7 +1,5 @@
 //! [`Rules`]: who is entitled to what, and the ids of the rules that say so.
 
-use cel::Context;
-
 use crate::entitlement::{Catalog, Grant, Kind, Reference};
 
 use super::expression::{Expression, Language};
@@ -136,20 +134,12 @@ impl Rules {
         })
     }
 
-    /// What the rules that hold ask for, one grant per reference, in the order of first mention. A rule that
-    /// cannot be evaluated is a problem.
-    pub(super) fn grants(&self, facts: &Context<'_, '_>, problems: &mut Vec<String>) -> Vec<Grant> {
+    /// What the rules that hold ask for, one grant per reference, in the order of first mention.
+    pub(super) fn grants(&self, holds: &[bool]) -> Vec<Grant> {
         let mut grants: Vec<Grant> = Vec::new();
         let mut places = vec![None; self.references.len()];
-        for rule in &self.ordered {
-            match rule.when.as_ref().map_or(Ok(true), |when| when.holds(facts)) {
-                Ok(true) => {}
-                Ok(false) => continue,
-                Err(problem) => {
-                    problems.push(format!("rule {}: {problem}", rule.id));
-                    continue;
-                }
-            }
+        let holding = self.ordered.iter().zip(holds).filter(|(_, holds)| **holds);
+        for (rule, _) in holding {
             for ask in &rule.asks {
                 let (Some(place), Some(reference)) =
                     (places.get_mut(ask.reference), self.references.get(ask.reference))

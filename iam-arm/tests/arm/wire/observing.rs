@@ -224,9 +224,37 @@ async fn what_cannot_be_read_is_never_nothing() {
         assert_eq!(error.kind(), expect);
     }
     check(failure(404, "SubscriptionNotFound"), ErrorKind::NotFound).await;
-    check(failure(403, "AuthorizationFailed"), ErrorKind::Denied).await;
-    check(failure(500, "x"), ErrorKind::Unavailable).await;
     check((200, Value::Null), ErrorKind::Protocol).await;
+}
+
+#[tokio::test]
+async fn a_subscription_that_may_not_be_read_hides_nothing_of_the_others() {
+    for (answer, reason) in [
+        (failure(403, "AuthorizationFailed"), "AuthorizationFailed"),
+        (failure(500, "x"), "500"),
+    ] {
+        let azure = azure_at(&[SIEM, "/subscriptions/s2"], move |line, _| {
+            let (status, body) = match line {
+                line if line.contains("s2/roleAssignments") => answer.clone(),
+                line if line.contains("roleAssignments") => page(json!([assignment("a1", READER, SIEM)])),
+                _ => roles(),
+            };
+            ResponseTemplate::new(status).set_body_json(body)
+        })
+        .await;
+        let actual = azure.target.observe(&people(&["u1"])).await.unwrap();
+        for actual in &actual {
+            assert_eq!(actual.held.len(), 1, "{actual:?}");
+            let [unread] = actual.unread.as_slice() else {
+                panic!("{actual:?}")
+            };
+            assert_eq!((unread.kind, &unread.part), (Kind::Azure, &None));
+            assert!(
+                unread.why.contains("/subscriptions/s2") && unread.why.contains(reason),
+                "{unread}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

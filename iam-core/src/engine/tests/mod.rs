@@ -12,6 +12,7 @@ mod names;
 mod property;
 mod retry;
 mod targets;
+mod unread;
 
 use std::sync::Arc;
 

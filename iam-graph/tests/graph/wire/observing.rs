@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use iam_core::ErrorKind;
-use iam_core::entitlement::Via;
+use iam_core::entitlement::{Kind, Via};
 use iam_core::person::PersonKey;
 use iam_core::target::{Keys, PersonRef, Target};
 use serde_json::json;
@@ -134,32 +134,104 @@ async fn an_application_that_may_not_be_read_has_the_name_that_its_assignment_gi
     assert_eq!(names, ["Lab / r"]);
 }
 
-#[tokio::test]
-async fn a_tenant_without_eligible_roles_is_observed_and_a_refusal_is_not_overlooked() {
-    let tenant = |code: &'static str, status: u16| {
-        graph(move |line, _| match line {
-            "GET /users/u1" => (200, json!({"id": "u1"})),
-            line if line.contains("roleEligibilitySchedule") => {
-                failure(status, code, "The tenant needs a licence.")
-            }
-            _ => page(json!([])),
-        })
-    };
-    let who = [PersonRef {
+/// A tenant in which `u1` holds one of everything, and the routes that contain `refused` answer so.
+async fn refusing(refused: &'static str, code: &'static str, status: u16) -> super::Graph {
+    graph(move |line, _| match line {
+        line if line.contains(refused) => failure(status, code, "It is refused."),
+        "GET /users/u1" => (200, json!({"id": "u1", "assignedLicenses": [{"skuId": "s1"}]})),
+        "GET /users/u1/memberOf" => page(json!([
+            {"@odata.type": "#microsoft.graph.group", "id": "g1", "displayName": "Static"},
+        ])),
+        "GET /roleManagement/directory/roleAssignments?principalId eq 'u1'" => page(json!([
+            {"id": "a1", "roleDefinitionId": "r1", "principalId": "u1", "directoryScopeId": "/"},
+        ])),
+        "GET /users/u1/appRoleAssignments" => page(json!([
+            {"id": "p1", "resourceId": "app", "appRoleId": "read", "principalId": "u1", "principalType": "User"},
+        ])),
+        line if line.contains("roleEligibilitySchedule") => page(json!([
+            {"id": "e1", "roleDefinitionId": "r2", "principalId": "u1", "directoryScopeId": "/"},
+        ])),
+        _ => page(json!([])),
+    })
+    .await
+}
+
+fn u1() -> [PersonRef; 1] {
+    [PersonRef {
         person: PersonKey::new("W-1"),
         account: "u1".into(),
-    }];
-    let without = tenant("AadPremiumLicenseRequired", 400).await;
-    let actual = without.target.observe(&who).await.unwrap();
-    assert!(actual[0].account.is_some() && actual[0].held.is_empty());
-    let denied = tenant("Authorization_RequestDenied", 403).await;
-    let error = denied.target.observe(&who).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Denied);
-    assert!(
-        error
-            .to_string()
-            .contains("RoleEligibilitySchedule.Read.Directory"),
-        "{error}"
+    }]
+}
+
+#[tokio::test]
+async fn a_tenant_without_eligible_roles_is_observed_and_a_refusal_is_told() {
+    let eligible = "roleEligibilitySchedule";
+    let without = refusing(eligible, "AadPremiumLicenseRequired", 400).await;
+    let actual = without.target.observe(&u1()).await.unwrap();
+    assert_eq!(
+        (actual[0].held.len(), actual[0].unread.as_slice()),
+        (4, [].as_slice())
+    );
+    // A replica that lags, or a cloud without the service, says nothing of anybody.
+    for (code, status, why) in [
+        (
+            "Authorization_RequestDenied",
+            403,
+            "RoleEligibilitySchedule.Read.Directory",
+        ),
+        ("Request_ResourceNotFound", 404, "list eligible roles"),
+        ("UnknownError", 503, "list eligible roles"),
+    ] {
+        let refused = refusing(eligible, code, status).await;
+        let actual = refused.target.observe(&u1()).await.unwrap();
+        assert!(
+            actual[0].account.is_some() && actual[0].held.len() == 4,
+            "{actual:?}"
+        );
+        let [unread] = actual[0].unread.as_slice() else {
+            panic!("{actual:?}")
+        };
+        assert_eq!(
+            (unread.kind, unread.part.as_deref()),
+            (Kind::Role, Some("eligible"))
+        );
+        assert!(unread.why.contains(why), "{unread}");
+    }
+    let locked_out = refusing(eligible, "InvalidAuthenticationToken", 401).await;
+    let error = locked_out.target.observe(&u1()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_kind_that_may_not_be_read_hides_no_other() {
+    for (route, kinds, left) in [
+        ("appRoleAssignments", &[Kind::App][..], 4),
+        ("roleAssignments?", &[Kind::Role], 4),
+        // Roles come from groups too.
+        ("memberOf", &[Kind::Group, Kind::Role], 4),
+    ] {
+        for (code, status) in [("Authorization_RequestDenied", 403), ("UnknownError", 503)] {
+            let refused = refusing(route, code, status).await;
+            let actual = refused.target.observe(&u1()).await.unwrap();
+            assert_eq!(actual[0].held.len(), left, "{route}: {actual:?}");
+            let unread: Vec<Kind> = actual[0].unread.iter().map(|unread| unread.kind).collect();
+            assert_eq!(unread, kinds, "{route}");
+            assert!(
+                actual[0].unread.iter().all(|unread| unread.part.is_none()),
+                "{route}"
+            );
+        }
+        // The account is there, what belongs to it is not: that is not "nothing" either.
+        let lagging = refusing(route, "Request_ResourceNotFound", 404).await;
+        let error = lagging.target.observe(&u1()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotYetReplicated, "{route}");
+    }
+    let refused = refusing("users/u1", "Authorization_RequestDenied", 403).await;
+    let error = refused.target.observe(&u1()).await.unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Denied,
+        "without the account nothing is known"
     );
 }
 

@@ -132,8 +132,8 @@ fn check_refuses_groups_that_nobody_can_be_given_and_looks_at_conflicts_scopes_a
     assert_eq!(
         document.check_at(&TargetId::new("desk"), &[Kind::App].into(), &catalog(vec![agent])),
         [
-            "rule a, line 9, column 38: the tenant has no app \"chief\" at desk",
-            "conflict c, line 12, column 90: the tenant has no app \"lead\" at desk",
+            "rule a, line 9, column 37: the tenant has no app \"chief\" at desk",
+            "conflict c, line 12, column 89: the tenant has no app \"lead\" at desk",
         ]
     );
     assert_eq!(document.unserved(&[(graph, [Kind::Group].into())]).len(), 5);

@@ -258,8 +258,8 @@ fn a_conflict_is_checked_where_it_stands() {
             "line 8, column 4: conflict id \"c\" is taken",
         ),
         (
-            "between = [{ groups = ['a'] }, { group = ['b'] }]",
-            "line 6, column 34: unknown key \"group\" in a side of [[conflict]]; did you mean \"groups\"?",
+            "between = [{ groups = ['a'] }, { roles = ['c'], group = ['b'] }]",
+            "line 6, column 49: unknown key \"group\" in a side of [[conflict]]; did you mean \"groups\"?",
         ),
     ] {
         let problems = problems(&conflict(rest));
