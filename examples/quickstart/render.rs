@@ -165,7 +165,10 @@ impl Screen {
         if let Action::UpdateAccount { changes } = &step.action {
             for (attribute, values) in changes {
                 let before = values.before.as_deref().unwrap_or("(empty)");
-                let which = format!("{before} → {}", values.after);
+                let after = Some(values.after.as_str())
+                    .filter(|text| !text.is_empty())
+                    .unwrap_or("(empty)");
+                let which = format!("{before} → {after}");
                 self.row(&change, "~", attribute.as_str(), &which, &why, &step.why);
             }
             return;

@@ -170,7 +170,7 @@ impl Attribute {
     }
 }
 
-/// Attribute values. An attribute that is not in the map is left as it is.
+/// Attribute values. An attribute that is not in the map is left as it is; one that is wanted empty is cleared.
 pub type Attributes = BTreeMap<Attribute, String>;
 
 /// One entitlement that policy asks for, and why.

@@ -175,6 +175,8 @@ impl Event {
     pub fn observed(previous: Option<&Accepted>, record: &Person, now: Timestamp) -> Option<Self> {
         let version = previous.map_or(0, |accepted| accepted.version) + 1;
         let previous = previous.map(|accepted| &accepted.record);
+        let record = previous.map_or_else(|| record.clone(), |previous| record.after(previous));
+        let record = &record;
         let leave = EventKind::Leave {
             last_day: record.last_day,
         };
@@ -243,6 +245,7 @@ fn only_the_name_differs(previous: &Person, record: &Person) -> bool {
         middle_name: record.middle_name.clone(),
         family_name: record.family_name.clone(),
         preferred_name: record.preferred_name.clone(),
+        cleared: record.cleared.clone(),
         ..previous.clone()
     };
     renamed == *record
@@ -296,6 +299,28 @@ mod tests {
         assert_eq!(kind(Some(&a), &ending), Some("leave"));
         assert_eq!(kind(Some(&ending), &named), Some("move"));
         assert_eq!(kind(Some(&gone), &ending), Some("rejoin"));
+    }
+
+    #[test]
+    fn what_hr_takes_back_is_remembered_until_it_is_said_again() {
+        let now = Timestamp::UNIX_EPOCH;
+        let titled = |title: Option<&str>| Person {
+            job_title: title.map(str::to_owned),
+            ..person("A")
+        };
+        let said = |before: &Person, title| Event::observed(Some(&accepted(1, before)), &titled(title), now);
+        let taken_back = said(&titled(Some("Nurse")), None).unwrap().record.unwrap();
+        assert_eq!(taken_back.cleared, ["job_title".to_owned()].into());
+        assert!(
+            said(&taken_back, None).is_none(),
+            "the same file again says nothing new"
+        );
+        let again = said(&taken_back, Some("Matron")).unwrap().record.unwrap();
+        assert!(again.cleared.is_empty());
+        assert!(
+            said(&titled(None), None).is_none(),
+            "what was never said is not taken back"
+        );
     }
 
     #[test]

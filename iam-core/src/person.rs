@@ -1,9 +1,10 @@
 //! [`Person`]: what HR says about one worker, in the words every source is translated to.
 //!
 //! Invariants: the [`PersonKey`] never changes and is never a mail address or user principal name;
-//! `Debug` prints the key alone; a field HR did not send is `None`, and `None` never clears anything.
+//! `Debug` prints the key alone; a field HR did not send is `None`, which clears nothing that HR never said.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::civil::Date;
@@ -90,6 +91,10 @@ pub struct Person {
     pub hire_date: Option<Date>,
     /// Last day of work, inclusive: a civil date in the work location's zone.
     pub last_day: Option<Date>,
+    /// The [fields](Self::FIELDS) that HR once said and does not say any more: accounts lose these values. What
+    /// HR never said is somebody else's. Kept by whoever accepts records; sources leave it empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub cleared: BTreeSet<String>,
 }
 
 impl Person {
@@ -114,7 +119,38 @@ impl Person {
             manager_id: None,
             hire_date: None,
             last_day: None,
+            cleared: BTreeSet::new(),
         }
+    }
+
+    /// The record after `previous`, the one accepted before: with the fields that it takes back.
+    #[must_use]
+    pub(crate) fn after(&self, previous: &Self) -> Self {
+        let mut record = self.clone();
+        record.cleared = self
+            .texts()
+            .into_iter()
+            .zip(previous.texts())
+            .filter(|((field, now), (_, before))| {
+                now.is_none() && (before.is_some() || previous.cleared.contains(*field))
+            })
+            .map(|((field, _), _)| field.to_owned())
+            .collect();
+        record
+    }
+
+    /// The fields that accounts show, by name.
+    fn texts(&self) -> [(&'static str, Option<&str>); 8] {
+        [
+            ("given_name", self.given_name.as_deref()),
+            ("family_name", self.family_name.as_deref()),
+            ("department", self.department.as_deref()),
+            ("job_title", self.job_title.as_deref()),
+            ("location", self.location.as_deref()),
+            ("worker_type", self.worker_type.as_deref()),
+            ("cost_center", self.cost_center.as_deref()),
+            ("company", self.company.as_deref()),
+        ]
     }
 
     /// The names policy conditions may use after `person.` or `manager.`, in order.

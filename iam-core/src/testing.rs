@@ -128,6 +128,17 @@ impl MemoryTarget {
         lock(&self.directory).accounts.values().cloned().collect()
     }
 
+    /// From now on another directory masters the account, and this is what it says of sign-in: changes of
+    /// attributes, manager, sign-in and password are refused here, as is deletion.
+    pub fn master_elsewhere(&self, account: &str, enabled: bool) {
+        let mut directory = lock(&self.directory);
+        let actual = directory.accounts.get_mut(account);
+        if let Some(account) = actual.and_then(|actual| actual.account.as_mut()) {
+            account.synced = true;
+            account.enabled = enabled;
+        }
+    }
+
     /// What the mailbox of an account answers whoever writes to it.
     pub fn reply(&self, account: &str) -> Option<String> {
         lock(&self.directory).replies.get(account).cloned()
@@ -265,6 +276,13 @@ impl Target for MemoryTarget {
             .get_mut(id)
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no account {id:?}")))?;
         let before = actual.clone();
+        if before.account.as_ref().is_some_and(|account| account.synced) && changes_the_account(&step.action)
+        {
+            return Err(Error::new(
+                ErrorKind::Denied,
+                "another directory masters the account",
+            ));
+        }
         apply(actual, &step.action);
         let reply = directory.replies.get(id).cloned();
         match &step.action {
@@ -283,6 +301,20 @@ impl Target for MemoryTarget {
             Applied::Done { account: None }
         })
     }
+}
+
+/// What only the directory may do that masters an account.
+fn changes_the_account(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::UpdateAccount { .. }
+            | Action::SetManager { .. }
+            | Action::AllowSignIn
+            | Action::BlockSignIn
+            | Action::ResetPassword
+            | Action::RestoreAccount
+            | Action::DeleteAccount
+    )
 }
 
 /// An account of another target, as one that borrows it sees it.

@@ -25,13 +25,21 @@ fn rules() -> String {
     for number in 0..60 {
         let department = format!("Department {}", number % 40);
         let when = match number % 10 {
-            0 | 1 | 2 => format!("person.department == \"{department}\""),
-            3 => format!("person.department == \"{department}\" && person.location in [\"Site 1\", \"Site {number}\"]"),
+            0..=2 => format!("person.department == \"{department}\""),
+            3 => format!(
+                "person.department == \"{department}\" && person.location in [\"Site 1\", \"Site {number}\"]"
+            ),
             4 => format!("person.location == \"Site {number}\""),
             5 => format!("person.job_title != null && person.job_title.contains(\"Title {number}\")"),
-            6 => format!("person.cost_center != null && person.cost_center.startsWith(\"CC-{}\")", number % 9),
-            7 => "person.job_title != null && person.job_title.matches(\"^(Head of|Director of|Chief) \")".to_owned(),
-            8 => format!("manager != null && manager.job_title == \"Title {number}\" && person.worker_type != \"Contractor\""),
+            6 => format!(
+                "person.cost_center != null && person.cost_center.startsWith(\"CC-{}\")",
+                number % 9
+            ),
+            7 => "person.job_title != null && person.job_title.matches(\"^(Head of|Director of|Chief) \")"
+                .to_owned(),
+            8 => format!(
+                "manager != null && manager.job_title == \"Title {number}\" && person.worker_type != \"Contractor\""
+            ),
             _ => format!(
                 "person.worker_type == \"Employee\" && person.hire_date != null && days_since(person.hire_date) >= {number}"
             ),

@@ -4,7 +4,7 @@ use iam_core::engine::Ending;
 use iam_core::http::Method;
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, person};
 
 #[tokio::test]
 async fn a_mover_keeps_what_applies_loses_what_does_not_and_keeps_what_was_given_by_hand() {
@@ -30,6 +30,55 @@ async fn a_mover_keeps_what_applies_loses_what_does_not_and_keeps_what_was_given
         world.look("W-1").await,
         "mei.tanaka enabled: Everybody, st-by-hand / SPE_E3 / "
     );
+}
+
+#[tokio::test]
+async fn what_hr_takes_back_is_cleared_and_what_it_never_said_is_left_alone() {
+    let world = World::new().await;
+    let said = |kind: Option<&str>, cost: Option<&str>| {
+        let mut person = person("W-1 Mei Tanaka Sales");
+        person.worker_type = kind.map(str::to_owned);
+        person.cost_center = cost.map(str::to_owned);
+        person
+    };
+    let seen = async || {
+        let id = world.id("W-1").await;
+        let select = "$select=employeeType,companyName,employeeOrgData";
+        let user = world.get(&format!("/users/{id}?{select}")).await;
+        let cost = user["employeeOrgData"]["costCenter"].clone();
+        json!([user["employeeType"], cost, user["companyName"]])
+    };
+    world.hear_of(said(Some("Contractor"), Some("W-100"))).await;
+    let id = world.id("W-1").await;
+    let by_hand = json!({"companyName": "Contoso Care"});
+    world
+        .change(Method::Patch, &format!("/users/{id}"), by_hand)
+        .await;
+    assert_eq!(seen().await, json!(["Contractor", "W-100", "Contoso Care"]));
+    world.hear_of(said(None, None)).await;
+    assert_eq!(seen().await, json!([null, null, "Contoso Care"]));
+    world.hear_of(said(None, None)).await;
+    assert_eq!(world.engine.plan().await.unwrap().steps(), 0);
+    world.hear_of(said(Some("Employee"), None)).await;
+    assert_eq!(seen().await, json!(["Employee", null, "Contoso Care"]));
+}
+
+#[tokio::test]
+async fn a_new_name_changes_what_is_shown_and_not_what_people_sign_in_with() {
+    let world = World::new().await;
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    let id = world.id("W-1").await;
+    let path = format!("/users/{id}?$select=id,displayName,surname,userPrincipalName,proxyAddresses,mail");
+    let before = world.get(&path).await;
+    world.hear(&["W-1 Mei Brandt Sales"]).await;
+    let after = world.get(&path).await;
+    assert_eq!(after["displayName"], "Mei Brandt");
+    assert_eq!(after["surname"], "Brandt");
+    assert!(after["mail"].is_string());
+    for kept in ["userPrincipalName", "mail", "proxyAddresses"] {
+        assert_eq!(after[kept], before[kept], "{kept}");
+    }
+    assert_eq!(world.accounts("W-1").await.len(), 1);
 }
 
 #[tokio::test]

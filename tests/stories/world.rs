@@ -208,6 +208,12 @@ impl World {
         self.run().await
     }
 
+    /// The same of one record.
+    pub async fn hear_of(&self, person: Person) -> RunReport {
+        self.engine.accept([person]).await.unwrap();
+        self.run().await
+    }
+
     pub async fn run(&self) -> RunReport {
         self.engine.run(&|_| {}).await.unwrap()
     }

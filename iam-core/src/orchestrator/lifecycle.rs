@@ -344,7 +344,18 @@ impl Lifecycle {
         let takes = || steps.iter().any(|step| step.action.removes_access()) || untold(cx.earlier);
         let (notice, to) = if steps.iter().any(opens) {
             (Notice::Joined, settings.joiner_notify.as_slice())
-        } else if at.phase == Phase::Gone && takes() {
+        } else if at.phase == Phase::Gone && (takes() || owes_farewell(before)) {
+            if is_open_elsewhere(cx) {
+                let note = "sign-in is still allowed where the account is mastered: nobody is told that access \
+                            is gone, and sessions are ended every hour until it is blocked there";
+                decision.plan.notes.push(note.to_owned());
+                let later = cx.now.saturating_add(SignedDuration::from_hours(1));
+                let later = later.unwrap_or(Timestamp::MAX);
+                decision.timers.push((Timer::Review, later));
+                decision.state.owes_notice = true;
+                return;
+            }
+            decision.state.owes_notice = false;
             if !decision.waiting.is_empty() {
                 return; // told when it is true everywhere
             }
@@ -440,6 +451,18 @@ fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
 fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
     let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
     has_left(state) || state.left_at.is_some() || cx.earlier.is_some_and(restored)
+}
+
+/// Whether it was put off to say that somebody has left.
+fn owes_farewell(before: &PersonState) -> bool {
+    before.owes_notice && before.lifecycle == Stage::Disabled
+}
+
+/// Whether another directory, which masters the account, still lets the person in.
+fn is_open_elsewhere(cx: &Context<'_>) -> bool {
+    let directory = cx.views.iter().find(|view| is_directory(&view.target, cx));
+    let account = directory.and_then(|view| view.actual.account.as_ref());
+    account.is_some_and(|account| account.synced && account.enabled && !account.deleted)
 }
 
 /// The manager's key and account at this target, if the link can be made now.

@@ -10,12 +10,11 @@ use super::{Accounts, Action, Change, Input, Owned, Phase, Plan, Reply, Step};
 pub fn plan(input: &Input<'_>) -> Plan {
     let mut plan = Plan::empty(input.person);
     plan.ledger = input.ledger.to_vec();
-    if let Some(account) = input.actual.account.as_ref().filter(|account| account.synced) {
+    if let Some(account) = mastered_elsewhere(input) {
         plan.notes.push(format!(
-            "account {} is mastered in another directory: change it there; nothing was planned here",
+            "account {} is mastered in another directory: attributes, manager and sign-in are changed there",
             account.id
         ));
-        return plan;
     }
     match input.phase {
         Phase::Pending => early(&mut Steps {
@@ -28,6 +27,12 @@ pub fn plan(input: &Input<'_>) -> Plan {
         Phase::Purged => purged(input, &mut plan),
     }
     plan
+}
+
+/// The account, where another directory decides about all but what it holds here.
+fn mastered_elsewhere<'a>(input: &Input<'a>) -> Option<&'a Account> {
+    let account = input.actual.account.as_ref();
+    account.filter(|account| account.synced && input.accounts != Accounts::Borrowed)
 }
 
 /// Builds steps for one input.
@@ -77,10 +82,11 @@ fn withheld(input: &Input<'_>, plan: &mut Plan) {
 fn present(input: &Input<'_>, plan: &mut Plan) {
     let mut steps = Steps { input, plan };
     if input.accounts == Accounts::Borrowed {
-        for kind in [Kind::Group, Kind::License, Kind::Role, Kind::App, Kind::Azure] {
-            grants(&mut steps, kind);
-        }
-        revocations(&mut steps);
+        holdings(&mut steps);
+        return;
+    }
+    if mastered_elsewhere(input).is_some() {
+        holdings(&mut steps);
         return;
     }
     if let Some(account) = input.actual.account.as_ref().filter(|account| account.deleted) {
@@ -113,10 +119,7 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
             steps.add(action, format!("HR names {manager} as manager"));
         }
     }
-    // Groups before licences before roles: later ones may depend on earlier ones.
-    for kind in [Kind::Group, Kind::License, Kind::Role, Kind::App, Kind::Azure] {
-        grants(&mut steps, kind);
-    }
+    all_grants(&mut steps);
     if input.phase == Phase::Active && input.reply == Some(Reply::End) {
         steps.add(Action::EndAutomaticReply, input.because);
     }
@@ -140,6 +143,9 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
 /// Before the first day nobody signs in, whoever opened the account.
 fn early(steps: &mut Steps<'_, '_>) {
     let account = steps.input.actual.account.as_ref();
+    if mastered_elsewhere(steps.input).is_some() {
+        return;
+    }
     if account.is_some_and(|account| account.enabled && !account.deleted) {
         steps.add(Action::BlockSignIn, steps.input.because);
         steps.add(Action::RevokeSessions, steps.input.because);
@@ -169,7 +175,12 @@ fn account(steps: &mut Steps<'_, '_>) -> bool {
         (None, Some(name)) => {
             let action = Action::CreateAccount {
                 name: name.to_owned(),
-                attributes: input.attributes.clone(),
+                attributes: input
+                    .attributes
+                    .iter()
+                    .filter(|(_, value)| !value.is_empty())
+                    .map(|(name, value)| (*name, value.clone()))
+                    .collect(),
             };
             steps.add(action, input.because);
             true
@@ -189,7 +200,7 @@ fn changes(input: &Input<'_>, account: &Account) -> BTreeMap<crate::entitlement:
     let differs = input
         .attributes
         .iter()
-        .filter(|(name, value)| account.attributes.get(name) != Some(value));
+        .filter(|(name, value)| account.attributes.get(name).map_or("", String::as_str) != value.as_str());
     differs
         .map(|(name, value)| {
             (
@@ -201,6 +212,28 @@ fn changes(input: &Input<'_>, account: &Account) -> BTreeMap<crate::entitlement:
             )
         })
         .collect()
+}
+
+/// What the account holds, and nothing else.
+fn holdings(steps: &mut Steps<'_, '_>) {
+    if steps
+        .input
+        .actual
+        .account
+        .as_ref()
+        .is_some_and(|account| account.deleted)
+    {
+        return;
+    }
+    all_grants(steps);
+    revocations(steps);
+}
+
+/// Groups before licences before roles: later ones may depend on earlier ones.
+fn all_grants(steps: &mut Steps<'_, '_>) {
+    for kind in [Kind::Group, Kind::License, Kind::Role, Kind::App, Kind::Azure] {
+        grants(steps, kind);
+    }
 }
 
 fn grants(steps: &mut Steps<'_, '_>, kind: Kind) {
@@ -355,12 +388,13 @@ fn gone(input: &Input<'_>, plan: &mut Plan) {
         .iter()
         .filter(|held| held.via == Via::Direct)
         .collect();
-    if account.enabled && input.accounts != Accounts::Borrowed {
+    let here = mastered_elsewhere(input).is_none();
+    if account.enabled && here && input.accounts != Accounts::Borrowed {
         steps.add(Action::BlockSignIn, input.because);
     }
     if input.accounts == Accounts::Directory && (account.enabled || !direct.is_empty()) {
         steps.add(Action::RevokeSessions, input.because);
-        if input.reset_password {
+        if input.reset_password && here {
             steps.add(Action::ResetPassword, input.because);
         }
     }
@@ -425,7 +459,7 @@ fn purged(input: &Input<'_>, plan: &mut Plan) {
     {
         // Whatever came back in the meantime goes first, in the leaver's order.
         gone(input, plan);
-        if input.accounts != Accounts::Borrowed {
+        if input.accounts != Accounts::Borrowed && mastered_elsewhere(input).is_none() {
             Steps { input, plan }.add(Action::DeleteAccount, input.because);
         }
     }

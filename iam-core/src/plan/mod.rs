@@ -274,7 +274,11 @@ pub(crate) fn apply(actual: &mut Actual, action: &Action) {
                 Action::SetManager { manager_account, .. } => account.manager = Some(manager_account.clone()),
                 Action::UpdateAccount { changes } => {
                     for (attribute, change) in changes {
-                        account.attributes.insert(*attribute, change.after.clone());
+                        if change.after.is_empty() {
+                            account.attributes.remove(attribute);
+                        } else {
+                            account.attributes.insert(*attribute, change.after.clone());
+                        }
                     }
                 }
                 _ => {}

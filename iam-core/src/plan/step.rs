@@ -62,7 +62,7 @@ impl IdempotencyKey {
 pub struct Change {
     /// Before; `None` was empty.
     pub before: Option<String>,
-    /// After.
+    /// After; empty where the value is taken away.
     pub after: String,
 }
 

@@ -273,9 +273,10 @@ impl Document {
             (Attribute::WorkerType, person.worker_type.clone()),
             (Attribute::HireDate, person.hire_date.map(|date| date.to_string())),
         ];
+        let cleared = |name: Attribute| person.cleared.contains(name.as_str()).then(String::new);
         values
             .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
+            .filter_map(|(name, value)| Some((name, value.or_else(|| cleared(name))?)))
             .collect()
     }
 }

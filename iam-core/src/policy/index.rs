@@ -64,14 +64,14 @@ impl Index {
                 }),
             }
         }
-        let usage_location = rules.usage_location.iter().flat_map(|usage| reads(usage));
+        let usage_location = rules.usage_location.iter().flat_map(reads);
         let dated = rules.all().filter_map(|rule| rule.when.as_ref());
         let dated = dated.chain(&rules.usage_location).chain(exceptions);
         let dated = dated.filter(|expression| expression.depends_on_date());
         Self {
             groups,
             usage_location: Memo::new(Read::all_of(usage_location)),
-            turns: Memo::new(Read::all_of(dated.flat_map(|expression| reads(expression)))),
+            turns: Memo::new(Read::all_of(dated.flat_map(reads))),
         }
     }
 

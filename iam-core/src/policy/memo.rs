@@ -99,7 +99,7 @@ impl<T: Clone> Memo<T> {
             self.known.fetch_add(1, Ordering::Relaxed);
             return found;
         }
-        let made = make();
+        let fresh = make();
         let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
         if asked >= TRIAL && self.known.load(Ordering::Relaxed) < asked / WORTH {
             self.useless.store(true, Ordering::Relaxed);
@@ -108,9 +108,9 @@ impl<T: Clone> Memo<T> {
             if answers.len() >= MOST {
                 answers.clear();
             }
-            answers.insert(key.as_slice().into(), made.clone());
+            answers.insert(key.as_slice().into(), fresh.clone());
         }
-        made
+        fresh
     }
 
     /// Everything that is read, one behind the other, so that no two different readings are written alike.

@@ -11,6 +11,7 @@ mod mailbox;
 mod names;
 mod property;
 mod retry;
+mod synced;
 mod targets;
 mod unread;
 

@@ -1,5 +1,6 @@
 //! The index against plain evaluation: the same answers, and no more memory than is allowed.
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -35,7 +36,8 @@ fn document(conditions: &[usize], usage: &str, except: usize) -> String {
     );
     for (at, condition) in conditions.iter().enumerate() {
         let when = CONDITIONS[*condition];
-        text += &format!(
+        let _ = write!(
+            text,
             "[[rule]]\nid='r{at}'\nwhen=\"{when}\"\ngroups=['g{}']\ngrace='{at}d'\n",
             at % 4
         );
@@ -68,10 +70,21 @@ prop_compose! {
 
 /// Documents with and without index, read once: what is kept is kept from case to case.
 static DOCUMENTS: LazyLock<Vec<(Document, Document)>> = LazyLock::new(|| {
-    let usages = ["person.country", "person.location", "today == '2026-01-02' ? 'AU' : null"];
+    let usages = [
+        "person.country",
+        "person.location",
+        "today == '2026-01-02' ? 'AU' : null",
+    ];
     let documents = (0..CONDITIONS.len()).map(|number| {
-        let conditions: Vec<usize> = [0, 3, 6, 10, 13].iter().map(|step| (number + step) % CONDITIONS.len()).collect();
-        let text = document(&conditions, usages[number % usages.len()], (number * 5 + 2) % CONDITIONS.len());
+        let conditions: Vec<usize> = [0, 3, 6, 10, 13]
+            .iter()
+            .map(|step| (number + step) % CONDITIONS.len())
+            .collect();
+        let text = document(
+            &conditions,
+            usages[number % usages.len()],
+            (number * 5 + 2) % CONDITIONS.len(),
+        );
         let read = || Document::parse(&text).unwrap();
         (read(), read().without_index())
     });
