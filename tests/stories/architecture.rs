@@ -8,11 +8,13 @@ mod bad;
 mod rules;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use self::rules::{PURE, arrows, dependencies, impure, missing, ours, strangers, too_long, weak};
+use self::rules::{
+    PURE, arrows, dependencies, functions, impure, missing, ours, promised, strangers, too_long, weak,
+};
 use self::source::Source;
 
 fn root() -> &'static Path {
@@ -154,6 +156,31 @@ fn every_published_crate_has_a_readme_and_a_changelog() {
     let files = files();
     let manifests = files.iter().filter(|file| file.ends_with("/Cargo.toml"));
     none(manifests.map(|file| (file.clone(), missing(file, &text(file), &files))));
+}
+
+#[test]
+fn every_test_that_a_readme_names_exists() {
+    let files = files();
+    let ends = |ends: &'static [&str]| {
+        files
+            .iter()
+            .filter(|file| ends.iter().any(|end| file.ends_with(end)))
+    };
+    let texts: Vec<String> = ends(&[".rs", ".py"]).map(|file| text(file)).collect();
+    let known: BTreeSet<&str> = texts.iter().flat_map(|text| functions(text)).collect();
+    let mut promises = 0;
+    let of_crate = |file: &&String| files.contains(&file.replace("README.md", "Cargo.toml"));
+    none(ends(&["README.md"]).filter(of_crate).map(|file| {
+        let readme = text(file);
+        let named: Vec<&str> = promised(&readme).collect();
+        promises += named.len();
+        let missing = named.into_iter().filter(|name| !known.contains(name));
+        (
+            file.clone(),
+            missing.map(|name| format!("there is no {name}")).collect(),
+        )
+    }));
+    assert!(promises > 70, "the tables name {promises} tests only");
 }
 
 #[test]

@@ -5,7 +5,6 @@
 mod auth;
 mod crud;
 mod entra;
-mod features;
 mod list;
 mod refusal;
 mod store;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::rules::{arrows, dependencies, impure, missing, ours, strangers, too_long, weak};
+use super::rules::{
+    arrows, dependencies, functions, impure, missing, ours, promised, strangers, too_long, weak,
+};
 use super::source::Source;
 
 fn module(path: &str) -> Vec<String> {
@@ -219,6 +221,20 @@ fn a_missing_changelog_is_found() {
     let found = missing("iam-x/Cargo.toml", "[package]\nname = \"iam-x\"", &files);
     assert_eq!(found, ["iam-x/CHANGELOG.md is missing"]);
     assert!(missing("iam-x/Cargo.toml", "[package]\npublish = false", &files).is_empty());
+}
+
+#[test]
+fn a_promise_is_a_name_in_a_table() {
+    let readme = "`not_in_a_table`\n| row | `a_leaver_ends_with_nothing`, `Listing` | `grant_revoke` |\n";
+    assert_eq!(
+        promised(readme).collect::<Vec<_>>(),
+        ["a_leaver_ends_with_nothing"]
+    );
+    let text = "async fn one() {}\n    fn two<T>(\ndef three(x):\nlisted!(\n    four,\n);\nlet five = 5;";
+    assert_eq!(
+        functions(text).collect::<Vec<_>>(),
+        ["one", "two", "three", "four"]
+    );
 }
 
 #[test]

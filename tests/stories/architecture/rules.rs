@@ -217,6 +217,26 @@ pub(super) fn missing(path: &str, manifest: &str, files: &[String]) -> Vec<Strin
         .collect()
 }
 
+/// The tests that the tables of a README name: words of four parts and more, in backticks.
+pub(super) fn promised(readme: &str) -> impl Iterator<Item = &str> {
+    let rows = readme.lines().filter(|line| line.starts_with('|'));
+    let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    quoted.filter(move |word| word.chars().all(is_part) && word.matches('_').count() >= 3)
+}
+
+/// The functions of a file, be it Rust or Python, and what stands alone on a line in a list of them.
+pub(super) fn functions(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter_map(|line| {
+        let behind = ["fn ", "def "].iter().find_map(|word| line.split_once(word));
+        let (name, _) = match behind {
+            Some((_, rest)) => rest.split_once(['(', '<'])?,
+            None => line.split_once(',').filter(|(_, rest)| rest.is_empty())?,
+        };
+        Some(name)
+    })
+}
+
 /// What stands at the top level and is not in the design.
 pub(super) fn strangers<'a>(files: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let top = files
