@@ -19,6 +19,7 @@ pub(super) const TOP: &[&str] = &[
     "naming",
     "defaults",
     "rule",
+    "conflict",
     "joiner",
     "mover",
     "leave_of_absence",
@@ -27,6 +28,9 @@ pub(super) const TOP: &[&str] = &[
     "guard",
     "test",
 ];
+
+/// The keys under which entitlements are named.
+pub(super) const ENTITLEMENTS: [&str; 5] = ["groups", "licenses", "roles", "azure", "apps"];
 
 /// What a mailbox answers whose policy has no words of its own: nothing about the person, not even that they
 /// have left.
@@ -195,7 +199,7 @@ pub(super) fn rules(
     }
 }
 
-fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<(Reference, Position)> {
+pub(super) fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<(Reference, Position)> {
     let mut references = Vec::new();
     for (key, kind) in KINDS {
         for written in section.texts(key, source) {
