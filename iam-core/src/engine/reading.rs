@@ -14,7 +14,7 @@ use super::{Accepted, CHUNK, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::intake::{Delivery, Intake, Item, Notice, Reject, Summary};
 use crate::journal::{DeliveryId, DeliveryState, Row, Staged};
-use crate::person::Person;
+use crate::person::{Person, PersonKey};
 
 /// What became of a source that was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,7 +76,9 @@ impl Source {
 
 impl Engine {
     /// Reads a source and accepts its records, and the events of which it gives notice, each as it comes. `rejected`
-    /// is told of each row that was refused, and of each notice that says too little without a record.
+    /// is told of each row that was refused, and of each notice that says too little without a record. Of two active
+    /// profiles of one worker id neither counts where they stand close together; where they may not,
+    /// [deliver](Self::deliver).
     ///
     /// # Errors
     /// What makes the whole source unreadable ([`Intake::read`]), or [`ErrorKind::Storage`]. Records read
@@ -93,7 +95,14 @@ impl Engine {
         while let Some(item) = source.items.recv().await {
             match item {
                 Item::Record(record) => chunk.push(record.person),
-                Item::Reject(reject) => rejected(reject),
+                Item::Reject(reject) => {
+                    if let Some(twin) = reject.of_twin() {
+                        let alike = |person: &Person| Some(person.key.as_str()) == twin.person.as_deref();
+                        chunk.retain(|person| !alike(person));
+                        rejected(twin);
+                    }
+                    rejected(reject);
+                }
                 Item::Notice(notice) => match self.news(&notice) {
                     Some(Row::News { news }) => {
                         // What came before it is known first.
@@ -139,7 +148,14 @@ impl Engine {
                     Item::Record(record) => rows.push(Row::Record {
                         person: Box::new(record.person),
                     }),
-                    Item::Reject(reject) => rejected(reject),
+                    Item::Reject(reject) => {
+                        if let Some(twin) = reject.of_twin() {
+                            let person = PersonKey::new(twin.person.as_deref().unwrap_or_default());
+                            rows.push(Row::Withdrawn { person });
+                            rejected(twin);
+                        }
+                        rejected(reject);
+                    }
                     Item::Notice(notice) => match self.news(&notice) {
                         Some(news) => rows.push(news),
                         None => rejected(Reject::from(&*notice)),

@@ -169,6 +169,7 @@ impl From<&Notice> for Reject {
             person: Some(notice.person.to_string()),
             field: String::new(),
             code: "record_needed",
+            twin: None,
             message: format!(
                 "expected the worker's record, found notice of {}: read the record",
                 match notice.process {

@@ -17,6 +17,8 @@ use crate::person::Status;
 pub(super) struct Fault {
     pub(super) code: &'static str,
     pub(super) message: String,
+    /// An earlier row that does not count either.
+    pub(super) twin: Option<u64>,
 }
 
 impl Fault {
@@ -24,6 +26,7 @@ impl Fault {
         Self {
             code,
             message: message.into(),
+            twin: None,
         }
     }
 }

@@ -56,6 +56,17 @@ impl MemoryJournal {
         (lane.state, lane.accepted) = (state, accepted);
     }
 
+    /// Loses every timer that is pending, for a test.
+    #[cfg(test)]
+    pub(crate) fn forget_timers(&self) {
+        let mut inner = self.lock();
+        for entry in &mut inner.entries {
+            if entry.state == EventState::Pending && matches!(entry.event.kind, EventKind::Due { .. }) {
+                entry.state = EventState::Superseded;
+            }
+        }
+    }
+
     /// Takes entries over as they are, for a preview on a copy.
     pub(crate) fn adopt(&self, entries: Vec<Entry>) {
         let mut inner = self.lock();

@@ -211,6 +211,57 @@ async fn a_business_process_event_takes_effect_through_a_delivery() {
     assert_eq!(world.look("W-2"), "mei.tanaka2 enabled: All Staff, sg-sales");
 }
 
+#[tokio::test]
+async fn of_two_profiles_of_one_key_the_active_one_counts_and_two_active_ones_are_held_and_reported() {
+    let world = world_without_limits();
+    let row = |id: &str, department: &str, status: &str| format!("{id},Mei,Tanaka,{department},{status}");
+    let mut refused = Vec::new();
+    // Far enough apart to be staged in different chunks.
+    let between = (0..600).map(|n| format!("X-{n},Bo,Ek{n},Sales,Active"));
+    let rows = [
+        row("W-1", "Sales", "Terminated"),
+        row("W-2", "Sales", "Active"),
+        row("W-3", "Sales", "Active"),
+    ]
+    .into_iter()
+    .chain(between)
+    .chain([
+        row("W-1", "Security", "Active"),
+        row("W-2", "Sales", "Terminated"),
+        row("W-3", "Security", "Active"),
+    ]);
+    let part = table(rows);
+    let delivered = world
+        .engine
+        .deliver("hr", [part], |reject| refused.push(reject))
+        .await
+        .unwrap();
+    assert!(!delivered.is_held(), "{delivered:?}");
+    let known = async |id: &str| {
+        let accepted = world
+            .journal
+            .accepted(&[PersonKey::new(id)])
+            .await
+            .unwrap()
+            .remove(0)?;
+        accepted
+            .record
+            .map(|record| (record.status, record.department.unwrap_or_default()))
+    };
+    assert_eq!(known("W-1").await, Some((Status::Active, "Security".to_owned())));
+    assert_eq!(known("W-2").await, Some((Status::Active, "Sales".to_owned())));
+    assert_eq!(known("W-3").await, None);
+    let told: Vec<(u64, &str)> = refused.iter().map(|reject| (reject.row, reject.code)).collect();
+    assert_eq!(
+        told,
+        [
+            (606, "duplicate_key"),
+            (4, "duplicate_key"),
+            (607, "duplicate_key")
+        ]
+    );
+}
+
 /// The process dies at every write of a delivery, and once more of its release: nothing is lost, nothing comes twice.
 #[tokio::test]
 async fn a_delivery_survives_a_crash_at_every_write() {

@@ -2,6 +2,7 @@
 
 mod absence;
 mod apply;
+mod calendar;
 mod conflict;
 mod crash;
 mod delivery;
