@@ -3,6 +3,7 @@
 //! One engine serves one tenant. It owns no threads: [`run`](Engine::run) works off everything that is due
 //! and returns, and a program that wants to go on sleeps until [`next_due`](Engine::next_due).
 
+mod audit;
 mod brake;
 mod names;
 mod past;

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::Serialize;
 
+use super::audit::{self, AuditEntry, Checkpoint, Deed, Kept, Note};
 use super::{
     Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Report,
     Reservation, StepRecord, StepStart,
@@ -26,6 +28,8 @@ struct Inner {
     by_id: HashMap<EventId, usize>,
     lanes: BTreeMap<PersonKey, LaneState>,
     names: HashMap<String, PersonKey>,
+    audit: Vec<AuditEntry>,
+    salts: HashMap<PersonKey, String>,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +76,22 @@ impl MemoryJournal {
 }
 
 impl Inner {
+    /// Adds an entry to the audit.
+    fn note(&mut self, note: Note<'_>) {
+        let salt = self.salts.entry(note.person.clone()).or_insert_with(audit::salt);
+        let entry = note.entry(
+            &self.audit.last().map(reached).unwrap_or_default(),
+            salt,
+            Timestamp::now(),
+        );
+        self.audit.push(entry);
+    }
+
+    fn note_of(&mut self, claim: &Claim, deed: Deed, detail: impl Into<String>, payload: &impl Serialize) {
+        let payload = serde_json::to_vec(payload).unwrap_or_default();
+        self.note(Note::new(deed, &claim.event.id, &claim.event.person, &payload).detail(detail));
+    }
+
     fn append(&mut self, event: &Event) -> Appended {
         if let Some(&at) = self.by_id.get(&event.id) {
             let known = &self.entries[at].event;
@@ -163,6 +183,13 @@ impl Inner {
     }
 }
 
+fn reached(entry: &AuditEntry) -> Checkpoint {
+    Checkpoint {
+        sequence: entry.sequence,
+        hash: entry.hash.clone(),
+    }
+}
+
 /// Supersedes the lane's pending timers and, after a leave, whatever pending event stands before it.
 fn supersede(lane: &mut LaneState, entries: &mut [Entry], completed: Option<((Timestamp, u64), bool)>) {
     for &other in &lane.open {
@@ -186,7 +213,16 @@ fn supersede(lane: &mut LaneState, entries: &mut [Entry], completed: Option<((Ti
 impl Journal for MemoryJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
         let mut inner = self.lock();
-        Ok(batch.iter().map(|event| inner.append(event)).collect())
+        let answers = batch.iter().map(|event| {
+            let answer = inner.append(event);
+            if answer == Appended::New {
+                let payload = serde_json::to_vec(event).unwrap_or_default();
+                let note = Note::new(Deed::Accepted, &event.id, &event.person, &payload);
+                inner.note(note.detail(event.kind.as_str()));
+            }
+            answer
+        });
+        Ok(answers.collect())
     }
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -249,6 +285,7 @@ impl Journal for MemoryJournal {
         let mut inner = self.lock();
         let (_, entries, at) = inner.held(claim)?;
         entries[at].plan = Some(plan.clone());
+        inner.note_of(claim, Deed::Planned, format!("{} steps", plan.steps.len()), plan);
         Ok(())
     }
 
@@ -260,7 +297,10 @@ impl Journal for MemoryJournal {
             return Ok(match record.outcome.take() {
                 None => StepStart::Unknown,
                 // A step that failed may be tried again, and is unknown while it is; the others are over.
-                Some(Outcome::Failed { .. }) => StepStart::First,
+                Some(Outcome::Failed { .. }) => {
+                    inner.note_of(claim, Deed::Intended, audit::kind_of(step), key);
+                    StepStart::First
+                }
                 Some(outcome) => {
                     record.outcome = Some(outcome.clone());
                     StepStart::Settled { outcome }
@@ -272,6 +312,7 @@ impl Journal for MemoryJournal {
             key: key.clone(),
             outcome: None,
         });
+        inner.note_of(claim, Deed::Intended, audit::kind_of(step), key);
         Ok(StepStart::First)
     }
 
@@ -282,6 +323,8 @@ impl Journal for MemoryJournal {
         let record = record
             .ok_or_else(|| Error::new(ErrorKind::Invalid, "a step is settled that was never intended"))?;
         record.outcome = Some(outcome.clone());
+        let ending = format!("{} {}", audit::kind_of(step), audit::ending_of(outcome));
+        inner.note_of(claim, Deed::Settled, ending, outcome);
         Ok(())
     }
 
@@ -309,6 +352,7 @@ impl Journal for MemoryJournal {
         lane.state = Some(state.clone());
         lane.lease = None;
         inner.set(timers);
+        inner.note_of(claim, Deed::Completed, "", state);
         Ok(())
     }
 
@@ -319,6 +363,7 @@ impl Journal for MemoryJournal {
         entries[index].why = Some(why.to_owned());
         lane.state = Some(state.clone());
         lane.lease = None;
+        inner.note_of(claim, Deed::Postponed, "", state);
         Ok(())
     }
 
@@ -339,6 +384,7 @@ impl Journal for MemoryJournal {
         lane.state = Some(state.clone());
         lane.lease = None;
         inner.set(timers);
+        inner.note_of(claim, Deed::SetAside, "", state);
         Ok(())
     }
 
@@ -352,6 +398,11 @@ impl Journal for MemoryJournal {
                 entry.parked = false;
                 entry.not_before = entry.event.due_at;
                 entry.why = Some(format!("requeued by {by}: {reason}"));
+                let person = entry.event.person.clone();
+                inner.note(Note {
+                    actor: Some(by),
+                    ..Note::new(Deed::Requeued, event, &person, reason.as_bytes())
+                });
                 Ok(())
             }
             Some(_) => Err(Error::new(
@@ -363,6 +414,75 @@ impl Journal for MemoryJournal {
                 format!("the journal has no event {event}"),
             )),
         }
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
+        let inner = self.lock();
+        let behind = inner.audit.iter().filter(|entry| entry.sequence > after);
+        let kept = |entry: &AuditEntry| {
+            let at = entry.event.as_ref().and_then(|id| inner.by_id.get(id));
+            let event = at.map(|&at| &inner.entries[at].event);
+            let salt = event.and_then(|event| inner.salts.get(&event.person));
+            let (Deed::Accepted, Some(event), Some(salt)) = (entry.deed, event, salt) else {
+                return Kept::NotKept;
+            };
+            let payload = serde_json::to_vec(event).unwrap_or_default();
+            if audit::digest(salt, &payload) == entry.digest {
+                Kept::Unchanged
+            } else {
+                Kept::Changed
+            }
+        };
+        Ok(behind
+            .take(limit)
+            .map(|entry| (entry.clone(), kept(entry)))
+            .collect())
+    }
+
+    async fn audit_head(&self) -> Result<Checkpoint> {
+        Ok(self.lock().audit.last().map(reached).unwrap_or_default())
+    }
+
+    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
+        let inner = self.lock();
+        Ok(inner.salts.get(person).map(|salt| audit::pseudonym(salt, person)))
+    }
+
+    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
+        let mut inner = self.lock();
+        let lane = inner.lanes.get(person).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("the journal knows nobody by {person}"),
+            )
+        })?;
+        let mut open = lane.open.iter().map(|&at| inner.entries[at].state);
+        let open = open.any(|state| matches!(state, EventState::Pending | EventState::Dead));
+        if let Some(why) = audit::keeps(lane.state.as_ref(), open) {
+            let message = format!("{person} cannot be erased: {why}");
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        let event = EventId::new("erase");
+        inner.note(Note {
+            actor: Some(by),
+            event: None,
+            ..Note::new(Deed::Erased, &event, person, reason.as_bytes())
+        });
+        let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
+        inner.lanes.remove(person);
+        inner.salts.remove(person);
+        inner.names.retain(|_, holder| holder != person);
+        for entry in inner
+            .entries
+            .iter_mut()
+            .filter(|entry| entry.event.person == *person)
+        {
+            entry.event.person = nobody.clone();
+            entry.event.record = None;
+            (entry.plan, entry.why) = (None, None);
+            entry.steps.clear();
+        }
+        Ok(())
     }
 
     async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
