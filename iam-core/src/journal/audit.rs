@@ -403,7 +403,7 @@ mod tests {
     fn whatever_is_changed_taken_out_or_moved_is_found() {
         let whole = chain(5);
         assert_eq!(verify(&whole).unwrap().sequence, 5);
-        let changes: [fn(&mut AuditEntry); 8] = [
+        let tamperings: [fn(&mut AuditEntry); 8] = [
             |entry| entry.at = Timestamp::MAX,
             |entry| entry.deed = Deed::Planned,
             |entry| entry.detail.push('!'),
@@ -413,9 +413,9 @@ mod tests {
             |entry| entry.digest = START.to_owned(),
             |entry| entry.previous = START.to_owned(),
         ];
-        for change in changes {
+        for tamper in tamperings {
             let mut changed = whole.clone();
-            change(&mut changed[2]);
+            tamper(&mut changed[2]);
             assert_eq!(verify(&changed), Err(Breach::Changed { sequence: 3 }));
             // Whoever computes the hash anew breaks the link to the next one.
             changed[2].hash = changed[2].expected();

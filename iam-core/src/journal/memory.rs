@@ -13,6 +13,7 @@ use super::{
     Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Report,
     Reservation, StepRecord, StepStart,
 };
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId, EventKind, Timer};
 use crate::person::PersonKey;
@@ -82,7 +83,7 @@ impl Inner {
         let entry = note.entry(
             &self.audit.last().map(reached).unwrap_or_default(),
             salt,
-            Timestamp::now(),
+            SystemClock.now(),
         );
         self.audit.push(entry);
     }

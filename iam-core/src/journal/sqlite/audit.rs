@@ -1,10 +1,10 @@
 //! The SQL of the audit: entries behind the last one, in the transaction of what they tell of; and erasing somebody.
 
-use jiff::Timestamp;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::fault::{Attempt, Fault, storage};
 use super::row::{TENANT, instant, nanos, signed, text, unsigned, value};
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};
 use crate::journal::PersonState;
@@ -22,7 +22,7 @@ pub(super) async fn add_all(conn: &mut SqliteConnection, notes: Vec<Note<'_>>) -
     let begun = last.sequence;
     for note in notes {
         let salt = salt(&mut *conn, note.person).await?;
-        let entry = note.entry(&last, &salt, Timestamp::now());
+        let entry = note.entry(&last, &salt, SystemClock.now());
         sqlx::query(
             "INSERT INTO audit (sequence, tenant, at, deed, detail, event, subject, actor, digest, previous, hash) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
