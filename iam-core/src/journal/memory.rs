@@ -1,19 +1,19 @@
 //! [`MemoryJournal`]: for previews, tests and demos. Nothing survives the process.
 
+mod audit;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::Serialize;
 
-use super::audit::{self, AuditEntry, Checkpoint, Deed, Kept, Note};
+use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept, Note};
 use super::{
     Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Report,
     Reservation, StepRecord, StepStart,
 };
-use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId, EventKind, Timer};
 use crate::person::PersonKey;
@@ -77,22 +77,6 @@ impl MemoryJournal {
 }
 
 impl Inner {
-    /// Adds an entry to the audit.
-    fn note(&mut self, note: Note<'_>) {
-        let salt = self.salts.entry(note.person.clone()).or_insert_with(audit::salt);
-        let entry = note.entry(
-            &self.audit.last().map(reached).unwrap_or_default(),
-            salt,
-            SystemClock.now(),
-        );
-        self.audit.push(entry);
-    }
-
-    fn note_of(&mut self, claim: &Claim, deed: Deed, detail: impl Into<String>, payload: &impl Serialize) {
-        let payload = serde_json::to_vec(payload).unwrap_or_default();
-        self.note(Note::new(deed, &claim.event.id, &claim.event.person, &payload).detail(detail));
-    }
-
     fn append(&mut self, event: &Event) -> Appended {
         if let Some(&at) = self.by_id.get(&event.id) {
             let known = &self.entries[at].event;
@@ -181,13 +165,6 @@ impl Inner {
             return Err(fenced());
         }
         Ok((lane, &mut self.entries, at))
-    }
-}
-
-fn reached(entry: &AuditEntry) -> Checkpoint {
-    Checkpoint {
-        sequence: entry.sequence,
-        hash: entry.hash.clone(),
     }
 }
 
@@ -299,7 +276,7 @@ impl Journal for MemoryJournal {
                 None => StepStart::Unknown,
                 // A step that failed may be tried again, and is unknown while it is; the others are over.
                 Some(Outcome::Failed { .. }) => {
-                    inner.note_of(claim, Deed::Intended, audit::kind_of(step), key);
+                    inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
                     StepStart::First
                 }
                 Some(outcome) => {
@@ -313,7 +290,7 @@ impl Journal for MemoryJournal {
             key: key.clone(),
             outcome: None,
         });
-        inner.note_of(claim, Deed::Intended, audit::kind_of(step), key);
+        inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
         Ok(StepStart::First)
     }
 
@@ -324,7 +301,7 @@ impl Journal for MemoryJournal {
         let record = record
             .ok_or_else(|| Error::new(ErrorKind::Invalid, "a step is settled that was never intended"))?;
         record.outcome = Some(outcome.clone());
-        let ending = format!("{} {}", audit::kind_of(step), audit::ending_of(outcome));
+        let ending = format!("{} {}", noted::kind_of(step), noted::ending_of(outcome));
         inner.note_of(claim, Deed::Settled, ending, outcome);
         Ok(())
     }
@@ -418,72 +395,19 @@ impl Journal for MemoryJournal {
     }
 
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
-        let inner = self.lock();
-        let behind = inner.audit.iter().filter(|entry| entry.sequence > after);
-        let kept = |entry: &AuditEntry| {
-            let at = entry.event.as_ref().and_then(|id| inner.by_id.get(id));
-            let event = at.map(|&at| &inner.entries[at].event);
-            let salt = event.and_then(|event| inner.salts.get(&event.person));
-            let (Deed::Accepted, Some(event), Some(salt)) = (entry.deed, event, salt) else {
-                return Kept::NotKept;
-            };
-            let payload = serde_json::to_vec(event).unwrap_or_default();
-            if audit::digest(salt, &payload) == entry.digest {
-                Kept::Unchanged
-            } else {
-                Kept::Changed
-            }
-        };
-        Ok(behind
-            .take(limit)
-            .map(|entry| (entry.clone(), kept(entry)))
-            .collect())
+        Ok(self.lock().audit_after(after, limit))
     }
 
     async fn audit_head(&self) -> Result<Checkpoint> {
-        Ok(self.lock().audit.last().map(reached).unwrap_or_default())
+        Ok(self.lock().audit_head())
     }
 
     async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
-        let inner = self.lock();
-        Ok(inner.salts.get(person).map(|salt| audit::pseudonym(salt, person)))
+        Ok(self.lock().pseudonym(person))
     }
 
     async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
-        let mut inner = self.lock();
-        let lane = inner.lanes.get(person).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("the journal knows nobody by {person}"),
-            )
-        })?;
-        let mut open = lane.open.iter().map(|&at| inner.entries[at].state);
-        let open = open.any(|state| matches!(state, EventState::Pending | EventState::Dead));
-        if let Some(why) = audit::keeps(lane.state.as_ref(), open) {
-            let message = format!("{person} cannot be erased: {why}");
-            return Err(Error::new(ErrorKind::Conflict, message));
-        }
-        let event = EventId::new("erase");
-        inner.note(Note {
-            actor: Some(by),
-            event: None,
-            ..Note::new(Deed::Erased, &event, person, reason.as_bytes())
-        });
-        let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
-        inner.lanes.remove(person);
-        inner.salts.remove(person);
-        inner.names.retain(|_, holder| holder != person);
-        for entry in inner
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.event.person == *person)
-        {
-            entry.event.person = nobody.clone();
-            entry.event.record = None;
-            (entry.plan, entry.why) = (None, None);
-            entry.steps.clear();
-        }
-        Ok(())
+        self.lock().erase(person, by, reason)
     }
 
     async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
