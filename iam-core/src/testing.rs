@@ -129,6 +129,13 @@ impl MemoryTarget {
         lock(&self.directory).accounts.values().cloned().collect()
     }
 
+    /// Takes the worker id off an account: from now on it is nobody's.
+    pub fn forget_person(&self, account: &str) {
+        if let Some(actual) = lock(&self.directory).accounts.get_mut(account) {
+            actual.person = PersonKey::new("");
+        }
+    }
+
     /// From now on another directory masters the account, and this is what it says of sign-in: changes of
     /// attributes, manager, sign-in and password are refused here, as is deletion.
     pub fn master_elsewhere(&self, account: &str, enabled: bool) {
