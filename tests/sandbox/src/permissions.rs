@@ -270,13 +270,12 @@ fn needed(call: &Call, segments: &[&str]) -> (Service, Option<Any>) {
         ["roleManagement", "directory", kind, ..] if kind.starts_with("roleAssignmentSchedule") => {
             (Privileged, either(READ_SCHEDULES, WRITE_SCHEDULES))
         }
-        ["roleManagement", "directory", ..] | ["directoryRoles" | "directoryRoleTemplates", ..] => {
+        ["roleManagement", "directory", ..]
+        | ["directoryRoles" | "directoryRoleTemplates", ..]
+        | ["directory", "administrativeUnits", _, "scopedRoleMembers", ..] => {
             in_directory(either(READ_ROLES, WRITE_ROLES))
         }
         ["users", _, "scopedRoleMemberOf", ..] => in_directory(Some(READ_ROLES)),
-        ["directory", "administrativeUnits", _, "scopedRoleMembers", ..] => {
-            in_directory(either(READ_ROLES, WRITE_ROLES))
-        }
         ["directory", "administrativeUnits", ..] => in_directory(either(READ_UNITS, WRITE_UNITS)),
         [
             "users" | "groups" | "servicePrincipals",
