@@ -23,6 +23,7 @@ mod mailboxes;
 mod memberships;
 mod oauth;
 mod owners;
+mod permissions;
 mod program;
 mod provisioning;
 mod queries;
