@@ -91,14 +91,16 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
 }
 
 /// Who makes new accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub enum Authority {
     /// The platform itself, at the directory (`authority = "graph"`).
     #[default]
+    #[serde(rename = "graph")]
     Directory,
     /// The directory's inbound provisioning, which is sent records and works them off later (`authority = "scim"`).
     /// The platform waits for the account and goes on from there.
+    #[serde(rename = "scim")]
     Provisioning,
 }
 
