@@ -202,7 +202,7 @@ async fn an_account_that_is_late_is_unknown_and_another_name_is_another_record()
         assert_eq!(graph.uploads().await.len(), 1);
         late(hire(&target, "W-1", "ada2").await);
         assert_eq!(graph.uploads().await.len(), 2);
-        graph.clock.advance(Duration::from_secs(3_600));
+        graph.clock.advance(Duration::from_hours(1));
         late(hire(&target, "W-1", "ada2").await);
         assert_eq!(graph.uploads().await.len(), 3);
         let short = target.clone().provisioning_deadline(Duration::from_secs(5));
