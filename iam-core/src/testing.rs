@@ -181,6 +181,7 @@ impl Target for MemoryTarget {
             kinds: self.kinds.clone(),
             lengths: [(Attribute::FamilyName, 64)].into(),
             principals_of: self.principals_of.clone(),
+            provisions: false,
         }
     }
 

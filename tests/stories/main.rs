@@ -11,6 +11,7 @@ mod input;
 mod joining;
 mod mailboxes;
 mod moving;
+mod provisioning;
 mod refused_reads;
 mod three_targets;
 mod trouble;
