@@ -17,7 +17,7 @@ use super::naming::Naming;
 use super::rules::Rules;
 use super::source::{Position, Section, Source};
 use super::test::{Case, TestReport};
-use super::{AccessPolicy, PolicyProblems, Settings, Subject, sections, test};
+use super::{AccessPolicy, PolicyProblems, Settings, Subject, courses, sections, test};
 
 /// The stack of the thread that reads a policy, in bytes; only what is used of it takes memory.
 const STACK: usize = 128 * 1024 * 1024;
@@ -30,7 +30,8 @@ pub struct Document {
     settings: Settings,
     limits: Limits,
     protected: Protected,
-    protected_roles: Vec<(Reference, Position)>,
+    /// What the tenant must have beside the rules' grants: key, what, and where it is named.
+    named: Vec<(&'static str, Reference, Position)>,
     rules: Rules,
     cases: Vec<Case>,
     fingerprint: String,
@@ -68,17 +69,20 @@ impl Document {
             let domain = tenant.as_ref().map_or("", |(domain, _)| domain);
             let naming = sections::naming(&top, domain, &mut source);
             sections::rules(&top, &mut rules, &mut settings.time_zone, &mut source);
-            sections::lifecycle(&top, &mut settings, &mut source);
-            let guard = sections::guard(&top, &mut source);
+            let mut named = courses::lifecycle(&top, &mut settings, &mut source);
+            let (limits, protected, protected_roles) = sections::guard(&top, &mut source);
+            named.extend(
+                protected_roles
+                    .into_iter()
+                    .map(|(role, at)| ("protected", role, at)),
+            );
             let cases = test::cases(&top, &mut source);
-            (tenant, naming, guard, cases)
+            (tenant, naming, limits, protected, named, cases)
         });
         if let Some(error) = source.into_error() {
             return Err(error);
         }
-        let Some((Some((domain, domain_at)), Some(naming), (limits, protected, protected_roles), cases)) =
-            parsed
-        else {
+        let Some((Some((domain, domain_at)), Some(naming), limits, protected, named, cases)) = parsed else {
             return Err(Error::new(ErrorKind::Invalid, "the policy cannot be read"));
         };
         Ok(Self {
@@ -88,7 +92,7 @@ impl Document {
             settings,
             limits,
             protected,
-            protected_roles,
+            named,
             rules,
             cases,
             fingerprint: hex(&Sha256::digest(text)),
@@ -158,12 +162,12 @@ impl Document {
                 problems.push(format!("rule {rule}, {position}: {problem}"));
             }
         }
-        for (reference, position) in &self.protected_roles {
-            if !kinds.contains(&Kind::Role) {
+        for (key, reference, position) in &self.named {
+            if !kinds.contains(&reference.kind) {
                 continue;
             }
             if let Err(problem) = catalog.resolve(reference) {
-                problems.push(format!("protected, {position}: {problem}"));
+                problems.push(format!("{key}, {position}: {problem}"));
             }
         }
         problems
