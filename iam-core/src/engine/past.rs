@@ -178,6 +178,7 @@ fn is_true(notice: Notice, stage: Stage) -> bool {
     match notice {
         Notice::Joined => matches!(stage, Stage::Active | Stage::Leaving),
         Notice::Moved => stage.is_employed(),
+        Notice::Pass => false,
         Notice::Left => stage.has_left(),
     }
 }

@@ -1,5 +1,6 @@
 //! [`MemoryJournal`]: for previews, tests and demos. Nothing survives the process.
 
+mod audit;
 mod stage;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept, Note};
 use super::{
     Appended, Claim, DeliveryId, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState,
     Quarantined, Released, Report, Reservation, Row, Staged, StepRecord, StepStart,
@@ -30,6 +32,8 @@ struct Inner {
     names: HashMap<String, PersonKey>,
     quarantine: Vec<Quarantined>,
     desk: stage::Desk,
+    audit: Vec<AuditEntry>,
+    salts: HashMap<PersonKey, String>,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +91,17 @@ impl MemoryJournal {
 }
 
 impl Inner {
+    /// Appends, and notes what is accepted.
+    fn append_noted(&mut self, event: &Event) -> Appended {
+        let answer = self.append(event);
+        if answer == Appended::New {
+            let payload = serde_json::to_vec(event).unwrap_or_default();
+            let note = Note::new(Deed::Accepted, &event.id, &event.person, &payload);
+            self.note(note.detail(event.kind.as_str()));
+        }
+        answer
+    }
+
     fn append(&mut self, event: &Event) -> Appended {
         if let Some(&at) = self.by_id.get(&event.id) {
             if self.entries[at].event.says_the_same(event) {
@@ -199,7 +214,7 @@ fn supersede(lane: &mut LaneState, entries: &mut [Entry], completed: Option<((Ti
 impl Journal for MemoryJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
         let mut inner = self.lock();
-        Ok(batch.iter().map(|event| inner.append(event)).collect())
+        Ok(batch.iter().map(|event| inner.append_noted(event)).collect())
     }
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -263,6 +278,7 @@ impl Journal for MemoryJournal {
         let mut inner = self.lock();
         let (_, entries, at) = inner.held(claim)?;
         entries[at].plan = Some(plan.clone());
+        inner.note_of(claim, Deed::Planned, format!("{} steps", plan.steps.len()), plan);
         Ok(())
     }
 
@@ -274,7 +290,10 @@ impl Journal for MemoryJournal {
             return Ok(match record.outcome.take() {
                 None => StepStart::Unknown,
                 // A step that failed may be tried again, and is unknown while it is; the others are over.
-                Some(Outcome::Failed { .. }) => StepStart::First,
+                Some(Outcome::Failed { .. }) => {
+                    inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
+                    StepStart::First
+                }
                 Some(outcome) => {
                     record.outcome = Some(outcome.clone());
                     StepStart::Settled { outcome }
@@ -286,6 +305,7 @@ impl Journal for MemoryJournal {
             key: key.clone(),
             outcome: None,
         });
+        inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
         Ok(StepStart::First)
     }
 
@@ -296,6 +316,8 @@ impl Journal for MemoryJournal {
         let record = record
             .ok_or_else(|| Error::new(ErrorKind::Invalid, "a step is settled that was never intended"))?;
         record.outcome = Some(outcome.clone());
+        let ending = format!("{} {}", noted::kind_of(step), noted::ending_of(outcome));
+        inner.note_of(claim, Deed::Settled, ending, outcome);
         Ok(())
     }
 
@@ -323,6 +345,7 @@ impl Journal for MemoryJournal {
         lane.state = Some(state.clone());
         lane.lease = None;
         inner.set(timers);
+        inner.note_of(claim, Deed::Completed, "", state);
         Ok(())
     }
 
@@ -333,6 +356,7 @@ impl Journal for MemoryJournal {
         entries[index].why = Some(why.to_owned());
         lane.state = Some(state.clone());
         lane.lease = None;
+        inner.note_of(claim, Deed::Postponed, "", state);
         Ok(())
     }
 
@@ -353,6 +377,7 @@ impl Journal for MemoryJournal {
         lane.state = Some(state.clone());
         lane.lease = None;
         inner.set(timers);
+        inner.note_of(claim, Deed::SetAside, "", state);
         Ok(())
     }
 
@@ -366,6 +391,11 @@ impl Journal for MemoryJournal {
                 entry.parked = false;
                 entry.not_before = entry.event.due_at;
                 entry.why = Some(format!("requeued by {by}: {reason}"));
+                let person = entry.event.person.clone();
+                inner.note(Note {
+                    actor: Some(by),
+                    ..Note::new(Deed::Requeued, event, &person, reason.as_bytes())
+                });
                 Ok(())
             }
             Some(_) => Err(Error::new(
@@ -377,6 +407,22 @@ impl Journal for MemoryJournal {
                 format!("the journal has no event {event}"),
             )),
         }
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
+        Ok(self.lock().audit_after(after, limit))
+    }
+
+    async fn audit_head(&self) -> Result<Checkpoint> {
+        Ok(self.lock().audit_head())
+    }
+
+    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
+        Ok(self.lock().pseudonym(person))
+    }
+
+    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
+        self.lock().erase(person, by, reason)
     }
 
     async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {

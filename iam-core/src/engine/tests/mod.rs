@@ -15,9 +15,11 @@ mod mailbox;
 mod names;
 mod news;
 mod order;
+mod pass;
 mod property;
 mod retry;
 mod synced;
+mod takeover;
 mod targets;
 mod unread;
 
@@ -161,6 +163,7 @@ fn person(text: &str) -> Person {
             "type" => person.worker_type = text,
             "before" => person.previous_id = Some(PersonKey::new(value)),
             "zone" => person.time_zone = text,
+            "mail" => person.email = text,
             "status" => {
                 person.status = match value {
                     "gone" => Status::Terminated,

@@ -17,6 +17,7 @@
 )]
 
 mod accept;
+mod audit;
 mod claim;
 mod lane;
 mod look;
@@ -96,6 +97,10 @@ const CHECKS: &[(&str, Check)] = checks![
     stage::an_old_delivery_does_not_replace_a_newer_one,
     stage::a_delivery_that_was_cut_off_is_discarded_by_the_next,
     stage::what_is_withdrawn_is_not_released,
+    audit::every_write_is_noted_once_and_nobody_is_named,
+    audit::a_refused_write_is_not_noted,
+    audit::who_is_erased_is_gone_and_the_audit_still_verifies,
+    audit::nobody_is_erased_whose_data_is_needed,
 ];
 
 /// Puts every check to a fresh journal of its own from `make`.

@@ -120,6 +120,13 @@ impl Desk {
         Ok(())
     }
 
+    /// Nothing of this person is kept.
+    pub(super) fn forget(&mut self, person: &PersonKey) {
+        for delivery in self.deliveries.values_mut() {
+            delivery.rows.retain(|row| row.person() != person);
+        }
+    }
+
     pub(super) fn staged(&self) -> Vec<Staged> {
         let all = self.deliveries.values().map(|delivery| &delivery.staged);
         let over = [DeliveryState::Released, DeliveryState::Discarded];
@@ -169,7 +176,7 @@ impl Inner {
             }),
             Row::Withdrawn { .. } => return None,
         };
-        Some(self.append(&event))
+        Some(self.append_noted(&event))
     }
 
     fn observed(&self, person: &Person, now: Timestamp) -> Option<Event> {

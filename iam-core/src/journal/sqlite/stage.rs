@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::fault::{Attempt, Fault};
 use super::lane;
 use super::row::{TENANT, instant, nanos, optional, signed, text, unsigned, value};
-use super::writer::begin;
+use super::writer::{begin, note_accepted};
 use crate::event::{Accepted, Event, News};
 use crate::journal::stage::{elsewhere, overtaken, unknown};
 use crate::journal::{Appended, DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};
@@ -219,6 +219,7 @@ pub(super) async fn release_some(
         over: rows.len() < max,
         ..Released::default()
     };
+    let mut accepted_now = Vec::new();
     for (at, content) in &rows {
         let event = match value("row", &format!("delivery {id}"), content)? {
             Row::Record { person } => {
@@ -236,7 +237,10 @@ pub(super) async fn release_some(
             None => None,
         };
         match appended {
-            Some(Appended::New) => released.events += 1,
+            Some(Appended::New) => {
+                released.events += 1;
+                accepted_now.extend(event);
+            }
             Some(Appended::Conflict) => released.quarantined += 1,
             _ => released.unchanged += 1,
         }
@@ -247,6 +251,7 @@ pub(super) async fn release_some(
             .execute(&mut *tx)
             .await?;
     }
+    note_accepted(&mut tx, &accepted_now.iter().collect::<Vec<_>>()).await?;
     if released.over {
         set(&mut tx, id, DeliveryState::Released).await?;
     }
