@@ -6,6 +6,7 @@
 
 mod scope;
 mod tasks;
+mod trigger;
 
 pub use tasks::{WorkflowTask, workflow_tasks};
 
@@ -92,8 +93,8 @@ struct Import {
 struct Reading {
     name: String,
     category: Option<Moment>,
-    /// Days from the day that starts it.
-    offset: i64,
+    /// Days from the last day, where that starts it.
+    after_leave: Option<i64>,
     /// For whom, or why that cannot be said.
     when: std::result::Result<String, String>,
     groups: Vec<String>,
@@ -139,7 +140,7 @@ impl Import {
         }
         let mut reading = Reading {
             category,
-            offset: 0,
+            after_leave: None,
             when: Ok("true".to_owned()),
             groups: Vec::new(),
             licenses: Vec::new(),
@@ -163,120 +164,8 @@ impl Import {
                 .ok_or_else(|| invalid("workflows", format!("{part}: expected an object for each task")))?;
             self.task(&part, task, &mut reading);
         }
-        self.rule(number, reading);
+        self.rule(number, &reading);
         Ok(())
-    }
-
-    fn conditions(&mut self, part: &str, conditions: Option<&Value>, reading: &mut Reading) {
-        let Some(conditions) = conditions.and_then(Value::as_object) else {
-            return self.missing(
-                part,
-                "it has no execution conditions: it is taken to be for everybody",
-            );
-        };
-        let kind = |of: &Map<String, Value>| {
-            let kind = text(of, "@odata.type").unwrap_or_default();
-            kind.rsplit('.').next().unwrap_or_default().to_owned()
-        };
-        if kind(conditions) == "onDemandExecutionOnly" {
-            let remark =
-                "it runs on demand only: the platform acts on what HR says, and on an urgent leave at once";
-            return self.missing(&format!("{part}: on demand"), remark);
-        }
-        if let Some(scope) = conditions.get("scope").and_then(Value::as_object) {
-            let part = format!("{part}: scope");
-            match text(scope, "rule") {
-                Some(rule) => {
-                    reading.when = scope::condition(rule).map_err(|why| format!("the scope {rule:?}: {why}"));
-                    match (&reading.when, reading.category) {
-                        (Err(why), _) => {
-                            let why = why.clone();
-                            self.missing(&part, &why);
-                        }
-                        // The rule holds it, or nothing does.
-                        (Ok(_), Some(Moment::Leaver)) => {
-                            let remark = "what happens to leavers happens to all of them";
-                            self.draft.remark(&part, Fate::Partly, None, remark);
-                        }
-                        (Ok(_), _) => reading.parts.push(part),
-                    }
-                }
-                None => {
-                    let why = format!("a scope of type {:?}: conditions read what HR says", kind(scope));
-                    self.missing(&part, &why);
-                    reading.when = Err(why);
-                }
-            }
-        }
-        let part = format!("{part}: trigger");
-        let Some(trigger) = conditions.get("trigger").and_then(Value::as_object) else {
-            return self.missing(&part, "there is none");
-        };
-        let offset = trigger.get("offsetInDays").and_then(Value::as_i64);
-        let days = offset.unwrap_or(0);
-        match (
-            kind(trigger).as_str(),
-            text(trigger, "timeBasedAttribute"),
-            reading.category,
-        ) {
-            ("timeBasedAttributeTrigger", Some("employeeHireDate"), Some(Moment::Joiner)) => {
-                reading.offset = days;
-                if days < 0 {
-                    self.create_before = self.create_before.max(days.unsigned_abs());
-                    let remark =
-                        "the account is prepared so long before, and nobody signs in until the first day";
-                    self.draft
-                        .remark(&part, Fate::Mapped, Some("joiner.create_before"), remark);
-                } else if days == 0 {
-                    self.draft.remark(
-                        &part,
-                        Fate::Implied,
-                        None,
-                        "the first day begins where the person works",
-                    );
-                } else {
-                    let remark = format!("it waits {days} days from the first day on, and the rule does not");
-                    self.draft.remark(&part, Fate::Partly, None, remark);
-                }
-            }
-            ("timeBasedAttributeTrigger", Some("employeeLeaveDateTime"), Some(Moment::Leaver)) => {
-                reading.offset = days;
-                let (fate, remark) = match days {
-                    0 => (
-                        Fate::Implied,
-                        "the last day ends where the person works".to_owned(),
-                    ),
-                    ..0 => (
-                        Fate::Partly,
-                        "nothing is taken before the last day is over".to_owned(),
-                    ),
-                    _ => (
-                        Fate::Partly,
-                        format!(
-                            "only the deletion waits {days} days: all else happens when the last day is over"
-                        ),
-                    ),
-                };
-                self.draft.remark(&part, fate, None, remark);
-            }
-            ("attributeChangeTrigger", ..) => {
-                self.draft.remark(
-                    &part,
-                    Fate::Implied,
-                    None,
-                    "every change that HR tells is looked at",
-                );
-            }
-            (kind, attribute, _) => {
-                let attribute = attribute
-                    .map(|attribute| format!(" on {attribute}"))
-                    .unwrap_or_default();
-                self.missing(
-                    &part,
-                    &format!("a trigger of type {kind:?}{attribute} has no equivalent"),
-                );
-            }
-        }
     }
 
     fn task(&mut self, workflow: &str, task: &Map<String, Value>, reading: &mut Reading) {
@@ -352,13 +241,19 @@ impl Import {
                 }
                 self.draft.remark(&part, Fate::Implied, None, known.equivalent);
             }
-            Does::Delete if leaving => {
-                let days = u64::try_from(reading.offset).unwrap_or(0);
-                self.delete_after = Some(self.delete_after.map_or(days, |earlier| earlier.max(days)));
-                self.draft
-                    .remark(&part, Fate::Mapped, Some("leaver.delete_after"), "");
+            Does::Delete if reading.after_leave.is_some() => {
+                let days = reading.after_leave.and_then(|days| u64::try_from(days).ok());
+                let days = days.unwrap_or(0);
+                // Of two, the one that keeps longer.
+                self.delete_after = Some(self.delete_after.map_or(days, |other| other.max(days)));
+                let place = Some("leaver.delete_after");
+                let remark = "every leaver is deleted then, and may be restored until it is purged";
+                self.draft.remark(&part, Fate::Mapped, place, remark);
             }
-            Does::Delete => self.missing(&part, "only leavers are deleted"),
+            Does::Delete => self.missing(
+                &part,
+                "only leavers are deleted, so many days after their last day",
+            ),
             Does::Nothing => self.missing(&part, known.equivalent),
         }
         for (name, value) in arguments.iter().filter(|(_, value)| !value.is_empty()) {
@@ -399,7 +294,7 @@ impl Import {
         reading.parts.push(part.to_owned());
     }
 
-    fn rule(&mut self, number: usize, reading: Reading) {
+    fn rule(&mut self, number: usize, reading: &Reading) {
         let place = format!("rule {number}");
         let gives = !(reading.groups.is_empty() && reading.licenses.is_empty());
         let Ok(when) = reading.when.as_ref().map(String::as_str) else {

@@ -145,12 +145,18 @@ fn an_export_becomes_a_policy_and_every_part_is_accounted_for_with_its_line() {
 
 /// A workflow with one task of every definition, in a category that takes it.
 fn with_task(id: &str, category: &str) -> String {
+    let trigger = match category {
+        "leaver" => {
+            "timeBasedAttributeTrigger\", \"timeBasedAttribute\": \"employeeLeaveDateTime\", \"offsetInDays\": 3"
+        }
+        _ => "attributeChangeTrigger\"",
+    };
     format!(
         r##"{{"category": "{category}", "displayName": "W", "isEnabled": true, "tasks": [
             {{"taskDefinitionId": "{id}", "displayName": "T", "isEnabled": true, "arguments": [
               {{"name": "groupID", "value": "g"}}, {{"name": "teamID", "value": "t"}}, {{"name": "licenses", "value": "l"}}]}}],
             "executionConditions": {{"scope": {{"rule": "department eq 'a'"}}, "trigger":
-              {{"@odata.type": "#microsoft.graph.identityGovernance.attributeChangeTrigger"}}}}}}"##
+              {{"@odata.type": "#microsoft.graph.identityGovernance.{trigger}}}}}}}"##
     )
 }
 
@@ -189,6 +195,44 @@ fn every_built_in_task_is_known_and_told_of() {
             .then_some(Fate::Partly)
             .unwrap_or(table);
         assert!(fates.contains(&words), "{}: {fates:?}, not {words:?}", task.name);
+    }
+}
+
+#[test]
+fn a_workflow_that_nobody_can_tell_for_whom_or_when_gives_nothing_and_deletes_nobody() {
+    let groups = with_task("22085229-5809-45e8-97fd-270d28d66910", "joiner");
+    let document =
+        |text: &str| Document::parse(&import_workflows(text, "contoso.example").unwrap().policy).unwrap();
+    assert_eq!(document(&groups).rule_ids(), ["w"]);
+    for (from, to) in [
+        ("attributeChangeTrigger", "membershipChangeTrigger"),
+        ("\"trigger\"", "\"other\""),
+        ("\"scope\"", "\"other\""),
+        ("\"rule\"", "\"group\""),
+        (
+            "\"executionConditions\": {",
+            "\"executionConditions\": {\"@odata.type\": \"#x.onDemandExecutionOnly\",",
+        ),
+        ("\"executionConditions\"", "\"conditions\""),
+    ] {
+        let text = groups.replace(from, to);
+        assert!(text != groups && document(&text).rule_ids().is_empty(), "{to}");
+    }
+    let delete = with_task("8d18588d-9ad3-4c0f-99d0-ec215f0e3dff", "leaver");
+    assert_eq!(document(&delete).settings().delete_after, Some(3));
+    for (from, to) in [
+        ("timeBasedAttributeTrigger", "userInactivityTrigger"),
+        ("employeeLeaveDateTime", "createdDateTime"),
+        (
+            "\"executionConditions\": {",
+            "\"executionConditions\": {\"@odata.type\": \"#x.onDemandExecutionOnly\",",
+        ),
+    ] {
+        let text = delete.replace(from, to);
+        assert!(
+            text != delete && document(&text).settings().delete_after.is_none(),
+            "{to}"
+        );
     }
 }
 
