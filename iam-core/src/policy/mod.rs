@@ -3,9 +3,17 @@
 //! Invariant: when in doubt, hold. A condition that cannot be evaluated is a [`PolicyProblems`], never
 //! "not entitled".
 
+mod clause;
+mod conflict;
+mod courses;
+mod coverage;
 mod document;
+mod explain;
 mod expression;
 mod functions;
+mod impact;
+mod index;
+mod memo;
 mod naming;
 mod patterns;
 mod rules;
@@ -15,15 +23,22 @@ mod source;
 mod template;
 mod test;
 
+pub use conflict::{Conflict, Resolve};
+pub use coverage::Coverage;
 pub use document::Document;
+pub use explain::{Asked, Clause, Explanation, Gap, Verdict};
+pub use impact::{Delta, Edit, Impact, RuleEdits, diff};
 pub use naming::Naming;
 pub use test::{CaseReport, TestReport};
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
+use serde::Serialize;
 
-use crate::entitlement::Desired;
+use crate::entitlement::{Desired, Reference};
 use crate::person::{Person, Recipient};
 
 /// Who policy is asked about.
@@ -55,22 +70,90 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
     /// Every rule that could not be evaluated. The engine then holds the person and removes nothing.
     fn desired(&self, subject: &Subject<'_>, today: Date) -> Result<Desired, PolicyProblems>;
 
+    /// What `subject` must not hold together on the day `today`; nothing, unless the policy says so.
+    ///
+    /// # Errors
+    /// Every conflict whose exception could not be evaluated. The engine then holds the person.
+    fn conflicts(&self, subject: &Subject<'_>, today: Date) -> Result<Vec<Conflict>, PolicyProblems> {
+        let _ = (subject, today);
+        Ok(Vec::new())
+    }
+
     /// Whether the answer may differ from day to day for the same subject. A policy that says no is not asked
     /// about days to come.
     fn depends_on_date(&self) -> bool;
+
+    /// The first of the `days` days after `today` on which the answer for the same subject differs from today's.
+    fn next_change(&self, subject: &Subject<'_>, today: Date, days: u16) -> Option<Date> {
+        let says = |day| (self.desired(subject, day).ok(), self.conflicts(subject, day).ok());
+        let now = says(today);
+        let mut to_come = (1..=days).filter_map(|days| today.checked_add(i64::from(days).days()).ok());
+        to_come.find(|day| says(*day) != now)
+    }
+}
+
+/// Who makes new accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub enum Authority {
+    /// The platform itself, at the directory (`authority = "graph"`).
+    #[default]
+    #[serde(rename = "graph")]
+    Directory,
+    /// The directory's inbound provisioning, which is sent records and works them off later (`authority = "scim"`).
+    /// The platform waits for the account and goes on from there.
+    #[serde(rename = "scim")]
+    Provisioning,
+}
+
+/// The temporary access pass with which somebody signs in for the first time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Pass {
+    /// How many days before the first day it is handed out.
+    pub before: u32,
+    /// How many minutes it is good from the beginning of the first day on: 10 to 43,200, and no longer than the
+    /// tenant's policy of authentication methods allows (480, which is what tenants allow by default).
+    pub minutes: u32,
+    /// Who is given it (the manager).
+    pub to: Vec<Recipient>,
+}
+
+/// What the manager of somebody who has left may take over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Legacy {
+    /// The files of the drive: the manager is let at them.
+    Drive,
+    /// The groups that the leaver owned.
+    Groups,
+    /// Those who reported to the leaver: they are linked to the next one up who has not left, until HR names another.
+    Reports,
+    /// What is written to the leaver: it is sent on.
+    Mail,
 }
 
 /// What happens around joining, moving and leaving. Durations are whole days.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Settings {
+    /// Who makes new accounts (the platform).
+    pub authority: Authority,
     /// The IANA time zone of people whose record has none (`UTC`).
     pub time_zone: String,
     /// How many days before the first day the account may be created, with sign-in blocked (0).
     pub create_before: u32,
+    /// The temporary access pass of somebody who starts; `None` issues none.
+    pub pass: Option<Pass>,
     /// Whether a leaver's password is replaced by a random one (yes).
     pub reset_password: bool,
     /// What the mailbox of somebody who has left answers, in plain text; `None` leaves it alone.
     pub automatic_reply: Option<String>,
+    /// What the manager of somebody who has left takes over (nothing).
+    pub manager_takes: BTreeSet<Legacy>,
+    /// The group of those whose mailboxes are on litigation hold, and whose licences are kept until their accounts are
+    /// deleted; `None` when nobody says.
+    pub held_mailboxes: Option<Reference>,
     /// Days from losing access to deletion of the account; `None` keeps it.
     pub delete_after: Option<u32>,
     /// Who is told that somebody starts.
@@ -88,10 +171,14 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            authority: Authority::default(),
             time_zone: "UTC".to_owned(),
             create_before: 0,
+            pass: None,
             reset_password: true,
             automatic_reply: None,
+            manager_takes: BTreeSet::new(),
+            held_mailboxes: None,
             delete_after: None,
             joiner_notify: Vec::new(),
             mover_notify: Vec::new(),
@@ -100,4 +187,11 @@ impl Default for Settings {
             hr_mail: None,
         }
     }
+}
+
+/// So many cases for each property, or as many as the nightly run asks for.
+#[cfg(test)]
+fn cases(least: u32) -> proptest::prelude::ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    proptest::prelude::ProptestConfig::with_cases(asked.and_then(|asked| asked.parse().ok()).unwrap_or(least))
 }

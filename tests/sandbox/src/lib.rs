@@ -35,6 +35,7 @@ mod mailbox;
 mod members;
 mod membership;
 mod membership_rule;
+mod message_rules;
 mod messages;
 mod names;
 mod notifications;

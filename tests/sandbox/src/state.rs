@@ -234,6 +234,13 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 names(directory.objects_of(units)),
             );
             out.insert("passwordVersion".to_owned(), object.password_version.into());
+            if !object.rules.is_empty() {
+                out.insert("messageRules".to_owned(), object.rules.clone().into());
+            }
+            let let_in = crate::drive::let_in(directory, &object.id);
+            if !let_in.is_empty() {
+                out.insert("driveSharedWith".to_owned(), let_in.into());
+            }
             // As it was last set, whether or not there still is a mailbox.
             if let Some(replies) = object.mailbox.get("automaticRepliesSetting") {
                 out.insert("automaticReplies".to_owned(), replies.clone());

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use crate::entitlement::{Actual, Attribute, Catalog, TargetId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
+use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
     Appended, Claim, Entry, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState, Report,
     Reservation, StepStart,
@@ -262,6 +263,22 @@ impl Journal for Mortal {
         self.write(self.inner.requeue(event, by, reason)).await
     }
 
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
+        self.inner.audit(after, limit).await
+    }
+
+    async fn audit_head(&self) -> Result<Checkpoint> {
+        self.inner.audit_head().await
+    }
+
+    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
+        self.inner.pseudonym(person).await
+    }
+
+    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
+        self.write(self.inner.erase(person, by, reason)).await
+    }
+
     async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
         self.inner.person(key).await
     }
@@ -283,20 +300,40 @@ impl Journal for Mortal {
     }
 }
 
-/// Writes the subjects of notices down.
+/// Writes the subjects of notices down, and what passes were sent with.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Notices(Arc<Mutex<Vec<String>>>);
+pub(super) struct Notices {
+    subjects: Arc<Mutex<Vec<String>>>,
+    /// `recipients: text` of each message that carries a pass.
+    pub(super) passes: Arc<Mutex<Vec<String>>>,
+    /// What it says instead of sending.
+    pub(super) refuses: Arc<Mutex<Option<ErrorKind>>>,
+    /// Whether it cannot bring passes.
+    pub(super) public: Arc<Mutex<bool>>,
+}
 
 impl Notices {
     pub(super) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.subjects.lock().unwrap())
     }
 }
 
 #[async_trait]
 impl Notifier for Notices {
     async fn notify(&self, message: &Message, _: &IdempotencyKey) -> Result<()> {
-        self.0.lock().unwrap().push(message.subject.clone());
+        if let Some(kind) = *self.refuses.lock().unwrap() {
+            return Err(Error::new(kind, "not sent"));
+        }
+        self.subjects.lock().unwrap().push(message.subject.clone());
+        if message.carries_pass() {
+            let text = message.text();
+            let sent = format!("{}: {}", message.to.join(","), text.expose());
+            self.passes.lock().unwrap().push(sent);
+        }
         Ok(())
+    }
+
+    fn takes_passes(&self) -> bool {
+        !*self.public.lock().unwrap()
     }
 }

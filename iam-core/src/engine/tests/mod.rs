@@ -1,6 +1,7 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
 mod apply;
+mod conflict;
 mod crash;
 mod doors;
 mod early;
@@ -9,9 +10,11 @@ mod hold;
 mod leave;
 mod mailbox;
 mod names;
+mod pass;
 mod property;
 mod retry;
 mod synced;
+mod takeover;
 mod targets;
 mod unread;
 
@@ -149,6 +152,7 @@ fn person(text: &str) -> Person {
             "hire" => person.hire_date = value.parse().ok(),
             "last" => person.last_day = value.parse().ok(),
             "zone" => person.time_zone = text,
+            "mail" => person.email = text,
             "status" => {
                 person.status = if value == "gone" {
                     Status::Terminated

@@ -21,6 +21,7 @@ mod groups;
 mod licenses;
 mod mailboxes;
 mod memberships;
+mod message_rules;
 mod oauth;
 mod owners;
 mod permissions;
