@@ -12,8 +12,8 @@ use crate::entitlement::{Account, Actual, Catalog, TargetId};
 use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::{
-    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState,
-    Report, Reservation, StepStart,
+    Appended, Claim, Entry, EventState, Frozen, HistoryQuery, Journal, Lane, MemoryJournal, Outcome,
+    PersonState, Release, Report, Reservation, StepStart,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -179,6 +179,22 @@ impl Journal for Shadow<'_> {
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
         self.copy.history(query).await
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.copy.freeze(plan).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.real.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.copy.release(hash, release).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.copy.spend(hash, at).await
     }
 }
 

@@ -9,6 +9,7 @@ use crate::entitlement::TargetId;
 use crate::event::EventId;
 use crate::person::{Person, PersonKey};
 use crate::plan::Owned;
+use crate::plan::guard::Deed;
 
 /// Where a person stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -107,6 +108,9 @@ pub struct PersonState {
     /// brought back to work comes before those that wait for their next attempt.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tried: BTreeMap<EventId, Tried>,
+    /// What the guard has to know of steps that were carried out lately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deeds: Vec<Deed>,
 }
 
 impl PersonState {
@@ -125,6 +129,7 @@ impl PersonState {
             owes_notice: false,
             reply: None,
             tried: BTreeMap::new(),
+            deeds: Vec::new(),
         }
     }
 }

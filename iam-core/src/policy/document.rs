@@ -30,7 +30,7 @@ pub struct Document {
     settings: Settings,
     limits: Limits,
     protected: Protected,
-    protected_roles: Vec<(Reference, Position)>,
+    guarded_roles: Vec<sections::Mention>,
     rules: Rules,
     cases: Vec<Case>,
     fingerprint: String,
@@ -76,7 +76,7 @@ impl Document {
         if let Some(error) = source.into_error() {
             return Err(error);
         }
-        let Some((Some((domain, domain_at)), Some(naming), (limits, protected, protected_roles), cases)) =
+        let Some((Some((domain, domain_at)), Some(naming), (limits, protected, guarded_roles), cases)) =
             parsed
         else {
             return Err(Error::new(ErrorKind::Invalid, "the policy cannot be read"));
@@ -88,7 +88,7 @@ impl Document {
             settings,
             limits,
             protected,
-            protected_roles,
+            guarded_roles,
             rules,
             cases,
             fingerprint: hex(&Sha256::digest(text)),
@@ -158,12 +158,17 @@ impl Document {
                 problems.push(format!("rule {rule}, {position}: {problem}"));
             }
         }
-        for (reference, position) in &self.protected_roles {
+        for (word, reference, position) in &self.guarded_roles {
             if !kinds.contains(&Kind::Role) {
                 continue;
             }
+            // A group may carry a role, and so stand in a tier.
+            let group = Reference::new(Kind::Group, reference.name.clone());
+            if *word == "tier" && catalog.resolve(&group).is_ok() {
+                continue;
+            }
             if let Err(problem) = catalog.resolve(reference) {
-                problems.push(format!("protected, {position}: {problem}"));
+                problems.push(format!("{word}, {position}: {problem}"));
             }
         }
         problems

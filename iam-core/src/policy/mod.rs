@@ -6,6 +6,7 @@
 mod document;
 mod expression;
 mod functions;
+mod limits;
 mod naming;
 mod patterns;
 mod rules;

@@ -7,6 +7,7 @@ use crate::person::Recipient;
 
 use super::Settings;
 use super::expression::Expression;
+use super::limits;
 use super::naming::Naming;
 use super::rules::{DEFAULTS, KINDS, Rules};
 use super::schema::Gives;
@@ -337,11 +338,11 @@ fn is_address(text: &str) -> bool {
     })
 }
 
-/// `[guard]`: the limits, who is protected, and where each protected role is named.
-pub(super) fn guard(
-    top: &Section<'_, '_>,
-    source: &mut Source<'_>,
-) -> (Limits, Protected, Vec<(Reference, Position)>) {
+/// Where `[guard]` names a role, and as what.
+pub(super) type Mention = (&'static str, Reference, Position);
+
+/// `[guard]`: the limits, who is protected, and where roles are named.
+pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, Protected, Vec<Mention>) {
     let (mut limits, mut protected, mut roles) = (Limits::default(), Protected::default(), Vec::new());
     let known = [
         "max_leavers",
@@ -349,6 +350,9 @@ pub(super) fn guard(
         "max_privileged_changes",
         "window",
         "protected",
+        "limits",
+        "per_organisation",
+        "tier",
     ];
     let Some(guard) = top.child("guard", "[guard]", &known, &[], source) else {
         return (limits, protected, roles);
@@ -357,6 +361,9 @@ pub(super) fn guard(
     limits.max_leavers_percent = guard.number("max_leavers_percent", 100, source);
     limits.max_privileged_changes = guard.number("max_privileged_changes", u32::MAX, source);
     limits.window_hours = guard.hours("window", source).unwrap_or(limits.window_hours);
+    for (reference, position) in limits::read(&guard, &mut limits, source) {
+        roles.push(("tier", reference, position));
+    }
     for written in guard.texts("protected", source) {
         let text = written.value.trim();
         let (id, role) = (text.strip_prefix("id:"), text.strip_prefix("role:"));
@@ -367,7 +374,7 @@ pub(super) fn guard(
             (_, Some(role)) if !role.is_empty() => {
                 protected.roles.insert(role.to_lowercase());
                 let reference = Reference::new(crate::entitlement::Kind::Role, role);
-                roles.push((reference, source.position(written.span.start)));
+                roles.push(("protected", reference, source.position(written.span.start)));
             }
             (None, None) if is_address(text) => {
                 protected.names.insert(text.to_lowercase());

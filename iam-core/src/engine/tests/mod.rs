@@ -4,11 +4,13 @@ mod apply;
 mod crash;
 mod doors;
 mod early;
+mod freeze;
 mod guard;
 mod hold;
 mod leave;
 mod mailbox;
 mod names;
+mod preflight;
 mod property;
 mod retry;
 mod synced;
@@ -23,7 +25,7 @@ use doors::{Moody, Mortal, Notices};
 
 use super::*;
 use crate::entitlement::{Actual, Catalog, Class, Entitlement, Item, Kind, TargetId};
-use crate::journal::{EventState, MemoryJournal};
+use crate::journal::{EventState, Lifecycle as Stage, MemoryJournal};
 use crate::person::Status;
 use crate::testing::{ManualClock, MemoryTarget};
 

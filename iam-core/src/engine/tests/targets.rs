@@ -58,6 +58,7 @@ fn three_of(policy: &str) -> Three {
     let catalog = |items: Vec<Item>| Catalog {
         items,
         domains: ["contoso.example".to_owned()].into(),
+        ..Catalog::default()
     };
     let graph = MemoryTarget::new(
         "graph",

@@ -20,17 +20,23 @@ const APPLICATION_ID: i64 = 0x4941_4d4a;
 const OLDEST: [u32; 3] = [3, 51, 3];
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 3;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "journal".into(),
-        MigrationType::Simple,
-        include_str!("migrations/0001_journal.sql").into_sql_str(),
-        false,
-    )])
+    let migration = |version, name: &'static str, sql: &'static str| {
+        Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "journal", include_str!("migrations/0001_journal.sql")),
+        migration(3, "freeze", include_str!("migrations/0003_freeze.sql")),
+    ])
 }
 
 /// An open file. The lock outlives the connection: fields are dropped in this order.

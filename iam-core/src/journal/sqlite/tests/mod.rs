@@ -249,13 +249,13 @@ async fn what_is_not_this_tenants_journal_is_refused_untouched() {
             "newer.db",
             ACME,
             ErrorKind::Storage,
-            "newer version (schema 7, this one knows 1): upgrade",
+            "newer version (schema 7, this one knows 3): upgrade",
         ),
         (
             "migrated.db",
             ACME,
             ErrorKind::Storage,
-            "newer version (schema 9, this one knows 1): upgrade",
+            "newer version (schema 9, this one knows 3): upgrade",
         ),
         (
             "other.db",

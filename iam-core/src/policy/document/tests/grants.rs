@@ -53,6 +53,7 @@ fn check_names_what_the_tenant_has_not_got() {
             item(Kind::Role, "4", "Reader"),
         ],
         domains: ["other.example".to_owned()].into(),
+        ..Catalog::default()
     };
     assert_eq!(
         document.check(&catalog),
