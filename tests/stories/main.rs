@@ -9,6 +9,7 @@ mod company;
 mod crashing;
 mod input;
 mod joining;
+mod keeping;
 mod mailboxes;
 mod moving;
 mod refused_reads;

@@ -237,7 +237,7 @@ impl Seats {
                     entitlement, rules, ..
                 } if entitlement.kind == Kind::License => {
                     let need = self.of_license(&entitlement.target, &entitlement.id);
-                    if let Some(why) = need.and_then(|need| need.take()) {
+                    if let Some(why) = need.and_then(SeatNeed::take) {
                         let why = format!("waiting: {entitlement} ({}): {why}", rules.join(", "));
                         seatless.push((step.id.clone(), why));
                     }

@@ -33,7 +33,7 @@ pub(super) async fn a_frozen_plan_is_kept_as_it_was(journal: &dyn Journal) {
     );
     // Frozen once more it is the same one, with its first planner.
     let mut again = plan("a");
-    again.planned_by = "bob".to_owned();
+    "bob".clone_into(&mut again.planned_by);
     journal.freeze(&again).await.unwrap();
     assert_eq!(journal.frozen().await.unwrap(), [plan("a")]);
 }

@@ -3,6 +3,7 @@ use proptest::sample::subsequence;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::*;
+use crate::entitlement::Counted::{GiveLicense, TakeGroup};
 use crate::entitlement::{Kind, Organisation, PerOrganisation, TargetId, Tier};
 use crate::person::PersonKey;
 
@@ -56,8 +57,8 @@ fn each_sort_each_tier_and_each_organisation_has_its_own_limit() {
     let cap = |most, percent| Cap { most, percent };
     let limits = Limits {
         changes: [
-            (Counted::TakeGroup, cap(Some(10), None)),
-            (Counted::GiveLicense, cap(None, Some(10))),
+            (TakeGroup, cap(Some(10), None)),
+            (GiveLicense, cap(None, Some(10))),
         ]
         .into(),
         tiers: vec![Tier {
@@ -68,7 +69,7 @@ fn each_sort_each_tier_and_each_organisation_has_its_own_limit() {
         per_organisation: Some(PerOrganisation {
             field: Organisation::Department,
             leavers: cap(Some(2), None),
-            changes: [(Counted::TakeGroup, cap(Some(4), None))].into(),
+            changes: [(TakeGroup, cap(Some(4), None))].into(),
         }),
         ..Limits::default()
     };
@@ -93,7 +94,6 @@ fn each_sort_each_tier_and_each_organisation_has_its_own_limit() {
             assert!(trip.contains(word), "{trip}");
         }
     };
-    use Counted::{GiveLicense, TakeGroup};
     check(
         &[("A", TakeGroup, 4), ("B", TakeGroup, 4)],
         &[("C", TakeGroup, 2)],
