@@ -179,7 +179,7 @@ fn every_section_refuses_what_it_does_not_know() {
         ),
         (
             "[[guard.tier]]\nname = 't'\nroles = ['Owner']",
-            "\"max_changes\" is missing in [[guard.tier]]",
+            "line 4, column 1: \"max_changes\" is missing in [[guard.tier]]",
         ),
         (
             "[guard]\nprotected = ['admin']",
