@@ -147,7 +147,7 @@ async fn seats_that_run_out_are_known_before_the_first_write() {
 }
 
 #[tokio::test]
-async fn groups_that_cannot_be_changed_are_refused_with_the_rule_and_stop_nothing() {
+async fn groups_that_cannot_be_changed_are_refused_with_the_rule_before_anything_is_done() {
     let rules = r#"
 [[rule]]
 id = "wish"
@@ -160,20 +160,19 @@ groups = ["Sydney Everyone", "All Mail", "OnPrem Staff"]
     }
     let record = crate::world::person("W-1 Ada Ng Sales");
     world.engine.accept([record]).await.unwrap();
-    let preview = world.engine.plan().await.unwrap();
-    let notes = preview.people[0].plan.notes.join("\n");
     for refused in [
-        "group Sydney Everyone is dynamic",
-        "group All Mail cannot be changed here",
-        "group OnPrem Staff cannot be changed here",
+        world.engine.plan().await.map(drop),
+        world.engine.run(&|_| {}).await.map(drop),
     ] {
-        let note = notes.lines().find(|note| note.contains(refused));
-        assert!(note.is_some_and(|note| note.contains("rule wish")), "{notes}");
+        let text = refused.unwrap_err().to_string();
+        for (group, why) in [
+            ("Sydney Everyone", "is dynamic"),
+            ("All Mail", "is mail-enabled"),
+            ("OnPrem Staff", "is mastered in another directory"),
+        ] {
+            let line = text.lines().find(|line| line.contains(group)).unwrap_or_default();
+            assert!(line.contains("rule wish, line") && line.contains(why), "{text}");
+        }
     }
-    let report = world.run().await;
-    assert_eq!((report.totals().failed, report.totals().open), (0, 0));
-    assert_eq!(
-        world.look("W-1").await,
-        "ada.ng enabled: Everybody, st-sales / POWER_BI_PRO, SPE_E3 / "
-    );
+    assert_eq!(world.look("W-1").await, "nothing");
 }

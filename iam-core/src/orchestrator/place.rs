@@ -1,5 +1,6 @@
 //! What a person should be at one target: the directory leads, applications follow what policy grants there.
 
+use super::conflict::Apart;
 use super::{Context, Down, View};
 use crate::entitlement::{Attributes, Desired, TargetId};
 use crate::journal::PersonState;
@@ -24,6 +25,7 @@ pub(super) fn at_application(
     phase: Phase,
     because: &str,
     wanted: &[Wanted<'_>],
+    apart: &Apart,
     state: &PersonState,
     cx: &Context<'_>,
 ) -> Option<(Phase, String)> {
@@ -33,8 +35,10 @@ pub(super) fn at_application(
         Phase::Purged => return Some((Phase::Gone, because.to_owned())),
         other => return Some((other, because.to_owned())),
     }
-    let ending =
-        |owned: &&crate::plan::Owned| owned.grace_days > 0 && owned.ends_at().is_none_or(|end| end > cx.now);
+    let ending = |owned: &&crate::plan::Owned| {
+        let at_once = owned.grace_days == 0 || apart.ends(&owned.entitlement);
+        !at_once && owned.ends_at().is_none_or(|end| end > cx.now)
+    };
     let mut here = state
         .ledger
         .iter()
@@ -153,4 +157,26 @@ pub(super) fn sort(steps: &mut [Step], phase: Phase, cx: &Context<'_>) {
             _ => 4,
         }
     });
+}
+
+/// Whether another directory, which masters the account, still lets the person in.
+pub(super) fn is_open_elsewhere(cx: &Context<'_>) -> bool {
+    let directory = cx.views.iter().find(|view| is_directory(&view.target, cx));
+    let account = directory.and_then(|view| view.actual.account.as_ref());
+    account.is_some_and(|account| account.synced && account.enabled && !account.deleted)
+}
+
+/// The sign-in name that the person has in the directory already.
+pub(super) fn sign_in_name(state: &PersonState, cx: &Context<'_>) -> Option<String> {
+    let seen = cx.views.iter().find(|view| is_directory(&view.target, cx));
+    let seen = seen
+        .and_then(|view| view.actual.account.as_ref())
+        .map(|account| account.name.clone());
+    let known = || {
+        state
+            .accounts
+            .get(&cx.directory)
+            .map(|account| account.name.clone())
+    };
+    seen.or_else(known).filter(|name| !name.is_empty())
 }
