@@ -221,13 +221,10 @@ const TURNS: &[Turn] = &[
     Turn::BeginsSoon,
     Turn::BeginsLater,
     Turn::BeginsToday,
-    Turn::BeganUnannounced,
     Turn::HireRescinded,
-    Turn::StartCorrected,
     Turn::Moves,
     Turn::JoinsServiceDesk,
     Turn::Rises,
-    Turn::Relocates,
     Turn::Marries,
     Turn::Converts,
     Turn::GivesNotice,
@@ -244,6 +241,7 @@ fn generated(folder: &Path, people: usize) -> Result<Vec<Vec<PathBuf>>> {
         .every_days(1)
         .deliveries(2)
         .turns(TURNS)
+        .staying(40)
         .build();
     let files = ["generated_company.csv", "generated_company_next.csv"].map(|name| folder.join(name));
     for (file, export) in files.iter().zip(company.deliveries()) {
@@ -288,7 +286,7 @@ async fn read_feed(engine: &Engine, options: &Options, path: &Path, story: &mut 
             ));
         };
         let by = std::env::var("USER").unwrap_or_else(|_| "quickstart".to_owned());
-        delivered.accepted = engine.release(delivered.id, &by, why).await?;
+        delivered.accepted = engine.release_delivery(delivered.id, &by, why).await?;
     }
     story.read(path, &delivered, rejects);
     Ok(())

@@ -17,8 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Claim, DeliveryId, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Quarantined,
-    Released, Report, Reservation, Row, Staged, StepStart,
+    Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState,
+    Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
 };
 use crate::person::PersonKey;
 use crate::plan::{Action, IdempotencyKey, Plan, Step, StepId, apply};
@@ -128,6 +128,11 @@ impl MemoryTarget {
         lock(&self.directory).unread = unread.into_iter().collect();
     }
 
+    /// Changes what it offers.
+    pub fn change_catalog(&self, change: impl FnOnce(&mut Catalog)) {
+        change(&mut lock(&self.directory).catalog);
+    }
+
     /// Every account with what it holds, by id.
     pub fn accounts(&self) -> Vec<Actual> {
         lock(&self.directory).accounts.values().cloned().collect()
@@ -217,10 +222,15 @@ impl Target for MemoryTarget {
                     deleted: Vec::new(),
                 };
             }
+            // A recorded account is found, whatever worker id it carries.
+            let recorded = |key: &Keys, actual: &Actual| {
+                let id = actual.account.as_ref().map(|account| account.id.as_str());
+                key.account.is_some() && key.account.as_deref() == id
+            };
             let all = directory
                 .accounts
                 .values()
-                .filter(|actual| actual.person == key.person);
+                .filter(|actual| actual.person == key.person || recorded(key, actual));
             let all = all.filter_map(|actual| actual.account.clone());
             let (deleted, active) = all.partition(|account: &Account| account.deleted);
             Candidates { active, deleted }
@@ -563,6 +573,22 @@ impl Journal for CrashingJournal {
 
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
         self.inner.last_good(source).await
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.write(self.inner.freeze(plan)).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.inner.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.write(self.inner.release(hash, release)).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.write(self.inner.spend(hash, at)).await
     }
 }
 

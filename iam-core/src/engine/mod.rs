@@ -11,12 +11,15 @@ mod brake;
 mod calendar;
 mod ending;
 mod errands;
+mod freeze;
 mod names;
 mod past;
+mod preflight;
 mod preview;
 mod reading;
 mod report;
 mod scope;
+mod succession;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
@@ -26,13 +29,13 @@ mod work;
 
 pub use apply::Canary;
 pub use reading::{Delivered, Reading};
-pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, Totals};
+pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, SeatNeed, Totals};
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -42,17 +45,19 @@ use crate::journal::{Entry, EventState, HistoryQuery, Journal, PersonState};
 use crate::notify::Notifier;
 use crate::orchestrator::{Lifecycle, Orchestrator};
 use crate::person::PersonKey;
-use crate::plan::guard::Tally;
 use crate::policy::{Authority, Document};
 use crate::target::Target;
 
 use names::NameCheck;
+use preflight::Preflight;
 use scope::Recent;
 use views::Offer;
 use work::Work;
 
 /// How many records are accepted in one commit.
 const CHUNK: usize = 500;
+/// Who plans, where nobody says.
+const ANONYMOUS: &str = "the platform";
 /// How many people are worked on at once.
 const CONCURRENCY: usize = 16;
 
@@ -66,6 +71,7 @@ pub struct Engine {
     clock: SharedClock,
     concurrency: usize,
     shown: Mutex<Recent>,
+    actor: String,
     gates: BTreeMap<String, Gate>,
     /// Whether lost timers have been looked for.
     timers_checked: tokio::sync::Mutex<bool>,
@@ -127,6 +133,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Who plans and applies by this engine (`the platform`): a plan that the guard has frozen is released by
+    /// somebody else.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.0.actor = actor.into();
+        self
+    }
+
     /// The engine.
     pub fn build(self) -> Engine {
         self.0
@@ -147,6 +161,7 @@ impl Engine {
             shown: Mutex::default(),
             gates: BTreeMap::new(),
             timers_checked: tokio::sync::Mutex::new(false),
+            actor: ANONYMOUS.to_owned(),
         })
     }
 
@@ -157,6 +172,7 @@ impl Engine {
         targets: &'a [Arc<dyn Target>],
         catalogs: &'a [Offer],
         names: &'a NameCheck<'a>,
+        preflight: &'a Preflight,
         notifier: Option<&'a dyn Notifier>,
         progress: &'a (dyn Fn(Progress<'_>) + Sync),
         decided: Option<&'a Mutex<Vec<PersonPlan>>>,
@@ -166,12 +182,14 @@ impl Engine {
             targets,
             catalogs,
             names,
+            preflight,
             orchestrator: self.orchestrator.as_ref(),
             notifier,
             protected: self.policy.protected(),
             settings: self.policy.settings(),
             clock: &self.clock,
             concurrency: self.concurrency,
+            window: self.window(),
             progress,
             decided,
             brake: None,
@@ -234,23 +252,6 @@ impl Engine {
         })
     }
 
-    /// What was done within the guard's window, and who is at work.
-    async fn before(&self, now: Timestamp) -> Result<Tally> {
-        let window = SignedDuration::from_hours(i64::from(self.policy.limits().window_hours));
-        let since = now.saturating_sub(window).unwrap_or(Timestamp::MIN);
-        let mut tally = Tally::default();
-        let mut after: Option<PersonKey> = None;
-        loop {
-            let people = self.journal.people(after.as_ref(), CHUNK).await?;
-            let Some(last) = people.last() else { break };
-            after = Some(last.key.clone());
-            for state in &people {
-                count(state, since, &mut tally);
-            }
-        }
-        Ok(tally)
-    }
-
     /// When something becomes due next.
     pub async fn next_due(&self) -> Result<Option<Timestamp>> {
         self.journal.next_due().await
@@ -291,24 +292,4 @@ impl Engine {
     pub async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
         self.journal.requeue(event, by, reason).await
     }
-}
-
-fn count(state: &PersonState, since: Timestamp, tally: &mut Tally) {
-    if state.lifecycle.is_employed() {
-        tally.at_work += 1;
-    }
-    // Whom somebody else had blocked before lost nothing by leaving.
-    if state.left_at.is_some_and(|left| left > since)
-        && !state.accounts.is_empty()
-        && !state.blocked_by_us.is_empty()
-    {
-        tally.leavers_before += 1;
-        // They were at work when the window opened, and still count where the leave is not over.
-        tally.at_work += u32::from(!state.lifecycle.is_employed());
-    }
-    let given = state
-        .ledger
-        .iter()
-        .filter(|owned| owned.is_privileged() && owned.since > since);
-    tally.privileged_before += u32::try_from(given.count()).unwrap_or(u32::MAX);
 }

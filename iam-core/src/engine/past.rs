@@ -1,8 +1,9 @@
 //! What earlier attempts at an event left behind, what has been accepted since, and what this attempt leaves to
 //! the next one.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::succession;
 use crate::error::Result;
 use crate::event::{Accepted, Course, Event, EventId, EventKind, News, Timer, course};
 use crate::execute;
@@ -23,6 +24,7 @@ pub(super) async fn informed(
     claims: Vec<Claim>,
     settings: &Settings,
     now: Timestamp,
+    window: SignedDuration,
 ) -> Result<(Vec<(Claim, PersonState)>, Vec<Course>)> {
     let keys: Vec<_> = claims.iter().map(|claim| claim.event.person.clone()).collect();
     let latest = journal.accepted(&keys).await?;
@@ -36,17 +38,25 @@ pub(super) async fn informed(
         if course.record.is_some() {
             claim.event.record.clone_from(&course.record);
         }
-        courses.push(course);
         let mut state = claim.state.clone();
+        Box::pin(succession::settle(
+            journal,
+            &mut state,
+            &mut course,
+            settings,
+            now,
+        ))
+        .await?;
+        courses.push(course);
         if claim.event.kind.is_leave() {
-            overtaken(journal, &claim, &mut state, now).await?;
+            overtaken(journal, &claim, &mut state, now, window).await?;
         }
         let tried = tried(&state, &claim.event.id);
         claim.attempts -= tried.set_aside.min(claim.attempts);
         // What was planned before an event was set aside is over: it comes back as a new one.
         claim.plan = claim.plan.take().filter(|plan| plan.attempt >= tried.set_aside);
         if is_unwritten(&state, &claim) {
-            execute::fold(&mut state, &claim, execute::begun(&claim), now);
+            take_in(&mut state, &claim, now, window);
         }
         informed.push((claim, state));
     }
@@ -80,6 +90,7 @@ async fn overtaken(
     claim: &Claim,
     state: &mut PersonState,
     now: Timestamp,
+    window: SignedDuration,
 ) -> Result<()> {
     let pending = HistoryQuery {
         person: Some(claim.event.person.clone()),
@@ -97,7 +108,7 @@ async fn overtaken(
             ..claim.clone()
         };
         if other.event.id != claim.event.id && is_unwritten(state, &other) {
-            execute::fold(state, &other, execute::begun(&other), now);
+            take_in(state, &other, now, window);
             let tried = Tried {
                 written: other.attempts,
                 ..tried(state, &other.event.id)
@@ -106,6 +117,14 @@ async fn overtaken(
         }
     }
     Ok(())
+}
+
+/// Reads into `state` what was begun and never written down.
+fn take_in(state: &mut PersonState, claim: &Claim, now: Timestamp, window: SignedDuration) {
+    execute::fold(state, claim, execute::begun(claim), now);
+    if let Some(plan) = &claim.plan {
+        execute::note(state, &claim.event.id, plan, execute::begun(claim), now, window);
+    }
 }
 
 fn tried(state: &PersonState, event: &EventId) -> Tried {

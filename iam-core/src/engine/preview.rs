@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Claim, DeliveryId, Entry, EventState, HistoryQuery, Journal, Lane, MemoryJournal, Outcome,
-    PersonState, Quarantined, Released, Report, Reservation, Row, Staged, StepStart,
+    Appended, Claim, DeliveryId, Entry, EventState, Frozen, HistoryQuery, Journal, Lane, MemoryJournal,
+    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -241,6 +241,22 @@ impl Journal for Shadow<'_> {
 
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
         self.copy.last_good(source).await
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.copy.freeze(plan).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.real.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.copy.release(hash, release).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.copy.spend(hash, at).await
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Reading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivered {
-    /// Its number, for [`release`](Engine::release) and [`discard`](Engine::discard).
+    /// Its number, for [`release_delivery`](Engine::release_delivery) and [`discard_delivery`](Engine::discard_delivery).
     pub id: DeliveryId,
     /// What it holds, in numbers.
     pub totals: Delivery,
@@ -213,7 +213,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Invalid`] without a name and a reason; [`ErrorKind::NotFound`]; [`ErrorKind::Conflict`] when it is
     /// not held, or a newer one of its source has been released; [`ErrorKind::Storage`].
-    pub async fn release(&self, delivery: DeliveryId, by: &str, reason: &str) -> Result<Accepted> {
+    pub async fn release_delivery(&self, delivery: DeliveryId, by: &str, reason: &str) -> Result<Accepted> {
         signed(by, reason)?;
         self.journal.decide(delivery, true, by, reason).await?;
         self.release_all(delivery).await
@@ -223,8 +223,8 @@ impl Engine {
     /// kept with it.
     ///
     /// # Errors
-    /// As [`release`](Self::release).
-    pub async fn discard(&self, delivery: DeliveryId, by: &str, reason: &str) -> Result<()> {
+    /// As [`release_delivery`](Self::release_delivery).
+    pub async fn discard_delivery(&self, delivery: DeliveryId, by: &str, reason: &str) -> Result<()> {
         signed(by, reason)?;
         self.journal.decide(delivery, false, by, reason).await
     }

@@ -11,9 +11,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept, Note};
+use super::freeze::unknown;
 use super::{
-    Appended, Claim, DeliveryId, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState,
-    Quarantined, Released, Report, Reservation, Row, Staged, StepRecord, StepStart,
+    Appended, Claim, DeliveryId, Entry, EventState, Frozen, FrozenState, HistoryQuery, Journal, Lane,
+    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepRecord,
+    StepStart,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId, EventKind, Timer};
@@ -34,6 +36,7 @@ struct Inner {
     desk: stage::Desk,
     audit: Vec<AuditEntry>,
     salts: HashMap<PersonKey, String>,
+    frozen: Vec<Frozen>,
 }
 
 #[derive(Debug, Default)]
@@ -540,6 +543,37 @@ impl Journal for MemoryJournal {
 
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
         Ok(self.lock().desk.last_good(source))
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        let frozen = &mut self.lock().frozen;
+        if let Some(open) = frozen.iter_mut().find(|known| known.is_open()) {
+            if open.hash == plan.hash {
+                return Ok(());
+            }
+            open.end(FrozenState::Superseded, plan.planned_at);
+        }
+        frozen.push(plan.clone());
+        Ok(())
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        Ok(self.lock().frozen.clone())
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        let frozen = &mut self.lock().frozen;
+        let open = frozen
+            .iter_mut()
+            .find(|known| known.is_open() && known.hash == hash);
+        open.ok_or_else(|| unknown(hash))?.released(release)
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        let frozen = &mut self.lock().frozen;
+        let mut frozen = frozen.iter_mut();
+        let open = frozen.find(|known| known.state == FrozenState::Released && known.hash == hash);
+        Ok(open.map(|open| open.end(FrozenState::Applied, at)).is_some())
     }
 }
 

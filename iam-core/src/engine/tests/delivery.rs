@@ -95,10 +95,10 @@ async fn a_delivery_that_lost_its_people_is_held_as_a_whole_and_nobody_is_planne
     assert!(world.deliver(company(21)).await.is_held());
     // Somebody looked, and means it; also after a restart.
     let engine = world.engine_again();
-    let unsigned = engine.release(held.id, "", "checked").await.unwrap_err();
+    let unsigned = engine.release_delivery(held.id, "", "checked").await.unwrap_err();
     assert_eq!(unsigned.kind(), ErrorKind::Invalid);
     let accepted = engine
-        .release(held.id, "ada", "the subsidiary was sold")
+        .release_delivery(held.id, "ada", "the subsidiary was sold")
         .await
         .unwrap();
     assert_eq!(accepted.events, 21);
@@ -118,7 +118,7 @@ async fn a_discarded_delivery_leaves_nothing_and_an_old_one_does_not_replace_a_n
     let test_data = world.deliver(company(3)).await;
     world
         .engine
-        .discard(test_data.id, "ada", "test data")
+        .discard_delivery(test_data.id, "ada", "test data")
         .await
         .unwrap();
     assert_eq!(world.held().await, []);
@@ -127,7 +127,11 @@ async fn a_discarded_delivery_leaves_nothing_and_an_old_one_does_not_replace_a_n
 
     let old = world.deliver(table(["W-1,Mei,Old,Sales,Active".into()])).await;
     world.deliver(company(40)).await;
-    let refused = world.engine.release(old.id, "ada", "why not").await.unwrap_err();
+    let refused = world
+        .engine
+        .release_delivery(old.id, "ada", "why not")
+        .await
+        .unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Conflict);
 }
 
@@ -285,7 +289,7 @@ async fn a_delivery_survives_a_crash_at_every_write() {
             let attempt = async |engine: &Engine| -> Result<()> {
                 let delivered = engine.deliver("hr", [rows()], |_| {}).await?;
                 if delivered.is_held() {
-                    engine.release(delivered.id, "ada", "checked").await?;
+                    engine.release_delivery(delivered.id, "ada", "checked").await?;
                 }
                 Ok(())
             };
@@ -307,7 +311,10 @@ async fn a_delivery_survives_a_crash_at_every_write() {
             match staged.first().map(|one| one.state) {
                 Some(DeliveryState::Held) => {
                     assert!(held && accepted().await == 0);
-                    engine.release(staged[0].id, "ada", "checked").await.unwrap();
+                    engine
+                        .release_delivery(staged[0].id, "ada", "checked")
+                        .await
+                        .unwrap();
                 }
                 // Read half, or not at all: HR delivers once more.
                 Some(DeliveryState::Open) | None if accepted().await == 0 => {

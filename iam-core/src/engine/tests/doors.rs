@@ -15,8 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Claim, DeliveryId, Entry, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState,
-    Quarantined, Released, Report, Reservation, Row, Staged, StepStart,
+    Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, MemoryJournal, Outcome,
+    PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -343,6 +343,22 @@ impl Journal for Mortal {
 
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
         self.inner.last_good(source).await
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.write(self.inner.freeze(plan)).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.inner.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.write(self.inner.release(hash, release)).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.write(self.inner.spend(hash, at)).await
     }
 }
 

@@ -8,6 +8,7 @@ mod crash;
 mod delivery;
 mod doors;
 mod early;
+mod freeze;
 mod guard;
 mod hold;
 mod leave;
@@ -16,8 +17,10 @@ mod names;
 mod news;
 mod order;
 mod pass;
+mod preflight;
 mod property;
 mod retry;
+mod succession;
 mod synced;
 mod takeover;
 mod targets;
@@ -253,6 +256,11 @@ impl World {
             .into_iter()
             .filter(|actual| actual.person == key)
             .collect()
+    }
+
+    /// The id of somebody's newest account.
+    fn account(&self, id: &str) -> String {
+        self.of(id).pop().unwrap().account.unwrap().id
     }
 
     /// `name enabled|blocked|deleted: what they hold`
