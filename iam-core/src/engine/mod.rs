@@ -1,14 +1,18 @@
 //! [`Engine`]: what users hold. It accepts what HR says, plans, and brings the targets to policy.
 //!
 //! One engine serves one tenant. It owns no threads: [`run`](Engine::run) works off everything that is due
-//! and returns, and a program that wants to go on sleeps until [`next_due`](Engine::next_due).
+//! and returns, and a program that wants to go on sleeps until [`next_due`](Engine::next_due). Where somebody is
+//! to look first, [`plan`](Engine::plan) shows everything, and [`apply`](Engine::apply) carries out what was shown.
 
+mod apply;
 mod brake;
+mod ending;
 mod names;
 mod past;
 mod preview;
 mod reading;
 mod report;
+mod scope;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
@@ -16,12 +20,13 @@ mod views;
 mod wake;
 mod work;
 
+pub use apply::Canary;
 pub use reading::Reading;
 pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, Totals};
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -36,9 +41,8 @@ use crate::plan::guard::Tally;
 use crate::policy::Document;
 use crate::target::Target;
 
-use brake::Brake;
 use names::NameCheck;
-use preview::{Overlay, Shadow, Silence};
+use scope::Recent;
 use views::Offer;
 use work::Work;
 
@@ -56,6 +60,7 @@ pub struct Engine {
     notifier: Option<Arc<dyn Notifier>>,
     clock: SharedClock,
     concurrency: usize,
+    shown: Mutex<Recent>,
 }
 
 impl fmt::Debug for Engine {
@@ -124,6 +129,7 @@ impl Engine {
             notifier: None,
             clock: Arc::new(SystemClock),
             concurrency: CONCURRENCY,
+            shown: Mutex::default(),
         })
     }
 
@@ -188,92 +194,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Everything that would happen now: the same work as [`run`](Self::run), with every effect kept in
-    /// memory. Reads the targets, writes nothing.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run), but for the guard, which is reported in the preview.
-    pub async fn plan(&self) -> Result<Preview> {
-        let catalogs = self.catalogs().await?;
-        let names = NameCheck::new(self.naming()?);
-        let (preview, _) = self.preview(&catalogs, &names).await?;
-        Ok(preview)
-    }
-
-    /// The target at which names are given out.
-    fn naming(&self) -> Result<&dyn Target> {
-        let first = self.targets.first().map(AsRef::as_ref);
-        first.ok_or_else(|| Error::new(ErrorKind::Invalid, "the engine has no target"))
-    }
-
-    async fn preview(&self, catalogs: &[Offer], names: &NameCheck<'_>) -> Result<(Preview, Brake<'_>)> {
-        let now = self.clock.now();
-        let shadow = Shadow::of(self.journal.as_ref(), now).await?;
-        let targets: Vec<Arc<dyn Target>> = self
-            .targets
-            .iter()
-            .map(|target| Arc::new(Overlay::new(target.clone())) as Arc<dyn Target>)
-            .collect();
-        let decided = Mutex::new(Vec::new());
-        self.work(
-            &shadow,
-            &targets,
-            catalogs,
-            names,
-            Some(&Silence),
-            &|_| {},
-            Some(&decided),
-        )
-        .drain()
-        .await?;
-        let people = decided.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut preview = Preview {
-            people,
-            guard: Vec::new(),
-        };
-        let mut brake = Brake::of(self, &preview, now).await?;
-        preview.guard = brake.trips_now();
-        Ok((preview, brake))
-    }
-
-    /// Works off everything that is due. First the whole is planned and shown to the policy's guard: over a
-    /// limit, nothing is done. What is accepted meanwhile is worked off too, as long as the limits allow.
-    /// `progress` is told of every step and every person, from several tasks.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Guarded`] when the guard refuses the whole, and nothing was done, or what came during the
-    /// run, and the run ends; [`ErrorKind::Invalid`] when the policy names what the
-    /// tenant does not have; the target's error when it cannot be read (nothing was done, the work stays
-    /// accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report.
-    pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
-        let catalogs = self.catalogs().await?;
-        // What the preview has learnt about names is good for the moment that the run takes, and a name that
-        // somebody else is quicker to take is refused by the directory.
-        let names = NameCheck::new(self.naming()?);
-        let (preview, brake) = self.preview(&catalogs, &names).await?;
-        if !preview.guard.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Guarded,
-                format!(
-                    "the guard of the policy refuses the plan, and nothing was done: {}",
-                    preview.guard.join("; ")
-                ),
-            ));
-        }
-        let notifier = self.notifier.as_deref();
-        let mut work = self.work(
-            self.journal.as_ref(),
-            &self.targets,
-            &catalogs,
-            &names,
-            notifier,
-            progress,
-            None,
-        );
-        work.brake = Some(brake);
-        work.drain().await
-    }
-
     #[allow(clippy::too_many_arguments)] // what the real work and a preview have of their own
     fn work<'a>(
         &'a self,
@@ -299,6 +219,7 @@ impl Engine {
             progress,
             decided,
             brake: None,
+            scope: None,
         }
     }
 

@@ -1,11 +1,14 @@
 //! What the engine tells its caller.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use crate::event::{EventId, EventKind};
 use crate::journal::Outcome;
-use crate::person::{Person, PersonKey};
-use crate::plan::{Plan, Step};
+use crate::person::{Person, PersonKey, hex};
+use crate::plan::{Plan, Risk, Step};
 
 /// What became of records that were handed over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,6 +52,51 @@ pub struct Preview {
 }
 
 impl Preview {
+    /// What an approval binds to, and [`Engine::apply`](super::Engine::apply) asks for: a hash over everybody's
+    /// steps, in the order of people. It depends on nothing else: not on the moment, on who was worked on first, or
+    /// on events that lead to no step.
+    pub fn hash(&self) -> String {
+        let mut whole = Sha256::new();
+        for (person, digest) in self.digests() {
+            whole.update((person.as_str().len() as u64).to_be_bytes());
+            whole.update(person.as_str());
+            whole.update(digest);
+        }
+        hex(&whole.finalize())
+    }
+
+    /// A digest of each person's steps; whoever has none has no digest.
+    pub(crate) fn digests(&self) -> BTreeMap<PersonKey, [u8; 32]> {
+        let mut open: BTreeMap<&PersonKey, Sha256> = BTreeMap::new();
+        for person in self.people.iter().filter(|person| !person.plan.steps.is_empty()) {
+            let digest = open.entry(&person.person).or_default();
+            for step in &person.plan.steps {
+                // A step always has a JSON form: its map keys are text.
+                let text = serde_json::to_vec(step).unwrap_or_default();
+                digest.update((text.len() as u64).to_be_bytes());
+                digest.update(text);
+            }
+        }
+        let digests = open.into_iter();
+        digests
+            .map(|(person, digest)| (person.clone(), digest.finalize().into()))
+            .collect()
+    }
+
+    /// The risk of the whole: that of its riskiest step.
+    pub fn risk(&self) -> Option<Risk> {
+        self.by_risk().last_key_value().map(|(risk, _)| *risk)
+    }
+
+    /// How many steps there are of each risk.
+    pub fn by_risk(&self) -> BTreeMap<Risk, usize> {
+        let mut counts = BTreeMap::new();
+        for step in self.people.iter().flat_map(|person| &person.plan.steps) {
+            *counts.entry(step.risk()).or_default() += 1;
+        }
+        counts
+    }
+
     /// How many steps there are in all.
     pub fn steps(&self) -> usize {
         self.people.iter().map(|person| person.plan.steps.len()).sum()

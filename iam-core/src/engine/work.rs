@@ -9,22 +9,21 @@ use futures::StreamExt;
 use jiff::Timestamp;
 
 use super::brake::Brake;
+use super::ending::written;
 use super::names::{NameCheck, NameDesk, Place, Queue};
-use super::past::{
-    informed, inherit, no_later_than_the_calendar, pending_name, so_far, strike_out, write_down,
-};
+use super::past::{informed, inherit, pending_name};
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
+use super::scope::Scope;
 use super::views::{self, Offer, Surroundings};
-use super::wake::{manager_meanwhile, wake_ups};
 use crate::clock::SharedClock;
 use crate::entitlement::Protected;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Timer};
+use crate::event::Timer;
 use crate::execute::{self, Doors, Report, Verdict};
 use crate::journal::{Claim, Journal, Lane, Lifecycle as Stage, Outcome, PersonState};
 use crate::notify::{Addressees, Notifier};
 use crate::orchestrator::{Context, Decision, Orchestrator};
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Plan, Step};
 use crate::target::Target;
 
 /// How many lanes are claimed, and looked up, at once.
@@ -33,8 +32,6 @@ const BATCH: usize = 60;
 const LEASE: Duration = Duration::from_mins(5);
 /// How often a sign-in name may turn out to be taken within one attempt.
 const MOST_NAMES: usize = 20;
-/// After how long somebody is looked at again who waits for a licence seat or a mailbox.
-const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 /// Everything the work needs.
 pub(super) struct Work<'a> {
@@ -52,19 +49,36 @@ pub(super) struct Work<'a> {
     /// Takes every decision down, for a preview.
     pub(super) decided: Option<&'a Mutex<Vec<PersonPlan>>>,
     /// Stops what the guard has not seen; a preview has none.
-    pub(super) brake: Option<Brake<'a>>,
+    pub(super) brake: Option<&'a Brake<'a>>,
+    /// Nothing beyond it is carried out, or looked at.
+    pub(super) scope: Option<&'a Scope>,
 }
 
 impl Work<'_> {
     /// Works off everything that is due, and what becomes due by it.
     pub(super) async fn drain(&self) -> Result<RunReport> {
+        let report = self.work_off().await;
+        if let Some(scope) = self.scope {
+            scope.give_back(self.journal, self.clock.now()).await?;
+        }
+        report
+    }
+
+    async fn work_off(&self) -> Result<RunReport> {
         let mut report = RunReport::default();
         loop {
             let now = self.clock.now();
+            if let Some(scope) = self.scope {
+                scope.keep(self.journal, LEASE).await?;
+            }
             let claims = self.journal.claim(BATCH, now, LEASE).await?;
             if claims.is_empty() {
                 return Ok(report);
             }
+            let claims = match self.scope {
+                Some(scope) => scope.admit(claims),
+                None => claims,
+            };
             let claims = informed(self.journal, claims, now).await?;
             let around = match views::read(self.journal, self.targets, self.catalogs, &claims).await {
                 Ok(around) => around,
@@ -76,10 +90,15 @@ impl Work<'_> {
                 .zip(around)
                 .enumerate()
                 .map(|(at, ((claim, state), around))| self.one(claim, state, around, queue.place(at)));
-            let ended: Vec<Result<PersonRun>> = futures::stream::iter(work)
-                .buffer_unordered(self.concurrency)
-                .collect()
-                .await;
+            let mut leaves: Vec<_> = work.collect();
+            let count = claims.iter().filter(|(claim, _)| claim.event.kind.is_leave());
+            let others = leaves.split_off(count.count());
+            let mut ended: Vec<Result<PersonRun>> = Vec::with_capacity(claims.len());
+            // Leaves stand first. The seats that they free are free when somebody else needs them.
+            for work in [leaves, others] {
+                let work = futures::stream::iter(work).buffer_unordered(self.concurrency);
+                ended.extend(work.collect::<Vec<_>>().await);
+            }
             self.show_in_order(shown, &claims);
             let mut failure = None;
             for run in ended {
@@ -121,6 +140,9 @@ impl Work<'_> {
         around: Surroundings,
         place: Place<'_>,
     ) -> Result<PersonRun> {
+        if let Some(why) = claim.plan.as_ref().and_then(Plan::newer) {
+            return self.leave_alone(claim, state, why).await;
+        }
         let desk = NameDesk {
             journal: self.journal,
             check: self.names,
@@ -154,6 +176,9 @@ impl Work<'_> {
             }
             inherit(claim, &mut decision);
             self.take_down(claim, &decision);
+            if let Some(scope) = self.scope.filter(|scope| !scope.covers(&decision.plan)) {
+                return Ok(scope.hold(claim, written(state, claim), cx.now));
+            }
             self.brake(claim, state, &decision).await?;
             if !decision.plan.steps.is_empty() {
                 self.journal.plan(claim, &decision.plan).await?;
@@ -181,7 +206,7 @@ impl Work<'_> {
 
     /// Refuses what would exceed a limit of the guard; the lane is given back for the next run to show it.
     async fn brake(&self, claim: &Claim, state: &PersonState, decision: &Decision) -> Result<()> {
-        let Some(brake) = &self.brake else {
+        let Some(brake) = self.brake else {
             return Ok(());
         };
         let trips = brake.trips(&decision.plan).await?;
@@ -244,146 +269,6 @@ impl Work<'_> {
         }
     }
 
-    async fn finish(
-        &self,
-        claim: &Claim,
-        state: &PersonState,
-        around: &Surroundings,
-        decision: Decision,
-        report: Report,
-        mut outcomes: Vec<(Step, Outcome)>,
-    ) -> Result<PersonRun> {
-        let now = self.clock.now();
-        let brought = || {
-            report
-                .outcomes
-                .iter()
-                .map(|(step, outcome)| (step, Some(outcome)))
-                .chain(report.unknown.iter().map(|step| (step, None)))
-        };
-        let mut next = decision.state.clone();
-        execute::fold(&mut next, claim, brought(), now);
-        let mut timers = timers(claim, &decision, now);
-        let verdict = match report.verdict {
-            Verdict::Complete | Verdict::Waiting(_) if !decision.waiting.is_empty() => {
-                let why = decision.waiting.join("; ");
-                let error = Error::new(ErrorKind::Unavailable, why.clone());
-                let at = execute::postponed(claim, &error, now);
-                Verdict::Retry { at, why }
-            }
-            verdict => verdict,
-        };
-        let woken = wake_ups(self.journal, &claim.state, &next, &claim.event, now).await?;
-        let ending = match verdict {
-            Verdict::Retry { at, why } => {
-                let at = no_later_than_the_calendar(at, &decision, now);
-                let mut kept = so_far(state, &decision, &report.outcomes);
-                execute::fold(&mut kept, claim, brought(), now);
-                write_down(&mut kept, claim, false);
-                // First, so that a crash in between wakes somebody twice rather than never.
-                self.journal.append(&woken).await?;
-                self.journal.retry_later(claim, &kept, at, &why).await?;
-                Ending::Retry(at, why)
-            }
-            Verdict::Dead(why) => {
-                timers.extend(woken);
-                write_down(&mut next, claim, true);
-                self.journal
-                    .dead_letter(claim, &next, &timers, &why, Lane::Skip)
-                    .await?;
-                Ending::Dead(why)
-            }
-            Verdict::Waiting(why) => {
-                let later = now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
-                timers.push(Event::timer(
-                    &claim.event.person,
-                    Timer::Review,
-                    later,
-                    &claim.event.id,
-                    now,
-                ));
-                timers.extend(woken);
-                strike_out(&mut next, claim);
-                self.journal.complete(claim, &next, &timers).await?;
-                Ending::Waiting(why)
-            }
-            Verdict::Complete | Verdict::NameTaken => {
-                timers.extend(woken);
-                strike_out(&mut next, claim);
-                self.journal.complete(claim, &next, &timers).await?;
-                Ending::Done
-            }
-        };
-        if !matches!(ending, Ending::Retry(..)) {
-            manager_meanwhile(self.journal, claim, &next, around, self.clock.now()).await?;
-        }
-        // Somebody who came to wait between the look and the commit saw nothing yet, and was not seen either.
-        let late = wake_ups(self.journal, &claim.state, &next, &claim.event, now).await?;
-        if !late.is_empty() {
-            self.journal.append(&late).await?;
-        }
-        outcomes.extend(report.outcomes);
-        Ok(PersonRun {
-            person: claim.event.person.clone(),
-            event: claim.event.id.clone(),
-            outcomes,
-            notes: decision.plan.notes,
-            ending,
-        })
-    }
-
-    async fn aside(
-        &self,
-        claim: &Claim,
-        state: &PersonState,
-        mut decision: Decision,
-        ending: Ending,
-        lane: Lane,
-    ) -> Result<PersonRun> {
-        let why = match &ending {
-            Ending::Held(why) | Ending::Refused(why) => why.clone(),
-            _ => String::new(),
-        };
-        // Retention begins when access has been taken away, and here it has not.
-        let left = state.left_at.is_some();
-        decision
-            .timers
-            .retain(|(timer, _)| *timer != Timer::Delete || left);
-        let timers = timers(claim, &decision, self.clock.now());
-        let mut state = state.clone();
-        write_down(&mut state, claim, true);
-        self.journal
-            .dead_letter(claim, &state, &timers, &why, lane)
-            .await?;
-        Ok(PersonRun {
-            person: claim.event.person.clone(),
-            event: claim.event.id.clone(),
-            outcomes: Vec::new(),
-            notes: decision.plan.notes,
-            ending,
-        })
-    }
-
-    async fn postpone(
-        &self,
-        claim: &Claim,
-        state: &PersonState,
-        outcomes: Vec<(Step, Outcome)>,
-        error: &Error,
-    ) -> Result<PersonRun> {
-        let at = execute::postponed(claim, error, self.clock.now());
-        let why = error.to_string();
-        let state = written(state, claim);
-        self.journal.retry_later(claim, &state, at, &why).await?;
-        Ok(PersonRun {
-            person: claim.event.person.clone(),
-            event: claim.event.id.clone(),
-            outcomes,
-            notes: Vec::new(),
-            ending: Ending::Retry(at, why),
-        })
-    }
-
     /// How many decisions a preview has taken down.
     fn shown(&self) -> usize {
         self.decided.map_or(0, |decided| {
@@ -420,13 +305,6 @@ fn next_instant(decision: &Decision) -> Option<(Timer, Timestamp)> {
     decision.timers.iter().min_by_key(key).copied()
 }
 
-/// The state, with a note that it tells of all attempts so far.
-fn written(state: &PersonState, claim: &Claim) -> PersonState {
-    let mut state = state.clone();
-    write_down(&mut state, claim, false);
-    state
-}
-
 fn no_target() -> Error {
     Error::new(ErrorKind::Invalid, "the engine has no target")
 }
@@ -437,11 +315,4 @@ fn set_aside(decision: &Decision) -> Option<(Ending, Lane)> {
     }
     let why = decision.plan.refused.as_ref()?;
     Some((Ending::Refused(why.clone()), Lane::Skip))
-}
-
-fn timers(claim: &Claim, decision: &Decision, now: Timestamp) -> Vec<Event> {
-    let timers = decision.timers.iter();
-    timers
-        .map(|(timer, at)| Event::timer(&claim.event.person, *timer, *at, &claim.event.id, now))
-        .collect()
 }

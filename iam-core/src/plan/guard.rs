@@ -28,8 +28,7 @@ impl Tally {
     /// Counts one person's plan.
     pub fn add(&mut self, plan: &Plan) {
         let has = |action: &Action| plan.steps.iter().any(|step| step.action == *action);
-        // A restored account is blocked as well, until it has been looked at.
-        if has(&Action::BlockSignIn) && !has(&Action::RestoreAccount) {
+        if leaves(plan) {
             self.leavers += 1;
         } else if has(&Action::RevokeSessions) || has(&Action::DeleteAccount) {
             // The rest of a leave: sign-in has been blocked before.
@@ -38,6 +37,13 @@ impl Tally {
             self.privileged += u32::try_from(privileged).unwrap_or(u32::MAX);
         }
     }
+}
+
+/// Whether the plan takes somebody's access away for good: it blocks sign-in, and not only until a restored account
+/// has been looked at.
+pub fn leaves(plan: &Plan) -> bool {
+    let has = |action: &Action| plan.steps.iter().any(|step| step.action == *action);
+    has(&Action::BlockSignIn) && !has(&Action::RestoreAccount)
 }
 
 /// Every limit that the tally exceeds, one clause each; empty means go.

@@ -9,7 +9,7 @@ pub mod guard;
 mod step;
 
 pub use diff::plan;
-pub use step::{Action, Change, IdempotencyKey, Notice, Step, StepId};
+pub use step::{Action, Change, IdempotencyKey, Notice, Risk, Step, StepId};
 
 use std::collections::BTreeMap;
 
@@ -205,11 +205,67 @@ impl Plan {
         self.begun.iter().skip(self.written).chain(&self.steps)
     }
 
-    /// A stable hash over the steps: what an approval binds to.
+    /// A stable hash over the steps of this one person.
     pub fn hash(&self) -> String {
         use sha2::{Digest, Sha256};
         let bytes = serde_json::to_vec(&self.steps).unwrap_or_default();
         hex(&Sha256::digest(&bytes))
+    }
+
+    /// The steps of this plan that `step` waits for: where one of them fails, it is not tried (before the event's
+    /// next attempt).
+    pub fn needs(&self, step: &Step) -> Vec<&StepId> {
+        let brings = |other: &Step| {
+            other.account.is_none()
+                && matches!(other.action, Action::CreateAccount { .. })
+                && step.account.is_none()
+        };
+        let restores = |other: &Step| other.action == Action::RestoreAccount && other.target == step.target;
+        let needs = |other: &Step| match &step.action {
+            Action::Notify { .. } => other.action == Action::AllowSignIn || other.action.removes_access(),
+            Action::AllowSignIn => {
+                brings(other) || restores(other) || matches!(other.action, Action::Revoke { .. })
+            }
+            _ => brings(other) || restores(other),
+        };
+        let before = self.steps.iter().take_while(|other| other.id != step.id);
+        before
+            .filter(|other| needs(other))
+            .map(|other| &other.id)
+            .collect()
+    }
+
+    /// Reads a plan that a journal holds. One of a newer version, whose steps this version may not know, comes
+    /// without them: it is left alone ([`Plan::newer`]).
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn read(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+            person: PersonKey,
+            #[serde(default)]
+            attempt: u32,
+        }
+        let head: Head = serde_json::from_str(text)?;
+        if head.version > VERSION {
+            return Ok(Self {
+                version: head.version,
+                attempt: head.attempt,
+                ..Self::empty(&head.person)
+            });
+        }
+        serde_json::from_str(text)
+    }
+
+    /// Why the plan must not be gone on with, where a newer version of the platform has made it.
+    pub fn newer(&self) -> Option<String> {
+        let made = self.version;
+        (made > VERSION).then(|| {
+            format!(
+                "its plan was made by a newer version (plans of version {made}, this one knows {VERSION}): \
+                 nothing was done, upgrade this program"
+            )
+        })
     }
 
     /// What `actual` will be once this plan has been carried out at `target`. New accounts get the id
@@ -288,6 +344,54 @@ mod tests {
     use super::*;
     use crate::entitlement::{Attribute, Kind};
     use crate::person::Recipient;
+
+    #[test]
+    fn a_change_and_its_inverse_leave_what_was() {
+        let (target, person) = (TargetId::new("graph"), PersonKey::new("W-1"));
+        let account = Account {
+            id: "a".into(),
+            name: "a@b".into(),
+            enabled: true,
+            deleted: false,
+            synced: false,
+            attributes: [(Attribute::Department, "Sales".to_owned())].into(),
+            manager: None,
+        };
+        let group = Entitlement {
+            target: target.clone(),
+            kind: Kind::Group,
+            id: "g".into(),
+            name: "G".into(),
+        };
+        let before = Actual {
+            account: Some(account),
+            ..Actual::none(person.clone())
+        };
+        let changes = [
+            (Attribute::Department, Some("Sales"), "Security"),
+            (Attribute::CostCenter, None, "4711"),
+        ];
+        let changes = changes.map(|(attribute, before, after)| {
+            let (before, after) = (before.map(str::to_owned), after.to_owned());
+            (attribute, Change { before, after })
+        });
+        for action in [
+            Action::UpdateAccount {
+                changes: changes.into(),
+            },
+            Action::BlockSignIn,
+            Action::grant(group),
+            Action::DeleteAccount,
+        ] {
+            let step = Step::new(&target, &person, Some("a"), action, "because");
+            let mut actual = before.clone();
+            apply(&mut actual, &step.action);
+            assert_ne!(actual, before, "{}", step.id);
+            apply(&mut actual, &step.inverse().unwrap().action);
+            assert_eq!(actual, before, "{}", step.id);
+            assert_eq!(step.inverse().unwrap().inverse().unwrap().id, step.id);
+        }
+    }
 
     #[test]
     fn a_plan_comes_back_from_a_journal_as_it_was() {

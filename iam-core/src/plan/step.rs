@@ -1,4 +1,4 @@
-//! [`Step`]: one change at one target, with the reason for it.
+//! [`Step`]: one change at one target, with the reason for it, how much it risks and what would undo it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::entitlement::{Attribute, Attributes, Entitlement, TargetId};
+use crate::entitlement::{Attribute, Attributes, Entitlement, Kind, TargetId};
 use crate::event::EventId;
 use crate::person::{PersonKey, Recipient, hex};
 
@@ -64,6 +64,30 @@ pub struct Change {
     pub before: Option<String>,
     /// After; empty where the value is taken away.
     pub after: String,
+}
+
+/// How much harm a change does if it is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Risk {
+    /// Nobody is kept from working, and nobody gets power: attributes, ordinary access, notices.
+    Low,
+    /// Somebody gets in, or is kept from working, until it is taken back.
+    Elevated,
+    /// Administrative power, or an account that is gone unless it is restored in time.
+    High,
+}
+
+impl Risk {
+    /// The risk in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Elevated => "elevated",
+            Self::High => "high",
+        }
+    }
 }
 
 /// What a notice says.
@@ -196,6 +220,68 @@ impl Action {
         matches!(self, Self::SetAutomaticReply { .. } | Self::EndAutomaticReply)
     }
 
+    /// What undoes it, as well as that is known beforehand; `None` where nothing does: ended sessions, a password
+    /// that nobody knows, a manager whose predecessor is not known, words that have been read.
+    ///
+    /// Access that is given back carries no rules and no grace: the ledger remembers them, a step does not.
+    pub fn inverse(&self) -> Option<Self> {
+        Some(match self {
+            Self::CreateAccount { .. } | Self::RestoreAccount => Self::DeleteAccount,
+            Self::DeleteAccount => Self::RestoreAccount,
+            Self::UpdateAccount { changes } => {
+                let back = changes.iter().map(|(attribute, change)| {
+                    let back = Change {
+                        before: Some(change.after.clone()).filter(|text| !text.is_empty()),
+                        after: change.before.clone().unwrap_or_default(),
+                    };
+                    (*attribute, back)
+                });
+                Self::UpdateAccount {
+                    changes: back.collect(),
+                }
+            }
+            Self::AllowSignIn => Self::BlockSignIn,
+            Self::BlockSignIn => Self::AllowSignIn,
+            Self::Grant { entitlement, .. } => Self::Revoke {
+                entitlement: entitlement.clone(),
+                assignment: None,
+            },
+            Self::Revoke { entitlement, .. } => Self::grant(entitlement.clone()),
+            Self::SetAutomaticReply { .. } => Self::EndAutomaticReply,
+            Self::SetManager { .. }
+            | Self::RevokeSessions
+            | Self::ResetPassword
+            | Self::EndAutomaticReply
+            | Self::Notify { .. } => return None,
+        })
+    }
+
+    /// The risk of the action itself, whoever it is about.
+    fn risk(&self) -> Risk {
+        let carries_power = |what: &Entitlement| matches!(what.kind, Kind::Role | Kind::Azure);
+        match self {
+            Self::DeleteAccount => Risk::High,
+            Self::Grant { entitlement, .. } | Self::Revoke { entitlement, .. }
+                if carries_power(entitlement) =>
+            {
+                Risk::High
+            }
+            Self::CreateAccount { .. }
+            | Self::RestoreAccount
+            | Self::AllowSignIn
+            | Self::BlockSignIn
+            | Self::RevokeSessions
+            | Self::ResetPassword
+            | Self::Revoke { .. } => Risk::Elevated,
+            Self::UpdateAccount { .. }
+            | Self::SetManager { .. }
+            | Self::Grant { .. }
+            | Self::SetAutomaticReply { .. }
+            | Self::EndAutomaticReply
+            | Self::Notify { .. } => Risk::Low,
+        }
+    }
+
     /// Whether it only takes access away.
     pub fn removes_access(&self) -> bool {
         matches!(
@@ -259,6 +345,37 @@ impl Step {
             action,
             why: why.into(),
             privileged: false,
+        }
+    }
+
+    /// How much harm the change does if it is wrong.
+    pub fn risk(&self) -> Risk {
+        if self.privileged {
+            return Risk::High;
+        }
+        self.action.risk()
+    }
+
+    /// The step that undoes this one, once it has been done; `None` where nothing does ([`Action::inverse`]).
+    pub fn inverse(&self) -> Option<Self> {
+        let action = self.action.inverse()?;
+        let (account, why) = (self.account.as_deref(), format!("undoes: {}", self.why));
+        let mut step = Self::new(&self.target, &self.person, account, action, why);
+        step.privileged = self.privileged;
+        if self.id.0.starts_with(&format!("{}/", self.target)) {
+            step.qualify();
+        }
+        Some(step)
+    }
+
+    /// The licence seats that the step itself takes (1) or frees (-1). What a group carries is not counted: the
+    /// target gives it later, and the preview knows the groups.
+    pub fn seats(&self) -> i8 {
+        let licence = |what: &Entitlement| i8::from(what.kind == Kind::License);
+        match &self.action {
+            Action::Grant { entitlement, .. } => licence(entitlement),
+            Action::Revoke { entitlement, .. } => -licence(entitlement),
+            _ => 0,
         }
     }
 

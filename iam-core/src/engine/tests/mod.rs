@@ -1,5 +1,6 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
+mod apply;
 mod crash;
 mod doors;
 mod early;

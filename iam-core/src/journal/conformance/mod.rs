@@ -62,6 +62,7 @@ const CHECKS: &[(&str, Check)] = checks![
     step::a_failed_step_may_be_tried_again,
     step::settling_what_was_never_intended_is_invalid,
     step::a_plan_is_stored_and_given_back,
+    step::a_plan_of_a_newer_version_is_known_as_one,
     lane::a_leave_overtakes_what_waits_and_supersedes_it,
     lane::a_leave_passes_a_parked_lane_and_lifts_the_parking,
     lane::a_future_leave_overtakes_nothing,

@@ -121,3 +121,17 @@ pub(super) async fn a_plan_is_stored_and_given_back(journal: &dyn Journal) {
     complete(journal, &claim).await;
     assert_eq!(entry(journal, &event).await.plan, Some(plan));
 }
+
+pub(super) async fn a_plan_of_a_newer_version_is_known_as_one(journal: &dyn Journal) {
+    let event = join("p", 0);
+    accept(journal, std::slice::from_ref(&event)).await;
+    let claim = claim_only(journal, 5, &event).await;
+    let mut plan = Plan::empty(&key("p"));
+    plan.version = crate::plan::VERSION + 1;
+    plan.attempt = 3;
+    journal.plan(&claim, &plan).await.unwrap();
+    let claim = again(journal, &claim).await;
+    let kept = claim.plan.as_ref().map(|plan| (plan.version, plan.attempt));
+    assert_eq!(kept, Some((plan.version, 3)));
+    complete(journal, &claim).await;
+}

@@ -37,7 +37,7 @@ use sqlx::{FromRow, QueryBuilder, Sqlite, SqlitePool};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use self::fault::{Attempt, Fault, closed};
-use self::row::{TENANT, instant, nanos, optional, signed, state, state_number, unsigned, value};
+use self::row::{TENANT, instant, nanos, optional, plan, signed, state, state_number, unsigned, value};
 use self::writer::{Writer, array};
 use super::{
     Appended, Claim, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Report, Reservation, StepStart,
@@ -157,7 +157,7 @@ impl SqliteJournal {
         let entries = rows.into_iter().map(|row| {
             let event: Event = value("event", &format!("row {}", row.seq), &row.event)?;
             Ok(Entry {
-                plan: optional("plan", event.id.as_str(), row.plan.as_ref())?,
+                plan: plan(event.id.as_str(), row.plan.as_ref())?,
                 lane_seq: unsigned(row.lane_seq),
                 state: state(row.state),
                 attempts: row.attempts,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::{Attempt, Fault};
 use crate::event::{Event, EventKind, Timer};
 use crate::journal::{EventState, StepRecord};
-use crate::plan::{IdempotencyKey, StepId};
+use crate::plan::{IdempotencyKey, Plan, StepId};
 
 /// The tenant's number in its own file.
 pub(super) const TENANT: i64 = 1;
@@ -78,6 +78,12 @@ pub(super) fn optional<T: DeserializeOwned>(
     text: Option<&String>,
 ) -> Attempt<Option<T>> {
     text.map(|text| value(what, of, text)).transpose()
+}
+
+/// The plan of an event, if it has one.
+pub(super) fn plan(of: &str, text: Option<&String>) -> Attempt<Option<Plan>> {
+    let plan = text.map(|text| Plan::read(text).map_err(|error| Fault::unreadable("plan", of, &error)));
+    plan.transpose()
 }
 
 /// A row of `step`, without the event.

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, Trans
 
 use super::fault::{Attempt, Fault};
 use super::lane::{self, Head};
-use super::row::{TENANT, nanos, optional, signed, text, value};
+use super::row::{self, TENANT, nanos, optional, signed, text, value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId};
 use crate::journal::{Appended, Claim, Lane, Outcome, PersonState, Reservation, StepStart};
@@ -129,7 +129,7 @@ impl Writer {
             events.push(seq);
             claims.push(Claim {
                 state: state.unwrap_or_else(|| PersonState::new(event.person.clone())),
-                plan: optional("plan", &id, plan.as_ref())?,
+                plan: row::plan(&id, plan.as_ref())?,
                 steps: steps.remove(&seq).unwrap_or_default(),
                 attempts,
                 fence: fence.ok_or(sqlx::Error::RowNotFound)?,

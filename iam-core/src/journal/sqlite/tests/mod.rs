@@ -360,6 +360,31 @@ async fn a_damaged_value_is_told_without_quoting_it() {
     assert!(!error.chain().contains("Lovelace"), "{error}");
 }
 
+/// A plan with actions that this version has never heard of stops nobody else's work.
+#[tokio::test]
+async fn a_plan_of_a_newer_version_is_read_without_its_steps() {
+    let (_folder, path) = in_folder();
+    let journal = open(&path).await;
+    work(&journal).await;
+    journal.close().await.unwrap();
+    let newer = r#"UPDATE event SET plan = '{"version":99,"person":"p","attempt":1,"steps":[{"action":"beam_up"}]}'
+                   WHERE person = 'p'"#;
+    sql(&path, newer).await;
+    let journal = open(&path).await;
+    let claims = journal.claim(2, at(60), LEASE).await.unwrap();
+    let of = |person: &str| {
+        claims
+            .iter()
+            .find(|claim| claim.event.person.as_str() == person)
+            .unwrap()
+    };
+    let plan = of("p").plan.as_ref().unwrap();
+    assert!(plan.newer().unwrap().contains("version 99"), "{plan:?}");
+    assert_eq!(of("q").plan, None);
+    let all = journal.history(&HistoryQuery::default()).await.unwrap();
+    assert_eq!(all.len(), 3);
+}
+
 /// Future events cost nothing: the queries are ranges of an index, in its order.
 #[tokio::test]
 async fn due_events_are_found_without_scanning_or_sorting() {
