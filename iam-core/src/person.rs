@@ -3,6 +3,7 @@
 //! Invariants: the [`PersonKey`] never changes and is never a mail address or user principal name;
 //! `Debug` prints the key alone; a field HR did not send is `None`, which clears nothing that HR never said.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -174,6 +175,37 @@ impl Person {
         "last_day",
     ];
 
+    /// The value of a field of [`FIELDS`](Self::FIELDS) as conditions see it (dates as `yyyy-mm-dd`); `None` where
+    /// it is not set, and for any other name.
+    pub fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        let date = |date: Option<Date>| date.map(|date| Cow::Owned(date.to_string()));
+        let text = match name {
+            "employee_id" => Some(self.key.as_str()),
+            "status" => Some(match self.status {
+                Status::Active => "active",
+                Status::Terminated => "terminated",
+            }),
+            "given_name" => self.given_name.as_deref(),
+            "middle_name" => self.middle_name.as_deref(),
+            "family_name" => self.family_name.as_deref(),
+            "preferred_name" => self.preferred_name.as_deref(),
+            "department" => self.department.as_deref(),
+            "job_title" => self.job_title.as_deref(),
+            "location" => self.location.as_deref(),
+            "country" => self.country.as_deref(),
+            "time_zone" => self.time_zone.as_deref(),
+            "worker_type" => self.worker_type.as_deref(),
+            "cost_center" => self.cost_center.as_deref(),
+            "company" => self.company.as_deref(),
+            "email" => self.email.as_deref(),
+            "manager_id" => self.manager_id.as_ref().map(PersonKey::as_str),
+            "hire_date" => return date(self.hire_date),
+            "last_day" => return date(self.last_day),
+            _ => None,
+        };
+        text.map(Cow::Borrowed)
+    }
+
     /// A hash over every field: equal means that HR said the same thing again.
     pub fn fingerprint(&self) -> String {
         // A struct of strings and dates always serialises.
@@ -222,6 +254,18 @@ mod tests {
         let names: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, Person::FIELDS);
         assert_eq!(value["employee_id"], "W-1");
+    }
+
+    #[test]
+    fn a_field_is_what_serde_writes() {
+        let mut person = Person::new(PersonKey::new("W-1"));
+        (person.job_title, person.manager_id) = (Some("Clerk".into()), Some(PersonKey::new("W-2")));
+        person.hire_date = Some(jiff::civil::date(2026, 1, 2));
+        let value = serde_json::to_value(&person).unwrap();
+        for field in Person::FIELDS {
+            assert_eq!(person.field(field).as_deref(), value[field].as_str(), "{field}");
+        }
+        assert_eq!(person.field("key"), None);
     }
 
     #[test]

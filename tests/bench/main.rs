@@ -1,4 +1,4 @@
-//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `graph`, `joiners`, `sandbox`, `scim`,
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `graph`, `joiners`, `policy`, `sandbox`, `scim`,
 //! `throttling`) as argument of the
 //! program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
@@ -13,6 +13,7 @@ mod graph_joiners;
 mod graph_ours;
 mod graph_peer;
 mod joiners;
+mod policy;
 #[path = "../../iam-scim/tests/peers/process.rs"]
 #[allow(
     clippy::unwrap_used,
@@ -51,6 +52,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("xml") {
         xml_intake::measure(&mut figures)?;
+    }
+    if wanted("policy") {
+        policy::measure(&mut figures)?;
     }
     if wanted("joiners") {
         joiners::measure(&mut figures)?;

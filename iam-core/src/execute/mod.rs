@@ -98,6 +98,8 @@ pub(crate) async fn execute(
     let mut created: BTreeMap<&str, String> = BTreeMap::new();
     // Targets at which there is no account to do anything with.
     let mut lost: Vec<&str> = Vec::new();
+    // Steps that were not carried out, or not for certain.
+    let mut undone: Vec<&StepId> = Vec::new();
     let mut beat = Instant::now();
     let (mut retry, mut dead, mut waiting) = (None::<(Option<Duration>, String)>, None, None);
     // Something old is still held; something that a notice would speak of has failed.
@@ -117,11 +119,19 @@ pub(crate) async fn execute(
         if lost.contains(&place) || lost.contains(&home) {
             continue; // nothing can be given to an account that is not there
         }
+        if step.needs.iter().any(|needed| undone.contains(&needed)) {
+            undone.push(&step.id);
+            continue;
+        }
+        let id = &step.id;
         let mut step = step.clone();
         if step.account.is_none() {
             step.account = created.get(place).or_else(|| created.get(home)).cloned();
         }
         let (outcome, error) = step::carry_out(doors, claim, plan, &step, addressees).await?;
+        if !matches!(outcome, Some(Outcome::Done { .. } | Outcome::AlreadySo { .. })) {
+            undone.push(id);
+        }
         if let Some(outcome) = outcome {
             if let Outcome::Done { account: Some(id) } | Outcome::AlreadySo { account: Some(id) } = &outcome {
                 created.insert(place, id.clone());

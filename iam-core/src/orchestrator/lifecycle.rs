@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use super::conflict::Apart;
 use super::mailbox;
 use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{accounts, at_application, fitting, is_directory, matters, resolve, sort, unread};
@@ -20,14 +21,17 @@ use crate::event::{Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
 use crate::person::{Person, Recipient};
 use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, plan};
-use crate::policy::{AccessPolicy, Document, Subject};
+use crate::policy::{AccessPolicy, Conflict, Document, Subject};
 
 /// How far ahead is looked for a day on which a date condition turns.
-const HORIZON_DAYS: i64 = 31;
+const HORIZON_DAYS: u16 = 31;
 /// How long a restored account that is not visible yet is left alone.
 const SETTLING: SignedDuration = SignedDuration::from_secs(30);
 /// How often somebody is looked at again whose manager has no account.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// What policy says one person should have, and what it keeps apart.
+type Says = (Desired, Vec<Conflict>);
 
 /// The standard [`Orchestrator`].
 #[derive(Debug, Clone)]
@@ -50,30 +54,24 @@ impl Lifecycle {
         self
     }
 
-    /// What policy says, or why the person is held.
-    fn desired(&self, person: &Person, manager: Option<&Person>, today: Date) -> Result<Desired, String> {
+    /// What policy says, and what it keeps apart, or why the person is held.
+    fn desired(&self, person: &Person, manager: Option<&Person>, today: Date) -> Result<Says, String> {
         let subject = Subject { person, manager };
         let desired = self.policy.desired(&subject, today);
-        desired
-            .map_err(|problems| format!("the policy could not be evaluated, nothing was changed: {problems}"))
+        let says = desired.and_then(|desired| Ok((desired, self.policy.conflicts(&subject, today)?)));
+        says.map_err(|problems| format!("the policy could not be evaluated, nothing was changed: {problems}"))
     }
 
     /// The next local midnight at which a date condition changes the outcome, or a later look.
-    fn turning_point(
-        &self,
-        person: &Person,
-        manager: Option<&Person>,
-        at: &Standing,
-        desired: &Desired,
-    ) -> Option<Timestamp> {
+    fn turning_point(&self, person: &Person, manager: Option<&Person>, at: &Standing) -> Option<Timestamp> {
         if !self.policy.depends_on_date() {
             return None;
         }
-        let day = |days: i64| at.today.checked_add(days.days()).ok();
-        let turned = (1..=HORIZON_DAYS)
-            .filter_map(day)
-            .find(|day| self.desired(person, manager, *day).as_ref() != Ok(desired));
-        midnight(turned.or_else(|| day(HORIZON_DAYS))?, &at.zone).ok()
+        let turned = self
+            .policy
+            .next_change(&Subject { person, manager }, at.today, HORIZON_DAYS);
+        let day = turned.or_else(|| at.today.checked_add(i64::from(HORIZON_DAYS).days()).ok());
+        midnight(day?, &at.zone).ok()
     }
 }
 
@@ -129,17 +127,17 @@ impl Orchestrator for Lifecycle {
         }
 
         let manager = cx.manager.and_then(|manager| manager.record.as_ref());
-        let mut desired = Desired::default();
+        let mut says = Says::default();
         if matches!(at.phase, Phase::Staged | Phase::Active) {
-            desired = match self.desired(person, manager, at.today) {
-                Ok(desired) => desired,
+            says = match self.desired(person, manager, at.today) {
+                Ok(says) => says,
                 Err(why) => return Ok(held(decision, why)),
             };
-            let turn = self.turning_point(person, manager, &at, &desired);
+            let turn = self.turning_point(person, manager, &at);
             decision.timers.extend(turn.map(|turn| (Timer::Review, turn)));
         }
         let made = self
-            .difference(event, person, state, cx, &at, &desired, &mut decision)
+            .difference(event, person, state, cx, &at, &says, &mut decision)
             .await?;
         if let Err(why) = made {
             decision.plan = Plan::empty(&event.person);
@@ -160,7 +158,7 @@ impl Lifecycle {
         state: &PersonState,
         cx: &Context<'_>,
         at: &Standing,
-        desired: &Desired,
+        (desired, conflicts): &Says,
         decision: &mut Decision,
     ) -> Result<Result<(), String>> {
         let mut ledger = state.ledger.clone();
@@ -172,14 +170,28 @@ impl Lifecycle {
         for down in down {
             waits(decision, format!("{} cannot be read: {}", down.target, down.why));
         }
-        for view in cx.views {
-            let wanted = match resolve(view, desired) {
-                Ok(wanted) => wanted,
-                Err(why) => return Ok(Err(why)),
-            };
+        let wanted: Result<Vec<_>, String> = cx.views.iter().map(|view| resolve(view, desired)).collect();
+        let mut wanted = match wanted {
+            Ok(wanted) => wanted,
+            Err(why) => return Ok(Err(why)),
+        };
+        let fresh = starts_afresh(state, cx);
+        let apart = Apart::of(conflicts, &mut wanted, cx, &ledger, fresh, state);
+        decision.plan.notes.extend(apart.notes.iter().cloned());
+        for why in &apart.waiting {
+            waits(decision, why.clone());
+        }
+        if !apart.withheld.is_empty() {
+            // What stands in the way may go without anybody telling.
+            let later = cx.now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
+            decision.timers.push((Timer::Review, later));
+        }
+        for (view, wanted) in cx.views.iter().zip(wanted) {
             let accounts = accounts(view, cx);
             let here = match accounts {
-                Accounts::Application => at_application(view, at.phase, &at.because, &wanted, state, cx),
+                Accounts::Application => {
+                    at_application(view, at.phase, &at.because, &wanted, &apart, state, cx)
+                }
                 _ => Some((at.phase, at.because.clone())),
             };
             let Some((phase, because)) = here else { continue };
@@ -223,11 +235,13 @@ impl Lifecycle {
                 name: name.as_deref(),
                 attributes: &attributes,
                 wanted: &wanted,
+                withheld: &apart.withheld,
+                ended: &apart.ended,
                 manager: manager.as_ref().map(|(key, account)| (key, account.as_str())),
                 actual: &view.actual,
                 ledger: &ledger,
                 blocked_by_us: accounts != Accounts::Directory || state.blocked_by_us.contains(&view.target),
-                fresh: present && starts_afresh(state, cx),
+                fresh: present && fresh,
                 reset_password: self.document.settings().reset_password,
                 reply: mailbox::reply(self.document.settings(), phase, accounts, view, state),
                 now: cx.now,
@@ -253,6 +267,7 @@ impl Lifecycle {
         decision.plan.ledger.clone_from(&ledger);
         decision.state.ledger = ledger;
         sort(&mut decision.plan.steps, at.phase, cx);
+        apart.arrange(&mut decision.plan);
         if is_open(state, cx) {
             // Should somebody block it from now on, it was not us.
             decision.state.blocked_by_us.remove(&cx.directory);

@@ -4,6 +4,7 @@
 //! [`Context`], so that a preview and the real thing are the same call. [`Lifecycle`] is the standard
 //! joiner-mover-leaver; a user's own implementation may wrap it or replace it.
 
+mod conflict;
 mod lifecycle;
 mod mailbox;
 mod phase;

@@ -1,5 +1,6 @@
 //! What a person should be at one target: the directory leads, applications follow what policy grants there.
 
+use super::conflict::Apart;
 use super::{Context, Down, View};
 use crate::entitlement::{Attributes, Desired, TargetId};
 use crate::journal::PersonState;
@@ -24,6 +25,7 @@ pub(super) fn at_application(
     phase: Phase,
     because: &str,
     wanted: &[Wanted<'_>],
+    apart: &Apart,
     state: &PersonState,
     cx: &Context<'_>,
 ) -> Option<(Phase, String)> {
@@ -33,8 +35,10 @@ pub(super) fn at_application(
         Phase::Purged => return Some((Phase::Gone, because.to_owned())),
         other => return Some((other, because.to_owned())),
     }
-    let ending =
-        |owned: &&crate::plan::Owned| owned.grace_days > 0 && owned.ends_at().is_none_or(|end| end > cx.now);
+    let ending = |owned: &&crate::plan::Owned| {
+        let at_once = owned.grace_days == 0 || apart.ends(&owned.entitlement);
+        !at_once && owned.ends_at().is_none_or(|end| end > cx.now)
+    };
     let mut here = state
         .ledger
         .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::entitlement::{Account, Class, Held, Kind, Via, same};
+use crate::entitlement::{Account, Class, Entitlement, Held, Kind, Via, same};
 
 use super::{Accounts, Action, Change, Input, Owned, Phase, Plan, Reply, Step};
 
@@ -275,6 +275,10 @@ fn grants(steps: &mut Steps<'_, '_>, kind: Kind) {
             }
         }
         if !input.actual.holds(what) {
+            if let Some(why) = said(input.withheld, what) {
+                steps.note(format!("{what} is not given: {why}"));
+                continue;
+            }
             steps.add(
                 Action::Grant {
                     entitlement: what.clone(),
@@ -286,6 +290,12 @@ fn grants(steps: &mut Steps<'_, '_>, kind: Kind) {
             steps.mark_privileged(wanted.item.privileged);
         }
     }
+}
+
+/// What is said of an entitlement, if anything.
+fn said<'a>(list: &'a [(Entitlement, String)], what: &Entitlement) -> Option<&'a str> {
+    let found = list.iter().find(|(listed, _)| same(listed, what));
+    found.map(|(_, why)| why.as_str())
 }
 
 fn rules(ids: &[String]) -> String {
@@ -316,10 +326,12 @@ fn revocations(steps: &mut Steps<'_, '_>) {
             .find(|held| same(&held.entitlement, &owned.entitlement) && held.via == Via::Direct);
         let Some(held) = held else { continue }; // somebody took it away already: no longer ours
         let since = *owned.losing_since.get_or_insert(input.now);
-        if owned.ends_at().is_some_and(|end| end <= input.now) || input.fresh {
-            let why = match owned.grace_days {
-                0 => format!("{} no longer applies", rules(&owned.rules)),
-                days => format!(
+        let at_once = said(input.ended, &owned.entitlement);
+        if owned.ends_at().is_some_and(|end| end <= input.now) || input.fresh || at_once.is_some() {
+            let why = match (at_once, owned.grace_days) {
+                (Some(why), _) => why.to_owned(),
+                (None, 0) => format!("{} no longer applies", rules(&owned.rules)),
+                (None, days) => format!(
                     "{} no longer applies since {since}, grace of {days} days is over",
                     rules(&owned.rules)
                 ),

@@ -131,6 +131,10 @@ pub struct Input<'a> {
     pub attributes: &'a Attributes,
     /// The entitlements that policy asks for.
     pub wanted: &'a [Wanted<'a>],
+    /// What is kept if it is held and not given if it is not, though policy asks for it: why.
+    pub withheld: &'a [(Entitlement, String)],
+    /// What is taken away at once where the platform gave it and nobody asks for it any more, whatever its grace: why.
+    pub ended: &'a [(Entitlement, String)],
     /// The manager's key and account, once it exists.
     pub manager: Option<(&'a PersonKey, &'a str)>,
     /// What is.

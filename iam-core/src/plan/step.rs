@@ -313,6 +313,9 @@ pub struct Step {
     pub why: String,
     /// Whether the change carries or takes administrative power.
     pub privileged: bool,
+    /// Steps of the same plan without which it is not carried out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<StepId>,
 }
 
 impl Step {
@@ -345,6 +348,7 @@ impl Step {
             action,
             why: why.into(),
             privileged: false,
+            needs: Vec::new(),
         }
     }
 

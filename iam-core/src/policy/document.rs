@@ -7,17 +7,22 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::entitlement::{
-    Attribute, Attributes, Catalog, Desired, Kind, Limits, Protected, Reference, TargetId,
+    Attribute, Attributes, Catalog, Class, Desired, Kind, Limits, Protected, Reference, TargetId,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::person::{Person, hex};
 
-use super::expression::Language;
+use super::conflict::{self, Clash, Conflict};
+use super::expression::{Expression, Language};
+use super::index::Index;
 use super::naming::Naming;
 use super::rules::Rules;
 use super::source::{Position, Section, Source};
 use super::test::{Case, TestReport};
 use super::{AccessPolicy, PolicyProblems, Settings, Subject, sections, test};
+
+/// How a mention by a rule is told from one by a conflict.
+const RULE: &str = "rule";
 
 /// The stack of the thread that reads a policy, in bytes; only what is used of it takes memory.
 const STACK: usize = 128 * 1024 * 1024;
@@ -32,6 +37,8 @@ pub struct Document {
     protected: Protected,
     protected_roles: Vec<(Reference, Position)>,
     rules: Rules,
+    clashes: Vec<Clash>,
+    index: Option<Index>,
     cases: Vec<Case>,
     fingerprint: String,
 }
@@ -68,17 +75,19 @@ impl Document {
             let domain = tenant.as_ref().map_or("", |(domain, _)| domain);
             let naming = sections::naming(&top, domain, &mut source);
             sections::rules(&top, &mut rules, &mut settings.time_zone, &mut source);
+            let clashes = conflict::conflicts(&top, &mut rules, &mut source);
             sections::lifecycle(&top, &mut settings, &mut source);
             let guard = sections::guard(&top, &mut source);
             let cases = test::cases(&top, &mut source);
-            (tenant, naming, guard, cases)
+            (tenant, naming, guard, clashes, cases)
         });
         if let Some(error) = source.into_error() {
             return Err(error);
         }
-        let Some((Some((domain, domain_at)), Some(naming), (limits, protected, protected_roles), cases)) =
-            parsed
-        else {
+        let Some((tenant, naming, (limits, protected, protected_roles), clashes, cases)) = parsed else {
+            return Err(Error::new(ErrorKind::Invalid, "the policy cannot be read"));
+        };
+        let (Some((domain, domain_at)), Some(naming)) = (tenant, naming) else {
             return Err(Error::new(ErrorKind::Invalid, "the policy cannot be read"));
         };
         Ok(Self {
@@ -89,7 +98,9 @@ impl Document {
             limits,
             protected,
             protected_roles,
+            index: Some(Index::of(&rules, clashes.iter().filter_map(Clash::except))),
             rules,
+            clashes,
             cases,
             fingerprint: hex(&Sha256::digest(text)),
         })
@@ -150,13 +161,20 @@ impl Document {
                 verified.join(", ")
             ));
         }
-        for (rule, position, reference) in self.rules.mentions() {
+        for (what, id, position, reference) in self.mentions() {
             if !reference.is_for(target, kinds) {
                 continue;
             }
-            if let Err(problem) = catalog.resolve(reference) {
-                problems.push(format!("rule {rule}, {position}: {problem}"));
-            }
+            let problem = match catalog.resolve(reference) {
+                Err(problem) => problem,
+                // What is only kept apart may be of any kind.
+                Ok(item) if what == RULE => match unassignable(item.class) {
+                    Some(why) => format!("{reference} {why}"),
+                    None => continue,
+                },
+                Ok(_) => continue,
+            };
+            problems.push(format!("{what} {id}, {position}: {problem}"));
         }
         for (reference, position) in &self.protected_roles {
             if !kinds.contains(&Kind::Role) {
@@ -176,10 +194,10 @@ impl Document {
                 .iter()
                 .any(|(target, kinds)| reference.is_for(target, kinds))
         };
-        let mentions = self.rules.mentions().filter(|(.., reference)| !served(reference));
+        let mentions = self.mentions().filter(|(.., reference)| !served(reference));
         mentions
-            .map(|(rule, position, reference)| {
-                format!("rule {rule}, {position}: no target is connected for {reference}")
+            .map(|(what, id, position, reference)| {
+                format!("{what} {id}, {position}: no target is connected for {reference}")
             })
             .collect()
     }
@@ -187,7 +205,6 @@ impl Document {
     /// The SCIM applications that the policy names, each once.
     pub fn apps(&self) -> Vec<TargetId> {
         let named = self
-            .rules
             .mentions()
             .filter_map(|(.., reference)| reference.target.clone());
         named.collect::<BTreeSet<_>>().into_iter().collect()
@@ -196,11 +213,40 @@ impl Document {
     /// The Azure scopes that the policy names, each once.
     pub fn azure_scopes(&self) -> Vec<String> {
         let azure = self
-            .rules
             .mentions()
             .filter(|(.., reference)| reference.kind == Kind::Azure);
         let scopes = azure.filter_map(|(.., reference)| Some(reference.name.split_once(" @ ")?.1.to_owned()));
         scopes.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The same policy, of which every rule is evaluated for everybody: slower, and with the same answers.
+    #[must_use]
+    pub fn without_index(mut self) -> Self {
+        self.index = None;
+        self
+    }
+
+    pub(super) fn index(&self) -> Option<&Index> {
+        self.index.as_ref()
+    }
+
+    pub(super) fn exceptions(&self) -> impl Iterator<Item = &Expression> {
+        self.clashes.iter().filter_map(Clash::except)
+    }
+
+    pub(super) fn clashes(&self) -> &[Clash] {
+        &self.clashes
+    }
+
+    /// Every mention of a reference: by a rule or a conflict, its id, the place, the reference.
+    fn mentions(&self) -> impl Iterator<Item = (&'static str, &str, Position, &Reference)> {
+        let rules = self.rules.mentions().map(|(id, at, what)| (RULE, id, at, what));
+        let clashes = self.clashes.iter().flat_map(Clash::mentions);
+        rules.chain(clashes.map(|(id, at, what)| ("conflict", id, at, what)))
     }
 
     /// Runs the document's own `[[test]]` cases.
@@ -235,34 +281,39 @@ impl Document {
     }
 }
 
+/// Why nobody can be given what is of this class; `None` where everybody can.
+fn unassignable(class: Class) -> Option<&'static str> {
+    match class {
+        Class::Assignable => None,
+        Class::Dynamic => Some("is dynamic: it follows from attributes, and cannot be given"),
+        Class::Synced => Some("is mastered in another directory, and cannot be given here"),
+        Class::MailEnabled => Some("is mail-enabled, and cannot be given through the tenant's API"),
+    }
+}
+
 impl AccessPolicy for Document {
     fn desired(&self, subject: &Subject<'_>, today: Date) -> Result<Desired, PolicyProblems> {
-        let facts = self.rules.language.facts(subject, today);
-        let mut problems = Vec::new();
-        let grants = self.rules.grants(&facts, &mut problems);
+        let judged = self.judge(subject, today);
+        if !judged.problems.is_empty() {
+            return Err(PolicyProblems(judged.problems));
+        }
         let mut attributes = self.attributes(subject.person);
-        match self
-            .rules
-            .usage_location
-            .as_ref()
-            .map_or(Ok(None), |expression| expression.text(&facts))
-        {
-            Ok(None) => {}
-            Ok(Some(code)) if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
-                attributes.insert(Attribute::UsageLocation, code.to_ascii_uppercase());
-            }
-            Ok(Some(_)) => problems.push("usage_location: not a country code of two letters".to_owned()),
-            Err(problem) => problems.push(format!("usage_location: {problem}")),
-        }
-        if problems.is_empty() {
-            Ok(Desired { attributes, grants })
-        } else {
-            Err(PolicyProblems(problems))
-        }
+        attributes.extend(judged.usage_location.map(|code| (Attribute::UsageLocation, code)));
+        let grants = self.rules.grants(&judged.holds);
+        Ok(Desired { attributes, grants })
+    }
+
+    fn conflicts(&self, subject: &Subject<'_>, today: Date) -> Result<Vec<Conflict>, PolicyProblems> {
+        let applying = self.clashing(subject, today)?;
+        Ok(applying.into_iter().cloned().collect())
     }
 
     fn depends_on_date(&self) -> bool {
-        self.rules.depends_on_date()
+        self.rules.depends_on_date() || self.exceptions().any(Expression::depends_on_date)
+    }
+
+    fn next_change(&self, subject: &Subject<'_>, today: Date, days: u16) -> Option<Date> {
+        self.turn(subject, today, days)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariants: an expression that names a field, variable or function that does not exist never loads; what
 //! goes wrong at run time is said without a person's data.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,9 +13,10 @@ use cel::{Context, Env, ExecutionError, IdedExpr, Value, extensions};
 use jiff::civil::Date;
 
 use crate::error::{Error, ErrorKind};
-use crate::person::{Person, Status};
+use crate::person::Person;
 
 use super::Subject;
+use super::clause::Clauses;
 use super::functions;
 use super::patterns;
 use super::schema;
@@ -67,51 +69,26 @@ fn null<'v>() -> Box<dyn Val + 'v> {
 }
 
 fn fields<'v>(person: &'v Person) -> Box<dyn Val + 'v> {
-    let text = |text: &'v str| -> Box<dyn Val + 'v> { Box::new(CelString::from(text)) };
-    let option = |value: &'v Option<String>| value.as_deref().map_or_else(null, text);
-    let date = |date: Option<Date>| -> Box<dyn Val + 'v> {
-        date.map_or_else(null, |date| Box::new(CelString::from(date.to_string())))
+    let value = |field: &str| -> Box<dyn Val + 'v> {
+        match person.field(field) {
+            None => null(),
+            Some(Cow::Borrowed(text)) => Box::new(CelString::from(text)),
+            Some(Cow::Owned(text)) => Box::new(CelString::from(text)),
+        }
     };
-    let status = match person.status {
-        Status::Active => "active",
-        Status::Terminated => "terminated",
-    };
-    let values = [
-        ("employee_id", text(person.key.as_str())),
-        ("status", text(status)),
-        ("given_name", option(&person.given_name)),
-        ("middle_name", option(&person.middle_name)),
-        ("family_name", option(&person.family_name)),
-        ("preferred_name", option(&person.preferred_name)),
-        ("department", option(&person.department)),
-        ("job_title", option(&person.job_title)),
-        ("location", option(&person.location)),
-        ("country", option(&person.country)),
-        ("time_zone", option(&person.time_zone)),
-        ("worker_type", option(&person.worker_type)),
-        ("cost_center", option(&person.cost_center)),
-        ("company", option(&person.company)),
-        ("email", option(&person.email)),
-        (
-            "manager_id",
-            person
-                .manager_id
-                .as_ref()
-                .map_or_else(null, |key| text(key.as_str())),
-        ),
-        ("hire_date", date(person.hire_date)),
-        ("last_day", date(person.last_day)),
-    ];
-    let fields: HashMap<CelMapKey<'v>, _> = values
-        .into_iter()
-        .map(|(name, value)| (CelMapKey::from(name), value))
+    let fields = Person::FIELDS.iter();
+    let fields: HashMap<CelMapKey<'v>, _> = fields
+        .map(|field| (CelMapKey::from(*field), value(field)))
         .collect();
     Box::new(CelMap::from(fields))
 }
 
 /// One compiled expression.
 #[derive(Debug)]
-pub(super) struct Expression(IdedExpr);
+pub(super) struct Expression {
+    root: IdedExpr,
+    clauses: Clauses,
+}
 
 impl Expression {
     /// Compiles and checks an expression that stands in the policy's text. Everything wrong with it is
@@ -160,18 +137,26 @@ impl Expression {
         if !problems.is_empty() {
             return None;
         }
-        let mut expression = program.expression().clone();
-        let compiled = patterns::compile(&mut expression, &mut language.root, &mut language.patterns);
+        // Before patterns are compiled: what is shown is what was written.
+        let place = |at| source.position(source.inside(&written.span, at));
+        let clauses = Clauses::of(program.expression(), program.source_info(), place);
+        let mut root = program.expression().clone();
+        let compiled = patterns::compile(&mut root, &mut language.root, &mut language.patterns);
         if let Err(error) = compiled {
             source.refuse(written.span.start, error.to_string());
             return None;
         }
-        Some(Self(expression))
+        Some(Self { root, clauses })
+    }
+
+    /// The tree, and what its parts were written as.
+    pub(super) fn parts(&self) -> (&IdedExpr, &Clauses) {
+        (&self.root, &self.clauses)
     }
 
     /// Whether the value may differ from day to day for the same facts.
     pub(super) fn depends_on_date(&self) -> bool {
-        let named = self.0.references();
+        let named = self.root.references();
         named.has_variable("today") || named.has_function("days_until") || named.has_function("days_since")
     }
 
@@ -180,9 +165,17 @@ impl Expression {
     /// # Errors
     /// Why that cannot be said, in one clause.
     pub(super) fn holds(&self, facts: &Context<'_, '_>) -> Result<bool, String> {
-        let value = Value::resolve_val(&self.0, facts).map_err(|error| explain(&error))?;
-        let answer = value.downcast_ref::<CelBool>().map(|answer| *answer.inner());
-        answer.ok_or_else(|| format!("a condition gives true or false, not {}", value.get_type().name()))
+        truth(&self.root, facts)
+    }
+
+    /// What the expression gives: true, false or a text, or why nothing.
+    pub(super) fn value(&self, facts: &Context<'_, '_>) -> Result<Option<String>, String> {
+        let value = Value::resolve_val(&self.root, facts).map_err(|error| explain(&error))?;
+        if let Some(answer) = value.downcast_ref::<CelBool>() {
+            return Ok(Some(answer.inner().to_string()));
+        }
+        drop(value);
+        self.text(facts)
     }
 
     /// The text that the expression gives; `None` for null.
@@ -190,7 +183,7 @@ impl Expression {
     /// # Errors
     /// Why there is none, in one clause.
     pub(super) fn text(&self, facts: &Context<'_, '_>) -> Result<Option<String>, String> {
-        let value = Value::resolve_val(&self.0, facts).map_err(|error| explain(&error))?;
+        let value = Value::resolve_val(&self.root, facts).map_err(|error| explain(&error))?;
         if value.downcast_ref::<CelNull>().is_some() {
             return Ok(None);
         }
@@ -200,6 +193,16 @@ impl Expression {
         text.map(Some)
             .ok_or_else(|| format!("expected a text or null, not {}", value.get_type().name()))
     }
+}
+
+/// Whether a part of a condition is true.
+///
+/// # Errors
+/// Why that cannot be said, in one clause.
+pub(super) fn truth(part: &IdedExpr, facts: &Context<'_, '_>) -> Result<bool, String> {
+    let value = Value::resolve_val(part, facts).map_err(|error| explain(&error))?;
+    let answer = value.downcast_ref::<CelBool>().map(|answer| *answer.inner());
+    answer.ok_or_else(|| format!("a condition gives true or false, not {}", value.get_type().name()))
 }
 
 /// How deep brackets nest at most; those within texts count too.

@@ -3,9 +3,16 @@
 //! Invariant: when in doubt, hold. A condition that cannot be evaluated is a [`PolicyProblems`], never
 //! "not entitled".
 
+mod clause;
+mod conflict;
+mod coverage;
 mod document;
+mod explain;
 mod expression;
 mod functions;
+mod impact;
+mod index;
+mod memo;
 mod naming;
 mod patterns;
 mod rules;
@@ -15,13 +22,19 @@ mod source;
 mod template;
 mod test;
 
+pub use conflict::{Conflict, Resolve};
+pub use coverage::Coverage;
 pub use document::Document;
+pub use explain::{Asked, Clause, Explanation, Gap, Verdict};
+pub use impact::{Delta, Edit, Impact, RuleEdits, diff};
 pub use naming::Naming;
 pub use test::{CaseReport, TestReport};
 
 use std::fmt;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
+use serde::Serialize;
 
 use crate::entitlement::Desired;
 use crate::person::{Person, Recipient};
@@ -55,13 +68,30 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
     /// Every rule that could not be evaluated. The engine then holds the person and removes nothing.
     fn desired(&self, subject: &Subject<'_>, today: Date) -> Result<Desired, PolicyProblems>;
 
+    /// What `subject` must not hold together on the day `today`; nothing, unless the policy says so.
+    ///
+    /// # Errors
+    /// Every conflict whose exception could not be evaluated. The engine then holds the person.
+    fn conflicts(&self, subject: &Subject<'_>, today: Date) -> Result<Vec<Conflict>, PolicyProblems> {
+        let _ = (subject, today);
+        Ok(Vec::new())
+    }
+
     /// Whether the answer may differ from day to day for the same subject. A policy that says no is not asked
     /// about days to come.
     fn depends_on_date(&self) -> bool;
+
+    /// The first of the `days` days after `today` on which the answer for the same subject differs from today's.
+    fn next_change(&self, subject: &Subject<'_>, today: Date, days: u16) -> Option<Date> {
+        let says = |day| (self.desired(subject, day).ok(), self.conflicts(subject, day).ok());
+        let now = says(today);
+        let mut to_come = (1..=days).filter_map(|days| today.checked_add(i64::from(days).days()).ok());
+        to_come.find(|day| says(*day) != now)
+    }
 }
 
 /// What happens around joining, moving and leaving. Durations are whole days.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Settings {
     /// The IANA time zone of people whose record has none (`UTC`).
     pub time_zone: String,
@@ -100,4 +130,11 @@ impl Default for Settings {
             hr_mail: None,
         }
     }
+}
+
+/// So many cases for each property, or as many as the nightly run asks for.
+#[cfg(test)]
+fn cases(least: u32) -> proptest::prelude::ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    proptest::prelude::ProptestConfig::with_cases(asked.and_then(|asked| asked.parse().ok()).unwrap_or(least))
 }

@@ -6,6 +6,7 @@
 //! free is for the engine to find out.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use sha2::{Digest, Sha256};
@@ -124,6 +125,15 @@ impl Naming {
         let words: Vec<&str> = written.split_whitespace().collect();
         let name: String = words.join(" ").chars().take(256).collect();
         name.trim_end().to_owned()
+    }
+}
+
+impl fmt::Display for Naming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for template in &self.ladder {
+            write!(f, "{template}, ")?;
+        }
+        write!(f, "shown as {}", self.display)
     }
 }
 
@@ -331,7 +341,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(600))]
+        #![proptest_config(crate::policy::cases(600))]
 
         #[test]
         fn every_name_gives_legal_sign_in_names(

@@ -1,8 +1,6 @@
 //! [`Rules`]: who is entitled to what, and the ids of the rules that say so.
 
-use cel::Context;
-
-use crate::entitlement::{Grant, Kind, Reference};
+use crate::entitlement::{Catalog, Grant, Kind, Reference};
 
 use super::expression::{Expression, Language};
 use super::source::Position;
@@ -102,20 +100,46 @@ impl Rules {
         })
     }
 
-    /// What the rules that hold ask for, one grant per reference, in the order of first mention. A rule that
-    /// cannot be evaluated is a problem.
-    pub(super) fn grants(&self, facts: &Context<'_, '_>, problems: &mut Vec<String>) -> Vec<Grant> {
+    /// Every rule, the defaults first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Rule> {
+        self.ordered.iter()
+    }
+
+    /// What a rule asks for.
+    pub(super) fn asked_by(&self, rule: &Rule) -> impl Iterator<Item = &Reference> {
+        rule.asks
+            .iter()
+            .filter_map(|ask| self.references.get(ask.reference))
+    }
+
+    /// Everything that a rule names, each once.
+    pub(super) fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.references.iter()
+    }
+
+    /// The rules that ask for this, and where; with a catalogue, whatever they call it.
+    pub(super) fn asking_for<'r>(
+        &'r self,
+        what: &'r Reference,
+        catalog: Option<&'r Catalog>,
+    ) -> impl Iterator<Item = (&'r Rule, Position)> {
+        let item = catalog.and_then(|catalog| catalog.resolve(what).ok());
+        let means = move |known: &Reference| {
+            let same = || Some(catalog?.resolve(known).ok()?.entitlement == item?.entitlement);
+            alike(known, what) || same() == Some(true)
+        };
+        self.ordered.iter().filter_map(move |rule| {
+            let asks = |ask: &&Ask| self.references.get(ask.reference).is_some_and(&means);
+            rule.asks.iter().find(asks).map(|ask| (rule, ask.position))
+        })
+    }
+
+    /// What the rules that hold ask for, one grant per reference, in the order of first mention.
+    pub(super) fn grants(&self, holds: &[bool]) -> Vec<Grant> {
         let mut grants: Vec<Grant> = Vec::new();
         let mut places = vec![None; self.references.len()];
-        for rule in &self.ordered {
-            match rule.when.as_ref().map_or(Ok(true), |when| when.holds(facts)) {
-                Ok(true) => {}
-                Ok(false) => continue,
-                Err(problem) => {
-                    problems.push(format!("rule {}: {problem}", rule.id));
-                    continue;
-                }
-            }
+        let holding = self.ordered.iter().zip(holds).filter(|(_, holds)| **holds);
+        for (rule, _) in holding {
             for ask in &rule.asks {
                 let (Some(place), Some(reference)) =
                     (places.get_mut(ask.reference), self.references.get(ask.reference))

@@ -14,8 +14,12 @@ use super::source::{Found, Position, Section, Source};
 use super::template::Template;
 
 pub(super) const TOP: &[&str] = &[
-    "version", "tenant", "naming", "defaults", "rule", "joiner", "mover", "leaver", "notify", "guard", "test",
+    "version", "tenant", "naming", "defaults", "rule", "conflict", "joiner", "mover", "leaver", "notify",
+    "guard", "test",
 ];
+
+/// The keys under which entitlements are named.
+pub(super) const ENTITLEMENTS: [&str; 5] = ["groups", "licenses", "roles", "azure", "apps"];
 
 /// What a mailbox answers whose policy has no words of its own: nothing about the person, not even that they
 /// have left.
@@ -184,7 +188,7 @@ pub(super) fn rules(
     }
 }
 
-fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<(Reference, Position)> {
+pub(super) fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<(Reference, Position)> {
     let mut references = Vec::new();
     for (key, kind) in KINDS {
         for written in section.texts(key, source) {

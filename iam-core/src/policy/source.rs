@@ -19,8 +19,8 @@ pub(super) struct Found<T> {
 /// A place in the text, counted from 1; columns are characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
-    line: usize,
-    column: usize,
+    pub(super) line: usize,
+    pub(super) column: usize,
 }
 
 impl fmt::Display for Position {

@@ -1,5 +1,7 @@
 //! [`Template`]: a name with placeholders, for example `{given}.{family}`, and what a person fills them with.
 
+use std::fmt;
+
 use crate::person::Person;
 
 use super::source::hint;
@@ -186,6 +188,21 @@ impl Template {
         }
         let local = tidy(&pieces.into_iter().map(|(_, text)| text).collect::<String>());
         (!local.is_empty() && local.len() <= LONGEST).then_some(local)
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(literal) => f.write_str(literal)?,
+                Piece::Field(field) => {
+                    let name = FIELDS.iter().find(|(_, known)| known == field);
+                    write!(f, "{{{}}}", name.map_or("", |(name, _)| name))?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

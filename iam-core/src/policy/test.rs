@@ -7,12 +7,21 @@ use jiff::civil::Date;
 use crate::entitlement::{Kind, Reference};
 use crate::person::{Person, PersonKey, Status};
 
-use super::rules::{KINDS, alike};
+use super::rules::{DEFAULTS, alike};
 use super::source::{Section, Source};
-use super::{AccessPolicy, Document, PolicyProblems, Subject};
+use super::{AccessPolicy, Document, PolicyProblems, Subject, sections};
 
 /// The day that cases without `today` take place on.
 const TODAY: Date = jiff::civil::date(2026, 1, 1);
+
+/// What a case may expect, and the kind of each key.
+const EXPECTED: [(&str, Kind); 5] = [
+    ("groups", Kind::Group),
+    ("licenses", Kind::License),
+    ("roles", Kind::Role),
+    ("azure", Kind::Azure),
+    ("apps", Kind::App),
+];
 
 /// One case: a person, and what that person should get.
 #[derive(Debug)]
@@ -49,6 +58,8 @@ pub struct TestReport {
     pub cases: Vec<CaseReport>,
     /// Rules that held in no case: untested ones.
     pub rules_never_hit: Vec<String>,
+    /// Cases in which no rule but the defaults held: people whom the policy has nothing to say about.
+    pub matched_by_nothing: Vec<String>,
 }
 
 impl TestReport {
@@ -86,23 +97,21 @@ pub(super) fn cases(top: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<Case>
         if !section.has("expect") {
             source.refuse(
                 section.at,
-                "\"expect\" is missing in [[test]]: complete lists of groups, licenses or roles",
+                "\"expect\" is missing in [[test]]: complete lists of groups, licenses, roles, azure or apps",
             );
         }
-        let keys = KINDS.map(|(key, _)| key);
+        let keys = EXPECTED.map(|(key, _)| key);
         if let Some(expected) = section.child("expect", "the expect of [[test]]", &keys, &[], source) {
             if !keys.iter().any(|key| expected.has(key)) {
-                source.refuse(
-                    expected.at,
-                    "expect names nothing: write at least one of groups, licenses and roles",
-                );
+                let keys = keys.join(", ");
+                let message = format!("expect names nothing: write at least one of {keys}");
+                source.refuse(expected.at, message);
             }
-            for (key, kind) in KINDS.into_iter().filter(|(key, _)| expected.has(key)) {
-                let references = expected.texts(key, source);
-                let references = references
-                    .iter()
-                    .map(|written| Reference::new(kind, written.value.trim()));
-                expect.push((kind, references.collect()));
+            let references = sections::references(&expected, source);
+            for (_, kind) in EXPECTED.into_iter().filter(|(key, _)| expected.has(key)) {
+                let of_kind = references.iter().map(|(reference, _)| reference);
+                let of_kind = of_kind.filter(|reference| reference.kind == kind);
+                expect.push((kind, of_kind.cloned().collect()));
             }
         }
         cases.push(Case {
@@ -208,12 +217,12 @@ pub(super) fn run(document: &Document, cases: &[Case]) -> TestReport {
         match document.desired(&subject, case.today) {
             Err(problems) => outcome.problems = Some(problems),
             Ok(desired) => {
-                hit.extend(
-                    desired
-                        .grants
-                        .iter()
-                        .flat_map(|grant| grant.rules.iter().cloned()),
-                );
+                let rules = desired.grants.iter().flat_map(|grant| &grant.rules);
+                let mut rules = rules.filter(|rule| *rule != DEFAULTS).cloned().peekable();
+                if rules.peek().is_none() {
+                    report.matched_by_nothing.push(case.name.clone());
+                }
+                hit.extend(rules);
                 for (kind, expected) in &case.expect {
                     let given = desired
                         .grants

@@ -3,7 +3,7 @@
 use super::*;
 use crate::plan::Plan;
 
-const THREE: &str = r#"
+pub(super) const THREE: &str = r#"
 version = 1
 [tenant]
 domain = "contoso.example"
@@ -26,10 +26,10 @@ grace = "7d"
 delete_after = "30d"
 "#;
 
-struct Three {
-    engine: Engine,
+pub(super) struct Three {
+    pub(super) engine: Engine,
     graph: MemoryTarget,
-    app: MemoryTarget,
+    pub(super) app: MemoryTarget,
     azure: MemoryTarget,
     clock: ManualClock,
 }
@@ -55,6 +55,11 @@ fn three() -> Three {
 
 /// The engine's policy may protect somebody; what is planned never knows.
 fn three_of(policy: &str) -> Three {
+    three_planned(policy, THREE)
+}
+
+/// The engine's policy, and the one that is planned by.
+pub(super) fn three_planned(policy: &str, planned: &str) -> Three {
     let catalog = |items: Vec<Item>| Catalog {
         items,
         domains: ["contoso.example".to_owned()].into(),
@@ -78,7 +83,7 @@ fn three_of(policy: &str) -> Three {
         .offering([Kind::Azure])
         .principals_of("graph");
     let clock = ManualClock::at("2026-11-24T09:00:00Z".parse().unwrap());
-    let careless = Lifecycle::new(Arc::new(Document::parse(THREE).unwrap()));
+    let careless = Lifecycle::new(Arc::new(Document::parse(planned).unwrap()));
     let policy = Arc::new(Document::parse(policy).unwrap());
     let engine = Engine::builder(Arc::new(MemoryJournal::new()), policy)
         .target(Arc::new(graph.clone()))
@@ -97,7 +102,7 @@ fn three_of(policy: &str) -> Three {
 }
 
 impl Three {
-    async fn hear(&self, people: &[&str]) -> RunReport {
+    pub(super) async fn hear(&self, people: &[&str]) -> RunReport {
         self.engine
             .accept(people.iter().map(|text| person(text)))
             .await
@@ -105,13 +110,13 @@ impl Three {
         self.engine.run(&|_| {}).await.unwrap()
     }
 
-    async fn at(&self, instant: &str) -> RunReport {
+    pub(super) async fn at(&self, instant: &str) -> RunReport {
         self.clock.set(instant.parse().unwrap());
         self.engine.run(&|_| {}).await.unwrap()
     }
 
     /// `graph | azure | app`, each `state: what is held`.
-    fn look(&self, id: &str) -> String {
+    pub(super) fn look(&self, id: &str) -> String {
         let key = PersonKey::new(id);
         let one = |target: &MemoryTarget| {
             let mine = target
@@ -142,7 +147,7 @@ impl Three {
 const IN_SECURITY: &str = "enabled: All Staff, Security Reader | \
                            enabled: Reader @ /subscriptions/s/resourceGroups/siem | enabled: agent";
 
-fn order(report: &RunReport) -> Vec<String> {
+pub(super) fn order(report: &RunReport) -> Vec<String> {
     let outcomes = report.people.iter().flat_map(|run| &run.outcomes);
     outcomes
         .map(|(step, _)| format!("{}/{}", step.target, step.action.kind()))

@@ -37,7 +37,7 @@ fn deep_or_long_expressions_do_not_exhaust_the_stack() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(crate::policy::cases(500))]
 
     #[test]
     fn parsing_never_panics(text in "\\PC*", when in "\\PC{0,40}", words in proptest::collection::vec(

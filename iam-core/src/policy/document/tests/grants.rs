@@ -71,3 +71,71 @@ fn check_names_what_the_tenant_has_not_got() {
     catalog.domains.insert("contoso.example".into());
     assert_eq!(document.check(&catalog), Vec::<String>::new());
 }
+
+#[test]
+fn check_refuses_groups_that_nobody_can_be_given_and_looks_at_conflicts_scopes_and_applications_too() {
+    let item = |target: &str, kind, id: &str, name: &str, class| Item {
+        entitlement: Entitlement {
+            target: TargetId::new(target),
+            kind,
+            id: id.into(),
+            name: name.into(),
+        },
+        class,
+        privileged: false,
+        seats: None,
+        carries: Vec::new(),
+    };
+    let text = with(
+        "[[rule]]\nid='a'\nwhen='true'\ngroups=['computed', 'id:2', 'list', 'plain']\n\
+         azure=[{role='Reader', scope='/subscriptions/x'}, {role='Owner', scope='/subscriptions/x'}]\n\
+         apps=[{scim='desk', roles=['agent', 'chief']}]\n\
+         [[conflict]]\nid='c'\nbetween=[{groups=['plain', 'computed']}, {groups=['gone']}, {apps=[{scim='desk', roles=['lead']}]}]\n",
+    );
+    let document = Document::parse(&text).unwrap();
+    let graph = TargetId::new("graph");
+    let catalog = |items| Catalog {
+        items,
+        domains: ["contoso.example".to_owned()].into(),
+    };
+    let groups = catalog(vec![
+        item("graph", Kind::Group, "1", "Computed", Class::Dynamic),
+        item("graph", Kind::Group, "2", "Synced", Class::Synced),
+        item("graph", Kind::Group, "3", "List", Class::MailEnabled),
+        item("graph", Kind::Group, "4", "Plain", Class::Assignable),
+    ]);
+    assert_eq!(
+        document.check_at(&graph, &[Kind::Group, Kind::Role].into(), &groups),
+        [
+            "rule a, line 7, column 9: group \"computed\" is dynamic: it follows from attributes, and cannot be given",
+            "rule a, line 7, column 21: group \"id:2\" is mastered in another directory, and cannot be given here",
+            "rule a, line 7, column 29: group \"list\" is mail-enabled, and cannot be given through the tenant's API",
+            "conflict c, line 12, column 51: the tenant has no group \"gone\"",
+        ]
+    );
+    let scope = item(
+        "arm",
+        Kind::Azure,
+        "r",
+        "reader @ /subscriptions/x",
+        Class::Assignable,
+    );
+    assert_eq!(
+        document.check_at(
+            &TargetId::new("arm"),
+            &[Kind::Azure].into(),
+            &catalog(vec![scope])
+        ),
+        ["rule a, line 8, column 57: the tenant has no azure role \"Owner @ /subscriptions/x\""]
+    );
+    let agent = item("desk", Kind::App, "g", "agent", Class::Assignable);
+    assert_eq!(
+        document.check_at(&TargetId::new("desk"), &[Kind::App].into(), &catalog(vec![agent])),
+        [
+            "rule a, line 9, column 37: the tenant has no app \"chief\" at desk",
+            "conflict c, line 12, column 89: the tenant has no app \"lead\" at desk",
+        ]
+    );
+    assert_eq!(document.unserved(&[(graph, [Kind::Group].into())]).len(), 5);
+    assert_eq!(document.apps(), [TargetId::new("desk")]);
+}

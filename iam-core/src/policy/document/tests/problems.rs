@@ -224,3 +224,45 @@ fn all_problems_are_said_at_once_in_the_order_of_the_text() {
     ];
     assert_eq!(places, expected, "{lines:#?}");
 }
+
+#[test]
+fn a_conflict_is_checked_where_it_stands() {
+    let conflict = |rest: &str| with(&format!("[[conflict]]\nid = 'c'\n{rest}\n"));
+    for (rest, begins) in [
+        (
+            "between = [{ groups = ['a'] }]",
+            "line 6, column 11: between in [[conflict]]: expected two sides",
+        ),
+        (
+            "",
+            "line 4, column 1: between in [[conflict]]: expected two sides",
+        ),
+        (
+            "between = [{ groups = ['a'] }, { roles = ['b'], groups = ['A'] }]",
+            "line 6, column 32: conflict \"c\": group \"A\" stands on two sides",
+        ),
+        (
+            "between = [{ groups = ['a'] }, {}]",
+            "line 6, column 32: a side of conflict \"c\" names nothing",
+        ),
+        (
+            "between = [{ groups = ['a'] }, { groups = ['b'] }]\nexcept = 'person.titel == null'",
+            "line 7, column 18: unknown field person.titel",
+        ),
+        (
+            "between = [{ groups = ['a'] }, { groups = ['b'] }]\nresolve = 'last'",
+            "line 7, column 11: resolve in [[conflict]]: expected \"hold\" or \"first\"",
+        ),
+        (
+            "between = [{ groups = ['a'] }, { groups = ['b'] }]\n[[conflict]]\nid='c'\nbetween = [{ groups = ['a'] }, { groups = ['b'] }]",
+            "line 8, column 4: conflict id \"c\" is taken",
+        ),
+        (
+            "between = [{ groups = ['a'] }, { roles = ['c'], group = ['b'] }]",
+            "line 6, column 49: unknown key \"group\" in a side of [[conflict]]; did you mean \"groups\"?",
+        ),
+    ] {
+        let problems = problems(&conflict(rest));
+        assert!(problems[0].starts_with(begins), "{rest}\n=> {problems:#?}");
+    }
+}
