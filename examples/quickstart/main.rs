@@ -3,7 +3,6 @@
 //! Without options: starts the embedded tenant, reads the example data, shows the plan per person, applies
 //! it, reads the tenant back, and plans once more.
 
-mod company;
 mod connect;
 mod proof;
 mod render;
@@ -25,8 +24,10 @@ use iam_core::policy::Document;
 use iam_core::target::Target;
 use iam_core::{Error, ErrorKind, Result};
 use iam_graph::{GraphMail, GraphTarget};
+use iam_sandbox::company::{Company, Turn};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
+use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 
@@ -197,7 +198,7 @@ async fn run(options: &Options) -> Result<Story> {
 /// the next one is read. A journal that knows the company already is only told the latest.
 fn rounds(options: &Options, folder: &Path, known: bool) -> Result<Vec<Vec<PathBuf>>> {
     if let Some(people) = options.people {
-        let exports = company::write(folder, people)?.map(|export| vec![export]);
+        let exports = generated(folder, people)?;
         return Ok(exports.into_iter().skip(usize::from(known)).collect());
     }
     if !options.feed.is_empty() {
@@ -208,6 +209,44 @@ fn rounds(options: &Options, folder: &Path, known: bool) -> Result<Vec<Vec<PathB
         data.join("workday_feed.json"),
         data.join("new_hires.csv"),
     ]])
+}
+
+/// The turns of fate that one night can bring, without new worker ids for old people, and without what waits for HR.
+const TURNS: &[Turn] = &[
+    Turn::HadLeft,
+    Turn::BeginsSoon,
+    Turn::BeginsLater,
+    Turn::BeginsToday,
+    Turn::BeganUnannounced,
+    Turn::HireRescinded,
+    Turn::StartCorrected,
+    Turn::Moves,
+    Turn::JoinsServiceDesk,
+    Turn::Rises,
+    Turn::Relocates,
+    Turn::Marries,
+    Turn::Converts,
+    Turn::GivesNotice,
+    Turn::WithdrawsNotice,
+    Turn::LeftYesterday,
+    Turn::Dismissed,
+];
+
+/// Writes the exports of yesterday and today.
+fn generated(folder: &Path, people: usize) -> Result<Vec<Vec<PathBuf>>> {
+    let yesterday = DAY_OF_THE_DATA.saturating_sub(1.day());
+    let company = Company::of(people)
+        .from(yesterday)
+        .every_days(1)
+        .deliveries(2)
+        .turns(TURNS)
+        .build();
+    let files = ["generated_company.csv", "generated_company_next.csv"].map(|name| folder.join(name));
+    for (file, export) in files.iter().zip(company.deliveries()) {
+        std::fs::write(file, export.csv())
+            .map_err(|source| io_error("the generated company cannot be written", source))?;
+    }
+    Ok(files.into_iter().map(|file| vec![file]).collect())
 }
 
 fn read_policy(path: &Path) -> Result<Document> {

@@ -5,6 +5,7 @@
 
 mod app_roles;
 mod architecture;
+mod company;
 mod crashing;
 mod input;
 mod joining;

@@ -8,6 +8,8 @@ mod authentication;
 mod call;
 mod certificate;
 mod clock;
+#[cfg(feature = "company")]
+pub mod company;
 mod conditional_access;
 mod control;
 mod credentials;
@@ -33,6 +35,7 @@ mod members;
 mod membership;
 mod membership_rule;
 mod messages;
+mod names;
 mod notifications;
 mod oauth;
 mod odata;

@@ -9,51 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::directory::{Directory, Holding, Object};
 use crate::ids::Ids;
 use crate::membership;
+use crate::names::NAMES;
 use crate::schema::Kind;
-
-/// Given and family names that go together, by language.
-const NAMES: [(&str, &str); 10] = [
-    (
-        "Oliver, Charlotte, Jack, Amelia, Noah, Isla, William, Grace",
-        "Smith, Nguyen, Williams, O'Brien, Taylor, McDonald, Clarke, Hughes",
-    ),
-    (
-        "Lukas, Jürgen, Anna, Björn, Käthe, Sophie, Maximilian, Lena",
-        "Müller, Schröder, Weiß, Fischer, Groß, Schäfer, Becker, von Braun",
-    ),
-    (
-        "João, Conceição, Camila, Antônio, Inês, Luís, Beatriz, Caetano",
-        "Silva, Gonçalves, Rocha, Araújo, da Costa, Simões, Pereira, Magalhães",
-    ),
-    (
-        "María, José, Íñigo, Lucía, Diego, Sofía, Andrés, Begoña",
-        "Fernández, Núñez, García López, Ibáñez, Peña, Martínez, Ruiz, de la Cruz",
-    ),
-    (
-        "Chloé, François, Zoé, Jérôme, Éloïse, Benoît, Maëlle, Guy",
-        "Lefèvre, Dubois, d'Artois, Garçon, Moreau, Girard, Le Goff, Bérénger",
-    ),
-    (
-        "Zofia, Łukasz, Agnieszka, Paweł, Małgorzata, Wojciech, Żaneta, Jan",
-        "Kowalski, Wójcik, Dąbrowska, Łoś, Zieliński, Święty, Nowak, Kaźmierczak",
-    ),
-    (
-        "Yuki, Haruto, Sakura, Ren, 陽葵, 健太, Aoi, Takumi",
-        "Mori, Tanaka, 佐藤, Suzuki, 高橋, Itō, Watanabe, Kobayashi",
-    ),
-    (
-        "Elena, Дмитрий, Olga, Сергей, Наталья, Ivan, Anastasia, Юрий",
-        "Petrov, Иванов, Smirnov, Щербаков, Volkov, Кузнецов, Orlov, Цветков",
-    ),
-    (
-        "Wei, Mei, 李娜, Jun, 小明, Xia, Hao, Ling",
-        "Zhang, 王, Li, 陈, Zhao, Ouyang, Huang, Wu",
-    ),
-    (
-        "Tariq, Fatima, Omar, Layla, Yusuf, Aisha, Khalid, Nour",
-        "Aziz, al-Farsi, Haddad, Mansour, ibn Said, Khan, Rahman, El Amrani",
-    ),
-];
 
 /// Department, cost centre, titles.
 const DEPARTMENTS: [(&str, &str, [&str; 3]); 8] = [

@@ -70,7 +70,7 @@ impl Builder {
         self
     }
 
-    /// That many generated employees besides the known ones: employee ids from `G-00001` on, names of ten languages,
+    /// That many generated employees besides the known ones: employee ids from `G-00001` on, names of seventeen languages,
     /// in All Staff, licensed until nine tenths of the seats are taken. The same for the same seed. A hundred thousand
     /// take a few seconds and some hundred megabytes.
     #[must_use]
