@@ -38,7 +38,7 @@ impl Work<'_> {
                 .chain(report.unknown.iter().map(|step| (step, None)))
         };
         let mut next = decision.state.clone();
-        execute::fold(&mut next, claim, brought(), now);
+        execute::fold(&mut next, claim, &decision.plan.policy, brought(), now);
         let mut timers = timers(claim, &decision, now);
         let verdict = match report.verdict {
             Verdict::Complete | Verdict::Waiting(_) if !decision.waiting.is_empty() => {
@@ -54,7 +54,7 @@ impl Work<'_> {
             Verdict::Retry { at, why } => {
                 let at = no_later_than_the_calendar(at, &decision, now);
                 let mut kept = so_far(state, &decision, &report.outcomes);
-                execute::fold(&mut kept, claim, brought(), now);
+                execute::fold(&mut kept, claim, &decision.plan.policy, brought(), now);
                 write_down(&mut kept, claim, false);
                 // First, so that a crash in between wakes somebody twice rather than never.
                 self.journal.append(&woken).await?;

@@ -37,7 +37,7 @@ pub(super) async fn informed(
         // What was planned before an event was set aside is over: it comes back as a new one.
         claim.plan = claim.plan.take().filter(|plan| plan.attempt >= tried.set_aside);
         if is_unwritten(&state, &claim) {
-            execute::fold(&mut state, &claim, execute::begun(&claim), now);
+            execute::fold(&mut state, &claim, made_by(&claim), execute::begun(&claim), now);
         }
         informed.push((claim, state));
     }
@@ -68,7 +68,7 @@ async fn overtaken(
             ..claim.clone()
         };
         if other.event.id != claim.event.id && is_unwritten(state, &other) {
-            execute::fold(state, &other, execute::begun(&other), now);
+            execute::fold(state, &other, made_by(&other), execute::begun(&other), now);
             let tried = Tried {
                 written: other.attempts,
                 ..tried(state, &other.event.id)
@@ -77,6 +77,11 @@ async fn overtaken(
         }
     }
     Ok(())
+}
+
+/// The version of the policy that the claim's plan was made by.
+fn made_by(claim: &Claim) -> &str {
+    claim.plan.as_ref().map_or("", |plan| plan.policy.as_str())
 }
 
 fn tried(state: &PersonState, event: &EventId) -> Tried {

@@ -260,7 +260,10 @@ impl Journal for MemoryJournal {
             return Ok(match record.outcome.take() {
                 None => StepStart::Unknown,
                 // A step that failed may be tried again, and is unknown while it is; the others are over.
-                Some(Outcome::Failed { .. }) => StepStart::First,
+                Some(Outcome::Failed { .. }) => {
+                    record.at = None;
+                    StepStart::First
+                }
                 Some(outcome) => {
                     record.outcome = Some(outcome.clone());
                     StepStart::Settled { outcome }
@@ -271,17 +274,22 @@ impl Journal for MemoryJournal {
             step: step.clone(),
             key: key.clone(),
             outcome: None,
+            at: None,
         });
         Ok(StepStart::First)
     }
 
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
         let mut inner = self.lock();
-        let (_, entries, at) = inner.held(claim)?;
-        let record = entries[at].steps.iter_mut().find(|record| &record.step == step);
+        let (_, entries, index) = inner.held(claim)?;
+        let record = entries[index]
+            .steps
+            .iter_mut()
+            .find(|record| &record.step == step);
         let record = record
             .ok_or_else(|| Error::new(ErrorKind::Invalid, "a step is settled that was never intended"))?;
         record.outcome = Some(outcome.clone());
+        record.at = Some(at);
         Ok(())
     }
 
@@ -430,6 +438,7 @@ impl Journal for MemoryJournal {
         let entries = inner.entries.iter();
         let of_person =
             entries.filter(|entry| query.person.as_ref().is_none_or(|key| entry.event.person == *key));
+        let of_person = of_person.filter(|entry| query.event.as_ref().is_none_or(|id| entry.event.id == *id));
         let in_state = of_person.filter(|entry| query.state.is_none_or(|state| entry.state == state));
         let in_state = in_state.filter(|entry| query.due.is_none_or(|due| entry.event.due_at <= due));
         Ok(in_state.take(limit).cloned().collect())

@@ -88,7 +88,10 @@ impl Orchestrator for Lifecycle {
         let mut next = state.clone();
         next.record = Some(person.clone());
         let mut decision = Decision {
-            plan: Plan::empty(&event.person),
+            plan: Plan {
+                policy: self.policy.version().to_owned(),
+                ..Plan::empty(&event.person)
+            },
             timers: Vec::new(),
             state: next,
             waiting: Vec::new(),

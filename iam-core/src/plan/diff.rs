@@ -298,7 +298,7 @@ fn said<'a>(list: &'a [(Entitlement, String)], what: &Entitlement) -> Option<&'a
     found.map(|(_, why)| why.as_str())
 }
 
-fn rules(ids: &[String]) -> String {
+pub(super) fn rules(ids: &[String]) -> String {
     let noun = if ids.len() == 1 { "rule" } else { "rules" };
     format!("{noun} {}", ids.join(", "))
 }

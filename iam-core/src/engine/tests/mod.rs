@@ -5,6 +5,7 @@ mod conflict;
 mod crash;
 mod doors;
 mod early;
+mod explain;
 mod guard;
 mod hold;
 mod leave;

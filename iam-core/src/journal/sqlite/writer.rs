@@ -251,10 +251,16 @@ impl Writer {
         Ok(start)
     }
 
-    pub(super) async fn settle(&mut self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Attempt<()> {
+    pub(super) async fn settle(
+        &mut self,
+        claim: &Claim,
+        step: &StepId,
+        outcome: &Outcome,
+        at: Timestamp,
+    ) -> Attempt<()> {
         let outcome = text("outcome", claim.event.id.as_str(), outcome)?;
         let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
-        if lane::set_outcome(&mut tx, held.seq, step, Some(outcome)).await? != 1 {
+        if lane::set_outcome(&mut tx, held.seq, step, Some((outcome, at))).await? != 1 {
             let error = Error::new(ErrorKind::Invalid, "a step is settled that was never intended");
             return Err(Fault::Refused(error));
         }

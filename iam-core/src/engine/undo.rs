@@ -1,0 +1,302 @@
+//! Undo and revert: what somebody asks for in person, as events of their own.
+//!
+//! Invariants: an undo never gives back access that is not deserved, and never does what policy would do again at the
+//! next event: both are refused, with the reason. What is undone goes through plan, guard and journal as anything else.
+
+use super::drift::thing;
+use super::preview::Shadow;
+use super::sight::{self, Sight};
+use super::views::Surroundings;
+use super::work::Work;
+use super::{Engine, NameCheck};
+use crate::entitlement::{Via, same};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, EventId, EventKind};
+use crate::execute::{UndoPlan, compensation};
+use crate::journal::{Claim, Entry, EventState, HistoryQuery, Lifecycle as Stage, PersonState};
+use crate::orchestrator::{Context, Decision, View};
+use crate::plan::{Action, Step, apply};
+
+impl Engine {
+    /// What undoing an event would do now: the inverse of what it is known to have done, the last change first; what
+    /// nothing undoes; what is not as the event left it any more; and what must not be undone. Reads the targets,
+    /// writes nothing.
+    ///
+    /// Refused is what policy would do again at the person's next event (correct the record or the policy instead),
+    /// and whatever gives access that is not deserved: sign-in and accounts of somebody who is not at work according
+    /// to HR, and anything taken, unless it was somebody else's gift that a [revert](Self::revert) took.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the journal has no such event; [`ErrorKind::Conflict`] when it has not ended; as
+    /// [`run`](Self::run) otherwise.
+    pub async fn undo_plan(&self, event: &EventId) -> Result<UndoPlan> {
+        let entry = self.entry(event).await?.ok_or_else(|| {
+            let message = format!("the journal has no event {event}");
+            Error::new(ErrorKind::NotFound, message)
+        })?;
+        if entry.state == EventState::Pending {
+            let message = format!("event {event} has not ended: it cannot be undone yet");
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        let offers = self.offers().await?;
+        let sight = self.sight(&entry.event.person, &offers).await?;
+        let Sight {
+            state,
+            around,
+            decision,
+            ..
+        } = &sight;
+        let shadow = Shadow::idle(self.journal.as_ref());
+        let names = NameCheck::new(self.naming()?);
+        let record = sight.record().cloned();
+        let claim = record.map(|record| sight::claim(state, record, self.clock.now()));
+        let mut undo = compensation(&entry, &actuals(around));
+        weigh(&mut undo, &entry, decision);
+        if let Some(claim) = claim {
+            let (after, state) = undone(&undo, around, state);
+            let again = self.decide(&claim, &state, &after, &shadow, &names).await?;
+            object(&mut undo, &again);
+        }
+        Ok(undo)
+    }
+
+    /// Undoes an event by an event of its own, worked off by the next [`run`](Self::run) or
+    /// [`apply`](Self::apply): planned, shown, limited by the guard and journalled as any other. What
+    /// [`undo_plan`](Self::undo_plan) lists as without inverse stays done. `by` (who asks, for example a worker id)
+    /// and `reason` are kept with the event.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when something of it is refused, or nothing is left to undo: nothing was accepted, and
+    /// the error says why; [`ErrorKind::Invalid`] without `by` or `reason`; as [`undo_plan`](Self::undo_plan)
+    /// otherwise. Should the reasons change before the event is worked on, it is refused then.
+    pub async fn undo(&self, event: &EventId, by: &str, reason: &str) -> Result<EventId> {
+        let undo = self.undo_plan(event).await?;
+        if let Some(why) = objection(&undo) {
+            return Err(Error::new(ErrorKind::Conflict, why));
+        }
+        let event = Event::undo(&undo.person, event, by, reason, self.clock.now());
+        self.ask(event, by, reason).await
+    }
+}
+
+impl Work<'_> {
+    /// Puts what somebody asked for into the decision: what a revert takes, or what an undo does instead.
+    pub(super) async fn heed(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        around: &Surroundings,
+        cx: &Context<'_>,
+        decision: &mut Decision,
+    ) -> Result<()> {
+        if decision.hold.is_some() || decision.plan.refused.is_some() {
+            return Ok(());
+        }
+        match &claim.event.kind {
+            EventKind::Revert { by, take, .. } => {
+                let taken = around
+                    .views
+                    .iter()
+                    .flat_map(|view| taken(view, state, take, by, cx));
+                for step in taken.collect::<Vec<_>>() {
+                    if !decision.plan.steps.iter().any(|known| known.id == step.id) {
+                        decision.plan.steps.push(step);
+                    }
+                }
+                Ok(())
+            }
+            EventKind::Undo { of, .. } => self.undo(claim, state, around, of, cx, decision).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn undo(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        around: &Surroundings,
+        of: &EventId,
+        cx: &Context<'_>,
+        decision: &mut Decision,
+    ) -> Result<()> {
+        let query = HistoryQuery {
+            event: Some(of.clone()),
+            ..HistoryQuery::default()
+        };
+        let entry = self.journal.history(&query).await?.pop();
+        let entry = entry.filter(|entry| entry.event.person == claim.event.person);
+        let Some(entry) = entry else {
+            decision.plan.steps.clear();
+            decision.plan.refused = Some(format!("undo: the journal has no event {of} of this person"));
+            return Ok(());
+        };
+        let mut undo = compensation(&entry, &actuals(around));
+        weigh(&mut undo, &entry, decision);
+        let (after, then) = undone(&undo, around, state);
+        let looking = sight::claim(
+            &then,
+            decision.state.record.clone().unwrap_or_else(|| {
+                crate::person::Person::new(claim.event.person.clone()) // a decision always has one
+            }),
+            cx.now,
+        );
+        let after = Context {
+            now: cx.now,
+            directory: cx.directory.clone(),
+            down: &after.down,
+            views: &after.views,
+            manager: after.manager.as_ref(),
+            earlier: None,
+            names: cx.names,
+        };
+        let again = self.orchestrator.on_event(&looking.event, &then, &after).await?;
+        object(&mut undo, &again);
+        if !undo.refused.is_empty() {
+            decision.plan.refused = objection(&undo);
+        }
+        let stays = undo.without_inverse.iter();
+        decision.plan.notes = stays.map(|(step, why)| format!("{step} stays: {why}")).collect();
+        decision.plan.steps = if undo.refused.is_empty() {
+            undo.steps
+        } else {
+            Vec::new()
+        };
+        // Nothing else is done on this occasion: the person is what they were.
+        decision.plan.ledger.clone_from(&state.ledger);
+        decision.state = state.clone();
+        Ok(())
+    }
+}
+
+fn actuals(around: &Surroundings) -> Vec<(&crate::entitlement::TargetId, &crate::entitlement::Actual)> {
+    let views = around.views.iter();
+    views.map(|view| (&view.target, &view.actual)).collect()
+}
+
+/// Whatever gives access must be deserved.
+fn weigh(undo: &mut UndoPlan, entry: &Entry, now: &Decision) {
+    let present = matches!(now.state.lifecycle, Stage::Staged | Stage::Active);
+    let ours = |step: &Step| match &step.action {
+        Action::Grant { entitlement, .. } => {
+            let mut ledger = entry.plan.iter().flat_map(|plan| &plan.ledger);
+            ledger.any(|owned| owned.covers(entitlement))
+        }
+        _ => false,
+    };
+    let gift = matches!(entry.event.kind, EventKind::Revert { .. });
+    let gone = "according to HR the person is not at work";
+    for step in &undo.steps {
+        let why = match &step.action {
+            Action::AllowSignIn if now.state.lifecycle != Stage::Active => gone,
+            Action::RestoreAccount | Action::Grant { .. } if !present => gone,
+            Action::Grant { .. } if !gift || ours(step) => {
+                "what was taken is given again by a rule alone: correct the record or the policy"
+            }
+            _ => continue,
+        };
+        undo.refused.push((step.id.clone(), why.to_owned()));
+    }
+    if let Some(why) = now.hold.as_ref().or(now.plan.refused.as_ref()) {
+        let all = undo.steps.iter().map(|step| (step.id.clone(), why.clone()));
+        undo.refused.extend(all.collect::<Vec<_>>());
+    }
+}
+
+/// The world as it would be once it is undone.
+fn undone(undo: &UndoPlan, around: &Surroundings, state: &PersonState) -> (Surroundings, PersonState) {
+    let (mut after, mut state) = (around.clone(), state.clone());
+    for step in &undo.steps {
+        match &step.action {
+            Action::Revoke { entitlement, .. } => state.ledger.retain(|owned| !owned.covers(entitlement)),
+            Action::BlockSignIn => {
+                state.blocked_by_us.insert(step.target.clone());
+            }
+            Action::AllowSignIn => {
+                state.blocked_by_us.remove(&step.target);
+            }
+            _ => {}
+        }
+        for view in after.views.iter_mut().filter(|view| view.target == step.target) {
+            apply(&mut view.actual, &step.action);
+            let account = view.actual.account.clone();
+            let (deleted, active) = account.into_iter().partition(|account| account.deleted);
+            (view.candidates.active, view.candidates.deleted) = (active, deleted);
+        }
+    }
+    (after, state)
+}
+
+/// Refuses what would be done again.
+fn object(undo: &mut UndoPlan, again: &Decision) {
+    for step in &undo.steps {
+        let mut steps = again.plan.steps.iter();
+        let redo = steps.find(|redo| redo.target == step.target && negates(&redo.action, &step.action));
+        if let Some(redo) = redo {
+            let why = format!("policy would do it again: {}", redo.why);
+            undo.refused.push((step.id.clone(), why));
+        }
+    }
+}
+
+fn negates(redo: &Action, undo: &Action) -> bool {
+    match (redo, undo) {
+        (Action::Grant { entitlement: a, .. }, Action::Revoke { entitlement: b, .. })
+        | (Action::Revoke { entitlement: a, .. }, Action::Grant { entitlement: b, .. }) => same(a, b),
+        (Action::UpdateAccount { changes: a }, Action::UpdateAccount { changes: b }) => {
+            a.keys().any(|attribute| b.contains_key(attribute))
+        }
+        (Action::AllowSignIn, Action::BlockSignIn)
+        | (Action::BlockSignIn, Action::AllowSignIn)
+        | (Action::CreateAccount { .. } | Action::RestoreAccount, Action::DeleteAccount)
+        | (Action::DeleteAccount, Action::RestoreAccount) => true,
+        _ => false,
+    }
+}
+
+/// Why nothing is undone, or `None`.
+fn objection(undo: &UndoPlan) -> Option<String> {
+    if undo.steps.is_empty() {
+        return Some(format!("there is nothing left of event {} to undo", undo.event));
+    }
+    let refused = undo.refused.iter().map(|(step, why)| format!("{step}: {why}"));
+    let refused: Vec<String> = refused.collect();
+    let event = &undo.event;
+    (!refused.is_empty()).then(|| format!("event {event} is not undone: {}", refused.join("; ")))
+}
+
+/// The steps that take what somebody else gave, where it is named.
+fn taken<'a>(
+    view: &'a View,
+    state: &'a PersonState,
+    take: &'a [String],
+    by: &'a str,
+    cx: &'a Context<'_>,
+) -> impl Iterator<Item = Step> + 'a {
+    let foreign = view.actual.held.iter().filter(move |held| {
+        let ours = state.ledger.iter().any(|owned| owned.covers(&held.entitlement));
+        held.via == Via::Direct && !ours && take.contains(&thing(&held.entitlement))
+    });
+    foreign.map(move |held| {
+        let account = view.actual.account.as_ref().map(|account| account.id.as_str());
+        let action = Action::Revoke {
+            entitlement: held.entitlement.clone(),
+            assignment: held.assignment.clone(),
+        };
+        let why = format!("{by} asks for it");
+        let mut step = Step::new(&view.target, &state.key, account, action, why);
+        let item = view.catalog.item(&held.entitlement);
+        step.privileged = item.map_or_else(
+            || {
+                matches!(
+                    held.entitlement.kind,
+                    crate::entitlement::Kind::Role | crate::entitlement::Kind::Azure
+                )
+            },
+            |item| item.privileged,
+        );
+        if view.target != cx.directory {
+            step.qualify();
+        }
+        step
+    })
+}
