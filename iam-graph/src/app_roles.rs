@@ -75,8 +75,8 @@ impl Holder<'_> {
 }
 
 impl Root {
-    pub(crate) fn app_roles_of(&self, holder: Holder<'_>) -> Result<Request> {
-        self.list(&holder.path(), &Query::new().top(999), "list app roles")
+    pub(crate) fn app_roles_of(&self, holder: Holder<'_>, query: Query) -> Result<Request> {
+        self.list(&holder.path(), &query.or_default(""), "list app roles")
     }
 
     pub(crate) fn holders_of(&self, resource: &str, query: Query) -> Result<Request> {
@@ -102,7 +102,19 @@ impl GraphClient {
     /// The roles that a user, a group or a service principal has; for a user also those of the groups that it is a
     /// direct member of.
     pub async fn app_roles_of(&self, holder: Holder<'_>) -> Result<Vec<AppRoleAssignment>> {
-        self.all(self.root.app_roles_of(holder)?).await
+        self.stream_app_roles_of(holder, Query::new())?.all().await
+    }
+
+    /// The same page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_app_roles_of(
+        &self,
+        holder: Holder<'_>,
+        query: Query,
+    ) -> Result<Listing<AppRoleAssignment>> {
+        Ok(self.listing(self.root.app_roles_of(holder, query)?))
     }
 
     /// Everybody who has a role in an application, by the object id of its service principal.
@@ -169,7 +181,7 @@ mod tests {
             ),
         ] {
             check(
-                root().app_roles_of(holder).unwrap(),
+                root().app_roles_of(holder, Query::new()).unwrap(),
                 "GET",
                 &format!("{path}?$top=999"),
                 Value::Null,

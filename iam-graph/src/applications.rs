@@ -224,7 +224,15 @@ impl GraphClient {
 
     /// The soft-deleted applications.
     pub async fn deleted_applications(&self) -> Result<Vec<Application>> {
-        self.all(self.root.deleted_applications(Query::new())?).await
+        self.stream_deleted_applications(Query::new())?.all().await
+    }
+
+    /// The soft-deleted applications that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_deleted_applications(&self, query: Query) -> Result<Listing<Application>> {
+        Ok(self.listing(self.root.deleted_applications(query)?))
     }
 
     /// Restores a soft-deleted application or service principal, by object id.

@@ -256,27 +256,25 @@ impl GraphClientBuilder {
                 None => pipeline,
             }
         };
-        let bare = |retry| {
+        let bare = || {
             let pipeline = start(self.transport.clone());
-            pipeline.retry(retry).bearer(bearer.clone())
+            pipeline.retry(RetryPolicy::none()).bearer(bearer.clone())
         };
-        let below = Line {
+        let line = |pipeline: PipelineBuilder| Line {
             root: root.clone(),
-            pipeline: bare(RetryPolicy::none()).build(),
-            envelopes: bare(self.retry).build(),
+            pipeline: pipeline.build(),
+            retry: self.retry,
+            clock: self.clock.clone(),
+            budget: budget.clone(),
         };
-        let queue = Queue::new(below, self.clock.clone());
+        let queue = Queue::new(line(bare()), self.clock.clone());
         GraphClient {
             pipeline: paced(start(self.transport.clone()))
                 .bearer(bearer.clone())
                 .build(),
             joining: paced(start(Arc::new(queue.clone()))).build(),
             queue,
-            line: Line {
-                root: root.clone(),
-                pipeline: watched(bare(RetryPolicy::none())).build(),
-                envelopes: watched(bare(self.retry)).build(),
-            },
+            line: line(watched(bare())),
             root,
             budget,
             retry: self.retry,

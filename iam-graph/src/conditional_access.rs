@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
+use crate::listing::Listing;
 use crate::odata::segment;
+use crate::query::Query;
 use crate::users::or_empty;
 
 const POLICIES: &str = "/identity/conditionalAccess/policies";
@@ -125,8 +127,8 @@ impl ConditionalAccessPolicy {
 }
 
 impl Root {
-    fn list_conditional_access(&self) -> Request {
-        self.get(POLICIES, "list conditional access policies")
+    fn list_conditional_access(&self, query: Query) -> Result<Request> {
+        self.list(POLICIES, &query.or_select(""), "list conditional access policies")
     }
 
     fn conditional_access(&self, id: &str) -> Request {
@@ -140,7 +142,15 @@ impl Root {
 impl GraphClient {
     /// The policies of the tenant, whatever their state.
     pub async fn list_conditional_access(&self) -> Result<Vec<ConditionalAccessPolicy>> {
-        self.all(self.root.list_conditional_access()).await
+        self.stream_conditional_access(Query::new())?.all().await
+    }
+
+    /// The policies that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_conditional_access(&self, query: Query) -> Result<Listing<ConditionalAccessPolicy>> {
+        Ok(self.listing(self.root.list_conditional_access(query)?))
     }
 
     /// One policy, by id.

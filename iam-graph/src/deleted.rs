@@ -71,9 +71,9 @@ impl Root {
         self.restore(id, "restore user").json(&body)
     }
 
-    pub(crate) fn list_deleted_groups(&self) -> Request {
-        let path = "/directory/deletedItems/microsoft.graph.group?$top=999";
-        self.get(path, "list deleted groups")
+    pub(crate) fn deleted_groups(&self, query: Query) -> Result<Request> {
+        let path = "/directory/deletedItems/microsoft.graph.group";
+        self.list(path, &query.or_default(""), "list deleted groups")
     }
 
     pub(crate) fn purge(&self, id: &str) -> Request {
@@ -129,7 +129,15 @@ impl GraphClient {
 
     /// The soft-deleted Microsoft 365 groups.
     pub async fn list_deleted_groups(&self) -> Result<Vec<Group>> {
-        self.all(self.root.list_deleted_groups()).await
+        self.stream_deleted_groups(Query::new())?.all().await
+    }
+
+    /// The soft-deleted groups that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_deleted_groups(&self, query: Query) -> Result<Listing<Group>> {
+        Ok(self.listing(self.root.deleted_groups(query)?))
     }
 
     /// Restores a soft-deleted Microsoft 365 group with its members and owners.

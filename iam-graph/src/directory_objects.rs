@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::{GraphClient, Root};
+use crate::listing::Listing;
 use crate::odata::segment;
+use crate::query::Query;
 use crate::users::DirectoryObject;
 
 /// How many ids one request may ask for.
@@ -41,9 +43,9 @@ impl Root {
         self.ask(&path, "look up memberships", body)
     }
 
-    pub(crate) fn domain_references(&self, domain: &str) -> Request {
-        let path = format!("/domains/{}/domainNameReferences?$top=999", segment(domain));
-        self.get(&path, "list uses of a domain")
+    pub(crate) fn domain_references(&self, domain: &str, query: Query) -> Result<Request> {
+        let path = format!("/domains/{}/domainNameReferences", segment(domain));
+        self.list(&path, &query.or_default(""), "list uses of a domain")
     }
 
     /// A POST that only reads.
@@ -84,7 +86,15 @@ impl GraphClient {
     /// # Errors
     /// [`NotFound`](iam_core::ErrorKind::NotFound) when the tenant has no such domain.
     pub async fn list_domain_references(&self, domain: &str) -> Result<Vec<DirectoryObject>> {
-        self.all(self.root.domain_references(domain)).await
+        self.stream_domain_references(domain, Query::new())?.all().await
+    }
+
+    /// The same page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_domain_references(&self, domain: &str, query: Query) -> Result<Listing<DirectoryObject>> {
+        Ok(self.listing(self.root.domain_references(domain, query)?))
     }
 
     /// The ids of the groups that an object is a member of, directly or through other groups. Only security groups can
@@ -155,7 +165,8 @@ mod tests {
         let body = json!({"ids": ["a"], "types": ["user"]});
         check(request, "POST", "/directoryObjects/getByIds", body);
         let path = "/domains/x.example/domainNameReferences?$top=999";
-        check(root().domain_references("x.example"), "GET", path, Value::Null);
+        let uses = root().domain_references("x.example", Query::new()).unwrap();
+        check(uses, "GET", path, Value::Null);
         let body = json!({"securityEnabledOnly": true});
         let request = root().member_action("o1", "getMemberGroups", &body).unwrap();
         check(request, "POST", "/directoryObjects/o1/getMemberGroups", body);

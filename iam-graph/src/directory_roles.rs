@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
-use crate::odata::{query, segment};
+use crate::listing::Listing;
+use crate::odata::segment;
+use crate::query::Query;
 use crate::users::DirectoryObject;
 
 const ROLES: &str = "/directoryRoles";
@@ -31,8 +33,8 @@ pub struct DirectoryRole {
 }
 
 impl Root {
-    pub(crate) fn list_directory_roles(&self) -> Request {
-        self.get(ROLES, "list roles")
+    pub(crate) fn list_directory_roles(&self, query: Query) -> Result<Request> {
+        self.list(ROLES, &query.or_select(""), "list roles")
     }
 
     pub(crate) fn activate_role(&self, template: &str) -> Result<Request> {
@@ -42,12 +44,9 @@ impl Root {
             .json(&json!({ "roleTemplateId": template }))
     }
 
-    pub(crate) fn list_role_members(&self, role: &str) -> Request {
+    pub(crate) fn role_members(&self, role: &str, query: Query) -> Result<Request> {
         let path = format!("{ROLES}/{}/members", segment(role));
-        self.get(
-            &query(&path, &[("$select", "id,displayName")]),
-            "list role assignments",
-        )
+        self.list(&path, &query.or_select("id,displayName"), "list role assignments")
     }
 
     pub(crate) fn add_role_member(&self, role: &str, member: &str) -> Result<Request> {
@@ -65,7 +64,15 @@ impl GraphClient {
     /// The roles that are activated. A role that nobody has ever held may be missing: see
     /// [`list_roles`](Self::list_roles).
     pub async fn list_directory_roles(&self) -> Result<Vec<DirectoryRole>> {
-        self.all(self.root.list_directory_roles()).await
+        self.stream_directory_roles(Query::new())?.all().await
+    }
+
+    /// The roles that are activated and that a query describes. Graph knows no pages of them.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_directory_roles(&self, query: Query) -> Result<Listing<DirectoryRole>> {
+        Ok(self.listing(self.root.list_directory_roles(query)?))
     }
 
     /// Activates a role by its template's id. Giving it by [`assign_role`](Self::assign_role) does that too.
@@ -78,7 +85,15 @@ impl GraphClient {
 
     /// Who holds an activated role for the whole tenant, by the role's object id.
     pub async fn list_role_members(&self, role: &str) -> Result<Vec<DirectoryObject>> {
-        self.all(self.root.list_role_members(role)).await
+        self.stream_role_members(role, Query::new())?.all().await
+    }
+
+    /// The same page by page. Where the query selects nothing, ids and display names are read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_role_members(&self, role: &str, query: Query) -> Result<Listing<DirectoryObject>> {
+        Ok(self.listing(self.root.role_members(role, query)?))
     }
 
     /// Gives an activated role for the whole tenant.

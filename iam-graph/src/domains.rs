@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{GraphClient, Root};
+use crate::listing::Listing;
 use crate::odata::segment;
+use crate::query::Query;
 use crate::users::or_empty;
 
 /// A domain of the tenant.
@@ -35,8 +37,8 @@ pub struct Domain {
 }
 
 impl Root {
-    fn list_domains(&self) -> Request {
-        self.get("/domains", "list domains")
+    fn list_domains(&self, query: Query) -> Result<Request> {
+        self.list("/domains", &query.or_select(""), "list domains")
     }
 
     fn domain(&self, name: &str) -> Request {
@@ -47,7 +49,15 @@ impl Root {
 impl GraphClient {
     /// The domains of the tenant, verified or not.
     pub async fn list_domains(&self) -> Result<Vec<Domain>> {
-        self.all(self.root.list_domains()).await
+        self.stream_domains(Query::new())?.all().await
+    }
+
+    /// The domains that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_domains(&self, query: Query) -> Result<Listing<Domain>> {
+        Ok(self.listing(self.root.list_domains(query)?))
     }
 
     /// One domain, by name.

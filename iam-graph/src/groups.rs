@@ -14,7 +14,7 @@ use crate::licenses::AssignedLicense;
 use crate::listing::Listing;
 use crate::odata::segment;
 use crate::query::{Filter, Query};
-use crate::users::{DirectoryObject, or_empty};
+use crate::users::or_empty;
 
 const SELECT: &str =
     "id,displayName,groupTypes,onPremisesSyncEnabled,mailEnabled,securityEnabled,isAssignableToRole";
@@ -89,11 +89,6 @@ impl Root {
         let path = format!("/users/{}/memberOf", segment(user));
         self.list(&path, &query.or_default(SELECT), "list groups of a user")
     }
-
-    pub(crate) fn members(&self, group: &str, query: Query) -> Result<Request> {
-        let path = format!("/groups/{}/members", segment(group));
-        self.list(&path, &query.or_default(""), "list group members")
-    }
 }
 
 impl GraphClient {
@@ -150,16 +145,6 @@ impl GraphClient {
     pub fn stream_groups_of(&self, user: &str, query: Query) -> Result<Listing<Group>> {
         Ok(self.listing(self.root.groups_of(user, query)?))
     }
-
-    /// The direct members of a group, page by page: users, groups, devices and applications, told apart by
-    /// `@odata.type` in [`DirectoryObject::other`].
-    ///
-    /// # Errors
-    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse; while reading,
-    /// [`NotFound`](iam_core::ErrorKind::NotFound) when there is no such group.
-    pub fn stream_members(&self, group: &str, query: Query) -> Result<Listing<DirectoryObject>> {
-        Ok(self.listing(self.root.members(group, query)?))
-    }
 }
 
 #[cfg(test)]
@@ -193,7 +178,5 @@ mod tests {
             &path,
             Value::Null,
         );
-        let members = root().members("g/1", Query::new()).unwrap();
-        check(members, "GET", "/groups/g%2F1/members?$top=999", Value::Null);
     }
 }

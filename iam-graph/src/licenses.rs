@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
+use crate::listing::Listing;
 use crate::odata::segment;
+use crate::query::Query;
 use crate::users::{User, or_empty};
 
 /// A product that the tenant has bought.
@@ -101,8 +103,8 @@ pub struct LicenseAssignmentState {
 }
 
 impl Root {
-    pub(crate) fn list_skus(&self) -> Request {
-        self.get("/subscribedSkus", "list licences")
+    pub(crate) fn list_skus(&self, query: Query) -> Result<Request> {
+        self.list("/subscribedSkus", &query.or_select(""), "list licences")
     }
 
     pub(crate) fn sku(&self, id: &str) -> Request {
@@ -127,7 +129,15 @@ impl GraphClient {
     ///
     /// Graph knows no pages of it, and few options beside `$select`.
     pub async fn list_skus(&self) -> Result<Vec<SubscribedSku>> {
-        self.all(self.root.list_skus()).await
+        self.stream_skus(Query::new())?.all().await
+    }
+
+    /// The products that a query describes. Graph takes `$select` and little else.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_skus(&self, query: Query) -> Result<Listing<SubscribedSku>> {
+        Ok(self.listing(self.root.list_skus(query)?))
     }
 
     /// One product that the tenant has bought, by the [`id`](SubscribedSku::id) of its subscription.
@@ -193,7 +203,8 @@ mod tests {
             "/users/u1/assignLicense",
             body,
         );
-        check(root().list_skus(), "GET", "/subscribedSkus", Value::Null);
+        let skus = root().list_skus(Query::new()).unwrap();
+        check(skus, "GET", "/subscribedSkus", Value::Null);
         check(root().sku("t_s"), "GET", "/subscribedSkus/t_s", Value::Null);
     }
 

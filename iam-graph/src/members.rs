@@ -9,21 +9,30 @@ use serde_json::json;
 
 use crate::client::{GraphClient, Root};
 use crate::group_patch::MOST_BOUND;
-use crate::odata::{query, segment};
+use crate::listing::Listing;
+use crate::odata::segment;
+use crate::query::Query;
 use crate::users::{DirectoryObject, SELECT, User};
+
+/// What is read of a linked object where nothing else is asked for.
+const LINKED: &str = "id,displayName";
 
 impl Root {
     /// `relation` is `members`, `transitiveMembers` or `owners`.
-    pub(crate) fn list_linked(&self, group: &str, relation: &str, operation: &'static str) -> Request {
+    pub(crate) fn linked(
+        &self,
+        group: &str,
+        relation: &str,
+        query: Query,
+        operation: &'static str,
+    ) -> Result<Request> {
         let path = format!("/groups/{}/{relation}", segment(group));
-        let options = [("$select", "id,displayName"), ("$top", "999")];
-        self.get(&query(&path, &options), operation)
+        self.list(&path, &query.or_default(LINKED), operation)
     }
 
-    pub(crate) fn list_member_users(&self, group: &str) -> Request {
+    pub(crate) fn member_users(&self, group: &str, query: Query) -> Result<Request> {
         let path = format!("/groups/{}/members/microsoft.graph.user", segment(group));
-        let options = [("$select", SELECT), ("$top", "999")];
-        self.get(&query(&path, &options), "list group members")
+        self.list(&path, &query.or_default(SELECT), "list group members")
     }
 
     pub(crate) fn add_member(&self, group: &str, member: &str) -> Result<Request> {
@@ -56,20 +65,47 @@ impl Root {
 impl GraphClient {
     /// The direct members of a group: users, groups, devices, service principals.
     pub async fn list_members(&self, group: &str) -> Result<Vec<DirectoryObject>> {
-        self.all(self.root.list_linked(group, "members", "list group members"))
-            .await
+        self.stream_members(group, Query::new())?.all().await
+    }
+
+    /// The direct members of a group, page by page: users, groups, devices and applications, told apart by
+    /// `@odata.type` in [`DirectoryObject::other`]. Where the query selects nothing, ids and display names are read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse; while reading,
+    /// [`NotFound`](iam_core::ErrorKind::NotFound) when there is no such group.
+    pub fn stream_members(&self, group: &str, query: Query) -> Result<Listing<DirectoryObject>> {
+        let request = self.root.linked(group, "members", query, "list group members")?;
+        Ok(self.listing(request))
     }
 
     /// The direct members of a group that are users.
     pub async fn list_member_users(&self, group: &str) -> Result<Vec<User>> {
-        self.all(self.root.list_member_users(group)).await
+        self.stream_member_users(group, Query::new())?.all().await
+    }
+
+    /// The direct members of a group that are users, page by page. Where the query selects nothing, all that [`User`]
+    /// names is read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_member_users(&self, group: &str, query: Query) -> Result<Listing<User>> {
+        Ok(self.listing(self.root.member_users(group, query)?))
     }
 
     /// Everything in a group, groups in groups opened; those groups are listed too.
     pub async fn list_transitive_members(&self, group: &str) -> Result<Vec<DirectoryObject>> {
+        self.stream_transitive_members(group, Query::new())?.all().await
+    }
+
+    /// The same page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_transitive_members(&self, group: &str, query: Query) -> Result<Listing<DirectoryObject>> {
         let operation = "list group members";
-        self.all(self.root.list_linked(group, "transitiveMembers", operation))
-            .await
+        let request = self.root.linked(group, "transitiveMembers", query, operation)?;
+        Ok(self.listing(request))
     }
 
     /// Adds a member.
@@ -103,8 +139,16 @@ impl GraphClient {
 
     /// Who may change a group.
     pub async fn list_owners(&self, group: &str) -> Result<Vec<DirectoryObject>> {
-        self.all(self.root.list_linked(group, "owners", "list group owners"))
-            .await
+        self.stream_owners(group, Query::new())?.all().await
+    }
+
+    /// Who may change a group, page by page. Where the query selects nothing, ids and display names are read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_owners(&self, group: &str, query: Query) -> Result<Listing<DirectoryObject>> {
+        let request = self.root.linked(group, "owners", query, "list group owners")?;
+        Ok(self.listing(request))
     }
 
     /// Adds an owner: a user, or a service principal where the group is no Microsoft 365 group.
@@ -163,8 +207,14 @@ mod tests {
             Value::Null,
         );
         let path = "/groups/g1/owners?$select=id,displayName&$top=999";
-        check(root().list_linked("g1", "owners", "x"), "GET", path, Value::Null);
+        let owners = root().linked("g1", "owners", Query::new(), "x").unwrap();
+        check(owners, "GET", path, Value::Null);
         let path = format!("/groups/g1/members/microsoft.graph.user?$select={SELECT}&$top=999");
-        check(root().list_member_users("g1"), "GET", &path, Value::Null);
+        let users = root().member_users("g1", Query::new()).unwrap();
+        check(users, "GET", &path, Value::Null);
+        let query = Query::new().select(["id"]).top(5);
+        let some = root().linked("g/1", "transitiveMembers", query, "x").unwrap();
+        let path = "/groups/g%2F1/transitiveMembers?$select=id&$top=5";
+        check(some, "GET", path, Value::Null);
     }
 }

@@ -6,7 +6,9 @@ use iam_core::http::{Method, Request};
 use iam_core::{ErrorKind, Result};
 
 use crate::client::{GraphClient, Root};
+use crate::listing::Listing;
 use crate::odata::{query, segment};
+use crate::query::Query;
 use crate::users::{DirectoryObject, SELECT, User};
 
 impl Root {
@@ -35,10 +37,10 @@ impl Root {
             .header("ConsistencyLevel", "eventual")
     }
 
-    pub(crate) fn direct_reports(&self, id: &str) -> Request {
+    pub(crate) fn direct_reports(&self, id: &str, query: Query) -> Result<Request> {
         let path = format!("/users/{}/directReports", segment(id));
-        let options = [("$select", "id,displayName,userPrincipalName"), ("$top", "999")];
-        self.get(&query(&path, &options), "list direct reports")
+        let query = query.or_default("id,displayName,userPrincipalName");
+        self.list(&path, &query, "list direct reports")
     }
 }
 
@@ -87,7 +89,16 @@ impl GraphClient {
 
     /// Who reports to a user: ids, display names and sign-in names.
     pub async fn direct_reports(&self, id: &str) -> Result<Vec<DirectoryObject>> {
-        self.all(self.root.direct_reports(id)).await
+        self.stream_direct_reports(id, Query::new())?.all().await
+    }
+
+    /// Who reports to a user, page by page. Where the query selects nothing, ids, display names and sign-in names are
+    /// read.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_direct_reports(&self, id: &str, query: Query) -> Result<Listing<DirectoryObject>> {
+        Ok(self.listing(self.root.direct_reports(id, query)?))
     }
 }
 
@@ -115,6 +126,7 @@ mod tests {
         let path = "/users/u1?$select=id&$count=true&$expand=manager($levels=max%3B$select=id,displayName,userPrincipalName)";
         check(request, "GET", path, Value::Null);
         let path = "/users/u1/directReports?$select=id,displayName,userPrincipalName&$top=999";
-        check(root().direct_reports("u1"), "GET", path, Value::Null);
+        let reports = root().direct_reports("u1", Query::new()).unwrap();
+        check(reports, "GET", path, Value::Null);
     }
 }

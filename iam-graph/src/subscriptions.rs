@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
+use crate::listing::Listing;
 use crate::odata::segment;
+use crate::query::Query;
 use crate::users::prints_only;
 
 /// A subscription as it stands. `Debug` shows neither URLs nor the client state.
@@ -211,8 +213,8 @@ impl Root {
         self.get(&format!("/subscriptions/{}", segment(id)), "get subscription")
     }
 
-    fn list_subscriptions(&self) -> Request {
-        self.get("/subscriptions", "list subscriptions")
+    fn list_subscriptions(&self, query: Query) -> Result<Request> {
+        self.list("/subscriptions", &query.or_select(""), "list subscriptions")
     }
 
     fn renew_subscription(&self, id: &str, until: Timestamp) -> Result<Request> {
@@ -256,7 +258,15 @@ impl GraphClient {
 
     /// The subscriptions of this application.
     pub async fn list_subscriptions(&self) -> Result<Vec<Subscription>> {
-        self.all(self.root.list_subscriptions()).await
+        self.stream_subscriptions(Query::new())?.all().await
+    }
+
+    /// The subscriptions of this application, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_subscriptions(&self, query: Query) -> Result<Listing<Subscription>> {
+        Ok(self.listing(self.root.list_subscriptions(query)?))
     }
 
     /// Gives a subscription a new end, and authorizes it anew: see [`Subscription::renewal`].
@@ -340,7 +350,8 @@ mod tests {
             "/subscriptions/s",
             Value::Null,
         );
-        check(root().list_subscriptions(), "GET", "/subscriptions", Value::Null);
+        let all = root().list_subscriptions(Query::new()).unwrap();
+        check(all, "GET", "/subscriptions", Value::Null);
     }
 
     #[test]

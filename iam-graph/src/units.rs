@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{GraphClient, Root};
 use crate::field::patch;
-use crate::odata::{query, segment};
+use crate::listing::Listing;
+use crate::odata::segment;
+use crate::query::Query;
 use crate::users::DirectoryObject;
 
 const UNITS: &str = "/directory/administrativeUnits";
@@ -81,8 +83,8 @@ pub fn scope(unit: &str) -> String {
 }
 
 impl Root {
-    pub(crate) fn list_units(&self) -> Request {
-        self.get(&query(UNITS, &[("$top", "999")]), "list administrative units")
+    pub(crate) fn list_units(&self, query: Query) -> Result<Request> {
+        self.list(UNITS, &query.or_default(""), "list administrative units")
     }
 
     pub(crate) fn unit(&self, id: &str) -> Request {
@@ -108,10 +110,10 @@ impl Root {
         self.request(Method::Delete, &path, "delete administrative unit")
     }
 
-    pub(crate) fn list_unit_members(&self, unit: &str) -> Request {
+    pub(crate) fn unit_members(&self, unit: &str, query: Query) -> Result<Request> {
         let path = format!("{UNITS}/{}/members", segment(unit));
-        let options = [("$select", "id,displayName"), ("$top", "999")];
-        self.get(&query(&path, &options), "list members of an administrative unit")
+        let operation = "list members of an administrative unit";
+        self.list(&path, &query.or_default("id,displayName"), operation)
     }
 
     pub(crate) fn add_unit_member(&self, unit: &str, member: &str) -> Result<Request> {
@@ -124,9 +126,13 @@ impl Root {
         self.remove_link(&relation, member, "remove member of an administrative unit")
     }
 
-    pub(crate) fn list_scoped_role_members(&self, unit: &str) -> Request {
+    pub(crate) fn scoped_role_members(&self, unit: &str, query: Query) -> Result<Request> {
         let path = format!("{UNITS}/{}/scopedRoleMembers", segment(unit));
-        self.get(&path, "list roles in an administrative unit")
+        self.list(
+            &path,
+            &query.or_select(""),
+            "list roles in an administrative unit",
+        )
     }
 
     pub(crate) fn add_scoped_role_member(&self, unit: &str, role: &str, member: &str) -> Result<Request> {
@@ -146,7 +152,15 @@ impl Root {
 impl GraphClient {
     /// The administrative units of the tenant.
     pub async fn list_units(&self) -> Result<Vec<AdministrativeUnit>> {
-        self.all(self.root.list_units()).await
+        self.stream_units(Query::new())?.all().await
+    }
+
+    /// The administrative units that a query describes, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_units(&self, query: Query) -> Result<Listing<AdministrativeUnit>> {
+        Ok(self.listing(self.root.list_units(query)?))
     }
 
     /// One administrative unit, by id.
@@ -178,7 +192,15 @@ impl GraphClient {
 
     /// Who and what is in a unit.
     pub async fn list_unit_members(&self, unit: &str) -> Result<Vec<DirectoryObject>> {
-        self.all(self.root.list_unit_members(unit)).await
+        self.stream_unit_members(unit, Query::new())?.all().await
+    }
+
+    /// Who and what is in a unit, page by page. Where the query selects nothing, ids and display names are read.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_unit_members(&self, unit: &str, query: Query) -> Result<Listing<DirectoryObject>> {
+        Ok(self.listing(self.root.unit_members(unit, query)?))
     }
 
     /// Adds a user, a group or a device.
@@ -204,7 +226,15 @@ impl GraphClient {
 
     /// Who holds which role in a unit.
     pub async fn list_scoped_role_members(&self, unit: &str) -> Result<Vec<ScopedRoleMember>> {
-        self.all(self.root.list_scoped_role_members(unit)).await
+        self.stream_scoped_role_members(unit, Query::new())?.all().await
+    }
+
+    /// Who holds which role in a unit, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
+    pub fn stream_scoped_role_members(&self, unit: &str, query: Query) -> Result<Listing<ScopedRoleMember>> {
+        Ok(self.listing(self.root.scoped_role_members(unit, query)?))
     }
 
     /// Gives a role in a unit, by the object id of the [activated role](Self::list_directory_roles).

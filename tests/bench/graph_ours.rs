@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use iam_core::Cloud;
 use iam_core::auth::{AccessToken, Audience, TokenSource};
 use iam_core::clock::{Clock as _, SystemClock};
-use iam_core::http::{HttpTransport, Method};
+use iam_core::http::HttpTransport;
 use iam_graph::GraphClient;
+use iam_graph::query::Query;
 use iam_graph::users::User;
 use serde_json::Value;
 
@@ -127,20 +128,24 @@ fn path(plan: &Plan) -> String {
     format!("/users?$select={}&$top=999", plan.select)
 }
 
+fn query(plan: &Plan) -> Query {
+    Query::new().select(plan.select.split(',')).top(999)
+}
+
 async fn values(client: &GraphClient, plan: &Plan) -> Result<Seen, Box<dyn Error>> {
-    let mut pages = client.pages(client.build(Method::Get, &path(plan), "list users"));
+    let mut users = client.stream::<Value>("/users", &query(plan), "list users")?;
     let mut seen = Seen::default();
-    while let Some(page) = pages.next_page().await? {
-        seen.add(page.values.iter().filter(|user| whole(user)).count());
+    while let Some(user) = users.try_next().await? {
+        seen.add(usize::from(whole(&user)));
     }
     Ok(seen)
 }
 
 async fn typed(client: &GraphClient, plan: &Plan) -> Result<Seen, Box<dyn Error>> {
-    let mut pages = client.pages(client.build(Method::Get, &path(plan), "list users"));
+    let mut users = client.stream_users(query(plan))?;
     let mut seen = Seen::default();
-    while let Some(page) = pages.next_page_of::<User>().await? {
-        seen.add(page.values.iter().filter(|user| complete(user)).count());
+    while let Some(user) = users.try_next().await? {
+        seen.add(usize::from(complete(&user)));
     }
     Ok(seen)
 }

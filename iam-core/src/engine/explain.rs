@@ -318,7 +318,7 @@ fn removers(held: &[Holding], policy: &Explanation) -> Vec<String> {
             ),
             Holding::Inherited { from } => ways.push(format!("It goes with {from}")),
             Holding::Dynamic => {
-                ways.push("It goes when the attributes change that the target looks at".to_owned())
+                ways.push("It goes when the attributes change that the target looks at".to_owned());
             }
             Holding::Synced => ways.push("It is taken away in the directory that masters it".to_owned()),
         }

@@ -202,7 +202,7 @@ impl fmt::Display for Obstacle {
             None => Ok(()),
         };
         match self {
-            Self::Tenant { why } => f.write_str(why),
+            Self::Tenant { why } | Self::Conflict { why } => f.write_str(why),
             Self::NotStarted { until } => {
                 f.write_str("the person does not start")?;
                 when(f, until)
@@ -218,7 +218,6 @@ impl fmt::Display for Obstacle {
             Self::NoRule => f.write_str("no rule asks for it"),
             Self::Held { why } => write!(f, "the person is held: {why}"),
             Self::Protected { why } => write!(f, "nothing is done to the account: {why}"),
-            Self::Conflict { why } => f.write_str(why),
             Self::NotAssignable {
                 class: Class::Dynamic,
             } => f.write_str("it is dynamic: the target gives it by attributes"),

@@ -1,8 +1,7 @@
 //! [`Sight`]: one person as the targets, the journal and the policy see them now. Nothing is written, and nobody is
 //! kept waiting: no lane is claimed.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -16,7 +15,7 @@ use crate::entitlement::{Catalog, Reference};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId, Timer};
 use crate::journal::{Claim, PersonState};
-use crate::orchestrator::{Context, Decision, View};
+use crate::orchestrator::{Context, Decision, Names, View};
 use crate::person::{Person, PersonKey};
 use crate::plan::Owned;
 use crate::policy::Subject;
@@ -127,7 +126,7 @@ impl Engine {
     }
 
     /// What would be decided of somebody now.
-    pub(super) async fn decide(
+    async fn decide(
         &self,
         claim: &Claim,
         state: &PersonState,
@@ -136,30 +135,29 @@ impl Engine {
         names: &NameCheck<'_>,
     ) -> Result<Decision> {
         let queue = Queue::default();
-        let desk = NameDesk {
-            journal: shadow,
-            check: names,
-            place: queue.place(0),
-            pending: None,
-            refused: Mutex::new(BTreeSet::new()),
-        };
-        let cx = Context {
+        let desk = NameDesk::looking(shadow, names, queue.place(0));
+        let cx = self.context(around, &desk)?;
+        self.orchestrator.on_event(&claim.event, state, &cx).await
+    }
+
+    /// Everything an orchestrator may know of somebody at this moment.
+    pub(super) fn context<'a>(&self, around: &'a Surroundings, names: &'a dyn Names) -> Result<Context<'a>> {
+        Ok(Context {
             now: self.clock.now(),
             directory: self.naming()?.id().clone(),
             down: &around.down,
             views: &around.views,
             manager: around.manager.as_ref(),
             earlier: None,
-            names: &desk,
-        };
-        self.orchestrator.on_event(&claim.event, state, &cx).await
+            names,
+        })
     }
 
     /// The civil date where somebody works; that of the policy's own zone where the record's is unknown.
     pub(super) fn today(&self, person: &Person, now: Timestamp) -> Date {
         let own = person.time_zone.as_deref();
-        let zones = own.into_iter().chain([self.policy.settings().time_zone.as_str()]);
-        let zone = zones.filter_map(|name| TimeZone::get(name).ok()).next();
+        let mut zones = own.into_iter().chain([self.policy.settings().time_zone.as_str()]);
+        let zone = zones.find_map(|name| TimeZone::get(name).ok());
         now.to_zoned_datetime(zone.unwrap_or(TimeZone::UTC)).date()
     }
 }

@@ -1,20 +1,21 @@
 //! Undo and revert: what somebody asks for in person, as events of their own.
 //!
-//! Invariants: an undo never gives back access that is not deserved, and never does what policy would do again at the
-//! next event: both are refused, with the reason. What is undone goes through plan, guard and journal as anything else.
+//! Invariants: an undo never gives back access that is not deserved, and never undoes what policy would do again at the
+//! next event: both are left out, with the reason. What is undone goes through plan, guard and journal as anything else.
 
+use super::Engine;
 use super::drift::thing;
+use super::names::{NameCheck, NameDesk, Queue};
 use super::preview::Shadow;
-use super::sight::{self, Sight};
+use super::sight;
 use super::views::Surroundings;
 use super::work::Work;
-use super::{Engine, NameCheck};
-use crate::entitlement::{Via, same};
+use crate::entitlement::{Actual, Entitlement, Kind, TargetId, Via, same};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId, EventKind};
 use crate::execute::{UndoPlan, compensation};
 use crate::journal::{Claim, Entry, EventState, HistoryQuery, Lifecycle as Stage, PersonState};
-use crate::orchestrator::{Context, Decision, View};
+use crate::orchestrator::{Context, Decision, Orchestrator, View};
 use crate::plan::{Action, Step, apply};
 
 impl Engine {
@@ -22,7 +23,7 @@ impl Engine {
     /// nothing undoes; what is not as the event left it any more; and what must not be undone. Reads the targets,
     /// writes nothing.
     ///
-    /// Refused is what policy would do again at the person's next event (correct the record or the policy instead),
+    /// Refused and left out is what policy would do again at the person's next event (correct the record or the policy instead),
     /// and whatever gives access that is not deserved: sign-in and accounts of somebody who is not at work according
     /// to HR, and anything taken, unless it was somebody else's gift that a [revert](Self::revert) took.
     ///
@@ -40,38 +41,33 @@ impl Engine {
         }
         let offers = self.offers().await?;
         let sight = self.sight(&entry.event.person, &offers).await?;
-        let Sight {
-            state,
-            around,
-            decision,
-            ..
-        } = &sight;
         let shadow = Shadow::idle(self.journal.as_ref());
         let names = NameCheck::new(self.naming()?);
-        let record = sight.record().cloned();
-        let claim = record.map(|record| sight::claim(state, record, self.clock.now()));
-        let mut undo = compensation(&entry, &actuals(around));
-        weigh(&mut undo, &entry, decision);
-        if let Some(claim) = claim {
-            let (after, state) = undone(&undo, around, state);
-            let again = self.decide(&claim, &state, &after, &shadow, &names).await?;
-            object(&mut undo, &again);
-        }
-        Ok(undo)
+        let queue = Queue::default();
+        let desk = NameDesk::looking(&shadow, &names, queue.place(0));
+        let cx = self.context(&sight.around, &desk)?;
+        let undo = compensation(&entry, &actuals(&sight.around));
+        let lights = Lights {
+            entry: &entry,
+            now: &sight.decision,
+            around: &sight.around,
+            state: &sight.state,
+        };
+        lights.weigh(undo, self.orchestrator.as_ref(), &cx).await
     }
 
     /// Undoes an event by an event of its own, worked off by the next [`run`](Self::run) or
     /// [`apply`](Self::apply): planned, shown, limited by the guard and journalled as any other. What
-    /// [`undo_plan`](Self::undo_plan) lists as without inverse stays done. `by` (who asks, for example a worker id)
+    /// [`undo_plan`](Self::undo_plan) lists as refused or without inverse stays done. `by` (who asks, for example a worker id)
     /// and `reason` are kept with the event.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when something of it is refused, or nothing is left to undo: nothing was accepted, and
-    /// the error says why; [`ErrorKind::Invalid`] without `by` or `reason`; as [`undo_plan`](Self::undo_plan)
-    /// otherwise. Should the reasons change before the event is worked on, it is refused then.
+    /// [`ErrorKind::Conflict`] when nothing is left to undo, or all of it is refused: nothing was accepted, and the
+    /// error says why; [`ErrorKind::Invalid`] without `by` or `reason`; as [`undo_plan`](Self::undo_plan) otherwise.
+    /// What must not be undone is looked at again when the event is worked on, and left out then.
     pub async fn undo(&self, event: &EventId, by: &str, reason: &str) -> Result<EventId> {
         let undo = self.undo_plan(event).await?;
-        if let Some(why) = objection(&undo) {
+        if let Some(why) = nothing_left(&undo) {
             return Err(Error::new(ErrorKind::Conflict, why));
         }
         let event = Event::undo(&undo.person, event, by, reason, self.clock.now());
@@ -130,37 +126,21 @@ impl Work<'_> {
             decision.plan.refused = Some(format!("undo: the journal has no event {of} of this person"));
             return Ok(());
         };
-        let mut undo = compensation(&entry, &actuals(around));
-        weigh(&mut undo, &entry, decision);
-        let (after, then) = undone(&undo, around, state);
-        let looking = sight::claim(
-            &then,
-            decision.state.record.clone().unwrap_or_else(|| {
-                crate::person::Person::new(claim.event.person.clone()) // a decision always has one
-            }),
-            cx.now,
-        );
-        let after = Context {
-            now: cx.now,
-            directory: cx.directory.clone(),
-            down: &after.down,
-            views: &after.views,
-            manager: after.manager.as_ref(),
-            earlier: None,
-            names: cx.names,
+        let undo = compensation(&entry, &actuals(around));
+        let lights = Lights {
+            entry: &entry,
+            now: decision,
+            around,
+            state,
         };
-        let again = self.orchestrator.on_event(&looking.event, &then, &after).await?;
-        object(&mut undo, &again);
-        if !undo.refused.is_empty() {
-            decision.plan.refused = objection(&undo);
-        }
+        let undo = lights.weigh(undo, self.orchestrator, cx).await?;
+        decision.plan.refused = nothing_left(&undo);
         let stays = undo.without_inverse.iter();
-        decision.plan.notes = stays.map(|(step, why)| format!("{step} stays: {why}")).collect();
-        decision.plan.steps = if undo.refused.is_empty() {
-            undo.steps
-        } else {
-            Vec::new()
-        };
+        let stays = stays
+            .chain(&undo.refused)
+            .map(|(step, why)| format!("{step} stays: {why}"));
+        decision.plan.notes = stays.collect();
+        decision.plan.steps = undo.steps;
         // Nothing else is done on this occasion: the person is what they were.
         decision.plan.ledger.clone_from(&state.ledger);
         decision.state = state.clone();
@@ -168,38 +148,92 @@ impl Work<'_> {
     }
 }
 
-fn actuals(around: &Surroundings) -> Vec<(&crate::entitlement::TargetId, &crate::entitlement::Actual)> {
+fn actuals(around: &Surroundings) -> Vec<(&TargetId, &Actual)> {
     let views = around.views.iter();
     views.map(|view| (&view.target, &view.actual)).collect()
 }
 
-/// Whatever gives access must be deserved.
-fn weigh(undo: &mut UndoPlan, entry: &Entry, now: &Decision) {
-    let present = matches!(now.state.lifecycle, Stage::Staged | Stage::Active);
-    let ours = |step: &Step| match &step.action {
-        Action::Grant { entitlement, .. } => {
-            let mut ledger = entry.plan.iter().flat_map(|plan| &plan.ledger);
-            ledger.any(|owned| owned.covers(entitlement))
+/// In the light of which an undo is weighed.
+struct Lights<'a> {
+    entry: &'a Entry,
+    /// What would be decided now, without the undo.
+    now: &'a Decision,
+    around: &'a Surroundings,
+    state: &'a PersonState,
+}
+
+impl Lights<'_> {
+    /// Leaves out what must not be undone: what is not deserved, and what policy would do again. Without that, policy
+    /// may do more again, so that it is asked until it has no objection.
+    async fn weigh(
+        &self,
+        mut undo: UndoPlan,
+        orchestrator: &dyn Orchestrator,
+        cx: &Context<'_>,
+    ) -> Result<UndoPlan> {
+        refuse(&mut undo, |step| self.undeserved(step));
+        let record = self.now.state.record.clone();
+        while let (false, Some(record)) = (undo.steps.is_empty(), record.clone()) {
+            let (after, then) = undone(&undo, self.around, self.state);
+            let claim = sight::claim(&then, record, cx.now);
+            let after = Context {
+                now: cx.now,
+                directory: cx.directory.clone(),
+                down: &after.down,
+                views: &after.views,
+                manager: after.manager.as_ref(),
+                earlier: None,
+                names: cx.names,
+            };
+            let again = orchestrator.on_event(&claim.event, &then, &after).await?;
+            let before = undo.steps.len();
+            refuse(&mut undo, |step| done_again(step, &again));
+            if undo.steps.len() == before {
+                break;
+            }
         }
-        _ => false,
-    };
-    let gift = matches!(entry.event.kind, EventKind::Revert { .. });
-    let gone = "according to HR the person is not at work";
-    for step in &undo.steps {
+        Ok(undo)
+    }
+
+    /// Why a step is not deserved, or `None`.
+    fn undeserved(&self, step: &Step) -> Option<String> {
+        let gone = "according to HR the person is not at work";
+        if let Some(why) = self.now.hold.as_ref().or(self.now.plan.refused.as_ref()) {
+            return Some(why.clone());
+        }
+        let stage = self.now.state.lifecycle;
+        let present = matches!(stage, Stage::Staged | Stage::Active);
+        if self.entry.event.kind.is_leave() && !present {
+            return Some(gone.to_owned());
+        }
         let why = match &step.action {
-            Action::AllowSignIn if now.state.lifecycle != Stage::Active => gone,
+            Action::AllowSignIn if stage != Stage::Active => gone,
             Action::RestoreAccount | Action::Grant { .. } if !present => gone,
-            Action::Grant { .. } if !gift || ours(step) => {
+            Action::Grant { entitlement, .. } if !self.was_a_gift(entitlement) => {
                 "what was taken is given again by a rule alone: correct the record or the policy"
             }
-            _ => continue,
+            _ => return None,
         };
-        undo.refused.push((step.id.clone(), why.to_owned()));
+        Some(why.to_owned())
     }
-    if let Some(why) = now.hold.as_ref().or(now.plan.refused.as_ref()) {
-        let all = undo.steps.iter().map(|step| (step.id.clone(), why.clone()));
-        undo.refused.extend(all.collect::<Vec<_>>());
+
+    /// Whether a revert took it, and the platform had not given it.
+    fn was_a_gift(&self, what: &Entitlement) -> bool {
+        let mut ledger = self.entry.plan.iter().flat_map(|plan| &plan.ledger);
+        matches!(self.entry.event.kind, EventKind::Revert { .. }) && !ledger.any(|owned| owned.covers(what))
     }
+}
+
+/// Moves the steps that `why` objects to.
+fn refuse(undo: &mut UndoPlan, why: impl Fn(&Step) -> Option<String>) {
+    let refused = &mut undo.refused;
+    undo.steps.retain(|step| match why(step) {
+        Some(why) => {
+            refused.push((step.id.clone(), why));
+            false
+        }
+        None => true,
+    });
 }
 
 /// The world as it would be once it is undone.
@@ -226,16 +260,14 @@ fn undone(undo: &UndoPlan, around: &Surroundings, state: &PersonState) -> (Surro
     (after, state)
 }
 
-/// Refuses what would be done again.
-fn object(undo: &mut UndoPlan, again: &Decision) {
-    for step in &undo.steps {
-        let mut steps = again.plan.steps.iter();
-        let redo = steps.find(|redo| redo.target == step.target && negates(&redo.action, &step.action));
-        if let Some(redo) = redo {
-            let why = format!("policy would do it again: {}", redo.why);
-            undo.refused.push((step.id.clone(), why));
-        }
+/// Why policy would do again what the step undoes, or `None`.
+fn done_again(step: &Step, again: &Decision) -> Option<String> {
+    if let Some(why) = again.hold.as_ref().or(again.plan.refused.as_ref()) {
+        return Some(why.clone());
     }
+    let mut steps = again.plan.steps.iter();
+    let redo = steps.find(|redo| redo.target == step.target && negates(&redo.action, &step.action))?;
+    Some(format!("policy would do it again: {}", redo.why))
 }
 
 fn negates(redo: &Action, undo: &Action) -> bool {
@@ -254,14 +286,18 @@ fn negates(redo: &Action, undo: &Action) -> bool {
 }
 
 /// Why nothing is undone, or `None`.
-fn objection(undo: &UndoPlan) -> Option<String> {
-    if undo.steps.is_empty() {
-        return Some(format!("there is nothing left of event {} to undo", undo.event));
+fn nothing_left(undo: &UndoPlan) -> Option<String> {
+    if !undo.steps.is_empty() {
+        return None;
     }
+    let event = &undo.event;
     let refused = undo.refused.iter().map(|(step, why)| format!("{step}: {why}"));
     let refused: Vec<String> = refused.collect();
-    let event = &undo.event;
-    (!refused.is_empty()).then(|| format!("event {event} is not undone: {}", refused.join("; ")))
+    Some(if refused.is_empty() {
+        format!("there is nothing left of event {event} to undo")
+    } else {
+        format!("event {event} is not undone: {}", refused.join("; "))
+    })
 }
 
 /// The steps that take what somebody else gave, where it is named.
@@ -286,12 +322,7 @@ fn taken<'a>(
         let mut step = Step::new(&view.target, &state.key, account, action, why);
         let item = view.catalog.item(&held.entitlement);
         step.privileged = item.map_or_else(
-            || {
-                matches!(
-                    held.entitlement.kind,
-                    crate::entitlement::Kind::Role | crate::entitlement::Kind::Azure
-                )
-            },
+            || matches!(held.entitlement.kind, Kind::Role | Kind::Azure),
             |item| item.privileged,
         );
         if view.target != cx.directory {

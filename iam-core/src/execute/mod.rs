@@ -130,6 +130,7 @@ pub(crate) async fn execute(
         }
         let (place, home) = (step.target.as_str(), doors.home(step));
         if lost.contains(&place) || lost.contains(&home) {
+            undone.push(&step.id);
             continue; // nothing can be given to an account that is not there
         }
         if step.needs.iter().any(|needed| undone.contains(&needed)) {

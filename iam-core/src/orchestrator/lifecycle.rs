@@ -13,7 +13,10 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use super::conflict::Apart;
 use super::mailbox;
 use super::phase::{Standing, midnight, over_everywhere, standing};
-use super::place::{accounts, at_application, fitting, is_directory, matters, resolve, sort, unread};
+use super::place::{
+    accounts, at_application, fitting, is_directory, is_open_elsewhere, matters, resolve, sign_in_name, sort,
+    unread,
+};
 use super::{Context, Decision, Orchestrator, View};
 use crate::entitlement::Desired;
 use crate::error::{Error, ErrorKind, Result};
@@ -89,7 +92,7 @@ impl Orchestrator for Lifecycle {
         next.record = Some(person.clone());
         let mut decision = Decision {
             plan: Plan {
-                policy: self.policy.version().to_owned(),
+                policy: self.policy.version(),
                 ..Plan::empty(&event.person)
             },
             timers: Vec::new(),
@@ -461,13 +464,6 @@ fn owes_farewell(before: &PersonState) -> bool {
     before.owes_notice && before.lifecycle == Stage::Disabled
 }
 
-/// Whether another directory, which masters the account, still lets the person in.
-fn is_open_elsewhere(cx: &Context<'_>) -> bool {
-    let directory = cx.views.iter().find(|view| is_directory(&view.target, cx));
-    let account = directory.and_then(|view| view.actual.account.as_ref());
-    account.is_some_and(|account| account.synced && account.enabled && !account.deleted)
-}
-
 /// The manager's key and account at this target, if the link can be made now.
 fn link(
     view: &View,
@@ -505,19 +501,4 @@ fn link(
     ));
     decision.state.waits_for = Some(manager.key.clone());
     None
-}
-
-/// The sign-in name that the person has in the directory already.
-fn sign_in_name(state: &PersonState, cx: &Context<'_>) -> Option<String> {
-    let seen = cx.views.iter().find(|view| is_directory(&view.target, cx));
-    let seen = seen
-        .and_then(|view| view.actual.account.as_ref())
-        .map(|account| account.name.clone());
-    let known = || {
-        state
-            .accounts
-            .get(&cx.directory)
-            .map(|account| account.name.clone())
-    };
-    seen.or_else(known).filter(|name| !name.is_empty())
 }

@@ -158,3 +158,25 @@ pub(super) fn sort(steps: &mut [Step], phase: Phase, cx: &Context<'_>) {
         }
     });
 }
+
+/// Whether another directory, which masters the account, still lets the person in.
+pub(super) fn is_open_elsewhere(cx: &Context<'_>) -> bool {
+    let directory = cx.views.iter().find(|view| is_directory(&view.target, cx));
+    let account = directory.and_then(|view| view.actual.account.as_ref());
+    account.is_some_and(|account| account.synced && account.enabled && !account.deleted)
+}
+
+/// The sign-in name that the person has in the directory already.
+pub(super) fn sign_in_name(state: &PersonState, cx: &Context<'_>) -> Option<String> {
+    let seen = cx.views.iter().find(|view| is_directory(&view.target, cx));
+    let seen = seen
+        .and_then(|view| view.actual.account.as_ref())
+        .map(|account| account.name.clone());
+    let known = || {
+        state
+            .accounts
+            .get(&cx.directory)
+            .map(|account| account.name.clone())
+    };
+    seen.or_else(known).filter(|name| !name.is_empty())
+}

@@ -306,8 +306,8 @@ impl AccessPolicy for Document {
         Ok(Desired { attributes, grants })
     }
 
-    fn version(&self) -> &str {
-        self.fingerprint.get(..VERSION).unwrap_or_default()
+    fn version(&self) -> String {
+        self.fingerprint.chars().take(VERSION).collect()
     }
 
     fn conflicts(&self, subject: &Subject<'_>, today: Date) -> Result<Vec<Conflict>, PolicyProblems> {

@@ -2,7 +2,8 @@
 //!
 //! It stands below retry and budget, so that each request is paid for, repeated and mapped to an error as if it had
 //! been sent by itself. A request that finds nobody else is sent at once, and as it is. At most two batches that
-//! are not full are on their way at a time, so that what comes meanwhile gathers. Where the service answers faster
+//! are not full are on their way at a time, so that what comes meanwhile gathers; one that has been on its way for a
+//! second does not count any more, so that a slow item holds nobody up for longer. Where the service answers faster
 //! than requests come, so that none would ever meet, a batch waits for those who are [expected](Queue::expect): until
 //! they are all there, and no longer than an answer takes. Urgent requests never wait, and never share a batch with others.
 
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use iam_core::clock::SharedClock;
 use iam_core::http::{Priority, Request, Response, Transport};
 use iam_core::{Error, ErrorKind, Result};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, oneshot};
 
 use super::flight::Line;
@@ -22,6 +24,8 @@ use super::plan::MOST;
 
 /// How many batches that are not full are on their way at once.
 const PARTIAL: usize = 2;
+/// After how long a batch on its way does not count among them any more.
+const SLOW: SignedDuration = SignedDuration::from_secs(1);
 /// How many batches are on their way at once.
 const FLIGHTS: usize = 8;
 /// How often others get to say theirs before a batch leaves.
@@ -48,9 +52,13 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct Lane {
     waiting: VecDeque<Waiting>,
-    flying: usize,
+    /// When each batch left that is on its way, by number.
+    flying: BTreeMap<u64, Timestamp>,
+    left: u64,
     /// Whether somebody is about to take what waits.
     gathering: bool,
+    /// Whether somebody looks again as soon as a batch counts as slow.
+    watched: bool,
 }
 
 #[derive(Debug)]
@@ -61,13 +69,31 @@ struct Waiting {
 
 impl Lane {
     /// Whether another batch is to leave.
-    fn may_start(&self, priority: Priority) -> bool {
+    fn may_start(&self, priority: Priority, now: Timestamp) -> bool {
         let room = match priority {
             Priority::High => true,
-            _ if self.waiting.len() >= MOST => self.flying < FLIGHTS,
-            _ => self.flying < PARTIAL,
+            _ if self.flying.len() >= FLIGHTS => false,
+            _ => self.waiting.len() >= MOST || self.quick(now).count() < PARTIAL,
         };
         room && !self.gathering && !self.waiting.is_empty()
+    }
+
+    /// When those left that are on their way and not slow.
+    fn quick(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let quick = move |left: &Timestamp| now.duration_since(*left) < SLOW;
+        self.flying.values().copied().filter(quick)
+    }
+
+    /// How long until one more of them is slow, and so something may leave that waits for it; once at a time.
+    fn watch(&mut self, now: Timestamp) -> Option<Duration> {
+        let held_up = !self.watched && !self.gathering && !self.waiting.is_empty();
+        let oldest = self
+            .quick(now)
+            .min()
+            .filter(|_| held_up && self.flying.len() < FLIGHTS)?;
+        self.watched = true;
+        let left = SLOW.saturating_sub(now.duration_since(oldest));
+        Some(Duration::try_from(left).unwrap_or_default())
     }
 }
 
@@ -114,9 +140,13 @@ impl Queue {
     /// Lets a batch leave, if one is to.
     fn start(&self, priority: Priority) {
         {
+            let now = self.clock.now();
             let mut lanes = self.lanes();
             let lane = lanes.entry(priority).or_default();
-            if !lane.may_start(priority) {
+            if !lane.may_start(priority, now) {
+                if let Some(wait) = lane.watch(now) {
+                    tokio::spawn(self.clone().look_again(priority, wait));
+                }
                 return;
             }
             lane.gathering = true;
@@ -127,6 +157,12 @@ impl Queue {
             stage: Stage::Gathering,
         };
         tokio::spawn(seat.work());
+    }
+
+    async fn look_again(self, priority: Priority, wait: Duration) {
+        self.clock.sleep(wait).await;
+        self.lanes().entry(priority).or_default().watched = false;
+        self.start(priority);
     }
 }
 
@@ -140,7 +176,7 @@ struct Seat {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Gathering,
-    Flying,
+    Flying(u64),
     Landed,
 }
 
@@ -177,21 +213,30 @@ impl Seat {
             }
         }
         let (queue, priority) = (self.queue.clone(), self.priority);
-        self.stage = Stage::Landed;
-        queue.lanes().entry(priority).or_default().flying -= 1;
+        self.land();
         drop(self);
         queue.start(priority);
     }
 
+    fn land(&mut self) {
+        if let Stage::Flying(number) = self.stage {
+            let mut lanes = self.queue.lanes();
+            lanes.entry(self.priority).or_default().flying.remove(&number);
+        }
+        self.stage = Stage::Landed;
+    }
+
     fn take(&mut self) -> Vec<Waiting> {
+        let now = self.queue.clock.now();
         let mut lanes = self.queue.lanes();
         let lane = lanes.entry(self.priority).or_default();
         // Who has given up meanwhile costs nothing.
         lane.waiting.retain(|waiting| !waiting.answer.is_closed());
         let many = lane.waiting.len().min(MOST);
         lane.gathering = false;
-        lane.flying += 1;
-        self.stage = Stage::Flying;
+        lane.left += 1;
+        lane.flying.insert(lane.left, now);
+        self.stage = Stage::Flying(lane.left);
         lane.waiting.drain(..many).collect()
     }
 }
@@ -204,7 +249,7 @@ impl Drop for Seat {
         match self.stage {
             Stage::Landed => return,
             Stage::Gathering => lane.gathering = false,
-            Stage::Flying => lane.flying -= 1,
+            Stage::Flying(number) => drop(lane.flying.remove(&number)),
         }
         lane.waiting.clear();
     }

@@ -1,4 +1,4 @@
-//! A clock on which waiting takes no time.
+//! Clocks on which waiting takes no time, or for ever.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use iam_core::clock::Clock;
 use iam_sandbox::Sandbox;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 /// Sleeping takes no time and moves it forward.
 #[derive(Debug)]
@@ -52,5 +53,47 @@ impl Clock for SandboxClock {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.0.advance(duration);
         Box::pin(tokio::task::yield_now())
+    }
+}
+
+/// It stands until it is moved, and whoever sleeps waits for that.
+#[derive(Debug)]
+pub(crate) struct StandingClock {
+    now: Mutex<Timestamp>,
+    moved: Notify,
+}
+
+impl StandingClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            now: Mutex::new("2026-01-01T00:00:00Z".parse().unwrap()),
+            moved: Notify::new(),
+        })
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut now = self.now.lock().unwrap();
+        *now = now.checked_add(by).unwrap();
+        self.moved.notify_waiters();
+    }
+}
+
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let wait = SignedDuration::try_from(duration).unwrap();
+        let until = self.now().checked_add(wait).unwrap();
+        Box::pin(async move {
+            loop {
+                let moved = self.moved.notified();
+                if self.now() >= until {
+                    return;
+                }
+                moved.await;
+            }
+        })
     }
 }

@@ -69,7 +69,6 @@ fn service(plan: &str) -> &'static str {
     }
 }
 
-/// Answers `/domains` and `/domains/{name}`.
 /// Answers `/domains`, `/domains/{name}` and `/domains/{name}/domainNameReferences`.
 pub(crate) fn domains(directory: &Directory, call: &Call, rest: &[&str]) -> Outcome {
     if let [name, "domainNameReferences", rest @ ..] = rest {
@@ -85,7 +84,9 @@ pub(crate) fn domains(directory: &Directory, call: &Call, rest: &[&str]) -> Outc
             domains.any(|(_, domain)| domain.eq_ignore_ascii_case(name))
         };
         let named = directory.all(Kind::User).chain(directory.all(Kind::Group));
-        return relations::answer(directory, call, named.filter(uses).collect(), rest);
+        let mut named: Vec<&Object> = named.filter(uses).collect();
+        named.sort_by_key(|object| object.place);
+        return relations::answer(directory, call, named, rest);
     }
     let domain = |(index, name): (usize, &String)| {
         json!({

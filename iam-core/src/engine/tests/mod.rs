@@ -15,6 +15,7 @@ mod property;
 mod retry;
 mod synced;
 mod targets;
+mod undo;
 mod unread;
 
 use std::sync::Arc;

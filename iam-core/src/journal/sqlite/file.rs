@@ -30,6 +30,7 @@ fn migrator() -> Migrator {
     };
     Migrator::with_migrations(vec![
         migration(1, "journal", include_str!("migrations/0001_journal.sql")),
+        migration(4, "audit", include_str!("migrations/0004_audit.sql")),
         migration(
             5,
             "step instants",
@@ -60,6 +61,8 @@ pub(super) async fn open(path: &Path, tenant: &str) -> Result<Opened> {
         .busy_timeout(Duration::from_secs(5))
         // 32 MiB: the pages that a large journal touches at random are not read again for each transaction.
         .pragma("cache_size", "-32768")
+        // Who is erased does not stay behind on free pages.
+        .pragma("secure_delete", "ON")
         .disable_statement_logging();
     let opened = connect(&path, tenant, &options).await;
     let conn = opened.map_err(|fault| fault.during("open the journal"))?;

@@ -323,3 +323,36 @@ async fn what_lags_comes_in_a_later_round_and_a_revoked_token_is_replaced() {
     assert_eq!(all.len(), tenant.how_many_users());
     assert_eq!(tenant.sandbox.faults()[0].fired(), 1);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_is_its_owners_alone_whatever_was_left_behind() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let folder = std::env::temp_dir().join(format!("iam-graph-link-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (path, beside, elsewhere) = (
+        folder.join("users.link"),
+        folder.join("users.link.new"),
+        folder.join("elsewhere"),
+    );
+    let store = LinkFile::new(&path);
+    let check = async |link: &str| {
+        store.save(&DeltaLink::new(link)).await.unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{link}");
+        assert_eq!(store.load().await.unwrap().unwrap().as_str(), link);
+        assert!(!beside.exists(), "{link}");
+    };
+    check("https://graph/1").await;
+    // A process died between writing and renaming, under another umask.
+    std::fs::write(&beside, "https://graph/half").unwrap();
+    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o666)).unwrap();
+    check("https://graph/2").await;
+    // Or somebody laid it.
+    std::fs::write(&elsewhere, "kept").unwrap();
+    symlink(&elsewhere, &beside).unwrap();
+    check("https://graph/3").await;
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "kept");
+    std::fs::remove_dir_all(&folder).unwrap();
+}

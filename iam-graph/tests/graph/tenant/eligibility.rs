@@ -9,6 +9,7 @@ use iam_core::plan::Action;
 use iam_core::target::{PersonRef, Target};
 use iam_graph::eligibility::Validity;
 use iam_graph::roles::TENANT;
+use iam_sandbox::{Effect, Fault};
 use serde_json::json;
 
 use super::{ALREADY, DONE, kind, tenant};
@@ -80,6 +81,52 @@ async fn a_role_for_a_time_ends_by_itself() {
     assert!(client.roles_of(&ada).await.unwrap().is_empty());
     let twice = client.remove_scheduled_role(&ada, READER, TENANT, "left").await;
     assert_eq!(kind(twice), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_request_whose_answer_is_lost_takes_effect_once_and_is_never_reported_as_somebody_elses() {
+    const REQUESTS: &str = "/roleManagement/directory/role*ScheduleRequests";
+    let week = Validity::For(Duration::from_hours(7 * 24));
+    for effect in [Effect::CutAfter, Effect::CutBefore] {
+        let tenant = tenant().await;
+        let ada = tenant.ada().await;
+        let client = &tenant.client;
+        let lose = || {
+            let fault = Fault::new(effect.clone()).on("POST", REQUESTS).times(1);
+            tenant.sandbox.fault(fault);
+        };
+        lose();
+        let made = client
+            .make_eligible(&ada, READER, TENANT, week, "on call")
+            .await
+            .unwrap();
+        assert_eq!(made.status.as_deref(), Some("Provisioned"), "{effect:?}");
+        let held = client.eligible_roles_of(&ada).await.unwrap();
+        assert_eq!(held.len(), 1, "{effect:?}");
+        assert_eq!(
+            made.target_schedule_id, held[0].role_eligibility_schedule_id,
+            "{effect:?}"
+        );
+        lose();
+        client
+            .assign_role_for(&ada, READER, TENANT, week, "shift")
+            .await
+            .unwrap();
+        assert_eq!(client.roles_of(&ada).await.unwrap().len(), 1);
+        lose();
+        let gone = client
+            .remove_eligible_role(&ada, READER, TENANT, "left")
+            .await
+            .unwrap();
+        assert_eq!(gone.status.as_deref(), Some("Revoked"), "{effect:?}");
+        assert!(client.eligible_roles_of(&ada).await.unwrap().is_empty());
+        lose();
+        client
+            .remove_scheduled_role(&ada, READER, TENANT, "left")
+            .await
+            .unwrap();
+        assert!(client.roles_of(&ada).await.unwrap().is_empty());
+    }
 }
 
 #[tokio::test]

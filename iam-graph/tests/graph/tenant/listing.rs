@@ -274,3 +274,172 @@ async fn a_token_that_is_revoked_between_pages_is_replaced_once() {
     let tokens = log.iter().filter(|entry| entry.path.ends_with("/token")).count();
     assert_eq!((refused, tokens), (1, 2));
 }
+
+#[tokio::test]
+async fn every_list_is_a_stream_of_pages_too() {
+    use iam_graph::app_roles::Holder;
+    use iam_graph::eligibility::Validity;
+    use iam_graph::roles::TENANT;
+    use iam_graph::units::UnitPatch;
+
+    let tenant = tenant().await;
+    let client = &tenant.client;
+    let (ada, noah) = (tenant.ada().await, tenant.id("W-1009"));
+    let group = tenant
+        .what(iam_core::entitlement::Kind::Group, "sg-security")
+        .await
+        .id;
+    let reader = "5d6b6bb7-de71-4623-b4af-96380a352509";
+    for who in [&ada, &noah] {
+        // Some of them are what the seed says already.
+        let _ = client.add_member(&group, who).await;
+        let _ = client.add_owner(&group, who).await;
+        client.assign_role(who, reader, TENANT).await.unwrap();
+        client
+            .make_eligible(who, reader, TENANT, Validity::Forever, "x")
+            .await
+            .unwrap();
+    }
+    client.set_manager(&ada, &noah).await.unwrap();
+    let units = [
+        client.create_unit("North", &UnitPatch::new()).await.unwrap().id,
+        client.create_unit("South", &UnitPatch::new()).await.unwrap().id,
+    ];
+    let unit = &units[0];
+    for who in [&ada, &noah] {
+        client.add_unit_member(unit, who).await.unwrap();
+    }
+    let helpdesk = "729827e3-9c14-49f7-bb1b-9608f156bbb8";
+    for who in [&ada, &noah] {
+        client.assign_role(who, helpdesk, TENANT).await.unwrap();
+    }
+    let roles = client.list_directory_roles().await.unwrap();
+    let mut roles = roles.iter();
+    let role = roles.find(|role| role.role_template_id.as_deref() == Some(helpdesk));
+    let role = role.unwrap();
+    for who in [&ada, &noah] {
+        client.add_scoped_role_member(unit, &role.id, who).await.unwrap();
+    }
+    let portal = client
+        .stream_service_principals(Query::new())
+        .unwrap()
+        .all()
+        .await
+        .unwrap();
+    let portal = portal
+        .iter()
+        .find(|app| app.display_name.as_deref() == Some("Claims portal"))
+        .unwrap();
+    for role in portal.app_roles.iter().take(2) {
+        client.assign_app_role(&ada, &portal.id, &role.id).await.unwrap();
+    }
+
+    for number in 0..2 {
+        let nickname = format!("gone{number}");
+        let group = json!({
+            "displayName": nickname, "mailNickname": nickname, "mailEnabled": true, "securityEnabled": false,
+            "groupTypes": ["Unified"],
+        });
+        for (path, new) in [
+            ("/groups", group),
+            ("/applications", json!({"displayName": nickname})),
+        ] {
+            let made = tenant.sandbox.act("POST", path, Some(new)).unwrap();
+            let path = format!("{path}/{}", made["id"].as_str().unwrap());
+            tenant.sandbox.act("DELETE", &path, None).unwrap();
+        }
+    }
+
+    let one = || Query::new().top(1);
+    let mut checked = 0;
+    macro_rules! check {
+        ($list:expr, $stream:expr, $least:expr) => {{
+            let listed = $list.await.unwrap();
+            let streamed: Vec<_> = $stream.unwrap().try_collect().await.unwrap();
+            assert_eq!(streamed, listed, stringify!($stream));
+            assert!(listed.len() >= $least, "{}: {}", stringify!($list), listed.len());
+            checked += 1;
+        }};
+    }
+    check!(
+        client.list_members(&group),
+        client.stream_members(&group, one()),
+        2
+    );
+    check!(
+        client.list_member_users(&group),
+        client.stream_member_users(&group, one()),
+        2
+    );
+    check!(
+        client.list_transitive_members(&group),
+        client.stream_transitive_members(&group, one()),
+        2
+    );
+    check!(client.list_owners(&group), client.stream_owners(&group, one()), 2);
+    check!(client.list_units(), client.stream_units(one()), 2);
+    check!(
+        client.list_unit_members(unit),
+        client.stream_unit_members(unit, one()),
+        2
+    );
+    check!(
+        client.list_scoped_role_members(unit),
+        client.stream_scoped_role_members(unit, Query::new()),
+        2
+    );
+    check!(
+        client.direct_reports(&noah),
+        client.stream_direct_reports(&noah, one()),
+        1
+    );
+    check!(
+        client.list_directory_roles(),
+        client.stream_directory_roles(Query::new()),
+        1
+    );
+    check!(
+        client.list_role_members(&role.id),
+        client.stream_role_members(&role.id, Query::new()),
+        2
+    );
+    check!(client.list_skus(), client.stream_skus(Query::new()), 2);
+    check!(
+        client.list_eligible_roles(),
+        client.stream_eligible_roles(Query::new()),
+        2
+    );
+    check!(
+        client.scheduled_roles_of(&ada),
+        client.stream_scheduled_roles(Query::new().filter(Filter::eq("principalId", ada.as_str()))),
+        1
+    );
+    check!(client.list_domains(), client.stream_domains(Query::new()), 1);
+    check!(
+        client.list_domain_references("contoso.example"),
+        client.stream_domain_references("contoso.example", one()),
+        2
+    );
+    let holder = || Holder::User(&ada);
+    check!(
+        client.app_roles_of(holder()),
+        client.stream_app_roles_of(holder(), one()),
+        2
+    );
+    check!(
+        client.list_conditional_access(),
+        client.stream_conditional_access(Query::new()),
+        2
+    );
+    check!(
+        client.list_deleted_groups(),
+        client.stream_deleted_groups(one()),
+        2
+    );
+    check!(
+        client.deleted_applications(),
+        client.stream_deleted_applications(one()),
+        2
+    );
+    assert_eq!(checked, 19);
+}

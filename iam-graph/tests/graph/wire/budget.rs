@@ -1,8 +1,13 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use iam_core::Result;
-use iam_core::clock::Clock;
+use iam_core::clock::{Clock, SystemClock};
 use iam_core::entitlement::Kind;
 use iam_core::http::{Method, RetryPolicy};
 use iam_core::plan::Action;
+use iam_graph::cost::Limits;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -130,4 +135,89 @@ async fn what_an_item_says_of_the_budget_holds_for_all() {
         graph.clock.now().duration_since(start),
         SignedDuration::from_secs(9)
     );
+}
+
+/// How long ten deletions take together whose first envelope is answered so, where ten writes are granted at once and
+/// another ten in 150 s; and how many requests leave, those in envelopes counted one by one.
+async fn ten_deletions(
+    joining: bool,
+    first: impl Fn(Vec<Value>) -> ResponseTemplate + Send + Sync + 'static,
+) -> (SignedDuration, usize) {
+    let graph = graph(|_, _| (204, Value::Null)).await;
+    graph.answer_batches(1, first).await;
+    let client = super::builder(&graph.server, &graph.clock).limits(Some(Limits::new(1_000, 10)));
+    let client = client.build();
+    let start = graph.clock.now();
+    let delete = |number: usize| client.build(Method::Delete, &format!("/users/{number}"), "delete user");
+    if joining {
+        let client = client.joining();
+        let answers = (0..10).map(|number| client.send(delete(number)));
+        futures::future::try_join_all(answers).await.unwrap();
+    } else {
+        let mut batch = client.batch();
+        for number in 0..10 {
+            batch.add(delete(number));
+        }
+        assert_eq!(statuses(&send(batch).await), [204; 10]);
+    }
+    (graph.clock.now().duration_since(start), graph.sent().await.len())
+}
+
+#[tokio::test]
+async fn whatever_is_sent_once_more_is_paid_for_once_more() {
+    let refused: [fn(Vec<Value>) -> ResponseTemplate; 3] = [
+        // The envelope as a whole, which is repeated.
+        |_| ResponseTemplate::new(503),
+        // Its form: each request goes by itself.
+        |_| ResponseTemplate::new(400),
+        // The token, item by item: each gets another one.
+        |items| each(&items, |_| json!({"status": 401})),
+    ];
+    let all = SignedDuration::from_millis(149_900)..SignedDuration::from_secs(153);
+    for joining in [false, true] {
+        for refused in refused {
+            let (passed, sent) = ten_deletions(joining, refused).await;
+            assert_eq!(sent, 20);
+            assert!(all.contains(&passed), "{joining} {passed}");
+        }
+        // And nothing else is.
+        let done = |items: Vec<Value>| each(&items, |_| json!({"status": 204}));
+        let (passed, sent) = ten_deletions(joining, done).await;
+        assert_eq!(sent, 10);
+        assert!(passed < SignedDuration::from_secs(1), "{joining} {passed}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_envelope_makes_everybody_wait() {
+    let graph = graph(|_, _| (200, json!({}))).await;
+    let first = Arc::new(AtomicUsize::new(0));
+    let asked = first.clone();
+    let respond = move |request: &wiremock::Request| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => ResponseTemplate::new(429).insert_header("retry-after", "7"),
+        _ => each(&super::items(request).unwrap(), |_| json!({"status": 200})),
+    };
+    let mock = Mock::given(path("/v1.0/$batch")).respond_with(respond);
+    mock.with_priority(1).mount(&graph.server).await;
+    let clock = crate::clock::StandingClock::new();
+    let client = super::builder(&graph.server, &graph.clock)
+        .clock(clock.clone())
+        .build();
+    let mut batch = client.batch();
+    batch.add(graph.get("/a"));
+    batch.add(graph.get("/b"));
+    let batch = tokio::spawn(batch.send());
+    while first.load(Ordering::SeqCst) == 0 {
+        SystemClock.sleep(Duration::from_millis(2)).await;
+    }
+    SystemClock.sleep(Duration::from_millis(50)).await;
+    let other = client.clone();
+    let other = tokio::spawn(async move { other.request(Method::Get, "/domains", None, "probe").await });
+    SystemClock.sleep(Duration::from_millis(50)).await;
+    assert_eq!(graph.posts().await, 1, "nobody asks before the time is over");
+    clock.advance(Duration::from_secs(7));
+    let both = async { (other.await.unwrap(), batch.await.unwrap()) };
+    let (other, batch) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    other.unwrap();
+    assert_eq!(statuses(&batch), [200, 200]);
 }

@@ -56,7 +56,9 @@ async fn urgent_requests_overtake_and_travel_by_themselves() {
         each(&items(request).unwrap(), |_| json!({"status": 200})).set_delay(slow)
     });
     mock.with_priority(1).mount(&graph.server).await;
-    let (client, urgent) = (graph.client.joining(), graph.client.joining().urgent());
+    let client = super::builder(&graph.server, &graph.clock).clock(Arc::new(SystemClock));
+    let client = client.build().joining();
+    let urgent = client.urgent();
     // Two batches that are not full are on their way, and what comes now would wait for one of them.
     let ask = async |path: &str| client.request(Method::Get, path, None, "probe").await.map(drop);
     let pairs = async || {
@@ -85,6 +87,67 @@ async fn urgent_requests_overtake_and_travel_by_themselves() {
     let sent = graph.sent().await;
     let at = |line: &str| sent.iter().position(|sent| sent == line).unwrap();
     assert!(at("DELETE /groups/g/members/u/$ref") < at("GET /e"), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_slow_item_holds_the_others_up_for_a_second_and_eight_of_them_for_good() {
+    let graph = graph(|_, _| (200, json!({}))).await;
+    // What is slow never answers while this test looks.
+    let slow = Mock::given(path("/v1.0/$batch")).respond_with(|request: &Request| {
+        let items = items(request).unwrap();
+        let is_slow = items
+            .iter()
+            .any(|item| item["url"].as_str().unwrap().contains("slow"));
+        let delay = Duration::from_secs(if is_slow { 600 } else { 0 });
+        each(&items, |_| json!({"status": 200})).set_delay(delay)
+    });
+    slow.with_priority(1).mount(&graph.server).await;
+    let clock = crate::clock::StandingClock::new();
+    let client = super::builder(&graph.server, &graph.clock).clock(clock.clone());
+    let client = client.build().joining();
+    let pair = |name: &str| {
+        let two = ["a", "b"].map(|which| {
+            let (client, path) = (client.clone(), format!("/{name}/{which}"));
+            tokio::spawn(async move { client.request(Method::Get, &path, None, "probe").await.map(drop) })
+        });
+        futures::future::try_join_all(two)
+    };
+    let posts = async |many: usize| {
+        let arrived = async {
+            while graph.posts().await < many {
+                SystemClock.sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let arrived = tokio::time::timeout(Duration::from_secs(10), arrived).await;
+        arrived.unwrap_or_else(|_| panic!("{many} requests did not leave"));
+        SystemClock.sleep(Duration::from_millis(50)).await;
+        assert_eq!(graph.posts().await, many);
+    };
+    let mut slow = vec![pair("slow1")];
+    posts(1).await;
+    slow.push(pair("slow2"));
+    posts(2).await;
+    // Two are on their way: what comes now gathers, until one of them does not count any more.
+    let quick = pair("quick");
+    posts(2).await;
+    clock.advance(Duration::from_millis(999));
+    posts(2).await;
+    clock.advance(Duration::from_millis(1));
+    let quick = tokio::time::timeout(Duration::from_secs(10), quick)
+        .await
+        .unwrap();
+    quick.unwrap().into_iter().for_each(|answer| answer.unwrap());
+    posts(3).await;
+    // A service that hangs altogether is not given ever more.
+    for number in 3..=8 {
+        slow.push(pair(&format!("slow{number}")));
+        SystemClock.sleep(Duration::from_millis(20)).await;
+        clock.advance(Duration::from_secs(1));
+    }
+    posts(1 + 8).await;
+    let _more = pair("ninth");
+    clock.advance(Duration::from_secs(5));
+    posts(1 + 8).await;
 }
 
 #[tokio::test]

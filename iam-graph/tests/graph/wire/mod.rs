@@ -5,6 +5,7 @@ mod batching;
 mod budget;
 mod creating;
 mod delta;
+mod eligibility;
 mod faults;
 mod joining;
 mod listing;
