@@ -109,7 +109,7 @@ impl Engine {
             pending.push(news);
             claims.push((claim(&state, record, now), state));
         }
-        let around = views::read(self.journal.as_ref(), &self.targets, offers, &claims).await?;
+        let around = views::read(self.journal.as_ref(), &self.targets, offers, &claims, now).await?;
         let names = NameCheck::new(self.naming()?);
         let shadow = Shadow::idle(self.journal.as_ref());
         let mut sights = Vec::with_capacity(claims.len());
@@ -148,6 +148,7 @@ impl Engine {
             down: &around.down,
             views: &around.views,
             manager: around.manager.as_ref(),
+            acting: around.acting(),
             earlier: None,
             names,
         })

@@ -182,6 +182,7 @@ impl Lights<'_> {
                 down: &after.down,
                 views: &after.views,
                 manager: after.manager.as_ref(),
+                acting: after.acting(),
                 earlier: None,
                 names: cx.names,
             };

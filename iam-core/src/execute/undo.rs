@@ -337,6 +337,9 @@ mod tests {
             fresh: case.fresh,
             reset_password: true,
             reply: None,
+            errands: &[],
+            hold: crate::plan::Hold::Free,
+            left_at: None,
             now: Timestamp::UNIX_EPOCH,
             carriers: &BTreeMap::new(),
         });
