@@ -12,6 +12,7 @@ mod explain;
 mod expression;
 mod functions;
 mod impact;
+mod import;
 mod index;
 mod memo;
 mod naming;
@@ -20,16 +21,20 @@ mod rules;
 mod schema;
 mod sections;
 mod source;
+mod spelling;
 mod template;
 mod test;
+mod workflow;
 
 pub use conflict::{Conflict, Resolve};
 pub use coverage::Coverage;
 pub use document::Document;
 pub use explain::{Asked, Clause, Explanation, Gap, Verdict};
 pub use impact::{Delta, Edit, Impact, RuleEdits, diff};
+pub use import::{Fate, Imported, Remark, import_config};
 pub use naming::Naming;
 pub use test::{CaseReport, TestReport};
+pub use workflow::{WorkflowTask, import_workflows, workflow_tasks};
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -10,7 +10,7 @@ use super::naming::Naming;
 use super::rules::{DEFAULTS, KINDS, Rules};
 use super::schema::Gives;
 use super::source::{Found, Position, Section, Source};
-use super::template::Template;
+use super::template::{Template, legal};
 use super::{Authority, Settings};
 
 pub(super) const TOP: &[&str] = &[
@@ -73,8 +73,25 @@ pub(super) fn tenant(
 
 /// `[naming]`; without it, `given.family`, then the middle initial, then a number.
 pub(super) fn naming(top: &Section<'_, '_>, domain: &str, source: &mut Source<'_>) -> Option<Naming> {
-    let (mut ladder, mut display) = (None, None);
-    if let Some(section) = top.child("naming", "[naming]", &["upn", "display_name"], &[], source) {
+    let (mut ladder, mut display, mut reserved) = (None, None, Vec::new());
+    if let Some(section) = top.child(
+        "naming",
+        "[naming]",
+        &["upn", "display_name", "reserved"],
+        &[],
+        source,
+    ) {
+        for name in section.texts("reserved", source) {
+            if !name
+                .value
+                .chars()
+                .all(|letter| legal(letter.to_ascii_lowercase()))
+            {
+                let expected = "the part of sign-in names before the @, such as \"ceo\"";
+                section.refuse("reserved", name.span.start, expected, source);
+            }
+            reserved.push(name.value.to_owned());
+        }
         if section.has("upn") {
             let written = section.texts("upn", source);
             if written.is_empty() {
@@ -105,7 +122,7 @@ pub(super) fn naming(top: &Section<'_, '_>, domain: &str, source: &mut Source<'_
             .collect()
     });
     let display = display.or_else(|| Template::display("{preferred} {family}").ok())?;
-    Some(Naming::new(domain, ladder, display))
+    Some(Naming::new(domain, ladder, display).reserving(reserved))
 }
 
 fn template(
