@@ -178,6 +178,9 @@ impl Work<'_> {
                 Err(error) => return self.postpone(claim, state, outcomes, &error).await,
             };
             desk.place.pass();
+            if let Err(error) = self.heed(claim, state, &around, &cx, &mut decision).await {
+                return self.postpone(claim, state, outcomes, &error).await;
+            }
             let waits = self.preflight.apply(&mut decision);
             if let Some((ending, lane)) = set_aside(&decision) {
                 self.take_down(claim, &decision);
@@ -261,6 +264,7 @@ impl Work<'_> {
             journal: self.journal,
             targets: self.targets,
             notifier: self.notifier,
+            clock: self.clock,
             lease: LEASE,
             forbidden: &protected,
             settled: &settled,
