@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use iam_core::Result;
 use iam_core::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
 use iam_core::person::PersonKey;
-use iam_core::plan::{Action, IdempotencyKey, Step};
+use iam_core::plan::{IdempotencyKey, Step};
 use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -167,6 +167,15 @@ impl Target for GraphTarget {
                 ("revoke", Repeatable),
                 ("set_automatic_reply", Repeatable),
                 ("end_automatic_reply", Repeatable),
+                // A new pass takes the place of the one before: there never are two.
+                ("issue_pass", Repeatable),
+                ("withdraw_pass", Repeatable),
+                ("share_drive", Repeatable),
+                ("unshare_drive", Repeatable),
+                ("hand_over_groups", Repeatable),
+                // The rule is looked for by its name first.
+                ("forward_mail", Repeatable),
+                ("end_forwarding", Repeatable),
                 ("delete_account", Repeatable),
             ]),
             kinds: [Kind::Group, Kind::License, Kind::Role, Kind::App].into(),
@@ -207,8 +216,8 @@ impl Target for GraphTarget {
     async fn apply(&self, step: &Step, _key: &IdempotencyKey) -> Result<Applied> {
         let at_work = self.crowd.note(&step.person, self.client.clock().now());
         self.client.queue.expect(at_work);
-        // A leaver's licences come right behind the reply.
-        let leaves = step.action.removes_access() || matches!(step.action, Action::SetAutomaticReply { .. });
+        // A leaver's licences come right behind the errands.
+        let leaves = step.action.removes_access() || step.action.errand().is_some();
         if !leaves {
             return self.carry_out(step).await;
         }

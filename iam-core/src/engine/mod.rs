@@ -8,6 +8,7 @@ mod apply;
 mod audit;
 mod brake;
 mod ending;
+mod errands;
 mod names;
 mod past;
 mod preview;
@@ -246,16 +247,12 @@ impl Engine {
             .map(|target| (target.id().clone(), target.capabilities().kinds))
             .collect();
         problems.extend(self.policy.unserved(&offered));
-        let set = "set_automatic_reply";
-        if self.policy.settings().automatic_reply.is_some()
-            && !self.naming()?.capabilities().actions.contains_key(set)
-        {
-            let directory = self.naming()?.id();
-            problems.push(format!(
-                "mailbox in [leaver]: {directory} cannot set automatic replies"
-            ));
-        }
         problems.extend(self.misplaced_authority()?);
+        problems.extend(errands::unserved(
+            self.policy.settings(),
+            self.naming()?,
+            self.notifier.as_deref(),
+        ));
         if problems.is_empty() {
             return Ok(offers);
         }

@@ -27,7 +27,7 @@ mod state;
 pub use memory::MemoryJournal;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
-pub use state::{AccountRef, AutomaticReply, Lifecycle, PersonState, ReplyState, Tried};
+pub use state::{AccountRef, ErrandRecord, ErrandState, Lifecycle, PersonState, Tried};
 
 use std::time::Duration;
 

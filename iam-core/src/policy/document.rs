@@ -19,7 +19,7 @@ use super::naming::Naming;
 use super::rules::Rules;
 use super::source::{Position, Section, Source};
 use super::test::{Case, TestReport};
-use super::{AccessPolicy, PolicyProblems, Settings, Subject, sections, test};
+use super::{AccessPolicy, PolicyProblems, Settings, Subject, courses, sections, test};
 
 /// How a mention by a rule is told from one by a conflict.
 const RULE: &str = "rule";
@@ -35,7 +35,8 @@ pub struct Document {
     settings: Settings,
     limits: Limits,
     protected: Protected,
-    protected_roles: Vec<(Reference, Position)>,
+    /// What the tenant must have beside the rules' grants: key, what, and where it is named.
+    named: Vec<(&'static str, Reference, Position)>,
     rules: Rules,
     clashes: Vec<Clash>,
     index: Option<Index>,
@@ -76,15 +77,20 @@ impl Document {
             let naming = sections::naming(&top, domain, &mut source);
             sections::rules(&top, &mut rules, &mut settings.time_zone, &mut source);
             let clashes = conflict::conflicts(&top, &mut rules, &mut source);
-            sections::lifecycle(&top, &mut settings, &mut source);
-            let guard = sections::guard(&top, &mut source);
+            let mut named = courses::lifecycle(&top, &mut settings, &mut source);
+            let (limits, protected, protected_roles) = sections::guard(&top, &mut source);
+            named.extend(
+                protected_roles
+                    .into_iter()
+                    .map(|(role, at)| ("protected", role, at)),
+            );
             let cases = test::cases(&top, &mut source);
-            (tenant, naming, guard, clashes, cases)
+            (tenant, naming, (limits, protected, named), clashes, cases)
         });
         if let Some(error) = source.into_error() {
             return Err(error);
         }
-        let Some((tenant, naming, (limits, protected, protected_roles), clashes, cases)) = parsed else {
+        let Some((tenant, naming, (limits, protected, named), clashes, cases)) = parsed else {
             return Err(Error::new(ErrorKind::Invalid, "the policy cannot be read"));
         };
         let (Some((domain, domain_at)), Some(naming)) = (tenant, naming) else {
@@ -97,7 +103,7 @@ impl Document {
             settings,
             limits,
             protected,
-            protected_roles,
+            named,
             index: Some(Index::of(&rules, clashes.iter().filter_map(Clash::except))),
             rules,
             clashes,
@@ -176,12 +182,12 @@ impl Document {
             };
             problems.push(format!("{what} {id}, {position}: {problem}"));
         }
-        for (reference, position) in &self.protected_roles {
-            if !kinds.contains(&Kind::Role) {
+        for (key, reference, position) in &self.named {
+            if !kinds.contains(&reference.kind) {
                 continue;
             }
             if let Err(problem) = catalog.resolve(reference) {
-                problems.push(format!("protected, {position}: {problem}"));
+                problems.push(format!("{key}, {position}: {problem}"));
             }
         }
         problems

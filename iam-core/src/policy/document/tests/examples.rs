@@ -40,6 +40,7 @@ fn the_example_s_settings_limits_and_protected() {
         leaver_notify: vec![Recipient::Manager, Recipient::Hr],
         notify_from: Some("hr-robot@contoso.example".into()),
         hr_mail: Some("hr@contoso.example".into()),
+        ..Settings::default()
     };
     assert_eq!(document.settings(), &expected);
     let limits = Limits {
