@@ -457,8 +457,8 @@ impl Journal for CrashingJournal {
         self.write(self.inner.intend(claim, step, key)).await
     }
 
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
-        self.write(self.inner.settle(claim, step, outcome)).await
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
+        self.write(self.inner.settle(claim, step, outcome, at)).await
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
@@ -529,6 +529,22 @@ impl Journal for CrashingJournal {
         self.inner.history(query).await
     }
 
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.write(self.inner.freeze(plan)).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.inner.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.write(self.inner.release(hash, release)).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.write(self.inner.spend(hash, at)).await
+    }
+
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
         self.inner.quarantine().await
     }
@@ -573,22 +589,6 @@ impl Journal for CrashingJournal {
 
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
         self.inner.last_good(source).await
-    }
-
-    async fn freeze(&self, plan: &Frozen) -> Result<()> {
-        self.write(self.inner.freeze(plan)).await
-    }
-
-    async fn frozen(&self) -> Result<Vec<Frozen>> {
-        self.inner.frozen().await
-    }
-
-    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
-        self.write(self.inner.release(hash, release)).await
-    }
-
-    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
-        self.write(self.inner.spend(hash, at)).await
     }
 }
 

@@ -30,13 +30,18 @@ pub(super) struct Shadow<'a> {
 }
 
 impl<'a> Shadow<'a> {
-    /// Copies everything that could be claimed at `now`.
-    pub(super) async fn of(real: &'a dyn Journal, now: Timestamp) -> Result<Self> {
-        let shadow = Self {
+    /// Copies nothing: there is no work.
+    pub(super) fn idle(real: &'a dyn Journal) -> Self {
+        Self {
             real,
             copy: MemoryJournal::new(),
             seeded: Mutex::default(),
-        };
+        }
+    }
+
+    /// Copies everything that could be claimed at `now`.
+    pub(super) async fn of(real: &'a dyn Journal, now: Timestamp) -> Result<Self> {
+        let shadow = Self::idle(real);
         let pending = HistoryQuery {
             state: Some(EventState::Pending),
             due: Some(now),
@@ -108,8 +113,8 @@ impl Journal for Shadow<'_> {
         self.copy.intend(claim, step, key).await
     }
 
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
-        self.copy.settle(claim, step, outcome).await
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
+        self.copy.settle(claim, step, outcome, at).await
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
@@ -195,7 +200,28 @@ impl Journal for Shadow<'_> {
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
-        self.copy.history(query).await
+        let known = self.copy.history(query).await?;
+        // What is over was not copied.
+        if known.is_empty() && query.event.is_some() {
+            return self.real.history(query).await;
+        }
+        Ok(known)
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.copy.freeze(plan).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.real.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.copy.release(hash, release).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.copy.spend(hash, at).await
     }
 
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
@@ -241,22 +267,6 @@ impl Journal for Shadow<'_> {
 
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
         self.copy.last_good(source).await
-    }
-
-    async fn freeze(&self, plan: &Frozen) -> Result<()> {
-        self.copy.freeze(plan).await
-    }
-
-    async fn frozen(&self) -> Result<Vec<Frozen>> {
-        self.real.frozen().await
-    }
-
-    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
-        self.copy.release(hash, release).await
-    }
-
-    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
-        self.copy.spend(hash, at).await
     }
 }
 

@@ -85,8 +85,7 @@ impl Work<'_> {
                 Some(scope) => scope.admit(claims),
                 None => claims,
             };
-            let informed = informed(self.journal, claims, self.settings, now, self.window).await?;
-            let (claims, courses) = informed;
+            let (claims, courses) = informed(self.journal, claims, self.settings, now, self.window).await?;
             let around = match views::read(self.journal, self.targets, self.catalogs, &claims, now).await {
                 Ok(around) => around,
                 Err(error) => return Err(self.give_back(&claims, error).await),
@@ -179,6 +178,9 @@ impl Work<'_> {
                 Err(error) => return self.postpone(claim, state, outcomes, &error).await,
             };
             desk.place.pass();
+            if let Err(error) = self.heed(claim, state, &around, &cx, &mut decision).await {
+                return self.postpone(claim, state, outcomes, &error).await;
+            }
             let waits = self.preflight.apply(&mut decision);
             if let Some((ending, lane)) = set_aside(&decision) {
                 self.take_down(claim, &decision);
@@ -262,6 +264,7 @@ impl Work<'_> {
             journal: self.journal,
             targets: self.targets,
             notifier: self.notifier,
+            clock: self.clock,
             lease: LEASE,
             forbidden: &protected,
             settled: &settled,

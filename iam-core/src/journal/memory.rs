@@ -294,6 +294,7 @@ impl Journal for MemoryJournal {
                 None => StepStart::Unknown,
                 // A step that failed may be tried again, and is unknown while it is; the others are over.
                 Some(Outcome::Failed { .. }) => {
+                    record.at = None;
                     inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
                     StepStart::First
                 }
@@ -307,18 +308,23 @@ impl Journal for MemoryJournal {
             step: step.clone(),
             key: key.clone(),
             outcome: None,
+            at: None,
         });
         inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
         Ok(StepStart::First)
     }
 
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
         let mut inner = self.lock();
-        let (_, entries, at) = inner.held(claim)?;
-        let record = entries[at].steps.iter_mut().find(|record| &record.step == step);
+        let (_, entries, index) = inner.held(claim)?;
+        let record = entries[index]
+            .steps
+            .iter_mut()
+            .find(|record| &record.step == step);
         let record = record
             .ok_or_else(|| Error::new(ErrorKind::Invalid, "a step is settled that was never intended"))?;
         record.outcome = Some(outcome.clone());
+        record.at = Some(at);
         let ending = format!("{} {}", noted::kind_of(step), noted::ending_of(outcome));
         inner.note_of(claim, Deed::Settled, ending, outcome);
         Ok(())
@@ -493,9 +499,41 @@ impl Journal for MemoryJournal {
         let entries = inner.entries.iter();
         let of_person =
             entries.filter(|entry| query.person.as_ref().is_none_or(|key| entry.event.person == *key));
+        let of_person = of_person.filter(|entry| query.event.as_ref().is_none_or(|id| entry.event.id == *id));
         let in_state = of_person.filter(|entry| query.state.is_none_or(|state| entry.state == state));
         let in_state = in_state.filter(|entry| query.due.is_none_or(|due| entry.event.due_at <= due));
         Ok(in_state.take(limit).cloned().collect())
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        let frozen = &mut self.lock().frozen;
+        if let Some(open) = frozen.iter_mut().find(|known| known.is_open()) {
+            if open.hash == plan.hash {
+                return Ok(());
+            }
+            open.end(FrozenState::Superseded, plan.planned_at);
+        }
+        frozen.push(plan.clone());
+        Ok(())
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        Ok(self.lock().frozen.clone())
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        let frozen = &mut self.lock().frozen;
+        let open = frozen
+            .iter_mut()
+            .find(|known| known.is_open() && known.hash == hash);
+        open.ok_or_else(|| unknown(hash))?.released(release)
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        let frozen = &mut self.lock().frozen;
+        let mut frozen = frozen.iter_mut();
+        let open = frozen.find(|known| known.state == FrozenState::Released && known.hash == hash);
+        Ok(open.map(|open| open.end(FrozenState::Applied, at)).is_some())
     }
 
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
@@ -543,37 +581,6 @@ impl Journal for MemoryJournal {
 
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
         Ok(self.lock().desk.last_good(source))
-    }
-
-    async fn freeze(&self, plan: &Frozen) -> Result<()> {
-        let frozen = &mut self.lock().frozen;
-        if let Some(open) = frozen.iter_mut().find(|known| known.is_open()) {
-            if open.hash == plan.hash {
-                return Ok(());
-            }
-            open.end(FrozenState::Superseded, plan.planned_at);
-        }
-        frozen.push(plan.clone());
-        Ok(())
-    }
-
-    async fn frozen(&self) -> Result<Vec<Frozen>> {
-        Ok(self.lock().frozen.clone())
-    }
-
-    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
-        let frozen = &mut self.lock().frozen;
-        let open = frozen
-            .iter_mut()
-            .find(|known| known.is_open() && known.hash == hash);
-        open.ok_or_else(|| unknown(hash))?.released(release)
-    }
-
-    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
-        let frozen = &mut self.lock().frozen;
-        let mut frozen = frozen.iter_mut();
-        let open = frozen.find(|known| known.state == FrozenState::Released && known.hash == hash);
-        Ok(open.map(|open| open.end(FrozenState::Applied, at)).is_some())
     }
 }
 

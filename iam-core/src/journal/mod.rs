@@ -115,6 +115,8 @@ pub struct StepRecord {
     pub key: IdempotencyKey,
     /// `None` while the outcome is unknown.
     pub outcome: Option<Outcome>,
+    /// When it ended; `None` while the outcome is unknown, and for what a version before 0.2 has settled.
+    pub at: Option<Timestamp>,
 }
 
 /// A lane held by a worker: its head event and everything known of the person.
@@ -200,6 +202,8 @@ pub struct Entry {
 pub struct HistoryQuery {
     /// Of this person only.
     pub person: Option<PersonKey>,
+    /// Of this id only.
+    pub event: Option<EventId>,
     /// In this state only.
     pub state: Option<EventState>,
     /// Due at this instant or before.
@@ -242,8 +246,8 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// again: it is [`StepStart::First`] once more, and unknown until it is settled.
     async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart>;
 
-    /// Records how an intended step ended.
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()>;
+    /// Records how an intended step ended, and when, by the caller's [`Clock`](crate::clock).
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()>;
 
     /// Reserves a sign-in name (compared without case) for a person, for ever.
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation>;
@@ -312,6 +316,24 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// Events and their stories.
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>>;
 
+    /// Keeps a plan that the guard has refused. The one that is open already stays as it is, its release included;
+    /// any other open one is superseded.
+    async fn freeze(&self, plan: &Frozen) -> Result<()>;
+
+    /// Every plan that was ever frozen, in order; at most one is open.
+    async fn frozen(&self) -> Result<Vec<Frozen>>;
+
+    /// Releases the open plan with this hash.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) when no open plan has it, [`Denied`](crate::ErrorKind::Denied) to the
+    /// one who planned it, [`Conflict`](crate::ErrorKind::Conflict) when it is released already, and
+    /// [`Invalid`](crate::ErrorKind::Invalid) without a name or a reason.
+    async fn release(&self, hash: &str, release: &Release) -> Result<()>;
+
+    /// Uses the release of the plan with this hash up; `false` when there is none.
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool>;
+
     /// Events whose id was known with other content, in the order in which they came; the same one once.
     async fn quarantine(&self) -> Result<Vec<Quarantined>>;
 
@@ -358,22 +380,4 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
 
     /// What is remembered of the last good delivery of a source.
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>>;
-
-    /// Keeps a plan that the guard has refused. The one that is open already stays as it is, its release included;
-    /// any other open one is superseded.
-    async fn freeze(&self, plan: &Frozen) -> Result<()>;
-
-    /// Every plan that was ever frozen, in order; at most one is open.
-    async fn frozen(&self) -> Result<Vec<Frozen>>;
-
-    /// Releases the open plan with this hash.
-    ///
-    /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) when no open plan has it, [`Denied`](crate::ErrorKind::Denied) to the
-    /// one who planned it, [`Conflict`](crate::ErrorKind::Conflict) when it is released already, and
-    /// [`Invalid`](crate::ErrorKind::Invalid) without a name or a reason.
-    async fn release(&self, hash: &str, release: &Release) -> Result<()>;
-
-    /// Uses the release of the plan with this hash up; `false` when there is none.
-    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool>;
 }

@@ -85,7 +85,10 @@ impl Orchestrator for Lifecycle {
     async fn on_event(&self, event: &Event, state: &PersonState, cx: &Context<'_>) -> Result<Decision> {
         let record = event.record.as_ref().or(state.record.as_ref());
         let mut decision = Decision {
-            plan: Plan::empty(&event.person),
+            plan: Plan {
+                policy: self.policy.version(),
+                ..Plan::empty(&event.person)
+            },
             timers: cx.course.turns.clone(),
             state: state.clone(),
             waiting: Vec::new(),

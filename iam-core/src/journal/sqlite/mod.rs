@@ -145,6 +145,9 @@ impl SqliteJournal {
         if let Some(due) = query.due {
             sql.push(" AND due_at <= ").push_bind(nanos(due));
         }
+        if let Some(event) = &query.event {
+            sql.push(" AND id = ").push_bind(event.as_str());
+        }
         let limit = if query.limit == 0 { -1 } else { signed(query.limit) };
         match &query.person {
             // Within a lane the sequence is the order of appending.
@@ -242,9 +245,9 @@ impl Journal for SqliteJournal {
             .await)
     }
 
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
         write!(self, "settle a step", |writer| writer
-            .settle(claim, step, outcome)
+            .settle(claim, step, outcome, at)
             .await)
     }
 
@@ -381,6 +384,25 @@ impl Journal for SqliteJournal {
         entries.map_err(|fault| fault.during("read the history"))
     }
 
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        write!(self, "freeze a plan", |writer| writer.freeze(plan).await)
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        let frozen = freeze::all(&self.0.readers).await;
+        frozen.map_err(|fault| fault.during("read frozen plans"))
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        write!(self, "release a plan", |writer| writer
+            .release_frozen(hash, release)
+            .await)
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        write!(self, "use a release", |writer| writer.spend(hash, at).await)
+    }
+
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
         read!(self, "read the quarantine", |conn| stage::quarantine(conn).await)
     }
@@ -462,24 +484,5 @@ impl Journal for SqliteJournal {
         };
         read.await
             .map_err(|fault: Fault| fault.during("read what was delivered last"))
-    }
-
-    async fn freeze(&self, plan: &Frozen) -> Result<()> {
-        write!(self, "freeze a plan", |writer| writer.freeze(plan).await)
-    }
-
-    async fn frozen(&self) -> Result<Vec<Frozen>> {
-        let frozen = freeze::all(&self.0.readers).await;
-        frozen.map_err(|fault| fault.during("read frozen plans"))
-    }
-
-    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
-        write!(self, "release a plan", |writer| writer
-            .release_frozen(hash, release)
-            .await)
-    }
-
-    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
-        write!(self, "use a release", |writer| writer.spend(hash, at).await)
     }
 }
