@@ -1,6 +1,6 @@
 //! What happened, as values: what is printed as text or as JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use iam_core::engine::{Ending, Preview, Reading, RunReport, Totals};
@@ -19,6 +19,8 @@ pub(crate) struct Story {
     pub(crate) readings: Vec<(String, Reading, Vec<Reject>)>,
     planned: Vec<Value>,
     guard: Vec<String>,
+    hash: Option<String>,
+    risk: BTreeMap<&'static str, usize>,
     pub(crate) planned_steps: usize,
     pub(crate) run: Option<RunReport>,
     pub(crate) proof: Option<Proof>,
@@ -34,6 +36,8 @@ impl Story {
             readings: Vec::new(),
             planned: Vec::new(),
             guard: Vec::new(),
+            hash: None,
+            risk: BTreeMap::new(),
             planned_steps: 0,
             run: None,
             proof: None,
@@ -53,6 +57,10 @@ impl Story {
     pub(crate) fn planned(&mut self, preview: &Preview) {
         self.planned_steps += preview.steps();
         self.guard.extend_from_slice(&preview.guard);
+        self.hash = Some(preview.hash());
+        for (risk, steps) in preview.by_risk() {
+            *self.risk.entry(risk.as_str()).or_default() += steps;
+        }
         let people = preview.people.iter().map(|person| {
             json!({
                 "person": person.person,
@@ -61,6 +69,7 @@ impl Story {
                 "notes": person.plan.notes,
                 "refused": person.plan.refused,
                 "hold": person.hold,
+                "waiting": person.waiting,
                 "next": person.next.map(|(timer, at)| json!({"timer": timer, "at": at})),
             })
         });
@@ -167,6 +176,8 @@ impl Story {
             "plan": self.planned,
             "planned_steps": self.planned_steps,
             "guard": self.guard,
+            "hash": self.hash,
+            "risk": self.risk,
             "applied": self.run.is_some(),
             "summary": {
                 "people": totals.people,

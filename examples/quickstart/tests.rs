@@ -75,6 +75,7 @@ fn without_options_it_plans_applies_proves_and_plans_nothing_more() {
         "new_hires.csv (W-2092) row 22, field Hire Date: expected a day of the calendar, found 2026-02-30 [impossible_date]",
         "W-1003 Mei Tanaka · join",
         "rules security, security-analysts",
+        "Guard  lets it pass",
         "23 rejected rows",
         "195 people read back, 0 differences from HR and policy",
     ] {
@@ -86,6 +87,10 @@ fn without_options_it_plans_applies_proves_and_plans_nothing_more() {
 fn a_dry_run_shows_the_same_plan_and_changes_nothing() {
     let story = json(&["--dry-run"]);
     assert!(story["planned_steps"].as_u64() > Some(400));
+    // Another process, another tenant of the same seed: the same plan.
+    assert_eq!(story["hash"], json(&["--dry-run"])["hash"]);
+    assert_eq!(story["hash"].as_str().map(str::len), Some(64));
+    assert!(story["risk"]["high"].as_u64() > Some(0), "{}", story["risk"]);
     assert_eq!(
         (&story["applied"], &story["summary"]["done"]),
         (&Value::Bool(false), &Value::from(0))

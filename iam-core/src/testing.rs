@@ -17,7 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Claim, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Report, Reservation, StepStart,
+    Appended, Claim, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState, Release, Report,
+    Reservation, StepStart,
 };
 use crate::person::PersonKey;
 use crate::plan::{Action, IdempotencyKey, Plan, Step, StepId, apply};
@@ -125,6 +126,11 @@ impl MemoryTarget {
     /// From now on it does not tell what anybody holds of these.
     pub fn set_unread(&self, unread: impl IntoIterator<Item = Unread>) {
         lock(&self.directory).unread = unread.into_iter().collect();
+    }
+
+    /// Changes what it offers.
+    pub fn change_catalog(&self, change: impl FnOnce(&mut Catalog)) {
+        change(&mut lock(&self.directory).catalog);
     }
 
     /// Every account with what it holds, by id.
@@ -516,6 +522,22 @@ impl Journal for CrashingJournal {
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
         self.inner.history(query).await
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.write(self.inner.freeze(plan)).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.inner.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.write(self.inner.release(hash, release)).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.write(self.inner.spend(hash, at)).await
     }
 }
 

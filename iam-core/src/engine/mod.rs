@@ -9,8 +9,10 @@ mod audit;
 mod brake;
 mod ending;
 mod errands;
+mod freeze;
 mod names;
 mod past;
+mod preflight;
 mod preview;
 mod reading;
 mod report;
@@ -24,32 +26,34 @@ mod work;
 
 pub use apply::Canary;
 pub use reading::Reading;
-pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, Totals};
+pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, SeatNeed, Totals};
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId};
-use crate::journal::{Appended, Entry, HistoryQuery, Journal, Lifecycle as Stage, PersonState};
+use crate::journal::{Appended, Entry, HistoryQuery, Journal, PersonState};
 use crate::notify::Notifier;
 use crate::orchestrator::{Lifecycle, Orchestrator};
 use crate::person::{Person, PersonKey};
-use crate::plan::guard::Tally;
 use crate::policy::{Authority, Document};
 use crate::target::Target;
 
 use names::NameCheck;
+use preflight::Preflight;
 use scope::Recent;
 use views::Offer;
 use work::Work;
 
 /// How many records are accepted in one commit.
 const CHUNK: usize = 500;
+/// Who plans, where nobody says.
+const ANONYMOUS: &str = "the platform";
 /// How many people are worked on at once.
 const CONCURRENCY: usize = 16;
 
@@ -63,6 +67,7 @@ pub struct Engine {
     clock: SharedClock,
     concurrency: usize,
     shown: Mutex<Recent>,
+    actor: String,
 }
 
 impl fmt::Debug for Engine {
@@ -114,6 +119,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Who plans and applies by this engine (`the platform`): a plan that the guard has frozen is released by
+    /// somebody else.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.0.actor = actor.into();
+        self
+    }
+
     /// The engine.
     pub fn build(self) -> Engine {
         self.0
@@ -132,6 +145,7 @@ impl Engine {
             clock: Arc::new(SystemClock),
             concurrency: CONCURRENCY,
             shown: Mutex::default(),
+            actor: ANONYMOUS.to_owned(),
         })
     }
 
@@ -203,6 +217,7 @@ impl Engine {
         targets: &'a [Arc<dyn Target>],
         catalogs: &'a [Offer],
         names: &'a NameCheck<'a>,
+        preflight: &'a Preflight,
         notifier: Option<&'a dyn Notifier>,
         progress: &'a (dyn Fn(Progress<'_>) + Sync),
         decided: Option<&'a Mutex<Vec<PersonPlan>>>,
@@ -212,12 +227,14 @@ impl Engine {
             targets,
             catalogs,
             names,
+            preflight,
             orchestrator: self.orchestrator.as_ref(),
             notifier,
             protected: self.policy.protected(),
             hr_mail: self.policy.settings().hr_mail.as_deref(),
             clock: &self.clock,
             concurrency: self.concurrency,
+            window: self.window(),
             progress,
             decided,
             brake: None,
@@ -280,23 +297,6 @@ impl Engine {
         })
     }
 
-    /// What was done within the guard's window, and who is at work.
-    async fn before(&self, now: Timestamp) -> Result<Tally> {
-        let window = SignedDuration::from_hours(i64::from(self.policy.limits().window_hours));
-        let since = now.saturating_sub(window).unwrap_or(Timestamp::MIN);
-        let mut tally = Tally::default();
-        let mut after: Option<PersonKey> = None;
-        loop {
-            let people = self.journal.people(after.as_ref(), CHUNK).await?;
-            let Some(last) = people.last() else { break };
-            after = Some(last.key.clone());
-            for state in &people {
-                count(state, since, &mut tally);
-            }
-        }
-        Ok(tally)
-    }
-
     /// When something becomes due next.
     pub async fn next_due(&self) -> Result<Option<Timestamp>> {
         self.journal.next_due().await
@@ -320,24 +320,4 @@ impl Engine {
     pub async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
         self.journal.requeue(event, by, reason).await
     }
-}
-
-fn count(state: &PersonState, since: Timestamp, tally: &mut Tally) {
-    if matches!(state.lifecycle, Stage::Staged | Stage::Active) {
-        tally.at_work += 1;
-    }
-    // Whom somebody else had blocked before lost nothing by leaving.
-    if state.left_at.is_some_and(|left| left > since)
-        && !state.accounts.is_empty()
-        && !state.blocked_by_us.is_empty()
-    {
-        tally.leavers_before += 1;
-        // They were at work when the window opened, and still count where the leave is not over.
-        tally.at_work += u32::from(!matches!(state.lifecycle, Stage::Staged | Stage::Active));
-    }
-    let given = state
-        .ledger
-        .iter()
-        .filter(|owned| owned.is_privileged() && owned.since > since);
-    tally.privileged_before += u32::try_from(given.count()).unwrap_or(u32::MAX);
 }

@@ -1,7 +1,7 @@
 //! What earlier attempts at an event left behind, what has been accepted since, and what this attempt leaves to
 //! the next one.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Result;
 use crate::event::{EventId, Timer};
@@ -20,6 +20,7 @@ pub(super) async fn informed(
     journal: &dyn Journal,
     claims: Vec<Claim>,
     now: Timestamp,
+    window: SignedDuration,
 ) -> Result<Vec<(Claim, PersonState)>> {
     let keys: Vec<_> = claims.iter().map(|claim| claim.event.person.clone()).collect();
     let latest = journal.accepted(&keys).await?;
@@ -30,14 +31,14 @@ pub(super) async fn informed(
         }
         let mut state = claim.state.clone();
         if claim.event.kind.is_leave() {
-            overtaken(journal, &claim, &mut state, now).await?;
+            overtaken(journal, &claim, &mut state, now, window).await?;
         }
         let tried = tried(&state, &claim.event.id);
         claim.attempts -= tried.set_aside.min(claim.attempts);
         // What was planned before an event was set aside is over: it comes back as a new one.
         claim.plan = claim.plan.take().filter(|plan| plan.attempt >= tried.set_aside);
         if is_unwritten(&state, &claim) {
-            execute::fold(&mut state, &claim, execute::begun(&claim), now);
+            take_in(&mut state, &claim, now, window);
         }
         informed.push((claim, state));
     }
@@ -51,6 +52,7 @@ async fn overtaken(
     claim: &Claim,
     state: &mut PersonState,
     now: Timestamp,
+    window: SignedDuration,
 ) -> Result<()> {
     let pending = HistoryQuery {
         person: Some(claim.event.person.clone()),
@@ -68,7 +70,7 @@ async fn overtaken(
             ..claim.clone()
         };
         if other.event.id != claim.event.id && is_unwritten(state, &other) {
-            execute::fold(state, &other, execute::begun(&other), now);
+            take_in(state, &other, now, window);
             let tried = Tried {
                 written: other.attempts,
                 ..tried(state, &other.event.id)
@@ -77,6 +79,14 @@ async fn overtaken(
         }
     }
     Ok(())
+}
+
+/// Reads into `state` what was begun and never written down.
+fn take_in(state: &mut PersonState, claim: &Claim, now: Timestamp, window: SignedDuration) {
+    execute::fold(state, claim, execute::begun(claim), now);
+    if let Some(plan) = &claim.plan {
+        execute::note(state, &claim.event.id, plan, execute::begun(claim), now, window);
+    }
 }
 
 fn tried(state: &PersonState, event: &EventId) -> Tried {

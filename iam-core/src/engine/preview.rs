@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState,
-    Report, Reservation, StepStart,
+    Appended, Claim, Entry, EventState, Frozen, HistoryQuery, Journal, Lane, MemoryJournal, Outcome,
+    PersonState, Release, Report, Reservation, StepStart,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -196,6 +196,22 @@ impl Journal for Shadow<'_> {
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
         self.copy.history(query).await
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.copy.freeze(plan).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.real.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.copy.release(hash, release).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.copy.spend(hash, at).await
     }
 }
 

@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept, Note};
+use super::freeze::unknown;
 use super::{
-    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Report,
-    Reservation, StepRecord, StepStart,
+    Appended, Claim, Entry, EventState, Frozen, FrozenState, HistoryQuery, Journal, Lane, Outcome,
+    PersonState, Release, Report, Reservation, StepRecord, StepStart,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId, EventKind, Timer};
@@ -31,6 +32,7 @@ struct Inner {
     names: HashMap<String, PersonKey>,
     audit: Vec<AuditEntry>,
     salts: HashMap<PersonKey, String>,
+    frozen: Vec<Frozen>,
 }
 
 #[derive(Debug, Default)]
@@ -478,6 +480,37 @@ impl Journal for MemoryJournal {
         let in_state = of_person.filter(|entry| query.state.is_none_or(|state| entry.state == state));
         let in_state = in_state.filter(|entry| query.due.is_none_or(|due| entry.event.due_at <= due));
         Ok(in_state.take(limit).cloned().collect())
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        let frozen = &mut self.lock().frozen;
+        if let Some(open) = frozen.iter_mut().find(|known| known.is_open()) {
+            if open.hash == plan.hash {
+                return Ok(());
+            }
+            open.end(FrozenState::Superseded, plan.planned_at);
+        }
+        frozen.push(plan.clone());
+        Ok(())
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        Ok(self.lock().frozen.clone())
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        let frozen = &mut self.lock().frozen;
+        let open = frozen
+            .iter_mut()
+            .find(|known| known.is_open() && known.hash == hash);
+        open.ok_or_else(|| unknown(hash))?.released(release)
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        let frozen = &mut self.lock().frozen;
+        let mut frozen = frozen.iter_mut();
+        let open = frozen.find(|known| known.state == FrozenState::Released && known.hash == hash);
+        Ok(open.map(|open| open.end(FrozenState::Applied, at)).is_some())
     }
 }
 

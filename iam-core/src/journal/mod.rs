@@ -19,11 +19,13 @@
 pub mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod freeze;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod state;
 
+pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
@@ -307,4 +309,22 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
 
     /// Events and their stories.
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>>;
+
+    /// Keeps a plan that the guard has refused. The one that is open already stays as it is, its release included;
+    /// any other open one is superseded.
+    async fn freeze(&self, plan: &Frozen) -> Result<()>;
+
+    /// Every plan that was ever frozen, in order; at most one is open.
+    async fn frozen(&self) -> Result<Vec<Frozen>>;
+
+    /// Releases the open plan with this hash.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) when no open plan has it, [`Denied`](crate::ErrorKind::Denied) to the
+    /// one who planned it, [`Conflict`](crate::ErrorKind::Conflict) when it is released already, and
+    /// [`Invalid`](crate::ErrorKind::Invalid) without a name or a reason.
+    async fn release(&self, hash: &str, release: &Release) -> Result<()>;
+
+    /// Uses the release of the plan with this hash up; `false` when there is none.
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool>;
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::entitlement::TargetId;
 use crate::event::EventId;
 use crate::person::{Person, PersonKey};
+use crate::plan::guard::Deed;
 use crate::plan::{Errand, Owned};
 
 /// Where a person stands.
@@ -114,6 +115,9 @@ pub struct PersonState {
     /// brought back to work comes before those that wait for their next attempt.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tried: BTreeMap<EventId, Tried>,
+    /// What the guard has to know of steps that were carried out lately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deeds: Vec<Deed>,
 }
 
 impl PersonState {
@@ -149,6 +153,7 @@ impl PersonState {
             reply: None,
             errands: BTreeMap::new(),
             tried: BTreeMap::new(),
+            deeds: Vec::new(),
         }
     }
 }

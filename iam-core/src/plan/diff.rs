@@ -270,14 +270,16 @@ fn grants(steps: &mut Steps<'_, '_>, kind: Kind) {
             Class::Dynamic => {
                 if !input.actual.holds(what) {
                     steps.note(format!(
-                        "{what} is dynamic: it follows from attributes, and is not assigned"
+                        "{what} is dynamic: it follows from attributes, and is not assigned ({})",
+                        rules(&wanted.rules)
                     ));
                 }
                 continue;
             }
             Class::Synced | Class::MailEnabled => {
                 steps.note(format!(
-                    "{what} cannot be changed here (synced or mail-enabled): ask its owner"
+                    "{what} cannot be changed here (synced or mail-enabled): ask its owner ({})",
+                    rules(&wanted.rules)
                 ));
                 continue;
             }

@@ -14,6 +14,7 @@ mod functions;
 mod impact;
 mod import;
 mod index;
+mod limits;
 mod memo;
 mod naming;
 mod patterns;

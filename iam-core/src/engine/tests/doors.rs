@@ -15,8 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Claim, Entry, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState, Report,
-    Reservation, StepStart,
+    Appended, Claim, Entry, Frozen, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState,
+    Release, Report, Reservation, StepStart,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -297,6 +297,22 @@ impl Journal for Mortal {
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
         self.inner.history(query).await
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.write(self.inner.freeze(plan)).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.inner.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.write(self.inner.release(hash, release)).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.write(self.inner.spend(hash, at)).await
     }
 }
 

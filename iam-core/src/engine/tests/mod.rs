@@ -5,12 +5,14 @@ mod conflict;
 mod crash;
 mod doors;
 mod early;
+mod freeze;
 mod guard;
 mod hold;
 mod leave;
 mod mailbox;
 mod names;
 mod pass;
+mod preflight;
 mod property;
 mod retry;
 mod synced;
@@ -26,7 +28,7 @@ use doors::{Moody, Mortal, Notices};
 
 use super::*;
 use crate::entitlement::{Actual, Catalog, Class, Entitlement, Item, Kind, TargetId};
-use crate::journal::{EventState, MemoryJournal};
+use crate::journal::{EventState, Lifecycle as Stage, MemoryJournal};
 use crate::person::Status;
 use crate::testing::{ManualClock, MemoryTarget};
 
@@ -242,6 +244,11 @@ impl World {
             .into_iter()
             .filter(|actual| actual.person == key)
             .collect()
+    }
+
+    /// The id of somebody's newest account.
+    fn account(&self, id: &str) -> String {
+        self.of(id).pop().unwrap().account.unwrap().id
     }
 
     /// `name enabled|blocked|deleted: what they hold`

@@ -19,6 +19,7 @@
 mod accept;
 mod audit;
 mod claim;
+mod freeze;
 mod lane;
 mod look;
 mod step;
@@ -78,6 +79,9 @@ const CHECKS: &[(&str, Check)] = checks![
     lane::requeue_brings_back_the_dead_and_hastens_the_waiting,
     lane::requeue_lifts_only_its_own_parking,
     lane::nothing_is_written_after_the_end,
+    freeze::a_frozen_plan_is_kept_as_it_was,
+    freeze::another_actor_releases_a_plan_and_it_is_spent_once,
+    freeze::another_frozen_plan_supersedes_the_one_before,
     look::a_name_belongs_to_one_person_whatever_its_case,
     look::people_come_in_pages_by_key,
     look::the_reports_of_a_manager_are_known,

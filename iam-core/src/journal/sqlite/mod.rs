@@ -19,6 +19,7 @@
 mod audit;
 mod fault;
 mod file;
+mod freeze;
 mod lane;
 mod row;
 mod writer;
@@ -42,7 +43,8 @@ use self::row::{TENANT, instant, nanos, optional, plan, signed, state, state_num
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
-    Appended, Claim, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Report, Reservation, StepStart,
+    Appended, Claim, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState, Release, Report,
+    Reservation, StepStart,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -362,5 +364,24 @@ impl Journal for SqliteJournal {
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
         let entries = self.read_history(query).await;
         entries.map_err(|fault| fault.during("read the history"))
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        write!(self, "freeze a plan", |writer| writer.freeze(plan).await)
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        let frozen = freeze::all(&self.0.readers).await;
+        frozen.map_err(|fault| fault.during("read frozen plans"))
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        write!(self, "release a plan", |writer| writer
+            .release_frozen(hash, release)
+            .await)
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        write!(self, "use a release", |writer| writer.spend(hash, at).await)
     }
 }

@@ -45,7 +45,7 @@ struct Held {
 }
 
 /// Takes SQLite's write lock at once: a transaction that reads first may not be able to write any more.
-async fn begin(conn: &mut SqliteConnection) -> Attempt<Transaction<'_, Sqlite>> {
+pub(super) async fn begin(conn: &mut SqliteConnection) -> Attempt<Transaction<'_, Sqlite>> {
     Ok(conn.begin_with("BEGIN IMMEDIATE").await?)
 }
 

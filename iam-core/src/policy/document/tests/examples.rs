@@ -47,7 +47,7 @@ fn the_example_s_settings_limits_and_protected() {
         max_leavers: Some(25),
         max_leavers_percent: Some(20),
         max_privileged_changes: Some(10),
-        window_hours: 24,
+        ..Limits::default()
     };
     assert_eq!(document.limits(), &limits);
     assert!(document.protected().names.contains("break-glass@contoso.example"));
