@@ -217,13 +217,10 @@ const TURNS: &[Turn] = &[
     Turn::BeginsSoon,
     Turn::BeginsLater,
     Turn::BeginsToday,
-    Turn::BeganUnannounced,
     Turn::HireRescinded,
-    Turn::StartCorrected,
     Turn::Moves,
     Turn::JoinsServiceDesk,
     Turn::Rises,
-    Turn::Relocates,
     Turn::Marries,
     Turn::Converts,
     Turn::GivesNotice,
@@ -240,6 +237,7 @@ fn generated(folder: &Path, people: usize) -> Result<Vec<Vec<PathBuf>>> {
         .every_days(1)
         .deliveries(2)
         .turns(TURNS)
+        .staying(40)
         .build();
     let files = ["generated_company.csv", "generated_company_next.csv"].map(|name| folder.join(name));
     for (file, export) in files.iter().zip(company.deliveries()) {

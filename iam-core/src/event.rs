@@ -99,6 +99,8 @@ impl EventKind {
 pub enum Timer {
     /// The account may be created (start minus `create_before`).
     Create,
+    /// The temporary access pass is handed out (start minus `pass_before`).
+    Pass,
     /// The first day begins where the person works.
     Start,
     /// The last day has ended where the person worked.
@@ -118,6 +120,7 @@ impl Timer {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
+            Self::Pass => "pass",
             Self::Start => "start",
             Self::Leave => "last day over",
             Self::Grace => "grace over",

@@ -231,6 +231,8 @@ pub enum Recipient {
     Manager,
     /// The HR mailbox of the policy.
     Hr,
+    /// The person's private address, as HR has it.
+    Private,
 }
 
 /// Lower-case hexadecimal.

@@ -12,6 +12,7 @@ use crate::entitlement::{Account, Actual, Attribute, Catalog, Kind, TargetId};
 use crate::error::Result;
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Step};
+use crate::secret::Secret;
 
 /// What may be done after an outcome is unknown (the answer was lost, the process died).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub struct Capabilities {
     /// the principals of the directory. [`Keys::account`] and [`PersonRef::account`] are then that target's
     /// account ids, and no account is created, changed or deleted here.
     pub principals_of: Option<TargetId>,
+    /// Whether new accounts are made by the target's inbound provisioning: it is sent a record and works it off later.
+    /// Then `create_account` waits for the account, and is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when
+    /// it does not come in time. The policy says which it is to be (`authority` in `[tenant]`).
+    pub provisions: bool,
 }
 
 /// How to find a person's account: by immutable keys only.
@@ -71,8 +76,8 @@ pub struct PersonRef {
     pub account: String,
 }
 
-/// What `apply` did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What `apply` did. A secret is like no other, not even itself.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Applied {
     /// The change was made now. `account` is set by creating and restoring.
@@ -90,6 +95,24 @@ pub enum Applied {
         /// Why, in one clause without personal data.
         why: String,
     },
+    /// A pass was made now, in the place of any before it: the answer to
+    /// [`IssuePass`](crate::plan::Action::IssuePass) and to nothing else. It cannot be read a second time. The executor
+    /// hands it to the notifier, and it is wiped.
+    Issued {
+        /// The pass.
+        secret: Secret,
+    },
+}
+
+impl PartialEq for Applied {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Done { account }, Self::Done { account: other })
+            | (Self::AlreadySo { account }, Self::AlreadySo { account: other }) => account == other,
+            (Self::NotApplicable { why }, Self::NotApplicable { why: other }) => why == other,
+            _ => false,
+        }
+    }
 }
 
 /// A place where accounts and entitlements live. Implementations are shared between tasks.

@@ -22,6 +22,7 @@ use crate::journal::{
 };
 use crate::person::PersonKey;
 use crate::plan::{Action, IdempotencyKey, Plan, Step, StepId, apply};
+use crate::secret::Secret;
 use crate::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 
 /// A clock that stands until it is moved. Waiting on it moves it.
@@ -72,6 +73,8 @@ struct Directory {
     accounts: BTreeMap<String, Actual>,
     /// What the mailboxes answer, by account id.
     replies: BTreeMap<String, String>,
+    /// What no account shows besides: the pass, who is let at the drive, who owns the groups, who gets the mail.
+    beside: BTreeMap<(String, &'static str), String>,
     next: u64,
     down: bool,
     unread: Vec<Unread>,
@@ -135,6 +138,19 @@ impl MemoryTarget {
         lock(&self.directory).accounts.values().cloned().collect()
     }
 
+    /// Takes the worker id off an account: from now on it is nobody's.
+    pub fn forget_person(&self, account: &str) {
+        if let Some(actual) = lock(&self.directory).accounts.get_mut(account) {
+            actual.person = PersonKey::new("");
+        }
+    }
+
+    /// The `pass` of an account; the account that is let at its `drive`, owns its `groups`, gets its `mail`.
+    pub fn beside(&self, account: &str, what: &'static str) -> Option<String> {
+        let key = (account.to_owned(), what);
+        lock(&self.directory).beside.get(&key).cloned()
+    }
+
     /// From now on another directory masters the account, and this is what it says of sign-in: changes of
     /// attributes, manager, sign-in and password are refused here, as is deletion.
     pub fn master_elsewhere(&self, account: &str, enabled: bool) {
@@ -171,6 +187,13 @@ impl Target for MemoryTarget {
             "revoke",
             "set_automatic_reply",
             "end_automatic_reply",
+            "issue_pass",
+            "withdraw_pass",
+            "share_drive",
+            "unshare_drive",
+            "hand_over_groups",
+            "forward_mail",
+            "end_forwarding",
             "delete_account",
         ];
         let mut actions: BTreeMap<_, _> = repeatable.map(|kind| (kind, EffectClass::Repeatable)).into();
@@ -180,6 +203,7 @@ impl Target for MemoryTarget {
             kinds: self.kinds.clone(),
             lengths: [(Attribute::FamilyName, 64)].into(),
             principals_of: self.principals_of.clone(),
+            provisions: false,
         }
     }
 
@@ -282,6 +306,13 @@ impl Target for MemoryTarget {
             .accounts
             .get_mut(id)
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no account {id:?}")))?;
+        if let Action::IssuePass { .. } = &step.action {
+            directory.next += 1;
+            let pass = format!("pass-{}", directory.next);
+            directory.beside.insert((id.to_owned(), "pass"), pass.clone());
+            let secret = Secret::new(pass);
+            return Ok(Applied::Issued { secret });
+        }
         let before = actual.clone();
         if before.account.as_ref().is_some_and(|account| account.synced) && changes_the_account(&step.action)
         {
@@ -291,6 +322,7 @@ impl Target for MemoryTarget {
             ));
         }
         apply(actual, &step.action);
+        let beside = directory.beside.clone();
         let reply = directory.replies.get(id).cloned();
         match &step.action {
             Action::SetAutomaticReply { text } => {
@@ -299,9 +331,26 @@ impl Target for MemoryTarget {
             Action::EndAutomaticReply => {
                 directory.replies.remove(id);
             }
+            Action::WithdrawPass => drop(directory.beside.remove(&(id.to_owned(), "pass"))),
+            Action::ShareDrive { with_account, .. } => {
+                let key = (id.to_owned(), "drive");
+                directory.beside.insert(key, with_account.clone());
+            }
+            Action::UnshareDrive { .. } => drop(directory.beside.remove(&(id.to_owned(), "drive"))),
+            Action::HandOverGroups { with_account, .. } => {
+                let key = (id.to_owned(), "groups");
+                directory.beside.insert(key, with_account.clone());
+            }
+            Action::ForwardMail { with_account, .. } => {
+                let key = (id.to_owned(), "mail");
+                directory.beside.insert(key, with_account.clone());
+            }
+            Action::EndForwarding => drop(directory.beside.remove(&(id.to_owned(), "mail"))),
             _ => {}
         }
-        let same = directory.accounts.get(id) == Some(&before) && directory.replies.get(id) == reply.as_ref();
+        let same = directory.beside == beside
+            && directory.accounts.get(id) == Some(&before)
+            && directory.replies.get(id) == reply.as_ref();
         Ok(if same {
             Applied::AlreadySo { account: None }
         } else {

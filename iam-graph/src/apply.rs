@@ -27,6 +27,9 @@ impl GraphTarget {
         })?;
         let other = match &step.action {
             Action::SetManager { manager_account, .. } => manager_account,
+            Action::ShareDrive { with_account, .. }
+            | Action::HandOverGroups { with_account, .. }
+            | Action::ForwardMail { with_account, .. } => with_account,
             _ => account,
         };
         let outcome = self
@@ -41,7 +44,9 @@ impl GraphTarget {
                 Ok(ALREADY)
             }
             // A leaver without a mailbox. One who is back may get it again in a moment.
-            (Err(error), Action::SetAutomaticReply { .. }) if error.code() == Some(NO_MAILBOX) => {
+            (Err(error), Action::SetAutomaticReply { .. } | Action::ForwardMail { .. })
+                if error.code() == Some(NO_MAILBOX) =>
+            {
                 Ok(Applied::NotApplicable {
                     why: error.message().to_owned(),
                 })
@@ -53,6 +58,9 @@ impl GraphTarget {
 
     async fn change(&self, account: &str, action: &Action) -> Result<Applied> {
         let client = &self.client;
+        if let Some(outcome) = self.errand(account, action).await {
+            return outcome;
+        }
         match action {
             Action::RestoreAccount => return self.restore(account).await,
             Action::UpdateAccount { changes } => {

@@ -89,6 +89,11 @@ impl Root {
         let path = format!("/users/{}/memberOf", segment(user));
         self.list(&path, &query.or_default(SELECT), "list groups of a user")
     }
+
+    pub(crate) fn owned_groups(&self, user: &str) -> Result<Request> {
+        let path = format!("/users/{}/ownedObjects", segment(user));
+        self.list(&path, &Query::new().or_default(SELECT), "list owned groups")
+    }
 }
 
 impl GraphClient {
@@ -137,6 +142,12 @@ impl GraphClient {
         Ok(all.into_iter().filter(Group::is_group).collect())
     }
 
+    /// The groups that a user owns.
+    pub async fn owned_groups(&self, user: &str) -> Result<Vec<Group>> {
+        let all: Vec<Group> = self.listing(self.root.owned_groups(user)?).all().await?;
+        Ok(all.into_iter().filter(Group::is_group).collect())
+    }
+
     /// What a user is a direct member of, page by page: directory roles and administrative units are among it
     /// ([`Group::is_group`]).
     ///
@@ -161,6 +172,8 @@ mod tests {
             &path,
             Value::Null,
         );
+        let path = format!("/users/u1/ownedObjects?$select={SELECT}&$top=999");
+        check(root().owned_groups("u1").unwrap(), "GET", &path, Value::Null);
         let request = root().transitive_groups_of("u1", Query::new()).unwrap();
         assert_eq!(
             request.headers,

@@ -42,6 +42,11 @@ impl Notifier for GraphMail {
             .await
             .map(drop)
     }
+
+    /// A mail goes to the mailboxes that it names, and no copy of it is kept among those sent.
+    fn takes_passes(&self) -> bool {
+        true
+    }
 }
 
 impl Root {
@@ -64,7 +69,7 @@ impl Root {
         request.json(&json!({
             "message": {
                 "subject": message.subject,
-                "body": { "contentType": "Text", "content": message.body },
+                "body": { "contentType": "Text", "content": message.text().expose() },
                 "toRecipients": to,
             },
             "saveToSentItems": false,
@@ -74,16 +79,16 @@ impl Root {
 
 #[cfg(test)]
 mod tests {
+    use iam_core::person::PersonKey;
+    use iam_core::plan::Notice;
+
     use super::*;
     use crate::client::tests::{check, root};
 
     #[test]
     fn requests_are_as_documented() {
-        let mut message = Message {
-            to: vec!["a@x.example".into()],
-            subject: "Hi".into(),
-            body: "Text".into(),
-        };
+        let to = vec!["a@x.example".to_owned()];
+        let mut message = Message::new(Notice::Joined, PersonKey::new("W-1"), to, "Hi", "Text");
         let request = root().send_mail("hr@x.example", &message).unwrap();
         assert!(!request.idempotent);
         let body = json!({

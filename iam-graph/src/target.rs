@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use iam_core::Result;
 use iam_core::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
 use iam_core::person::PersonKey;
-use iam_core::plan::{Action, IdempotencyKey, Step};
+use iam_core::plan::{IdempotencyKey, Step};
 use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, OnceCell};
@@ -19,6 +20,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::catalog::Offer;
 use crate::client::GraphClient;
 use crate::fresh::Fresh;
+use crate::provisioning::Admission;
 
 /// How many accounts, or batches of keys, are asked for at once: what they ask shares HTTP requests.
 const PARALLEL: usize = 64;
@@ -38,6 +40,8 @@ pub struct GraphTarget {
     pub(crate) client: GraphClient,
     pub(crate) id: TargetId,
     pub(crate) fresh: Arc<Fresh>,
+    /// Where new accounts are made, if not by this target.
+    pub(crate) admission: Option<Admission>,
     crowd: Arc<Crowd>,
     kept: Arc<Mutex<Option<Kept>>>,
     /// The user who is signed in, once that is known.
@@ -56,6 +60,7 @@ impl GraphTarget {
             client,
             id: TargetId::new("graph"),
             fresh,
+            admission: None,
             crowd: Arc::default(),
             kept: Arc::default(),
             signed_in: Arc::default(),
@@ -68,6 +73,28 @@ impl GraphTarget {
     #[must_use]
     pub fn running_as(mut self, id: &str) -> Self {
         self.runs_as.insert(id.to_lowercase());
+        self
+    }
+
+    /// The same, with new accounts made by API-driven inbound provisioning: for a policy of `authority = "scim"`.
+    /// `principal` is the object id of the provisioning application's service principal, `job` the id of its job.
+    ///
+    /// Whoever is created at the same time shares requests of up to fifty. Sign-in is blocked in each record; the
+    /// account is waited for ([20 seconds](Self::provisioning_deadline)), and completed through Graph with what the
+    /// job does not map. An account that is not there in time has an unknown outcome: the engine tries again later,
+    /// looks for it first, and the record is not sent again within an hour.
+    #[must_use]
+    pub fn provisioned_by(mut self, principal: &str, job: &str) -> Self {
+        let job = self.client.provisioning_job(principal, job);
+        self.admission = Some(Admission::new(job));
+        self
+    }
+
+    /// How long one step waits for an account of inbound provisioning (20 seconds). Others may wait behind it, so that
+    /// it should stay far below a worker's lease of five minutes; what takes longer is found by a later attempt.
+    #[must_use]
+    pub fn provisioning_deadline(mut self, deadline: Duration) -> Self {
+        self.admission = self.admission.map(|admission| admission.within(deadline));
         self
     }
 
@@ -153,6 +180,15 @@ impl Target for GraphTarget {
                 ("revoke", Repeatable),
                 ("set_automatic_reply", Repeatable),
                 ("end_automatic_reply", Repeatable),
+                // A new pass takes the place of the one before: there never are two.
+                ("issue_pass", Repeatable),
+                ("withdraw_pass", Repeatable),
+                ("share_drive", Repeatable),
+                ("unshare_drive", Repeatable),
+                ("hand_over_groups", Repeatable),
+                // The rule is looked for by its name first.
+                ("forward_mail", Repeatable),
+                ("end_forwarding", Repeatable),
                 ("delete_account", Repeatable),
             ]),
             kinds: [Kind::Group, Kind::License, Kind::Role, Kind::App].into(),
@@ -169,6 +205,7 @@ impl Target for GraphTarget {
             ]
             .into(),
             principals_of: None,
+            provisions: self.admission.is_some(),
         }
     }
 
@@ -195,8 +232,8 @@ impl Target for GraphTarget {
     async fn apply(&self, step: &Step, _key: &IdempotencyKey) -> Result<Applied> {
         let at_work = self.crowd.note(&step.person, self.client.clock().now());
         self.client.queue.expect(at_work);
-        // A leaver's licences come right behind the reply.
-        let leaves = step.action.removes_access() || matches!(step.action, Action::SetAutomaticReply { .. });
+        // A leaver's licences come right behind the errands.
+        let leaves = step.action.removes_access() || step.action.errand().is_some();
         if !leaves {
             return self.carry_out(step).await;
         }

@@ -74,7 +74,7 @@ pub struct World {
     pub clock: ManualClock,
     pub engine: Engine,
     eyes: GraphClient,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 pub fn data(file: &str) -> PathBuf {
@@ -195,7 +195,7 @@ impl World {
             sandbox,
             clock,
             engine,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -231,6 +231,14 @@ impl World {
             .accept_from(Box::new(FlatIntake::new()), file, |reject| rejects.push(reject))
             .await?;
         Ok(rejects)
+    }
+
+    /// Every byte that the journal has on disk.
+    pub fn journal_on_disk(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap();
+        files
+            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect()
     }
 
     // --- the tenant, seen from outside ---------------------------------------------------------
@@ -410,6 +418,7 @@ pub fn person(text: &str) -> Person {
             "hire" => person.hire_date = value.parse().ok(),
             "last" => person.last_day = value.parse().ok(),
             "zone" => person.time_zone = text,
+            "mail" => person.email = text,
             "status" => {
                 person.status = if value == "gone" {
                     Status::Terminated

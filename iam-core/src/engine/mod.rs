@@ -8,6 +8,7 @@ mod apply;
 mod audit;
 mod brake;
 mod ending;
+mod errands;
 mod freeze;
 mod names;
 mod past;
@@ -40,7 +41,7 @@ use crate::journal::{Appended, Entry, HistoryQuery, Journal, PersonState};
 use crate::notify::Notifier;
 use crate::orchestrator::{Lifecycle, Orchestrator};
 use crate::person::{Person, PersonKey};
-use crate::policy::Document;
+use crate::policy::{Authority, Document};
 use crate::target::Target;
 
 use names::NameCheck;
@@ -263,15 +264,12 @@ impl Engine {
             .map(|target| (target.id().clone(), target.capabilities().kinds))
             .collect();
         problems.extend(self.policy.unserved(&offered));
-        let set = "set_automatic_reply";
-        if self.policy.settings().automatic_reply.is_some()
-            && !self.naming()?.capabilities().actions.contains_key(set)
-        {
-            let directory = self.naming()?.id();
-            problems.push(format!(
-                "mailbox in [leaver]: {directory} cannot set automatic replies"
-            ));
-        }
+        problems.extend(self.misplaced_authority()?);
+        problems.extend(errands::unserved(
+            self.policy.settings(),
+            self.naming()?,
+            self.notifier.as_deref(),
+        ));
         if problems.is_empty() {
             return Ok(offers);
         }
@@ -282,6 +280,21 @@ impl Engine {
                 problems.join("\n")
             ),
         ))
+    }
+
+    /// Whether the directory makes accounts otherwise than the policy says.
+    fn misplaced_authority(&self) -> Result<Option<String>> {
+        let directory = self.naming()?;
+        let (id, provisions) = (directory.id(), directory.capabilities().provisions);
+        Ok(match (self.policy.settings().authority, provisions) {
+            (Authority::Provisioning, false) => Some(format!(
+                "authority in [tenant]: the policy says \"scim\", and {id} has no provisioning job to make accounts by"
+            )),
+            (Authority::Directory, true) => Some(format!(
+                "authority in [tenant]: {id} makes accounts by a provisioning job, and the policy does not say \"scim\""
+            )),
+            _ => None,
+        })
     }
 
     /// When something becomes due next.

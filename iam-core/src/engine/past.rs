@@ -159,6 +159,7 @@ fn is_true(notice: Notice, stage: Stage) -> bool {
     match notice {
         Notice::Joined => stage == Stage::Active,
         Notice::Moved => matches!(stage, Stage::Staged | Stage::Active),
+        Notice::Pass => false,
         Notice::Left => matches!(stage, Stage::Disabled | Stage::Deleted),
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::entitlement::{Actual, Catalog, TargetId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{AccountRef, Claim, Journal, Lifecycle, PersonState};
-use crate::orchestrator::{Down, Manager, View};
+use crate::orchestrator::{Down, Manager, View, has_gone};
 use crate::person::{Person, PersonKey};
 use crate::target::{Candidates, Keys, PersonRef, Target};
 
@@ -28,6 +30,18 @@ pub(super) struct Surroundings {
     pub(super) views: Vec<View>,
     pub(super) down: Vec<Down>,
     pub(super) manager: Option<Manager>,
+    /// Who acts as the manager, when that one has left.
+    pub(super) stand_in: Option<Manager>,
+}
+
+impl Surroundings {
+    /// Who acts as the manager: whoever is named, or stands in.
+    pub(super) fn acting(&self) -> Option<&Manager> {
+        self.manager
+            .as_ref()
+            .filter(|manager| manager.at_work)
+            .or(self.stand_in.as_ref())
+    }
 }
 
 /// Reads the surroundings of all claims, many people in one call. Only the directory, which is the first
@@ -37,8 +51,9 @@ pub(super) async fn read(
     targets: &[Arc<dyn Target>],
     offers: &[Offer],
     claims: &[(Claim, PersonState)],
+    now: Timestamp,
 ) -> Result<Vec<Surroundings>> {
-    let mut managers = managers(journal, claims).await?;
+    let mut managers = managers(journal, claims, now).await?;
     let mut views: Vec<Vec<View>> = claims.iter().map(|_| Vec::with_capacity(targets.len())).collect();
     let mut down: Vec<Down> = Vec::new();
     for (at, (target, offer)) in targets.iter().zip(offers).enumerate() {
@@ -59,19 +74,46 @@ pub(super) async fn read(
             }),
         }
     }
-    let surroundings = views.into_iter().zip(claims).map(|(views, (claim, state))| {
+    let mut surroundings = Vec::with_capacity(claims.len());
+    for (views, (claim, state)) in views.into_iter().zip(claims) {
         let manager = record(claim, state).and_then(|record| record.manager_id.as_ref());
-        let manager = manager.and_then(|key| managers.get(key)).map(|known| Manager {
+        let known = manager.and_then(|key| managers.get(key));
+        let stand_in = match known.filter(|known| !known.manager.at_work) {
+            Some(known) => stand_in(journal, known, &claim.event.person, now).await?,
+            None => None,
+        };
+        let manager = known.map(|known| Manager {
             closes_circle: record(claim, state).is_some_and(|own| known.circle(&own.key)),
             ..known.manager.clone()
         });
-        Surroundings {
+        surroundings.push(Surroundings {
             views,
             down: down.clone(),
             manager,
+            stand_in,
+        });
+    }
+    Ok(surroundings)
+}
+
+/// The next one up the chain of a manager who has left who has not; nobody where the chain comes back to `person`.
+async fn stand_in(
+    journal: &dyn Journal,
+    known: &Known,
+    person: &PersonKey,
+    now: Timestamp,
+) -> Result<Option<Manager>> {
+    if known.chain.contains(person) {
+        return Ok(None);
+    }
+    for key in known.chain.iter().skip(1) {
+        let accepted = journal.accepted(std::slice::from_ref(key)).await?.pop().flatten();
+        let above = Known::of(journal, key, accepted.map(|accepted| accepted.record), now).await?;
+        if above.manager.at_work {
+            return Ok(Some(above.manager));
         }
-    });
-    Ok(surroundings.collect())
+    }
+    Ok(None)
 }
 
 /// One target's view of everybody; `views` are those of the targets before it.
@@ -201,6 +243,37 @@ struct Known {
 }
 
 impl Known {
+    /// What is known of a manager; the chain is left to the caller.
+    async fn of(
+        journal: &dyn Journal,
+        key: &PersonKey,
+        record: Option<Person>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let state = journal.person(key).await?;
+        let lifecycle = state.as_ref().map(|state| state.lifecycle);
+        let deleted = lifecycle == Some(Lifecycle::Deleted);
+        let accounts = state
+            .filter(|_| !deleted)
+            .map(|state| state.accounts)
+            .unwrap_or_default();
+        // Who leaves in the same breath is as good as gone.
+        let gone = matches!(lifecycle, Some(Lifecycle::Disabled | Lifecycle::Deleted))
+            || record.as_ref().is_some_and(|record| has_gone(record, now));
+        let manager = Manager {
+            key: key.clone(),
+            record,
+            accounts,
+            at_work: !gone,
+            closes_circle: false,
+        };
+        Ok(Self {
+            manager,
+            deleted,
+            chain: Vec::new(),
+        })
+    }
+
     /// Whether `person` stands above their own manager, and is the one whose link is dropped: the smallest
     /// key of the circle, so that everybody drops the same one.
     fn circle(&self, person: &PersonKey) -> bool {
@@ -214,6 +287,7 @@ impl Known {
 async fn managers(
     journal: &dyn Journal,
     claims: &[(Claim, PersonState)],
+    now: Timestamp,
 ) -> Result<BTreeMap<PersonKey, Known>> {
     let named = claims
         .iter()
@@ -241,28 +315,8 @@ async fn managers(
                 .and_then(|record| record.manager_id.clone());
             chain.push(next);
         }
-        let state = journal.person(&key).await?;
-        let lifecycle = state.as_ref().map(|state| state.lifecycle);
-        let deleted = lifecycle == Some(Lifecycle::Deleted);
-        let accounts = state
-            .filter(|_| !deleted)
-            .map(|state| state.accounts)
-            .unwrap_or_default();
-        let manager = Manager {
-            key: key.clone(),
-            record: records.get(&key).cloned().flatten(),
-            accounts,
-            at_work: !matches!(lifecycle, Some(Lifecycle::Disabled | Lifecycle::Deleted)),
-            closes_circle: false,
-        };
-        known.insert(
-            key,
-            Known {
-                manager,
-                deleted,
-                chain,
-            },
-        );
+        let found = Known::of(journal, &key, records.get(&key).cloned().flatten(), now).await?;
+        known.insert(key, Known { chain, ..found });
     }
     Ok(known)
 }

@@ -85,7 +85,7 @@ impl Work<'_> {
                 None => claims,
             };
             let claims = informed(self.journal, claims, now, self.window).await?;
-            let around = match views::read(self.journal, self.targets, self.catalogs, &claims).await {
+            let around = match views::read(self.journal, self.targets, self.catalogs, &claims, now).await {
                 Ok(around) => around,
                 Err(error) => return Err(self.give_back(&claims, error).await),
             };
@@ -165,6 +165,7 @@ impl Work<'_> {
             down: &around.down,
             views: &around.views,
             manager: around.manager.as_ref(),
+            acting: around.acting(),
             earlier: claim.plan.as_ref(),
             names: &desk,
         };
@@ -276,10 +277,15 @@ impl Work<'_> {
             .accounts
             .get(&view.target)
             .map(|account| account.name.clone());
-        let manager = around.manager.as_ref().filter(|manager| manager.at_work);
+        let person = own.or_else(|| decision.state.name.clone());
+        let record = decision.state.record.as_ref();
+        let private = record.and_then(|record| record.email.clone());
         Addressees {
-            person: own.or_else(|| decision.state.name.clone()),
-            manager: manager
+            // Nobody reads a mailbox of the tenant before they can sign in.
+            private: private.filter(|private| domain(private) != person.as_deref().and_then(domain)),
+            person,
+            manager: around
+                .acting()
                 .and_then(|known| known.accounts.get(&view.target))
                 .map(|account| account.name.clone()),
             hr: self.hr_mail.map(str::to_owned),
@@ -315,6 +321,11 @@ impl Work<'_> {
         };
         decided.lock().unwrap_or_else(PoisonError::into_inner).push(plan);
     }
+}
+
+/// The domain of an address, lower case.
+fn domain(address: &str) -> Option<String> {
+    address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase())
 }
 
 /// The next instant of the person's calendar. A mere second look is named only where there is nothing else.

@@ -2,8 +2,8 @@
 //!
 //! Invariants: no step is carried out before its intent is durable, none is repeated after its outcome is;
 //! a step whose outcome is unknown is repeated only as its [`EffectClass`](crate::target::EffectClass)
-//! allows; a step that fails does not stop those that only take access away; a step about the mailbox stops
-//! nothing at all, the notice that somebody has left included; and whatever the plan says, a protected account is
+//! allows; a step that fails does not stop those that only take access away; an [errand](crate::plan::Errand)
+//! stops nothing at all, the notice that somebody has left included; and whatever the plan says, a protected account is
 //! not touched.
 
 mod backoff;
@@ -20,17 +20,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::journal::{
-    AccountRef, AutomaticReply, Claim, Journal, Outcome, PersonState, ReplyState, StepRecord,
+    AccountRef, Claim, ErrandRecord, ErrandState, Journal, Outcome, PersonState, StepRecord,
 };
 use crate::notify::{Addressees, Notifier};
-use crate::plan::{Action, Owned, Plan, Step, StepId};
+use crate::plan::{Action, Owned, Plan, Step, StepId, Turn};
 use crate::target::Target;
 
 /// How often a claim's lease is renewed while its steps are carried out.
 const BEAT: Duration = Duration::from_secs(30);
 
-/// How long a mailbox is asked again that keeps failing.
-const MAILBOX_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long an errand is tried again that keeps failing.
+const ERRAND_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Where effects go.
 pub(crate) struct Doors<'a> {
@@ -214,7 +214,7 @@ fn weigh(step: &Step, error: &Error) -> Weight {
         (Action::Notify { .. }, _) => Weight::Harmless,
         (Action::CreateAccount { .. }, ErrorKind::AlreadyExists) => Weight::NameTaken,
         // Access does not depend on it, so that nothing else is held back or set aside.
-        (action, kind) if action.is_about_mail() && kind != ErrorKind::Guarded => Weight::Wait,
+        (action, kind) if action.errand().is_some() && kind != ErrorKind::Guarded => Weight::Wait,
         (_, ErrorKind::LicenseExhausted) => Weight::Wait,
         (
             _,
@@ -285,43 +285,48 @@ pub(crate) fn fold<'a>(
             {
                 state.ledger.retain(|owned| !owned.covers(entitlement));
             }
-            action if action.is_about_mail() => {
-                state.reply = reply(state.reply, &step.action, outcome, now);
+            action => {
+                let Some((errand, turn)) = action.errand() else {
+                    continue;
+                };
+                let record = errand_after(state.errand(errand), turn, action.about(), outcome, now);
+                state.note_errand(errand, record);
             }
-            _ => {}
         }
     }
 }
 
-/// What is known of the automatic reply after a step about it.
-fn reply(
-    before: Option<AutomaticReply>,
-    action: &Action,
+/// What is known of an errand after a step that ran or ended it.
+fn errand_after(
+    before: Option<&ErrandRecord>,
+    turn: Turn,
+    about: String,
     outcome: Option<&Outcome>,
     now: Timestamp,
-) -> Option<AutomaticReply> {
-    let sets = matches!(action, Action::SetAutomaticReply { .. });
-    let (fails, given_up) = if sets {
-        (ReplyState::Owed, ReplyState::Unsure)
+) -> Option<ErrandRecord> {
+    let runs = turn == Turn::Run;
+    let (fails, given_up) = if runs {
+        (ErrandState::Owed, ErrandState::Unsure)
     } else {
-        (ReplyState::Ending, ReplyState::Stuck)
+        (ErrandState::Ending, ErrandState::Stuck)
     };
     let state = match outcome {
-        Some(Outcome::Done { .. } | Outcome::AlreadySo { .. }) if sets => ReplyState::Set,
-        Some(Outcome::NotApplicable { .. }) if sets => ReplyState::Void,
+        Some(Outcome::Done { .. } | Outcome::AlreadySo { .. }) if runs => ErrandState::Done,
+        Some(Outcome::NotApplicable { .. }) if runs => ErrandState::Void,
         Some(Outcome::Done { .. } | Outcome::AlreadySo { .. } | Outcome::NotApplicable { .. }) => {
             return None;
         }
         _ => fails,
     };
-    let failing = before.filter(|before| before.state == fails && state == fails);
+    let failing = before.filter(|before| before.state == fails && state == fails && before.about == about);
     let Some(failing) = failing else {
-        return Some(AutomaticReply { state, since: now });
+        let since = now;
+        return Some(ErrandRecord { state, since, about });
     };
-    let over = now.duration_since(failing.since) >= MAILBOX_PATIENCE;
-    Some(AutomaticReply {
+    let over = now.duration_since(failing.since) >= ERRAND_PATIENCE;
+    Some(ErrandRecord {
         state: if over { given_up } else { fails },
-        ..failing
+        ..failing.clone()
     })
 }
 

@@ -4,7 +4,7 @@ use super::Doors;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Claim, Outcome, StepStart};
 use crate::notify::{Addressees, compose};
-use crate::plan::{Action, IdempotencyKey, Plan, Step};
+use crate::plan::{Action, IdempotencyKey, Notice, Plan, Step};
 use crate::target::{Applied, EffectClass};
 
 /// Carries one step out. The outer error is the journal's; the inner one says why the step did not
@@ -44,20 +44,56 @@ async fn effect(
     key: &IdempotencyKey,
     addressees: &Addressees,
 ) -> Result<Applied> {
+    let record = claim.event.record.as_ref().or(claim.state.record.as_ref());
+    let message = |notice, to| {
+        compose(notice, record, addressees, to)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is nobody to tell"))
+    };
     if let Action::Notify { notice, to } = &step.action {
         let notifier = doors
             .notifier
             .ok_or_else(|| Error::new(ErrorKind::Invalid, "no notifier is configured: nobody was told"))?;
-        let record = claim.event.record.as_ref().or(claim.state.record.as_ref());
-        let message = compose(*notice, record, addressees, to)
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is nobody to tell"))?;
+        let message = message(*notice, to)?;
         notifier.notify(&message, key).await?;
         return Ok(Applied::Done { account: None });
     }
     let target = doors
         .target(step)
         .ok_or_else(|| Error::new(ErrorKind::Invalid, format!("no target is called {}", step.target)))?;
-    target.apply(step, key).await
+    let Action::IssuePass {
+        starts_at,
+        minutes,
+        to,
+    } = &step.action
+    else {
+        return match target.apply(step, key).await? {
+            Applied::Issued { .. } => Err(unasked(step)),
+            applied => Ok(applied),
+        };
+    };
+    // No pass is made that nobody would get.
+    let notifier = doors.notifier.filter(|notifier| notifier.takes_passes());
+    let notifier = notifier
+        .ok_or_else(|| Error::new(ErrorKind::Invalid, "no notifier is configured that takes passes"))?;
+    let message = message(Notice::Pass, to)?;
+    match target.apply(step, key).await? {
+        // From the target's hand into the notifier's; what stays is that it was done. A lost answer of either means
+        // another pass later: making it takes the place of this one, so that there never are two.
+        Applied::Issued { secret } => {
+            let message = message.with_pass(secret, *starts_at, *minutes);
+            notifier.notify(&message, key).await?;
+            Ok(Applied::Done { account: None })
+        }
+        applied => Ok(applied),
+    }
+}
+
+fn unasked(step: &Step) -> Error {
+    let message = format!(
+        "{} gave a secret for {}, which asks for none",
+        step.target, step.id
+    );
+    Error::new(ErrorKind::Protocol, message)
 }
 
 async fn settle(
@@ -69,6 +105,7 @@ async fn settle(
     let (outcome, error) = match result {
         Ok(Applied::Done { account }) => (Outcome::Done { account }, None),
         Ok(Applied::AlreadySo { account }) => (Outcome::AlreadySo { account }, None),
+        Ok(Applied::Issued { .. }) => return Err(unasked(step)),
         Ok(Applied::NotApplicable { why }) => (Outcome::NotApplicable { why }, None),
         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
             if class(doors, step) != EffectClass::AtMostOnce {

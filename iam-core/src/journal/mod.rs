@@ -29,7 +29,7 @@ pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
-pub use state::{AccountRef, AutomaticReply, Lifecycle, PersonState, ReplyState, Tried};
+pub use state::{AccountRef, ErrandRecord, ErrandState, Lifecycle, PersonState, Tried};
 
 use std::time::Duration;
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::entitlement::TargetId;
 use crate::event::EventId;
 use crate::person::{Person, PersonKey};
-use crate::plan::Owned;
 use crate::plan::guard::Deed;
+use crate::plan::{Errand, Owned};
 
 /// Where a person stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,31 +38,35 @@ pub struct AccountRef {
     pub name: String,
 }
 
-/// How the automatic reply of the mailbox of somebody who has left stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AutomaticReply {
+/// How an [errand](crate::plan::Errand) stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrandRecord {
     /// How.
-    pub state: ReplyState,
+    pub state: ErrandState,
     /// Since when.
     pub since: Timestamp,
+    /// What it was run for: the start of a pass, the account that is let at a drive.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
 }
 
-/// See [`AutomaticReply`].
+/// See [`ErrandRecord`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum ReplyState {
-    /// Not set yet, as far as is known: the mailbox has not taken it.
+pub enum ErrandState {
+    /// Not done yet, as far as is known.
     Owed,
-    /// Set.
-    Set,
-    /// Not to be set: there is no mailbox.
+    /// Done.
+    #[serde(alias = "set")]
+    Done,
+    /// Not to be done: there is nothing to do it to.
     Void,
-    /// Perhaps set: the mailbox has failed for too long, and is not asked any more.
+    /// Perhaps done: it has failed for too long, and is not tried any more.
     Unsure,
-    /// Not ended yet, though the person is back.
+    /// Not ended yet, though it should be.
     Ending,
-    /// Perhaps not ended: the mailbox has failed for too long, and is not asked any more.
+    /// Perhaps not ended: that has failed for too long, and is not tried any more.
     Stuck,
 }
 
@@ -103,7 +107,10 @@ pub struct PersonState {
     pub owes_notice: bool,
     /// What is known of the mailbox's automatic reply, once the platform has tried to set one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply: Option<AutomaticReply>,
+    pub reply: Option<ErrandRecord>,
+    /// What is known of the other errands.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub errands: BTreeMap<Errand, ErrandRecord>,
     /// Events that were tried and are not over. Kept because more than one may be half done: one that is
     /// brought back to work comes before those that wait for their next attempt.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -114,6 +121,22 @@ pub struct PersonState {
 }
 
 impl PersonState {
+    /// What is known of an errand, once the platform has tried to run it.
+    pub fn errand(&self, errand: Errand) -> Option<&ErrandRecord> {
+        match errand {
+            Errand::Reply => self.reply.as_ref(),
+            other => self.errands.get(&other),
+        }
+    }
+
+    pub(crate) fn note_errand(&mut self, errand: Errand, record: Option<ErrandRecord>) {
+        match (errand, record) {
+            (Errand::Reply, record) => self.reply = record,
+            (other, Some(record)) => drop(self.errands.insert(other, record)),
+            (other, None) => drop(self.errands.remove(&other)),
+        }
+    }
+
     /// Somebody never heard of.
     pub fn new(key: PersonKey) -> Self {
         Self {
@@ -128,6 +151,7 @@ impl PersonState {
             waits_for: None,
             owes_notice: false,
             reply: None,
+            errands: BTreeMap::new(),
             tried: BTreeMap::new(),
             deeds: Vec::new(),
         }

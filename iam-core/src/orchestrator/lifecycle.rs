@@ -11,6 +11,8 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::conflict::Apart;
+use super::errands::{Scene, errands};
+use super::link::{Link, link};
 use super::mailbox;
 use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{
@@ -18,13 +20,13 @@ use super::place::{
     unread,
 };
 use super::{Context, Decision, Orchestrator, View};
-use crate::entitlement::Desired;
+use crate::entitlement::{Desired, Held, Via};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
 use crate::person::{Person, Recipient};
-use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, plan};
-use crate::policy::{AccessPolicy, Conflict, Document, Subject};
+use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, ends_by, plan};
+use crate::policy::{AccessPolicy, Conflict, Document, Legacy, Subject};
 
 /// How far ahead is looked for a day on which a date condition turns.
 const HORIZON_DAYS: u16 = 31;
@@ -173,6 +175,7 @@ impl Lifecycle {
         for down in down {
             waits(decision, format!("{} cannot be read: {}", down.target, down.why));
         }
+        let takes_reports = self.document.settings().manager_takes.contains(&Legacy::Reports);
         let wanted: Result<Vec<_>, String> = cx.views.iter().map(|view| resolve(view, desired)).collect();
         let mut wanted = match wanted {
             Ok(wanted) => wanted,
@@ -211,7 +214,7 @@ impl Lifecycle {
                 }
             }
             let manager = if present && accounts != Accounts::Borrowed {
-                link(view, accounts, cx, decision)
+                link(view, accounts, takes_reports, cx, decision)
             } else {
                 None
             };
@@ -228,6 +231,20 @@ impl Lifecycle {
                 .filter(|item| !item.carries.is_empty())
                 .map(|item| (item.entitlement.id.clone(), item.carries.clone()))
                 .collect();
+            let errands = if accounts == Accounts::Directory {
+                let scene = Scene {
+                    settings: self.document.settings(),
+                    at,
+                    person,
+                    desired,
+                    view,
+                    state,
+                    cx,
+                };
+                errands(&scene, decision)
+            } else {
+                Vec::new()
+            };
             let mut made = plan(&Input {
                 target: &view.target,
                 person: &event.person,
@@ -240,13 +257,16 @@ impl Lifecycle {
                 wanted: &wanted,
                 withheld: &apart.withheld,
                 ended: &apart.ended,
-                manager: manager.as_ref().map(|(key, account)| (key, account.as_str())),
+                manager: manager.as_ref().map(Link::for_plan),
                 actual: &view.actual,
                 ledger: &ledger,
                 blocked_by_us: accounts != Accounts::Directory || state.blocked_by_us.contains(&view.target),
                 fresh: present && fresh,
                 reset_password: self.document.settings().reset_password,
                 reply: mailbox::reply(self.document.settings(), phase, accounts, view, state),
+                errands: &errands,
+                left_at: state.left_at,
+                hold: mailbox::hold(self.document.settings(), accounts, view),
                 now: cx.now,
                 carriers: &carriers,
             });
@@ -336,6 +356,14 @@ impl Lifecycle {
                 .min()
                 .map(|end| (Timer::Grace, end)),
         );
+        let lingers = |held: &Held| matches!(held.via, Via::Dynamic | Via::Synced);
+        let lingers = |view: &View| view.actual.held.iter().any(lingers);
+        if let (Phase::Gone, Some(left_at)) = (at.phase, next.left_at) {
+            // Looked at once more when it should be over.
+            let deadline = ends_by(left_at);
+            let due = deadline > cx.now && cx.views.iter().any(lingers);
+            decision.timers.extend(due.then_some((Timer::Review, deadline)));
+        }
         if next.waits_for.is_some() {
             let later = cx.now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
             decision.timers.push((Timer::Review, later));
@@ -386,8 +414,8 @@ impl Lifecycle {
             return;
         };
         let manager = cx
-            .manager
-            .filter(|manager| manager.at_work && manager.accounts.contains_key(&view.target));
+            .acting
+            .filter(|manager| manager.accounts.contains_key(&view.target));
         let (told, missed): (Vec<Recipient>, Vec<Recipient>) = to
             .iter()
             .partition(|who| **who != Recipient::Manager || manager.is_some());
@@ -459,43 +487,4 @@ fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
 /// Whether it was put off to say that somebody has left.
 fn owes_farewell(before: &PersonState) -> bool {
     before.owes_notice && before.lifecycle == Stage::Disabled
-}
-
-/// The manager's key and account at this target, if the link can be made now.
-fn link(
-    view: &View,
-    accounts: Accounts,
-    cx: &Context<'_>,
-    decision: &mut Decision,
-) -> Option<(crate::person::PersonKey, String)> {
-    let manager = cx.manager?;
-    if accounts == Accounts::Application {
-        // Worth a link where both are, and neither a note nor a wait where they are not.
-        let account = manager
-            .accounts
-            .get(&view.target)
-            .filter(|_| !manager.closes_circle)?;
-        return (manager.key != decision.plan.person).then(|| (manager.key.clone(), account.id.clone()));
-    }
-    let notes = &mut decision.plan.notes;
-    if manager.key == decision.plan.person {
-        notes.push("HR names the person as their own manager: the link is left out".to_owned());
-        return None;
-    }
-    if manager.closes_circle {
-        notes.push(format!(
-            "the chain of managers runs in a circle: the link to {} is left out",
-            manager.key
-        ));
-        return None;
-    }
-    if let Some(account) = manager.accounts.get(&view.target) {
-        return Some((manager.key.clone(), account.id.clone()));
-    }
-    notes.push(format!(
-        "manager {} has no account yet: linked once it exists",
-        manager.key
-    ));
-    decision.state.waits_for = Some(manager.key.clone());
-    None
 }

@@ -5,12 +5,15 @@
 //! joiner-mover-leaver; a user's own implementation may wrap it or replace it.
 
 mod conflict;
+mod errands;
 mod lifecycle;
+mod link;
 mod mailbox;
 mod phase;
 mod place;
 
 pub use lifecycle::Lifecycle;
+pub(crate) use phase::has_gone;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -97,6 +100,9 @@ pub struct Context<'a> {
     pub down: &'a [Down],
     /// The manager, if HR names one.
     pub manager: Option<&'a Manager>,
+    /// Who acts as the manager: the same, unless they have left. Then the next one up the chain who has not; `None` at
+    /// its end, and where it runs in a circle.
+    pub acting: Option<&'a Manager>,
     /// The plan that an earlier attempt at the same event stored, if there was one.
     pub earlier: Option<&'a Plan>,
     /// Where sign-in names come from.

@@ -21,6 +21,10 @@ pub(super) struct Standing {
     /// The civil date where the person works.
     pub(super) today: Date,
     pub(super) zone: TimeZone,
+    /// When the first day begins, if HR names one.
+    pub(super) start: Option<Timestamp>,
+    /// When the temporary access pass is handed out, if it is.
+    pub(super) pass_at: Option<Timestamp>,
 }
 
 /// The standing of `person` at `now`; `left_at` is when access was taken away, if it was.
@@ -55,6 +59,8 @@ pub(super) fn standing(
         timers: Vec::new(),
         today,
         zone,
+        start: None,
+        pass_at: None,
     };
 
     let leave_at = match (person.status, person.last_day) {
@@ -80,6 +86,17 @@ pub(super) fn standing(
         return Ok(standing);
     };
     let start = midnight(first, &standing.zone)?;
+    standing.start = Some(start);
+    if let Some(pass) = &settings.pass {
+        let day = first
+            .checked_sub(i64::from(pass.before).days())
+            .map_err(|_| format!("the first day {first} is out of range"))?;
+        let pass_at = midnight(day, &standing.zone)?;
+        standing.pass_at = Some(pass_at);
+        if now < pass_at {
+            standing.timers.push((Timer::Pass, pass_at));
+        }
+    }
     if start <= now {
         standing.because = format!("first day {first}");
         return Ok(standing);
@@ -98,6 +115,11 @@ pub(super) fn standing(
     }
     standing.timers.push((Timer::Start, start));
     Ok(standing)
+}
+
+/// Whether HR's record alone says that somebody has left, wherever they work.
+pub(crate) fn has_gone(person: &Person, now: Timestamp) -> bool {
+    over_everywhere(person).is_some_and(|over| over <= now)
 }
 
 /// When the last day is over wherever the person may work; `None` for somebody who has none.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::entitlement::{Account, Class, Entitlement, Held, Kind, Via, same};
+use crate::entitlement::{Account, Class, Entitlement, Kind, Via, same};
 
-use super::{Accounts, Action, Change, Input, Owned, Phase, Plan, Reply, Step};
+use super::leave::{gone, purged, source};
+use super::{Accounts, Action, Change, Input, Phase, Plan, Reply, Step};
 
 /// Computes what is to be done. See the [module](super) for what it promises.
 pub fn plan(input: &Input<'_>) -> Plan {
@@ -30,19 +31,19 @@ pub fn plan(input: &Input<'_>) -> Plan {
 }
 
 /// The account, where another directory decides about all but what it holds here.
-fn mastered_elsewhere<'a>(input: &Input<'a>) -> Option<&'a Account> {
+pub(super) fn mastered_elsewhere<'a>(input: &Input<'a>) -> Option<&'a Account> {
     let account = input.actual.account.as_ref();
     account.filter(|account| account.synced && input.accounts != Accounts::Borrowed)
 }
 
 /// Builds steps for one input.
-struct Steps<'a, 'b> {
-    input: &'a Input<'b>,
-    plan: &'a mut Plan,
+pub(super) struct Steps<'a, 'b> {
+    pub(super) input: &'a Input<'b>,
+    pub(super) plan: &'a mut Plan,
 }
 
 impl Steps<'_, '_> {
-    fn add(&mut self, action: Action, why: impl Into<String>) {
+    pub(super) fn add(&mut self, action: Action, why: impl Into<String>) {
         let account = self
             .input
             .actual
@@ -58,13 +59,13 @@ impl Steps<'_, '_> {
         ));
     }
 
-    fn mark_privileged(&mut self, privileged: bool) {
+    pub(super) fn mark_privileged(&mut self, privileged: bool) {
         if let Some(step) = self.plan.steps.last_mut() {
             step.privileged = privileged;
         }
     }
 
-    fn note(&mut self, text: String) {
+    pub(super) fn note(&mut self, text: String) {
         self.plan.notes.push(text);
     }
 }
@@ -105,7 +106,8 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
         // Nothing of an earlier employment is still held when sign-in is allowed.
         revocations(&mut steps);
     }
-    if let Some((manager, account)) = input.manager {
+    if let Some(link) = input.manager {
+        let (manager, account) = (link.manager, link.account);
         let current = input
             .actual
             .account
@@ -116,13 +118,19 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
                 manager: manager.clone(),
                 manager_account: account.to_owned(),
             };
-            steps.add(action, format!("HR names {manager} as manager"));
+            let why = if link.stands_in {
+                format!("{manager} stands in for a manager who has left")
+            } else {
+                format!("HR names {manager} as manager")
+            };
+            steps.add(action, why);
         }
     }
     all_grants(&mut steps);
     if input.phase == Phase::Active && input.reply == Some(Reply::End) {
         steps.add(Action::EndAutomaticReply, input.because);
     }
+    errands(&mut steps);
     let blocked = input
         .actual
         .account
@@ -300,7 +308,7 @@ fn said<'a>(list: &'a [(Entitlement, String)], what: &Entitlement) -> Option<&'a
     found.map(|(_, why)| why.as_str())
 }
 
-fn rules(ids: &[String]) -> String {
+pub(super) fn rules(ids: &[String]) -> String {
     let noun = if ids.len() == 1 { "rule" } else { "rules" };
     format!("{noun} {}", ids.join(", "))
 }
@@ -326,7 +334,22 @@ fn revocations(steps: &mut Steps<'_, '_>) {
             .held
             .iter()
             .find(|held| same(&held.entitlement, &owned.entitlement) && held.via == Via::Direct);
-        let Some(held) = held else { continue }; // somebody took it away already: no longer ours
+        let Some(held) = held else {
+            // Somebody took it away already: no longer ours. It may still come from elsewhere.
+            let via = input.actual.held.iter().find_map(|held| match &held.via {
+                Via::Inherited { from } if owned.covers(&held.entitlement) => Some(from),
+                _ => None,
+            });
+            if let Some(from) = via {
+                let note = format!(
+                    "{} is still held: it comes with {}",
+                    owned.entitlement,
+                    source(input, from)
+                );
+                steps.note(note);
+            }
+            continue;
+        };
         let since = *owned.losing_since.get_or_insert(input.now);
         let at_once = said(input.ended, &owned.entitlement);
         if owned.ends_at().is_some_and(|end| end <= input.now) || input.fresh || at_once.is_some() {
@@ -374,97 +397,8 @@ fn revocations(steps: &mut Steps<'_, '_>) {
     }
 }
 
-/// Leaver: block, sessions, password, roles, apps, groups without licences, the mailbox's reply, licences and
-/// their groups. What could not be read is not waited for: the event comes up again for it. The reply comes before
-/// the licences because the mailbox goes with them; they do not wait for it.
-fn gone(input: &Input<'_>, plan: &mut Plan) {
-    let Some(account) = input.actual.account.as_ref().filter(|account| !account.deleted) else {
-        plan.ledger
-            .retain(|owned: &Owned| owned.entitlement.target != *input.target);
-        return;
-    };
-    let mut steps = Steps { input, plan };
-    let direct: Vec<_> = input
-        .actual
-        .held
-        .iter()
-        .filter(|held| held.via == Via::Direct)
-        .collect();
-    let here = mastered_elsewhere(input).is_none();
-    if account.enabled && here && input.accounts != Accounts::Borrowed {
-        steps.add(Action::BlockSignIn, input.because);
+pub(super) fn errands(steps: &mut Steps<'_, '_>) {
+    for errand in steps.input.errands {
+        steps.add(errand.clone(), steps.input.because);
     }
-    if input.accounts == Accounts::Directory && (account.enabled || !direct.is_empty()) {
-        steps.add(Action::RevokeSessions, input.because);
-        if input.reset_password && here {
-            steps.add(Action::ResetPassword, input.because);
-        }
-    }
-    let carries = |id: &str| {
-        input
-            .carriers
-            .get(id)
-            .is_some_and(|licences| !licences.is_empty())
-    };
-    let rank = |kind: Kind, id: &str| match kind {
-        Kind::Role => 0,
-        Kind::Azure => 1,
-        Kind::App => 2,
-        Kind::Group if !carries(id) => 3,
-        Kind::License => 4,
-        Kind::Group => 5,
-    };
-    let mut ordered = direct;
-    ordered.sort_by_key(|held| rank(held.entitlement.kind, &held.entitlement.id));
-    let mailbox_ends = |held: &&Held| rank(held.entitlement.kind, &held.entitlement.id) >= 4;
-    let licences = ordered.iter().position(mailbox_ends).unwrap_or(ordered.len());
-    for held in &ordered[..licences] {
-        revoke(&mut steps, held);
-    }
-    if let (Phase::Gone, Some(Reply::Set(text))) = (input.phase, input.reply) {
-        let text = text.to_owned();
-        steps.add(Action::SetAutomaticReply { text }, input.because);
-    }
-    for held in &ordered[licences..] {
-        revoke(&mut steps, held);
-    }
-    for held in &input.actual.held {
-        match &held.via {
-            Via::Dynamic => steps.note(format!(
-                "{} is dynamic: it ends when the target has recomputed it",
-                held.entitlement
-            )),
-            Via::Synced => steps.note(format!(
-                "{} is mastered in another directory: remove it there",
-                held.entitlement
-            )),
-            Via::Direct | Via::Inherited { .. } => {}
-        }
-    }
-}
-
-fn revoke(steps: &mut Steps<'_, '_>, held: &Held) {
-    let action = Action::Revoke {
-        entitlement: held.entitlement.clone(),
-        assignment: held.assignment.clone(),
-    };
-    steps.add(action, steps.input.because);
-    steps.mark_privileged(matches!(held.entitlement.kind, Kind::Role | Kind::Azure));
-}
-
-fn purged(input: &Input<'_>, plan: &mut Plan) {
-    if input
-        .actual
-        .account
-        .as_ref()
-        .is_some_and(|account| !account.deleted)
-    {
-        // Whatever came back in the meantime goes first, in the leaver's order.
-        gone(input, plan);
-        if input.accounts != Accounts::Borrowed && mastered_elsewhere(input).is_none() {
-            Steps { input, plan }.add(Action::DeleteAccount, input.because);
-        }
-    }
-    plan.ledger
-        .retain(|owned| owned.entitlement.target != *input.target);
 }

@@ -5,24 +5,31 @@
 //! Only what the [ledger](Owned) says the platform granted is taken from a mover; a leaver loses all.
 
 mod diff;
+mod errand;
 pub mod guard;
+mod leave;
 mod step;
 
 pub use diff::plan;
+pub use errand::{Errand, Turn};
 pub use step::{Action, Change, IdempotencyKey, Notice, Risk, Step, StepId};
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::entitlement::{Account, Actual, Attributes, Entitlement, Held, Item, Kind, TargetId, Via, same};
 use crate::event::EventId;
 use crate::person::{PersonKey, hex};
 
-/// The version of [`Plan`] and [`Action`] as journals hold them. Version 2 knows automatic replies; plans of
-/// version 1 are read as they are.
-pub const VERSION: u32 = 2;
+/// The version of [`Plan`] and [`Action`] as journals hold them. Version 2 knows automatic replies, version 3 passes and
+/// the other errands; plans of earlier versions are read as they are.
+pub const VERSION: u32 = 3;
+
+/// How long a directory takes at most to recompute memberships, ordinarily (Microsoft Learn, "Dynamic membership rules":
+/// within hours, more than 24 in large tenants).
+const RECOMPUTED: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a person should be at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +117,29 @@ pub enum Reply<'a> {
     End,
 }
 
+/// Whether a leaver's mailbox must be kept, and so the licences that it lives on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hold<'a> {
+    /// Nobody can tell: the policy names no group of held mailboxes.
+    Unchecked,
+    /// It is not on hold.
+    Free,
+    /// It is on hold, because of this group, or because that could not be found out.
+    Held(Option<&'a str>),
+}
+
+/// Whose report somebody is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ManagerLink<'a> {
+    /// The manager's key.
+    pub manager: &'a PersonKey,
+    /// The manager's account at the target.
+    pub account: &'a str,
+    /// Whether that is somebody from further up, because the manager whom HR names has left.
+    pub stands_in: bool,
+}
+
 /// Everything the difference is computed from, for one person at one target.
 #[derive(Debug)]
 pub struct Input<'a> {
@@ -135,8 +165,8 @@ pub struct Input<'a> {
     pub withheld: &'a [(Entitlement, String)],
     /// What is taken away at once where the platform gave it and nobody asks for it any more, whatever its grace: why.
     pub ended: &'a [(Entitlement, String)],
-    /// The manager's key and account, once it exists.
-    pub manager: Option<(&'a PersonKey, &'a str)>,
+    /// The manager, once the account exists.
+    pub manager: Option<ManagerLink<'a>>,
     /// What is.
     pub actual: &'a Actual,
     /// What the platform granted.
@@ -150,10 +180,28 @@ pub struct Input<'a> {
     /// What is still to be done about the mailbox. No account shows what its mailbox answers, so that whoever
     /// asks for a plan keeps in mind what was done.
     pub reply: Option<Reply<'a>>,
+    /// The other errands that are to be run or ended now. No account shows them either.
+    pub errands: &'a [Action],
+    /// Whether a leaver's licences must be kept.
+    pub hold: Hold<'a>,
+    /// Since when somebody who has left has no access; `None` before.
+    pub left_at: Option<Timestamp>,
     /// Now.
     pub now: Timestamp,
     /// The licences that come with a group, by group id, for the leaver's order.
     pub carriers: &'a BTreeMap<String, Vec<String>>,
+}
+
+impl Input<'_> {
+    /// By when what follows from a leave by itself should have ended.
+    pub(crate) fn ends_by(&self) -> Timestamp {
+        ends_by(self.left_at.unwrap_or(self.now))
+    }
+}
+
+/// By when memberships that are computed or synchronised should have ended for somebody who lost access then.
+pub(crate) fn ends_by(left_at: Timestamp) -> Timestamp {
+    left_at.saturating_add(RECOMPUTED).unwrap_or(Timestamp::MAX)
 }
 
 /// What is to be done for one person, in order.
@@ -437,6 +485,28 @@ mod tests {
                 text: "Nobody reads this.".into(),
             },
             Action::EndAutomaticReply,
+            Action::IssuePass {
+                starts_at: Timestamp::UNIX_EPOCH,
+                minutes: 480,
+                to: vec![Recipient::Manager, Recipient::Private],
+            },
+            Action::WithdrawPass,
+            Action::ShareDrive {
+                with: PersonKey::new("W-2"),
+                with_account: "m".into(),
+            },
+            Action::UnshareDrive {
+                with_account: "m".into(),
+            },
+            Action::HandOverGroups {
+                with: PersonKey::new("W-2"),
+                with_account: "m".into(),
+            },
+            Action::ForwardMail {
+                with: PersonKey::new("W-2"),
+                with_account: "m".into(),
+            },
+            Action::EndForwarding,
             Action::Notify {
                 notice: Notice::Joined,
                 to: vec![Recipient::Manager],

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::entitlement::{Attribute, Attributes, Entitlement, Kind, TargetId};
 use crate::event::EventId;
 use crate::person::{PersonKey, Recipient, hex};
+
+use super::errand::{Errand, Turn};
 
 /// Names a step within its event: the same change always has the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -101,6 +104,8 @@ pub enum Notice {
     Moved,
     /// Somebody has left and access is gone.
     Left,
+    /// Somebody's temporary access pass: part of [`Action::IssuePass`], never a step of its own.
+    Pass,
 }
 
 /// What a step does. Kinds are versioned by [`super::VERSION`].
@@ -160,6 +165,47 @@ pub enum Action {
     },
     /// Let the account's mailbox answer nobody any more.
     EndAutomaticReply,
+    /// Make a temporary access pass, good for one sign-in, and hand it to whoever gives it to the person. The pass
+    /// itself goes from the target to the notifier within the step, and stands in no plan and no journal.
+    IssuePass {
+        /// From when on it is good: the first day's beginning; at once where that is over.
+        starts_at: Timestamp,
+        /// How long it is good.
+        minutes: u32,
+        /// Who is given it. Never the person's own new mailbox, which nobody can open without it.
+        to: Vec<Recipient>,
+    },
+    /// Make a pass that was handed out worthless.
+    WithdrawPass,
+    /// Let somebody else at the files of the account's drive.
+    ShareDrive {
+        /// Whom.
+        with: PersonKey,
+        /// Their account at this target.
+        with_account: String,
+    },
+    /// Take that back.
+    UnshareDrive {
+        /// The account from which it is taken.
+        with_account: String,
+    },
+    /// Make somebody else the owner of every group that the account owns, and the account none. No group is left
+    /// without an owner, and the ownership of groups that carry administrative power goes to nobody.
+    HandOverGroups {
+        /// To whom.
+        with: PersonKey,
+        /// Their account at this target.
+        with_account: String,
+    },
+    /// Send what comes to the account's mailbox on to somebody else.
+    ForwardMail {
+        /// To whom.
+        with: PersonKey,
+        /// Their account at this target.
+        with_account: String,
+    },
+    /// Send nothing on any more.
+    EndForwarding,
     /// Delete the account (restorable for as long as the target keeps it).
     DeleteAccount,
     /// Send a notice.
@@ -196,6 +242,13 @@ impl Action {
             Self::Revoke { .. } => "revoke",
             Self::SetAutomaticReply { .. } => "set_automatic_reply",
             Self::EndAutomaticReply => "end_automatic_reply",
+            Self::IssuePass { .. } => "issue_pass",
+            Self::WithdrawPass => "withdraw_pass",
+            Self::ShareDrive { .. } => "share_drive",
+            Self::UnshareDrive { .. } => "unshare_drive",
+            Self::HandOverGroups { .. } => "hand_over_groups",
+            Self::ForwardMail { .. } => "forward_mail",
+            Self::EndForwarding => "end_forwarding",
             Self::DeleteAccount => "delete_account",
             Self::Notify { .. } => "notify",
         }
@@ -215,9 +268,33 @@ impl Action {
         )
     }
 
-    /// Whether it is about the mailbox: nothing else waits for it, and it is not what access depends on.
-    pub fn is_about_mail(&self) -> bool {
-        matches!(self, Self::SetAutomaticReply { .. } | Self::EndAutomaticReply)
+    /// Which errand it runs or ends, if it is one: nothing else waits for it, and access does not depend on it.
+    pub fn errand(&self) -> Option<(Errand, Turn)> {
+        Some(match self {
+            Self::SetAutomaticReply { .. } => (Errand::Reply, Turn::Run),
+            Self::EndAutomaticReply => (Errand::Reply, Turn::End),
+            Self::IssuePass { .. } => (Errand::Pass, Turn::Run),
+            Self::WithdrawPass => (Errand::Pass, Turn::End),
+            Self::ShareDrive { .. } => (Errand::Drive, Turn::Run),
+            Self::UnshareDrive { .. } => (Errand::Drive, Turn::End),
+            Self::HandOverGroups { .. } => (Errand::Groups, Turn::Run),
+            Self::ForwardMail { .. } => (Errand::Forwarding, Turn::Run),
+            Self::EndForwarding => (Errand::Forwarding, Turn::End),
+            _ => return None,
+        })
+    }
+
+    /// What tells an errand from the same one run otherwise: the start that a pass is for, the account that is let at
+    /// the files. Empty where there is nothing to tell.
+    pub(crate) fn about(&self) -> String {
+        match self {
+            Self::IssuePass { starts_at, .. } => starts_at.to_string(),
+            Self::ShareDrive { with_account, .. }
+            | Self::UnshareDrive { with_account }
+            | Self::HandOverGroups { with_account, .. }
+            | Self::ForwardMail { with_account, .. } => with_account.clone(),
+            _ => String::new(),
+        }
     }
 
     /// What undoes it, as well as that is known beforehand; `None` where nothing does: ended sessions, a password
@@ -248,7 +325,16 @@ impl Action {
             },
             Self::Revoke { entitlement, .. } => Self::grant(entitlement.clone()),
             Self::SetAutomaticReply { .. } => Self::EndAutomaticReply,
-            Self::SetManager { .. }
+            Self::IssuePass { .. } => Self::WithdrawPass,
+            Self::ShareDrive { with_account, .. } => Self::UnshareDrive {
+                with_account: with_account.clone(),
+            },
+            Self::ForwardMail { .. } => Self::EndForwarding,
+            Self::WithdrawPass
+            | Self::UnshareDrive { .. }
+            | Self::HandOverGroups { .. }
+            | Self::EndForwarding
+            | Self::SetManager { .. }
             | Self::RevokeSessions
             | Self::ResetPassword
             | Self::EndAutomaticReply
@@ -272,12 +358,19 @@ impl Action {
             | Self::BlockSignIn
             | Self::RevokeSessions
             | Self::ResetPassword
+            | Self::IssuePass { .. }
+            | Self::ShareDrive { .. }
+            | Self::HandOverGroups { .. }
+            | Self::ForwardMail { .. }
             | Self::Revoke { .. } => Risk::Elevated,
             Self::UpdateAccount { .. }
             | Self::SetManager { .. }
             | Self::Grant { .. }
             | Self::SetAutomaticReply { .. }
             | Self::EndAutomaticReply
+            | Self::WithdrawPass
+            | Self::UnshareDrive { .. }
+            | Self::EndForwarding
             | Self::Notify { .. } => Risk::Low,
         }
     }
@@ -338,7 +431,11 @@ impl Step {
             }
             Action::CreateAccount { name, .. } => format!("create_account:{}", name.to_lowercase()),
             Action::Notify { notice, .. } => format!("notify:{notice:?}").to_lowercase(),
-            other => other.kind().to_owned(),
+            // The same errand for another start, or with another account, is another step.
+            other => match other.about().as_str() {
+                "" => other.kind().to_owned(),
+                about => format!("{}:{about}", other.kind()),
+            },
         };
         Self {
             id: StepId(id),

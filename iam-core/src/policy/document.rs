@@ -19,7 +19,7 @@ use super::naming::Naming;
 use super::rules::Rules;
 use super::source::{Position, Section, Source};
 use super::test::{Case, TestReport};
-use super::{AccessPolicy, PolicyProblems, Settings, Subject, sections, test};
+use super::{AccessPolicy, PolicyProblems, Settings, Subject, courses, sections, test};
 
 /// How a mention by a rule is told from one by a conflict.
 const RULE: &str = "rule";
@@ -35,7 +35,8 @@ pub struct Document {
     settings: Settings,
     limits: Limits,
     protected: Protected,
-    guarded_roles: Vec<sections::Mention>,
+    /// What the tenant must have beside the rules' grants: key, what, and where it is named.
+    named: Vec<(&'static str, Reference, Position)>,
     rules: Rules,
     clashes: Vec<Clash>,
     index: Option<Index>,
@@ -71,20 +72,21 @@ impl Document {
         let parsed = source.read().map(|table| {
             let top = Section::new("the policy", 0, &table, sections::TOP, &[], &mut source);
             sections::version(&top, &mut source);
-            let tenant = sections::tenant(&top, &mut source);
+            let tenant = sections::tenant(&top, &mut settings, &mut source);
             let domain = tenant.as_ref().map_or("", |(domain, _)| domain);
             let naming = sections::naming(&top, domain, &mut source);
             sections::rules(&top, &mut rules, &mut settings.time_zone, &mut source);
             let clashes = conflict::conflicts(&top, &mut rules, &mut source);
-            sections::lifecycle(&top, &mut settings, &mut source);
-            let guard = sections::guard(&top, &mut source);
+            let mut named = courses::lifecycle(&top, &mut settings, &mut source);
+            let (limits, protected, guarded) = sections::guard(&top, &mut source);
+            named.extend(guarded);
             let cases = test::cases(&top, &mut source);
-            (tenant, naming, guard, clashes, cases)
+            (tenant, naming, (limits, protected, named), clashes, cases)
         });
         if let Some(error) = source.into_error() {
             return Err(error);
         }
-        let Some((tenant, naming, (limits, protected, guarded_roles), clashes, cases)) = parsed else {
+        let Some((tenant, naming, (limits, protected, named), clashes, cases)) = parsed else {
             return Err(Error::new(ErrorKind::Invalid, "the policy cannot be read"));
         };
         let (Some((domain, domain_at)), Some(naming)) = (tenant, naming) else {
@@ -97,7 +99,7 @@ impl Document {
             settings,
             limits,
             protected,
-            guarded_roles,
+            named,
             index: Some(Index::of(&rules, clashes.iter().filter_map(Clash::except))),
             rules,
             clashes,
@@ -176,17 +178,17 @@ impl Document {
             };
             problems.push(format!("{what} {id}, {position}: {problem}"));
         }
-        for (word, reference, position) in &self.guarded_roles {
-            if !kinds.contains(&Kind::Role) {
+        for (key, reference, position) in &self.named {
+            if !kinds.contains(&reference.kind) {
                 continue;
             }
             // A group may carry a role, and so stand in a tier.
             let group = Reference::new(Kind::Group, reference.name.clone());
-            if *word == "tier" && catalog.resolve(&group).is_ok() {
+            if *key == "tier" && catalog.resolve(&group).is_ok() {
                 continue;
             }
             if let Err(problem) = catalog.resolve(reference) {
-                problems.push(format!("{word}, {position}: {problem}"));
+                problems.push(format!("{key}, {position}: {problem}"));
             }
         }
         problems

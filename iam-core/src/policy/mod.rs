@@ -5,12 +5,14 @@
 
 mod clause;
 mod conflict;
+mod courses;
 mod coverage;
 mod document;
 mod explain;
 mod expression;
 mod functions;
 mod impact;
+mod import;
 mod index;
 mod limits;
 mod memo;
@@ -20,24 +22,29 @@ mod rules;
 mod schema;
 mod sections;
 mod source;
+mod spelling;
 mod template;
 mod test;
+mod workflow;
 
 pub use conflict::{Conflict, Resolve};
 pub use coverage::Coverage;
 pub use document::Document;
 pub use explain::{Asked, Clause, Explanation, Gap, Verdict};
 pub use impact::{Delta, Edit, Impact, RuleEdits, diff};
+pub use import::{Fate, Imported, Remark, import_config};
 pub use naming::Naming;
 pub use test::{CaseReport, TestReport};
+pub use workflow::{WorkflowTask, import_workflows, workflow_tasks};
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use crate::entitlement::Desired;
+use crate::entitlement::{Desired, Reference};
 use crate::person::{Person, Recipient};
 
 /// Who policy is asked about.
@@ -91,17 +98,68 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
     }
 }
 
+/// Who makes new accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub enum Authority {
+    /// The platform itself, at the directory (`authority = "graph"`).
+    #[default]
+    #[serde(rename = "graph")]
+    Directory,
+    /// The directory's inbound provisioning, which is sent records and works them off later (`authority = "scim"`).
+    /// The platform waits for the account and goes on from there.
+    #[serde(rename = "scim")]
+    Provisioning,
+}
+
+/// The temporary access pass with which somebody signs in for the first time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Pass {
+    /// How many days before the first day it is handed out.
+    pub before: u32,
+    /// How many minutes it is good from the beginning of the first day on: 10 to 43,200, and no longer than the
+    /// tenant's policy of authentication methods allows (480, which is what tenants allow by default).
+    pub minutes: u32,
+    /// Who is given it (the manager).
+    pub to: Vec<Recipient>,
+}
+
+/// What the manager of somebody who has left may take over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Legacy {
+    /// The files of the drive: the manager is let at them.
+    Drive,
+    /// The groups that the leaver owned.
+    Groups,
+    /// Those who reported to the leaver: they are linked to the next one up who has not left, until HR names another.
+    Reports,
+    /// What is written to the leaver: it is sent on.
+    Mail,
+}
+
 /// What happens around joining, moving and leaving. Durations are whole days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Settings {
+    /// Who makes new accounts (the platform).
+    pub authority: Authority,
     /// The IANA time zone of people whose record has none (`UTC`).
     pub time_zone: String,
     /// How many days before the first day the account may be created, with sign-in blocked (0).
     pub create_before: u32,
+    /// The temporary access pass of somebody who starts; `None` issues none.
+    pub pass: Option<Pass>,
     /// Whether a leaver's password is replaced by a random one (yes).
     pub reset_password: bool,
     /// What the mailbox of somebody who has left answers, in plain text; `None` leaves it alone.
     pub automatic_reply: Option<String>,
+    /// What the manager of somebody who has left takes over (nothing).
+    pub manager_takes: BTreeSet<Legacy>,
+    /// The group of those whose mailboxes are on litigation hold, and whose licences are kept until their accounts are
+    /// deleted; `None` when nobody says.
+    pub held_mailboxes: Option<Reference>,
     /// Days from losing access to deletion of the account; `None` keeps it.
     pub delete_after: Option<u32>,
     /// Who is told that somebody starts.
@@ -119,10 +177,14 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            authority: Authority::default(),
             time_zone: "UTC".to_owned(),
             create_before: 0,
+            pass: None,
             reset_password: true,
             automatic_reply: None,
+            manager_takes: BTreeSet::new(),
+            held_mailboxes: None,
             delete_after: None,
             joiner_notify: Vec::new(),
             mover_notify: Vec::new(),

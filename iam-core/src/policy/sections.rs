@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::entitlement::{Kind, Limits, Protected, Reference, TargetId};
-use crate::person::Recipient;
 
-use super::Settings;
+use super::courses::is_address;
 use super::expression::Expression;
 use super::limits;
 use super::naming::Naming;
 use super::rules::{DEFAULTS, KINDS, Rules};
 use super::schema::Gives;
 use super::source::{Found, Position, Section, Source};
-use super::template::Template;
+use super::template::{Template, legal};
+use super::{Authority, Settings};
 
 pub(super) const TOP: &[&str] = &[
     "version", "tenant", "naming", "defaults", "rule", "conflict", "joiner", "mover", "leaver", "notify",
@@ -21,12 +21,6 @@ pub(super) const TOP: &[&str] = &[
 
 /// The keys under which entitlements are named.
 pub(super) const ENTITLEMENTS: [&str; 5] = ["groups", "licenses", "roles", "azure", "apps"];
-
-/// What a mailbox answers whose policy has no words of its own: nothing about the person, not even that they
-/// have left.
-const STANDARD_REPLY: &str = "This mailbox is no longer in use, and your message will not be read.";
-/// The longest reply, in characters.
-const LONGEST_REPLY: usize = 2_000;
 
 /// `version = 1`.
 pub(super) fn version(top: &Section<'_, '_>, source: &mut Source<'_>) {
@@ -42,19 +36,20 @@ pub(super) fn version(top: &Section<'_, '_>, source: &mut Source<'_>) {
 }
 
 /// `[tenant]`: the domain in lower case, and where it stands.
-pub(super) fn tenant(top: &Section<'_, '_>, source: &mut Source<'_>) -> Option<(String, Position)> {
+pub(super) fn tenant(
+    top: &Section<'_, '_>,
+    settings: &mut Settings,
+    source: &mut Source<'_>,
+) -> Option<(String, Position)> {
     if !top.has("tenant") {
         source.refuse(0, "[tenant] is missing: it names the domain of new sign-in names");
     }
     let tenant = top.child("tenant", "[tenant]", &["domain", "authority"], &[], source)?;
     if let Some(authority) = tenant.text("authority", source) {
         match authority.value {
-            "graph" => {}
-            "scim" => source.refuse(
-                authority.span.start,
-                "authority \"scim\" is not supported by this version: write \"graph\"",
-            ),
-            _ => tenant.refuse("authority", authority.span.start, "\"graph\"", source),
+            "graph" => settings.authority = Authority::Directory,
+            "scim" => settings.authority = Authority::Provisioning,
+            _ => tenant.refuse("authority", authority.span.start, "\"graph\" or \"scim\"", source),
         }
     }
     let domain = tenant.required("domain", source)?;
@@ -79,8 +74,25 @@ pub(super) fn tenant(top: &Section<'_, '_>, source: &mut Source<'_>) -> Option<(
 
 /// `[naming]`; without it, `given.family`, then the middle initial, then a number.
 pub(super) fn naming(top: &Section<'_, '_>, domain: &str, source: &mut Source<'_>) -> Option<Naming> {
-    let (mut ladder, mut display) = (None, None);
-    if let Some(section) = top.child("naming", "[naming]", &["upn", "display_name"], &[], source) {
+    let (mut ladder, mut display, mut reserved) = (None, None, Vec::new());
+    if let Some(section) = top.child(
+        "naming",
+        "[naming]",
+        &["upn", "display_name", "reserved"],
+        &[],
+        source,
+    ) {
+        for name in section.texts("reserved", source) {
+            if !name
+                .value
+                .chars()
+                .all(|letter| legal(letter.to_ascii_lowercase()))
+            {
+                let expected = "the part of sign-in names before the @, such as \"ceo\"";
+                section.refuse("reserved", name.span.start, expected, source);
+            }
+            reserved.push(name.value.to_owned());
+        }
         if section.has("upn") {
             let written = section.texts("upn", source);
             if written.is_empty() {
@@ -111,7 +123,7 @@ pub(super) fn naming(top: &Section<'_, '_>, domain: &str, source: &mut Source<'_
             .collect()
     });
     let display = display.or_else(|| Template::display("{preferred} {family}").ok())?;
-    Some(Naming::new(domain, ladder, display))
+    Some(Naming::new(domain, ladder, display).reserving(reserved))
 }
 
 fn template(
@@ -230,116 +242,6 @@ pub(super) fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> 
         }
     }
     references
-}
-
-/// `[joiner]`, `[mover]`, `[leaver]` and `[notify]`.
-pub(super) fn lifecycle(top: &Section<'_, '_>, settings: &mut Settings, source: &mut Source<'_>) {
-    let mut hr_is_told = None;
-    let mut recipients = |section: &Section<'_, '_>, source: &mut Source<'_>| {
-        let mut recipients = Vec::new();
-        for written in section.texts("notify", source) {
-            recipients.push(match written.value {
-                "person" => Recipient::Person,
-                "manager" => Recipient::Manager,
-                "hr" => {
-                    hr_is_told.get_or_insert(written.span.start);
-                    Recipient::Hr
-                }
-                _ => {
-                    section.refuse(
-                        "notify",
-                        written.span.start,
-                        "\"person\", \"manager\" or \"hr\"",
-                        source,
-                    );
-                    continue;
-                }
-            });
-        }
-        recipients
-    };
-    if let Some(joiner) = top.child(
-        "joiner",
-        "[joiner]",
-        &["create_before", "notify"],
-        &["pass_before"],
-        source,
-    ) {
-        settings.create_before = joiner.days("create_before", source).unwrap_or(0);
-        settings.joiner_notify = recipients(&joiner, source);
-    }
-    if let Some(mover) = top.child("mover", "[mover]", &["notify"], &[], source) {
-        settings.mover_notify = recipients(&mover, source);
-    }
-    let known = ["password", "mailbox", "delete_after", "notify"];
-    if let Some(leaver) = top.child("leaver", "[leaver]", &known, &["onedrive"], source) {
-        if let Some(password) = leaver.text("password", source) {
-            settings.reset_password = password.value != "keep";
-            if !["reset", "keep"].contains(&password.value) {
-                leaver.refuse("password", password.span.start, "\"reset\" or \"keep\"", source);
-            }
-        }
-        settings.automatic_reply = automatic_reply(&leaver, source);
-        settings.delete_after = leaver.days("delete_after", source);
-        settings.leaver_notify = recipients(&leaver, source);
-    }
-    if let Some(notify) = top.child("notify", "[notify]", &["from", "hr"], &[], source) {
-        settings.notify_from = mailbox(&notify, "from", source);
-        settings.hr_mail = mailbox(&notify, "hr", source);
-        if let (Some(at), true, false) = (hr_is_told, notify.has("from"), notify.has("hr")) {
-            source.refuse(at, "\"hr\" is to be told, but [notify] names no hr mailbox");
-        }
-    }
-}
-
-/// `mailbox = "auto-reply"`, or a table with the words of the reply, or whom to write to instead, or both.
-fn automatic_reply(leaver: &Section<'_, '_>, source: &mut Source<'_>) -> Option<String> {
-    let (span, value) = leaver.value("mailbox")?;
-    if value.as_table().is_none() {
-        if value.as_str() == Some("auto-reply") {
-            return Some(STANDARD_REPLY.to_owned());
-        }
-        let expected =
-            "\"auto-reply\", or a table such as { auto_reply = \"…\", contact = \"desk@contoso.example\" }";
-        leaver.refuse("mailbox", span.start, expected, source);
-        return None;
-    }
-    let keys = ["auto_reply", "contact"];
-    let table = leaver.child("mailbox", "mailbox of [leaver]", &keys, &[], source)?;
-    if !keys.iter().any(|key| table.has(key)) {
-        let message = "mailbox of [leaver] says nothing: name auto_reply, contact or both";
-        source.refuse(span.start, message);
-    }
-    let words = table.text("auto_reply", source);
-    if let Some(words) = &words
-        && words.value.chars().count() > LONGEST_REPLY
-    {
-        let expected = format!("at most {LONGEST_REPLY} characters");
-        table.refuse("auto_reply", words.span.start, &expected, source);
-    }
-    let words = words.map_or(STANDARD_REPLY, |words| words.value.trim());
-    Some(match mailbox(&table, "contact", source) {
-        Some(contact) => format!("{words} Please write to {contact} instead."),
-        None => words.to_owned(),
-    })
-}
-
-fn mailbox(section: &Section<'_, '_>, key: &str, source: &mut Source<'_>) -> Option<String> {
-    let written = section.text(key, source)?;
-    if !is_address(written.value) {
-        section.refuse(key, written.span.start, "a mail address", source);
-    }
-    Some(written.value.to_owned())
-}
-
-fn is_address(text: &str) -> bool {
-    let parts = text.split_once('@');
-    parts.is_some_and(|(local, domain)| {
-        !local.is_empty()
-            && !domain.is_empty()
-            && !domain.contains('@')
-            && !text.contains(char::is_whitespace)
-    })
 }
 
 /// Where `[guard]` names a role, and as what.

@@ -3,7 +3,7 @@
 //! Invariants: reading never stops at the first problem; every problem has a line and a column.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use toml::de::{DeTable, DeValue};
 
@@ -222,6 +222,11 @@ impl<'a, 't> Section<'a, 't> {
         children
     }
 
+    /// Where a key's value stands; where the table begins, if it is not there.
+    pub(super) fn at_key(&self, key: &str) -> usize {
+        self.value(key).map_or(self.at, |(span, _)| span.start)
+    }
+
     /// Whether the key is there, whatever it holds.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
@@ -324,6 +329,27 @@ impl<'a, 't> Section<'a, 't> {
                 hours.filter(|hours| (1..=365 * 24).contains(hours))
             },
         )
+    }
+
+    /// A duration in minutes, written as `"90m"`, `"8h"` or `"1d"`.
+    pub(super) fn minutes(
+        &self,
+        key: &str,
+        range: RangeInclusive<u32>,
+        source: &mut Source<'_>,
+    ) -> Option<u32> {
+        let (least, most) = (range.start(), range.end() / 1440);
+        let expected =
+            format!("minutes, hours or days, such as \"90m\" or \"8h\" (from {least}m to {most}d)");
+        self.duration(key, &expected, source, |number, unit| {
+            let minutes = match unit {
+                "m" => Some(number),
+                "h" => number.checked_mul(60),
+                "d" => number.checked_mul(1440),
+                _ => None,
+            };
+            minutes.filter(|minutes| range.contains(minutes))
+        })
     }
 
     fn duration(

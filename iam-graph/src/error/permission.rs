@@ -24,6 +24,7 @@ fn permission(operation: &str) -> Option<&'static str> {
         "reset password" => "User-PasswordProfile.ReadWrite.All",
         "list groups"
         | "list groups of a user"
+        | "list owned groups"
         | "list group members"
         | "list changes of groups"
         | "find groups" => "GroupMember.Read.All",
@@ -75,8 +76,10 @@ fn permission(operation: &str) -> Option<&'static str> {
         }
         "list conditional access policies" => "Policy.Read.All",
         "send mail" => "Mail.Send",
-        "get mailbox settings" => "MailboxSettings.Read",
-        "set automatic replies" => "MailboxSettings.ReadWrite",
+        "get mailbox settings" | "list message rules" => "MailboxSettings.Read",
+        "set automatic replies" | "create message rule" | "delete message rule" => {
+            "MailboxSettings.ReadWrite"
+        }
         "get drive" | "get drive root" | "list drive permissions" => "Files.Read.All",
         "share drive" | "unshare drive" => "Files.ReadWrite.All",
         "read directory audits" | "read provisioning log" => "AuditLog.Read.All",

@@ -34,6 +34,12 @@ pub(crate) struct Permission {
     expires: Option<String>,
 }
 
+/// Who else may see everything in a user's drive, by object id.
+pub(crate) fn let_in(directory: &Directory, user: &str) -> Vec<String> {
+    let permissions = directory.drives.get(user).into_iter().flat_map(BTreeMap::values);
+    permissions.map(|permission| permission.user.clone()).collect()
+}
+
 fn not_found() -> Fail {
     Fail::new(404, "itemNotFound", "The resource could not be found.")
 }

@@ -13,9 +13,9 @@ use crate::call::{Answer, Call, Outcome};
 use crate::clock::graph_time;
 use crate::directory::Directory;
 use crate::errors::Fail;
-use crate::notifications;
 use crate::odata::{Row as _, ValueRow, collection};
 use crate::schema::Kind;
+use crate::{mailbox, message_rules, notifications};
 
 const MOST: usize = 1_000;
 
@@ -57,6 +57,16 @@ pub(crate) fn deliver(
             {
                 places.push((id, "inbox"));
             }
+        }
+    }
+    // What is sent on is not sent on again.
+    let inboxes = places.iter().filter(|(_, folder)| *folder == "inbox");
+    let rules = inboxes.filter_map(|(id, _)| mailbox::of(directory, id).ok());
+    let further: Vec<String> = rules.flat_map(message_rules::sent_on).collect();
+    for address in further {
+        let holder = directory.address_holder(&address).cloned();
+        if let Some(id) = holder.filter(|id| !places.contains(&(id.clone(), "inbox"))) {
+            places.push((id, "inbox"));
         }
     }
     let from = directory.get(sender);

@@ -316,20 +316,40 @@ impl Journal for Mortal {
     }
 }
 
-/// Writes the subjects of notices down.
+/// Writes the subjects of notices down, and what passes were sent with.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Notices(Arc<Mutex<Vec<String>>>);
+pub(super) struct Notices {
+    subjects: Arc<Mutex<Vec<String>>>,
+    /// `recipients: text` of each message that carries a pass.
+    pub(super) passes: Arc<Mutex<Vec<String>>>,
+    /// What it says instead of sending.
+    pub(super) refuses: Arc<Mutex<Option<ErrorKind>>>,
+    /// Whether it cannot bring passes.
+    pub(super) public: Arc<Mutex<bool>>,
+}
 
 impl Notices {
     pub(super) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.subjects.lock().unwrap())
     }
 }
 
 #[async_trait]
 impl Notifier for Notices {
     async fn notify(&self, message: &Message, _: &IdempotencyKey) -> Result<()> {
-        self.0.lock().unwrap().push(message.subject.clone());
+        if let Some(kind) = *self.refuses.lock().unwrap() {
+            return Err(Error::new(kind, "not sent"));
+        }
+        self.subjects.lock().unwrap().push(message.subject.clone());
+        if message.carries_pass() {
+            let text = message.text();
+            let sent = format!("{}: {}", message.to.join(","), text.expose());
+            self.passes.lock().unwrap().push(sent);
+        }
         Ok(())
+    }
+
+    fn takes_passes(&self) -> bool {
+        !*self.public.lock().unwrap()
     }
 }

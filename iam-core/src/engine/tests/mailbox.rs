@@ -2,7 +2,7 @@
 
 use super::doors::Mood;
 use super::*;
-use crate::journal::ReplyState;
+use crate::journal::ErrandState;
 use crate::plan::Action;
 
 /// The policy of the other tests, with licences and replies.
@@ -30,7 +30,7 @@ fn told() -> World {
 const REPLY: &str = "Nobody reads this. Please write to desk@contoso.example instead.";
 
 impl World {
-    async fn standing(&self, id: &str) -> Option<ReplyState> {
+    async fn standing(&self, id: &str) -> Option<ErrandState> {
         let state = self.engine.person(&PersonKey::new(id)).await.unwrap().unwrap();
         state.reply.map(|reply| reply.state)
     }
@@ -96,7 +96,7 @@ async fn a_mailbox_that_is_down_holds_nothing_back_and_is_asked_again() {
         );
         assert_eq!(world.look("W-1"), "mei.tanaka blocked: ", "{kind:?}");
         assert_eq!(world.notices.take(), ["Mei Tanaka has left"], "{kind:?}");
-        assert_eq!(world.standing("W-1").await, Some(ReplyState::Owed));
+        assert_eq!(world.standing("W-1").await, Some(ErrandState::Owed));
         let state = world
             .engine
             .person(&PersonKey::new("W-1"))
@@ -115,7 +115,7 @@ async fn a_mailbox_that_is_down_holds_nothing_back_and_is_asked_again() {
         assert_eq!((report.people.len(), report.totals().open), (1, 0), "{report:?}");
         assert_eq!(world.reached(), ["set_automatic_reply"; 3], "{kind:?}");
         assert_eq!(world.reply("W-1").as_deref(), Some(REPLY));
-        assert_eq!(world.standing("W-1").await, Some(ReplyState::Set));
+        assert_eq!(world.standing("W-1").await, Some(ErrandState::Done));
         world.tell(&["W-1 Mei Tanaka Sales status=gone"]).await;
         assert_eq!(world.engine.plan().await.unwrap().steps(), 0);
         assert!(world.notices.take().is_empty(), "told once");
@@ -133,9 +133,9 @@ async fn a_mailbox_that_never_answers_is_given_up_and_that_is_said() {
     );
     world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
     world.until("2026-12-01T08:59:59Z").await;
-    assert_eq!(world.standing("W-1").await, Some(ReplyState::Owed));
+    assert_eq!(world.standing("W-1").await, Some(ErrandState::Owed));
     world.at("2026-12-01T09:00:00Z").await;
-    assert_eq!(world.standing("W-1").await, Some(ReplyState::Unsure));
+    assert_eq!(world.standing("W-1").await, Some(ErrandState::Unsure));
     let report = world.at("2026-12-01T10:00:00Z").await;
     let notes: Vec<&String> = report.people.iter().flat_map(|run| &run.notes).collect();
     assert!(notes.iter().any(|note| note.contains("mailbox")), "{report:?}");
@@ -159,7 +159,7 @@ async fn somebody_without_a_mailbox_is_settled_and_reported() {
         "{report:?}"
     );
     assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
-    assert_eq!(world.standing("W-1").await, Some(ReplyState::Void));
+    assert_eq!(world.standing("W-1").await, Some(ErrandState::Void));
     world.tell(&["W-1 Mei Tanaka Sales status=gone"]).await;
     assert_eq!(world.engine.plan().await.unwrap().steps(), 0);
     // Nothing was set, and nothing is ended.
@@ -185,7 +185,7 @@ async fn who_comes_back_is_not_answered_for() {
         world.look("W-1"),
         "mei.tanaka enabled: All Staff, SPE_E3, sg-sales"
     );
-    assert_eq!(world.standing("W-1").await, Some(ReplyState::Ending));
+    assert_eq!(world.standing("W-1").await, Some(ErrandState::Ending));
     world.at("2026-11-24T10:00:00Z").await;
     assert_eq!((world.reply("W-1"), world.standing("W-1").await), (None, None));
     world.tell(&["W-1 Mei Tanaka Security"]).await;
@@ -222,7 +222,7 @@ async fn whoever_is_back_after_a_reply_that_nobody_is_sure_of_is_not_answered_fo
             .moody
             .fail("set_automatic_reply", 1, Mood::Lies(ErrorKind::Unavailable));
         world.hear(&["W-1 Mei Tanaka Security status=gone"]).await;
-        assert_eq!(world.standing("W-1").await, Some(ReplyState::Owed));
+        assert_eq!(world.standing("W-1").await, Some(ErrandState::Owed));
         if asked {
             let refuses = Mood::Refuses(ErrorKind::Unavailable);
             world.moody.fail("set_automatic_reply", usize::MAX, refuses);
@@ -287,7 +287,7 @@ async fn a_crash_between_any_two_writes_sets_the_reply_all_the_same() {
         world.until("2026-11-24T12:00:00Z").await;
         assert_eq!(world.look("W-1"), "mei.tanaka blocked: ", "{writes}");
         assert_eq!(world.reply("W-1").as_deref(), Some(REPLY), "{writes}");
-        assert_eq!(world.standing("W-1").await, Some(ReplyState::Set), "{writes}");
+        assert_eq!(world.standing("W-1").await, Some(ErrandState::Done), "{writes}");
         if !died {
             return;
         }

@@ -11,10 +11,12 @@ mod hold;
 mod leave;
 mod mailbox;
 mod names;
+mod pass;
 mod preflight;
 mod property;
 mod retry;
 mod synced;
+mod takeover;
 mod targets;
 mod unread;
 
@@ -152,6 +154,7 @@ fn person(text: &str) -> Person {
             "hire" => person.hire_date = value.parse().ok(),
             "last" => person.last_day = value.parse().ok(),
             "zone" => person.time_zone = text,
+            "mail" => person.email = text,
             "status" => {
                 person.status = if value == "gone" {
                     Status::Terminated

@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::doors::Mood;
 use super::*;
 use crate::clock::Clock;
-use crate::journal::{EventState, ReplyState};
+use crate::journal::{ErrandState, EventState};
 
 const IDS: [&str; 4] = ["W-1", "W-2", "W-3", "W-4"];
 /// Two of them have the same name.
@@ -276,18 +276,18 @@ impl Story {
             let reply = state.reply.map(|reply| reply.state);
             match phase {
                 "gone" if !live.is_empty() => {
-                    let settled = [ReplyState::Set, ReplyState::Void, ReplyState::Unsure];
+                    let settled = [ErrandState::Done, ErrandState::Void, ErrandState::Unsure];
                     assert!(
                         reply.is_none_or(|reply| settled.contains(&reply)),
                         "{} {reply:?}",
                         seen()
                     );
-                    if reply == Some(ReplyState::Set) {
+                    if reply == Some(ErrandState::Done) {
                         assert!(self.world.reply(id).is_some(), "{}", seen());
                     }
                 }
                 // One that failed for a week is reported, and left to somebody else.
-                "at work" if reply == Some(ReplyState::Stuck) => {}
+                "at work" if reply == Some(ErrandState::Stuck) => {}
                 "at work" => assert_eq!((reply, self.world.reply(id)), (None, None), "{}", seen()),
                 _ => {}
             }

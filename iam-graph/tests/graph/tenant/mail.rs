@@ -5,7 +5,7 @@ use iam_core::entitlement::Kind;
 use iam_core::event::EventId;
 use iam_core::notify::{Message, Notifier};
 use iam_core::person::PersonKey;
-use iam_core::plan::{Action, IdempotencyKey, Step};
+use iam_core::plan::{Action, IdempotencyKey, Notice, Step};
 use iam_core::target::{Applied, Target};
 use iam_graph::GraphMail;
 use iam_graph::mailbox::{AutomaticReplies, NO_MAILBOX};
@@ -17,11 +17,8 @@ use super::{DONE, tenant};
 #[tokio::test]
 async fn mail_leaves_once_and_not_at_all_when_refused() {
     let tenant = tenant().await;
-    let message = Message {
-        to: vec!["boss@contoso.example".into()],
-        subject: "Hi".into(),
-        body: "Text".into(),
-    };
+    let to = vec!["boss@contoso.example".to_owned()];
+    let message = Message::new(Notice::Joined, PersonKey::new("W-1"), to, "Hi", "Text");
     let step = Step::new(
         tenant.target.id(),
         &PersonKey::new("W-5001"),

@@ -3,7 +3,7 @@
 use iam_core::ErrorKind;
 use iam_core::notify::{Message, Notifier};
 use iam_core::person::PersonKey;
-use iam_core::plan::{Action, Step};
+use iam_core::plan::{Action, Notice, Step};
 use iam_core::target::Target;
 use iam_graph::GraphMail;
 use serde_json::Value;
@@ -22,11 +22,8 @@ async fn mail_is_sent_at_most_once() {
         })
         .await;
         let mail = GraphMail::new(graph.client.clone(), "hr@x.example");
-        let message = Message {
-            to: vec!["a@x.example".into()],
-            subject: "s".into(),
-            body: "b".into(),
-        };
+        let to = vec!["a@x.example".to_owned()];
+        let message = Message::new(Notice::Joined, PersonKey::new("W-1"), to, "s", "b");
         let step = Step::new(
             graph.target.id(),
             &PersonKey::new("W-1"),

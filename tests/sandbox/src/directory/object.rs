@@ -26,6 +26,8 @@ pub(crate) struct Object {
     pub(crate) inherited: BTreeMap<(String, String), Holding>,
     /// What the settings of the user's mailbox were changed to, by name.
     pub(crate) mailbox: Map<String, Value>,
+    /// The rules of the user's inbox.
+    pub(crate) rules: Vec<Value>,
     /// How a user can prove who it is, beside the password.
     pub(crate) methods: Vec<Method>,
     /// Key id and digest of each secret of an application.
@@ -79,6 +81,7 @@ impl Object {
             licenses: BTreeMap::new(),
             inherited: BTreeMap::new(),
             mailbox: Map::new(),
+            rules: Vec::new(),
             methods: Vec::new(),
             secrets: Vec::new(),
             shelf: Shelf::default(),

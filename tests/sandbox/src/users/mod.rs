@@ -12,7 +12,7 @@ use crate::odata::collection;
 use crate::schema::Kind;
 use crate::{
     app_roles, authentication, deleted, directory_objects, directory_query, drive, licenses, mail, mailbox,
-    messages, relations, units,
+    message_rules, messages, relations, units,
 };
 use write::{create, manager_of, set_manager, update};
 
@@ -93,6 +93,9 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
         (["drive", rest @ ..], _) => drive::of_user(directory, call, id, rest),
         (["drives"], "GET") => drive::list_of_user(directory, call, id),
         (["messages", rest @ ..], _) => messages::route(directory, call, id, None, rest),
+        (["mailFolders", "inbox", "messageRules", rest @ ..], _) => {
+            message_rules::route(directory, call, id, rest)
+        }
         (["mailFolders", folder, "messages", rest @ ..], _) => {
             messages::route(directory, call, id, Some(folder), rest)
         }

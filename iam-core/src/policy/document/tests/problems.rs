@@ -10,12 +10,8 @@ fn every_section_refuses_what_it_does_not_know() {
             "line 4, column 2: unknown key \"tenants\" in the policy; did you mean \"tenant\"?",
         ),
         (
-            "authority = 'scim'",
-            "line 4, column 13: authority \"scim\" is not supported by this version",
-        ),
-        (
             "authority = 'x'",
-            "line 4, column 13: authority in [tenant]: expected \"graph\"",
+            "line 4, column 13: authority in [tenant]: expected \"graph\" or \"scim\"",
         ),
         (
             "[naming]\nupn = ['{given}.{famly}']",
@@ -94,8 +90,28 @@ fn every_section_refuses_what_it_does_not_know() {
             "line 8, column 9: grace in [[rule]]: expected",
         ),
         (
-            "[joiner]\npass_before = '1d'",
-            "line 5, column 1: \"pass_before\" in [joiner] is not supported by this version",
+            "[joiner]\ncreate_before = '1d'\npass_before = '1d'",
+            "line 6, column 15: passes are sent by mail, but [notify] names no mailbox to send from",
+        ),
+        (
+            "[joiner]\npass_before = '1d'\n[notify]\nfrom = 'a@b.example'",
+            "line 5, column 15: pass_before in [joiner]: expected at most create_before (0d)",
+        ),
+        (
+            "[joiner]\npass_lifetime = '1h'",
+            "line 5, column 17: pass_lifetime in [joiner] says how passes are, and without pass_before there are none",
+        ),
+        (
+            "[joiner]\npass_lifetime = '9m'",
+            "line 5, column 17: pass_lifetime in [joiner]: expected minutes, hours or days, such as \"90m\" or \"8h\" (from 10m to 30d)",
+        ),
+        (
+            "[joiner]\npass_to = ['person']",
+            "line 5, column 12: pass_to in [joiner]: expected \"manager\", \"hr\" or \"private\"",
+        ),
+        (
+            "[joiner]\ncreate_before = '2d'\npass_before = '1d'\npass_to = ['hr']\n[notify]\nfrom = 'a@b.example'",
+            "line 6, column 15: \"hr\" is to get passes, but [notify] names no hr mailbox",
         ),
         (
             "[joiner]\ncreate_before = 14",
@@ -111,7 +127,7 @@ fn every_section_refuses_what_it_does_not_know() {
         ),
         (
             "[leaver]\nmailbox = {}",
-            "line 5, column 11: mailbox of [leaver] says nothing: name auto_reply, contact or both",
+            "line 5, column 11: mailbox of [leaver] says nothing: name auto_reply, contact, forward or some of them",
         ),
         (
             "[leaver]\nmailbox = { reply = 'x' }",
@@ -126,8 +142,12 @@ fn every_section_refuses_what_it_does_not_know() {
             "line 5, column 23: contact in mailbox of [leaver]: expected a mail address",
         ),
         (
-            "[leaver]\nonedrive = 'manager'",
-            "line 5, column 1: \"onedrive\" in [leaver] is not supported by this version",
+            "[leaver]\nonedrive = 'colleagues'",
+            "line 5, column 12: onedrive in [leaver]: expected \"manager\"",
+        ),
+        (
+            "[leaver]\nmailbox = { forward = 'hr' }",
+            "line 5, column 23: forward in mailbox of [leaver]: expected \"manager\"",
         ),
         (
             "[leaver]\npassword = 'random'",

@@ -1,0 +1,236 @@
+//! Reads what a policy document says of the courses of joiners, movers and leavers, and of who is told.
+
+use crate::entitlement::{Kind, Reference};
+use crate::person::Recipient;
+
+use super::source::{Position, Section, Source};
+use super::{Legacy, Pass, Settings};
+
+/// What a mailbox answers whose policy has no words of its own: nothing about the person, not even that they
+/// have left.
+const STANDARD_REPLY: &str = "This mailbox is no longer in use, and your message will not be read.";
+/// How many minutes a pass is good where the policy does not say: the longest that tenants allow by default.
+const STANDARD_LIFETIME: u32 = 480;
+/// The longest reply, in characters.
+const LONGEST_REPLY: usize = 2_000;
+
+/// `[joiner]`, `[mover]`, `[leaver]` and `[notify]`; and what they name of the tenant, with the key and the place.
+pub(super) fn lifecycle(
+    top: &Section<'_, '_>,
+    settings: &mut Settings,
+    source: &mut Source<'_>,
+) -> Vec<(&'static str, Reference, Position)> {
+    let (mut hr_is_told, mut passes, mut named) = (None, None, Vec::new());
+    let mut recipients = |section: &Section<'_, '_>, source: &mut Source<'_>| {
+        let mut recipients = Vec::new();
+        for written in section.texts("notify", source) {
+            recipients.push(match written.value {
+                "person" => Recipient::Person,
+                "manager" => Recipient::Manager,
+                "hr" => {
+                    hr_is_told.get_or_insert(written.span.start);
+                    Recipient::Hr
+                }
+                _ => {
+                    section.refuse(
+                        "notify",
+                        written.span.start,
+                        "\"person\", \"manager\" or \"hr\"",
+                        source,
+                    );
+                    continue;
+                }
+            });
+        }
+        recipients
+    };
+    if let Some(joiner) = top.child(
+        "joiner",
+        "[joiner]",
+        &[
+            "create_before",
+            "notify",
+            "pass_before",
+            "pass_lifetime",
+            "pass_to",
+        ],
+        &[],
+        source,
+    ) {
+        settings.create_before = joiner.days("create_before", source).unwrap_or(0);
+        settings.joiner_notify = recipients(&joiner, source);
+        settings.pass = pass(&joiner, settings.create_before, source);
+        passes = settings
+            .pass
+            .as_ref()
+            .map(|pass| (joiner.at_key("pass_before"), pass.to.contains(&Recipient::Hr)));
+    }
+    if let Some(mover) = top.child("mover", "[mover]", &["notify"], &[], source) {
+        settings.mover_notify = recipients(&mover, source);
+    }
+    let known = [
+        "password",
+        "mailbox",
+        "onedrive",
+        "owned_groups",
+        "direct_reports",
+        "held_mailboxes",
+        "delete_after",
+        "notify",
+    ];
+    if let Some(leaver) = top.child("leaver", "[leaver]", &known, &[], source) {
+        if let Some(password) = leaver.text("password", source) {
+            settings.reset_password = password.value != "keep";
+            if !["reset", "keep"].contains(&password.value) {
+                leaver.refuse("password", password.span.start, "\"reset\" or \"keep\"", source);
+            }
+        }
+        let (reply, forward) = replies(&leaver, source);
+        settings.automatic_reply = reply;
+        let taken = [
+            (Legacy::Drive, to_manager(&leaver, "onedrive", source)),
+            (Legacy::Groups, to_manager(&leaver, "owned_groups", source)),
+            (Legacy::Reports, to_manager(&leaver, "direct_reports", source)),
+            (Legacy::Mail, forward),
+        ];
+        let taken = taken.into_iter().filter(|(_, taken)| *taken);
+        settings.manager_takes = taken.map(|(legacy, _)| legacy).collect();
+        if let Some(written) = leaver.text("held_mailboxes", source) {
+            let reference = Reference::new(Kind::Group, written.value.trim());
+            settings.held_mailboxes = Some(reference.clone());
+            named.push(("held_mailboxes", reference, source.position(written.span.start)));
+        }
+        settings.delete_after = leaver.days("delete_after", source);
+        settings.leaver_notify = recipients(&leaver, source);
+    }
+    if let Some(notify) = top.child("notify", "[notify]", &["from", "hr"], &[], source) {
+        settings.notify_from = mailbox(&notify, "from", source);
+        settings.hr_mail = mailbox(&notify, "hr", source);
+        if let (Some(at), true, false) = (hr_is_told, notify.has("from"), notify.has("hr")) {
+            source.refuse(at, "\"hr\" is to be told, but [notify] names no hr mailbox");
+        }
+    }
+    let Some((at, to_hr)) = passes else { return named };
+    if settings.notify_from.is_none() {
+        source.refuse(
+            at,
+            "passes are sent by mail, but [notify] names no mailbox to send from",
+        );
+    } else if to_hr && settings.hr_mail.is_none() {
+        source.refuse(at, "\"hr\" is to get passes, but [notify] names no hr mailbox");
+    }
+    named
+}
+
+/// `pass_before`, `pass_lifetime` and `pass_to` of `[joiner]`.
+fn pass(joiner: &Section<'_, '_>, create_before: u32, source: &mut Source<'_>) -> Option<Pass> {
+    let mut to = Vec::new();
+    for written in joiner.texts("pass_to", source) {
+        to.push(match written.value {
+            "manager" => Recipient::Manager,
+            "hr" => Recipient::Hr,
+            "private" => Recipient::Private,
+            _ => {
+                let expected = "\"manager\", \"hr\" or \"private\" (the address that HR has): the new mailbox \
+                                cannot be opened without the pass";
+                joiner.refuse("pass_to", written.span.start, expected, source);
+                continue;
+            }
+        });
+    }
+    if to.is_empty() {
+        to.push(Recipient::Manager);
+    }
+    let minutes = joiner.minutes("pass_lifetime", 10..=43_200, source);
+    if !joiner.has("pass_before") {
+        for key in ["pass_lifetime", "pass_to"] {
+            if joiner.has(key) {
+                let message =
+                    format!("{key} in [joiner] says how passes are, and without pass_before there are none");
+                source.refuse(joiner.at_key(key), message);
+            }
+        }
+        return None;
+    }
+    let before = joiner.days("pass_before", source)?;
+    if before > create_before {
+        let expected = format!("at most create_before ({create_before}d): there is no account before that");
+        joiner.refuse("pass_before", joiner.at_key("pass_before"), &expected, source);
+    }
+    Some(Pass {
+        before,
+        minutes: minutes.unwrap_or(STANDARD_LIFETIME),
+        to,
+    })
+}
+
+/// A key whose only value is `"manager"`.
+fn to_manager(section: &Section<'_, '_>, key: &str, source: &mut Source<'_>) -> bool {
+    let Some(written) = section.text(key, source) else {
+        return false;
+    };
+    if written.value != "manager" {
+        section.refuse(key, written.span.start, "\"manager\"", source);
+    }
+    true
+}
+
+/// `mailbox = "auto-reply"`, or a table with the words of the reply, or whom to write to instead, or both; and whether
+/// the mail is sent on to the manager.
+fn replies(leaver: &Section<'_, '_>, source: &mut Source<'_>) -> (Option<String>, bool) {
+    let Some((span, value)) = leaver.value("mailbox") else {
+        return (None, false);
+    };
+    if value.as_table().is_none() {
+        if value.as_str() == Some("auto-reply") {
+            return (Some(STANDARD_REPLY.to_owned()), false);
+        }
+        let expected =
+            "\"auto-reply\", or a table such as { auto_reply = \"…\", contact = \"desk@contoso.example\" }";
+        leaver.refuse("mailbox", span.start, expected, source);
+        return (None, false);
+    }
+    let keys = ["auto_reply", "contact", "forward"];
+    let Some(table) = leaver.child("mailbox", "mailbox of [leaver]", &keys, &[], source) else {
+        return (None, false);
+    };
+    if !keys.iter().any(|key| table.has(key)) {
+        let message = "mailbox of [leaver] says nothing: name auto_reply, contact, forward or some of them";
+        source.refuse(span.start, message);
+    }
+    let forward = to_manager(&table, "forward", source);
+    if !table.has("auto_reply") && !table.has("contact") {
+        return (None, forward);
+    }
+    let words = table.text("auto_reply", source);
+    if let Some(words) = &words
+        && words.value.chars().count() > LONGEST_REPLY
+    {
+        let expected = format!("at most {LONGEST_REPLY} characters");
+        table.refuse("auto_reply", words.span.start, &expected, source);
+    }
+    let words = words.map_or(STANDARD_REPLY, |words| words.value.trim());
+    let words = match mailbox(&table, "contact", source) {
+        Some(contact) => format!("{words} Please write to {contact} instead."),
+        None => words.to_owned(),
+    };
+    (Some(words), forward)
+}
+
+fn mailbox(section: &Section<'_, '_>, key: &str, source: &mut Source<'_>) -> Option<String> {
+    let written = section.text(key, source)?;
+    if !is_address(written.value) {
+        section.refuse(key, written.span.start, "a mail address", source);
+    }
+    Some(written.value.to_owned())
+}
+
+pub(super) fn is_address(text: &str) -> bool {
+    let parts = text.split_once('@');
+    parts.is_some_and(|(local, domain)| {
+        !local.is_empty()
+            && !domain.is_empty()
+            && !domain.contains('@')
+            && !text.contains(char::is_whitespace)
+    })
+}
