@@ -58,7 +58,7 @@ impl Screen {
         self.title("HR");
         let latest = &story.readings[story.readings.len().saturating_sub(files)..];
         for (file, reading, _) in latest {
-            let summary = &reading.summary;
+            let summary = &reading.totals;
             self.line(format!(
                 "{file}: {} rows, {} records ({} new, {} unchanged), {} rejected",
                 summary.rows,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use iam_core::engine::{Ending, Preview, Reading, RunReport, Totals};
+use iam_core::engine::{Delivered, Ending, Preview, RunReport, Totals};
 use iam_core::intake::Reject;
 use iam_core::journal::Outcome;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ pub(crate) struct Story {
     pub(crate) tenant: String,
     pub(crate) graph: String,
     pub(crate) now: Timestamp,
-    pub(crate) readings: Vec<(String, Reading, Vec<Reject>)>,
+    pub(crate) readings: Vec<(String, Delivered, Vec<Reject>)>,
     planned: Vec<Value>,
     guard: Vec<String>,
     hash: Option<String>,
@@ -45,12 +45,12 @@ impl Story {
         }
     }
 
-    pub(crate) fn read(&mut self, path: &Path, reading: &Reading, rejects: Vec<Reject>) {
+    pub(crate) fn read(&mut self, path: &Path, delivered: &Delivered, rejects: Vec<Reject>) {
         let name = path.file_name().map_or_else(
             || path.display().to_string(),
             |name| name.to_string_lossy().into_owned(),
         );
-        self.readings.push((name, *reading, rejects));
+        self.readings.push((name, delivered.clone(), rejects));
     }
 
     /// Another round's plan.
@@ -149,9 +149,9 @@ impl Story {
         let files = self.readings.iter().map(|(file, reading, _)| {
             json!({
                 "file": file,
-                "rows": reading.summary.rows,
-                "records": reading.summary.records,
-                "rejects": reading.summary.rejects,
+                "rows": reading.totals.rows,
+                "records": reading.totals.records,
+                "rejects": reading.totals.rejects,
                 "events": reading.accepted.events,
                 "unchanged": reading.accepted.unchanged,
             })

@@ -68,14 +68,6 @@ impl GraphTarget {
         }
     }
 
-    /// Names the object id of the service principal (or account) that the platform runs as: no step touches it. A
-    /// user who is signed in is known without.
-    #[must_use]
-    pub fn running_as(mut self, id: &str) -> Self {
-        self.runs_as.insert(id.to_lowercase());
-        self
-    }
-
     /// The same, with new accounts made by API-driven inbound provisioning: for a policy of `authority = "scim"`.
     /// `principal` is the object id of the provisioning application's service principal, `job` the id of its job.
     ///
@@ -95,6 +87,14 @@ impl GraphTarget {
     #[must_use]
     pub fn provisioning_deadline(mut self, deadline: Duration) -> Self {
         self.admission = self.admission.map(|admission| admission.within(deadline));
+        self
+    }
+
+    /// Names the object id of the service principal (or account) that the platform runs as: no step touches it. A
+    /// user who is signed in is known without.
+    #[must_use]
+    pub fn running_as(mut self, id: &str) -> Self {
+        self.runs_as.insert(id.to_lowercase());
         self
     }
 

@@ -4,13 +4,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Result;
-use crate::event::{EventId, Timer};
+use crate::event::{Accepted, Course, Event, EventId, EventKind, News, Timer, course};
 use crate::execute;
 use crate::journal::{
     Claim, EventState, HistoryQuery, Journal, Lifecycle as Stage, Outcome, PersonState, Tried,
 };
 use crate::orchestrator::Decision;
+use crate::person::Person;
 use crate::plan::{Action, Notice, Step};
+use crate::policy::Settings;
 
 /// The claims, each with the person's state as it is by now.
 ///
@@ -19,16 +21,23 @@ use crate::plan::{Action, Notice, Step};
 pub(super) async fn informed(
     journal: &dyn Journal,
     claims: Vec<Claim>,
+    settings: &Settings,
     now: Timestamp,
     window: SignedDuration,
-) -> Result<Vec<(Claim, PersonState)>> {
+) -> Result<(Vec<(Claim, PersonState)>, Vec<Course>)> {
     let keys: Vec<_> = claims.iter().map(|claim| claim.event.person.clone()).collect();
     let latest = journal.accepted(&keys).await?;
     let mut informed = Vec::with_capacity(claims.len());
+    let mut courses = Vec::with_capacity(claims.len());
     for (mut claim, latest) in claims.into_iter().zip(latest) {
-        if let Some(latest) = latest {
-            claim.event.record = Some(latest.record);
+        let latest = latest.unwrap_or_default();
+        let mut course = run_of(&latest, settings, now);
+        let remark = remark(&claim.event, &latest.news, latest.record.as_ref(), settings);
+        course.remarks.extend(remark);
+        if course.record.is_some() {
+            claim.event.record.clone_from(&course.record);
         }
+        courses.push(course);
         let mut state = claim.state.clone();
         if claim.event.kind.is_leave() {
             overtaken(journal, &claim, &mut state, now, window).await?;
@@ -42,7 +51,27 @@ pub(super) async fn informed(
         }
         informed.push((claim, state));
     }
-    Ok(informed)
+    Ok((informed, courses))
+}
+
+/// What everything that was accepted of a person comes to.
+pub(super) fn run_of(accepted: &Accepted, settings: &Settings, now: Timestamp) -> Course {
+    let (zone, lead) = (&settings.time_zone, settings.create_before);
+    course(accepted.record.as_ref(), &accepted.news, zone, lead, now)
+}
+
+/// What is remarkable about the event itself, when it is worked on.
+fn remark(event: &Event, known: &[News], record: Option<&Person>, settings: &Settings) -> Option<String> {
+    let zone = record.and_then(|record| record.time_zone.as_deref());
+    let zone = zone.unwrap_or(&settings.time_zone);
+    match (&event.news, &event.kind) {
+        (Some(news), _) => news.remark(known, zone),
+        (None, EventKind::Leave { .. }) => {
+            let (id, person, kind) = (event.id.clone(), event.person.clone(), event.kind.clone());
+            News::new(id, person, kind, event.entered_at).remark(&[], zone)
+        }
+        _ => None,
+    }
 }
 
 /// A leave overtakes, and then supersedes, events that may have been cut off half way: what they brought is
@@ -157,10 +186,10 @@ pub(super) fn inherit(claim: &Claim, decision: &mut Decision) {
 
 fn is_true(notice: Notice, stage: Stage) -> bool {
     match notice {
-        Notice::Joined => stage == Stage::Active,
-        Notice::Moved => matches!(stage, Stage::Staged | Stage::Active),
+        Notice::Joined => matches!(stage, Stage::Active | Stage::Leaving),
+        Notice::Moved => stage.is_employed(),
         Notice::Pass => false,
-        Notice::Left => matches!(stage, Stage::Disabled | Stage::Deleted),
+        Notice::Left => stage.has_left(),
     }
 }
 

@@ -15,10 +15,20 @@ use crate::plan::{Plan, Risk, Step};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// Records that said something new: durable events now.
+    /// Records and events that said something new: durable now.
     pub events: u64,
-    /// Records that HR had sent before, just so.
+    /// Records and events that HR had sent before, just so.
     pub unchanged: u64,
+    /// Events whose id was known with other content: [`Engine::quarantined`](super::Engine::quarantined).
+    pub quarantined: u64,
+}
+
+impl std::ops::AddAssign for Accepted {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.unchanged += other.unchanged;
+        self.quarantined += other.quarantined;
+    }
 }
 
 /// What would happen to one person: [`Engine::plan`](super::Engine::plan).

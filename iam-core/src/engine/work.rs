@@ -19,12 +19,13 @@ use super::views::{self, Offer, Surroundings};
 use crate::clock::SharedClock;
 use crate::entitlement::Protected;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Timer;
+use crate::event::{Course, Timer};
 use crate::execute::{self, Doors, Report, Verdict};
 use crate::journal::{Claim, Journal, Lane, Lifecycle as Stage, Outcome, PersonState};
 use crate::notify::{Addressees, Notifier};
 use crate::orchestrator::{Context, Decision, Orchestrator};
 use crate::plan::{Action, Plan, Step};
+use crate::policy::Settings;
 use crate::target::Target;
 
 /// How many lanes are claimed, and looked up, at once.
@@ -45,7 +46,7 @@ pub(super) struct Work<'a> {
     pub(super) orchestrator: &'a dyn Orchestrator,
     pub(super) notifier: Option<&'a dyn Notifier>,
     pub(super) protected: &'a Protected,
-    pub(super) hr_mail: Option<&'a str>,
+    pub(super) settings: &'a Settings,
     pub(super) clock: &'a SharedClock,
     pub(super) concurrency: usize,
     /// How far back the guard looks.
@@ -84,17 +85,16 @@ impl Work<'_> {
                 Some(scope) => scope.admit(claims),
                 None => claims,
             };
-            let claims = informed(self.journal, claims, now, self.window).await?;
+            let (claims, courses) = informed(self.journal, claims, self.settings, now, self.window).await?;
             let around = match views::read(self.journal, self.targets, self.catalogs, &claims, now).await {
                 Ok(around) => around,
                 Err(error) => return Err(self.give_back(&claims, error).await),
             };
             let (queue, shown) = (Queue::default(), self.shown());
-            let work = claims
-                .iter()
-                .zip(around)
-                .enumerate()
-                .map(|(at, ((claim, state), around))| self.one(claim, state, around, queue.place(at)));
+            let work = claims.iter().zip(around).zip(&courses).enumerate();
+            let work = work.map(|(at, (((claim, state), around), course))| {
+                self.one(claim, state, around, course, queue.place(at))
+            });
             let mut leaves: Vec<_> = work.collect();
             let count = claims.iter().filter(|(claim, _)| claim.event.kind.is_leave());
             let others = leaves.split_off(count.count());
@@ -143,6 +143,7 @@ impl Work<'_> {
         claim: &Claim,
         state: &PersonState,
         around: Surroundings,
+        course: &Course,
         place: Place<'_>,
     ) -> Result<PersonRun> {
         if let Some(why) = claim.plan.as_ref().and_then(Plan::newer) {
@@ -164,6 +165,7 @@ impl Work<'_> {
                 .ok_or_else(no_target)?,
             down: &around.down,
             views: &around.views,
+            course,
             manager: around.manager.as_ref(),
             acting: around.acting(),
             earlier: claim.plan.as_ref(),
@@ -288,7 +290,7 @@ impl Work<'_> {
                 .acting()
                 .and_then(|known| known.accounts.get(&view.target))
                 .map(|account| account.name.clone()),
-            hr: self.hr_mail.map(str::to_owned),
+            hr: self.settings.hr_mail.clone(),
         }
     }
 

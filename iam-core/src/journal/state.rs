@@ -23,10 +23,29 @@ pub enum Lifecycle {
     Staged,
     /// At work.
     Active,
+    /// On a leave of absence.
+    Suspended,
+    /// At work, and the last day is known.
+    Leaving,
     /// Gone: no access.
     Disabled,
     /// Gone, and the account deleted.
     Deleted,
+}
+
+impl Lifecycle {
+    /// Whether the person is employed and has begun, or is about to: neither to come nor gone.
+    pub fn is_employed(self) -> bool {
+        matches!(
+            self,
+            Self::Staged | Self::Active | Self::Suspended | Self::Leaving
+        )
+    }
+
+    /// Whether employment is over.
+    pub fn has_left(self) -> bool {
+        matches!(self, Self::Disabled | Self::Deleted)
+    }
 }
 
 /// An account that the platform created or adopted.

@@ -15,8 +15,19 @@ use super::template::{Template, legal};
 use super::{Authority, Settings};
 
 pub(super) const TOP: &[&str] = &[
-    "version", "tenant", "naming", "defaults", "rule", "conflict", "joiner", "mover", "leaver", "notify",
-    "guard", "test",
+    "version",
+    "tenant",
+    "naming",
+    "defaults",
+    "rule",
+    "conflict",
+    "joiner",
+    "mover",
+    "leave_of_absence",
+    "leaver",
+    "notify",
+    "guard",
+    "test",
 ];
 
 /// The keys under which entitlements are named.

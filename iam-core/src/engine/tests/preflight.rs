@@ -1,6 +1,8 @@
 //! Seats, and those who must stay: looked at over the whole before the first write.
 
 use super::doors::Mood;
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::entitlement::{Keep, Seats};
 use crate::orchestrator::{Context, Decision, Orchestrator};
@@ -21,10 +23,6 @@ impl World {
             let item = items.find(|item| item.entitlement.kind == Kind::License).unwrap();
             item.seats = Some(Seats { total, used });
         });
-    }
-
-    fn account_id(&self, id: &str) -> String {
-        self.of(id).remove(0).account.unwrap().id
     }
 
     /// These people, and nobody else, hold the role that must not be lost.

@@ -22,6 +22,8 @@ mod claim;
 mod freeze;
 mod lane;
 mod look;
+mod news;
+mod stage;
 mod step;
 
 use std::panic::AssertUnwindSafe;
@@ -89,6 +91,16 @@ const CHECKS: &[(&str, Check)] = checks![
     look::next_due_is_when_a_claim_could_succeed,
     look::next_due_waits_with_a_leave_that_waits,
     look::history_filters_by_person_state_and_number,
+    news::news_are_kept_in_the_order_in_which_they_come_and_make_nothing_stale_but_records,
+    news::an_id_that_is_known_with_other_content_is_quarantined_once,
+    news::urgent_leaves_come_first,
+    news::who_somebody_is_now_is_known,
+    stage::rows_count_once_they_are_released_and_not_before,
+    stage::what_is_released_is_released_once,
+    stage::a_held_delivery_waits_for_a_decision,
+    stage::an_old_delivery_does_not_replace_a_newer_one,
+    stage::a_delivery_that_was_cut_off_is_discarded_by_the_next,
+    stage::what_is_withdrawn_is_not_released,
     audit::every_write_is_noted_once_and_nobody_is_named,
     audit::a_refused_write_is_not_noted,
     audit::who_is_erased_is_gone_and_the_audit_still_verifies,
@@ -145,6 +157,7 @@ fn news(person: &str, version: u64, second: i64, kind: EventKind) -> Event {
         entered_at: at(second),
         record: Some(record),
         version,
+        news: None,
     }
 }
 
@@ -157,7 +170,15 @@ fn change(person: &str, version: u64, second: i64) -> Event {
 }
 
 fn leave(person: &str, version: u64, second: i64) -> Event {
-    news(person, version, second, EventKind::Leave { last_day: None })
+    news(
+        person,
+        version,
+        second,
+        EventKind::Leave {
+            last_day: None,
+            urgent: false,
+        },
+    )
 }
 
 fn timer(person: &str, timer: Timer, second: i64) -> Event {

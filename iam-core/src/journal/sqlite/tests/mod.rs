@@ -36,6 +36,7 @@ fn join(person: &str, second: i64) -> Event {
         entered_at: at(0),
         record: Some(Person::new(PersonKey::new(person))),
         version: 1,
+        news: None,
     }
 }
 

@@ -30,6 +30,7 @@ fn the_example_s_settings_limits_and_protected() {
         authority: Authority::Directory,
         time_zone: "UTC".into(),
         create_before: 14,
+        leave_blocks_sign_in: true,
         reset_password: true,
         automatic_reply: Some(
             "This mailbox is no longer read. Please write to hr@contoso.example instead.".to_owned(),
