@@ -27,7 +27,7 @@ impl World {
 
     /// These people, and nobody else, hold the role that must not be lost.
     fn keep(&self, least: usize, people: &[&str]) {
-        let holders = people.iter().map(|id| self.account_id(id)).collect();
+        let holders = people.iter().map(|id| self.account(id)).collect();
         self.target.change_catalog(|catalog| {
             let mut items = catalog.items.iter();
             let item = items.find(|item| item.entitlement.kind == Kind::Role).unwrap();
@@ -225,7 +225,7 @@ async fn a_holder_who_leaves_during_a_run_is_held_by_the_executor() {
 async fn the_account_that_the_platform_runs_as_is_not_touched() {
     let world = licensed();
     world.hear(&["W-1 A One Sales", "W-2 B Two Sales"]).await;
-    let own = world.account_id("W-1").to_lowercase();
+    let own = world.account("W-1").to_lowercase();
     world.target.change_catalog(|catalog| {
         catalog.own.insert(own);
     });
@@ -284,7 +284,7 @@ async fn whoever_plans_a_protected_account_is_not_touched() {
     ] {
         let world = licensed();
         world.hear(&["W-1 A One Security", "W-2 B Two Sales"]).await;
-        let account = world.account_id("W-1");
+        let account = world.account("W-1");
         let policy = POLICY.replace(
             "break-glass@contoso.example",
             &protected.replace("account-1", &account),
