@@ -1,7 +1,6 @@
 //! Seats, and those who must stay: looked at over the whole before the first write.
 
 use super::doors::Mood;
-use std::collections::BTreeSet;
 
 use super::*;
 use crate::entitlement::{Keep, Seats};
