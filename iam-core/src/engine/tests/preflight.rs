@@ -1,5 +1,7 @@
 //! Seats, and those who must stay: looked at over the whole before the first write.
 
+use std::collections::BTreeSet;
+
 use super::doors::Mood;
 
 use super::*;
