@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use super::calendar::{calendar, handed_over, stage};
 use super::conflict::Apart;
 use super::errands::{Scene, errands};
 use super::link::{Link, link};
@@ -24,7 +25,7 @@ use crate::entitlement::{Desired, Held, Via};
 use crate::error::Result;
 use crate::event::{Course, Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
-use crate::person::{Person, PersonKey, Recipient};
+use crate::person::{Person, Recipient};
 use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, ends_by, plan};
 use crate::policy::{AccessPolicy, Conflict, Document, Legacy, Subject};
 
@@ -165,38 +166,7 @@ impl Orchestrator for Lifecycle {
     }
 
     fn calendar(&self, state: &PersonState, course: &Course, now: Timestamp) -> Vec<(Timer, Timestamp)> {
-        let Some(person) = &course.record else {
-            return course.turns.clone();
-        };
-        let mut calendar = course.turns.clone();
-        let settings = self.document.settings();
-        match standing(person, state.left_at, settings, now) {
-            // An instant that has come and was never worked on.
-            Ok(at) if stage(&at, state) != state.lifecycle => calendar.push((Timer::Review, now)),
-            Ok(at) => calendar.extend(at.timers),
-            Err(_) => calendar.extend(over_everywhere(person).map(|over| (Timer::Leave, over))),
-        }
-        let grace = state.ledger.iter().filter_map(crate::plan::Owned::ends_at);
-        // What has run out is due at once.
-        calendar.extend(grace.min().map(|end| (Timer::Grace, end)));
-        calendar
-    }
-}
-
-/// Where somebody is once the plan has been carried out.
-fn stage(at: &Standing, before: &PersonState) -> Stage {
-    match at.phase {
-        // Still somebody who comes back, and starts afresh.
-        Phase::Pending if before.lifecycle.has_left() => before.lifecycle,
-        Phase::Pending => Stage::Pending,
-        Phase::Staged => Stage::Staged,
-        Phase::Active if !at.away && at.timers.iter().any(|(timer, _)| *timer == Timer::Leave) => {
-            Stage::Leaving
-        }
-        Phase::Active if !at.away => Stage::Active,
-        Phase::Active | Phase::Suspended => Stage::Suspended,
-        Phase::Gone => Stage::Disabled,
-        Phase::Purged => Stage::Deleted,
+        calendar(state, course, self.document.settings(), now)
     }
 }
 
@@ -500,20 +470,6 @@ fn untold(earlier: Option<&Plan>) -> bool {
 fn waits(decision: &mut Decision, why: String) {
     decision.plan.notes.push(format!("waits: {why}"));
     decision.waiting.push(why);
-}
-
-/// The person goes on under another worker id, and the account with them: this one has nothing any more.
-fn handed_over(mut decision: Decision, successor: &PersonKey, now: Timestamp) -> Decision {
-    let note = format!("the person goes on as {successor}, with the same account: nothing is done here");
-    decision.plan.notes.push(note);
-    decision.timers.clear();
-    let state = &mut decision.state;
-    state.accounts.clear();
-    state.ledger.clear();
-    state.blocked_by_us.clear();
-    state.lifecycle = Stage::Disabled;
-    state.left_at = state.left_at.or(Some(now));
-    decision
 }
 
 fn held(mut decision: Decision, why: String) -> Decision {

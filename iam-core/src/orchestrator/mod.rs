@@ -4,6 +4,7 @@
 //! [`Context`], so that a preview and the real thing are the same call. [`Lifecycle`] is the standard
 //! joiner-mover-leaver; a user's own implementation may wrap it or replace it.
 
+mod calendar;
 mod conflict;
 mod errands;
 mod lifecycle;
