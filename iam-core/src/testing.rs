@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::entitlement::{Account, Actual, Attribute, Catalog, Held, Kind, TargetId, Unread};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
+use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
     Appended, Claim, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Report, Reservation, StepStart,
 };
@@ -471,6 +472,22 @@ impl Journal for CrashingJournal {
 
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
         self.write(self.inner.requeue(event, by, reason)).await
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
+        self.inner.audit(after, limit).await
+    }
+
+    async fn audit_head(&self) -> Result<Checkpoint> {
+        self.inner.audit_head().await
+    }
+
+    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
+        self.inner.pseudonym(person).await
+    }
+
+    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
+        self.write(self.inner.erase(person, by, reason)).await
     }
 
     async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {

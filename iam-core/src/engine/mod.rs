@@ -5,6 +5,7 @@
 //! to look first, [`plan`](Engine::plan) shows everything, and [`apply`](Engine::apply) carries out what was shown.
 
 mod apply;
+mod audit;
 mod brake;
 mod ending;
 mod errands;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::entitlement::{Account, Actual, Catalog, TargetId};
 use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
+use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
     Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState,
     Report, Reservation, StepStart,
@@ -152,6 +153,22 @@ impl Journal for Shadow<'_> {
 
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
         self.copy.requeue(event, by, reason).await
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
+        self.real.audit(after, limit).await
+    }
+
+    async fn audit_head(&self) -> Result<Checkpoint> {
+        self.real.audit_head().await
+    }
+
+    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
+        self.real.pseudonym(person).await
+    }
+
+    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
+        self.copy.erase(person, by, reason).await
     }
 
     async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {

@@ -1,5 +1,7 @@
 //! [`MemoryJournal`]: for previews, tests and demos. Nothing survives the process.
 
+mod audit;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept, Note};
 use super::{
     Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Report,
     Reservation, StepRecord, StepStart,
@@ -26,6 +29,8 @@ struct Inner {
     by_id: HashMap<EventId, usize>,
     lanes: BTreeMap<PersonKey, LaneState>,
     names: HashMap<String, PersonKey>,
+    audit: Vec<AuditEntry>,
+    salts: HashMap<PersonKey, String>,
 }
 
 #[derive(Debug, Default)]
@@ -186,7 +191,16 @@ fn supersede(lane: &mut LaneState, entries: &mut [Entry], completed: Option<((Ti
 impl Journal for MemoryJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
         let mut inner = self.lock();
-        Ok(batch.iter().map(|event| inner.append(event)).collect())
+        let answers = batch.iter().map(|event| {
+            let answer = inner.append(event);
+            if answer == Appended::New {
+                let payload = serde_json::to_vec(event).unwrap_or_default();
+                let note = Note::new(Deed::Accepted, &event.id, &event.person, &payload);
+                inner.note(note.detail(event.kind.as_str()));
+            }
+            answer
+        });
+        Ok(answers.collect())
     }
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -249,6 +263,7 @@ impl Journal for MemoryJournal {
         let mut inner = self.lock();
         let (_, entries, at) = inner.held(claim)?;
         entries[at].plan = Some(plan.clone());
+        inner.note_of(claim, Deed::Planned, format!("{} steps", plan.steps.len()), plan);
         Ok(())
     }
 
@@ -260,7 +275,10 @@ impl Journal for MemoryJournal {
             return Ok(match record.outcome.take() {
                 None => StepStart::Unknown,
                 // A step that failed may be tried again, and is unknown while it is; the others are over.
-                Some(Outcome::Failed { .. }) => StepStart::First,
+                Some(Outcome::Failed { .. }) => {
+                    inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
+                    StepStart::First
+                }
                 Some(outcome) => {
                     record.outcome = Some(outcome.clone());
                     StepStart::Settled { outcome }
@@ -272,6 +290,7 @@ impl Journal for MemoryJournal {
             key: key.clone(),
             outcome: None,
         });
+        inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
         Ok(StepStart::First)
     }
 
@@ -282,6 +301,8 @@ impl Journal for MemoryJournal {
         let record = record
             .ok_or_else(|| Error::new(ErrorKind::Invalid, "a step is settled that was never intended"))?;
         record.outcome = Some(outcome.clone());
+        let ending = format!("{} {}", noted::kind_of(step), noted::ending_of(outcome));
+        inner.note_of(claim, Deed::Settled, ending, outcome);
         Ok(())
     }
 
@@ -309,6 +330,7 @@ impl Journal for MemoryJournal {
         lane.state = Some(state.clone());
         lane.lease = None;
         inner.set(timers);
+        inner.note_of(claim, Deed::Completed, "", state);
         Ok(())
     }
 
@@ -319,6 +341,7 @@ impl Journal for MemoryJournal {
         entries[index].why = Some(why.to_owned());
         lane.state = Some(state.clone());
         lane.lease = None;
+        inner.note_of(claim, Deed::Postponed, "", state);
         Ok(())
     }
 
@@ -339,6 +362,7 @@ impl Journal for MemoryJournal {
         lane.state = Some(state.clone());
         lane.lease = None;
         inner.set(timers);
+        inner.note_of(claim, Deed::SetAside, "", state);
         Ok(())
     }
 
@@ -352,6 +376,11 @@ impl Journal for MemoryJournal {
                 entry.parked = false;
                 entry.not_before = entry.event.due_at;
                 entry.why = Some(format!("requeued by {by}: {reason}"));
+                let person = entry.event.person.clone();
+                inner.note(Note {
+                    actor: Some(by),
+                    ..Note::new(Deed::Requeued, event, &person, reason.as_bytes())
+                });
                 Ok(())
             }
             Some(_) => Err(Error::new(
@@ -363,6 +392,22 @@ impl Journal for MemoryJournal {
                 format!("the journal has no event {event}"),
             )),
         }
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
+        Ok(self.lock().audit_after(after, limit))
+    }
+
+    async fn audit_head(&self) -> Result<Checkpoint> {
+        Ok(self.lock().audit_head())
+    }
+
+    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
+        Ok(self.lock().pseudonym(person))
+    }
+
+    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
+        self.lock().erase(person, by, reason)
     }
 
     async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {

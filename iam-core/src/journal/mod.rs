@@ -16,6 +16,7 @@
 //! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
 //! was intended and not settled has an *unknown* outcome.
 
+pub mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod memory;
@@ -34,6 +35,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use self::audit::{AuditEntry, Checkpoint, Kept};
 use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
 use crate::person::PersonKey;
@@ -268,6 +270,24 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// Brings a dead event back to its place in the lane, and lifts the parking it caused. Records who did
     /// it and why. An event that waits for its next attempt is made due at once.
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()>;
+
+    /// At most `limit` entries of the audit behind `after`, in order, and whether what was accepted is still what it
+    /// was. Every other method that changes something adds one, in the same commit.
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>>;
+
+    /// The end of the audit, as it was last written down.
+    async fn audit_head(&self) -> Result<Checkpoint>;
+
+    /// Under which name somebody stands in the audit; `None` for somebody who does not, or was erased.
+    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>>;
+
+    /// Destroys what is known of somebody: records, state, plans, steps, names, and who they are in the audit. Events
+    /// keep their ids, so that none of them takes effect again.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) for somebody who is not known, [`Conflict`](crate::ErrorKind::Conflict)
+    /// as long as there is an account that is not deleted or an event that is not over.
+    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()>;
 
     /// What is known of a person.
     async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>>;

@@ -17,6 +17,7 @@
 )]
 
 mod accept;
+mod audit;
 mod claim;
 mod lane;
 mod look;
@@ -84,6 +85,10 @@ const CHECKS: &[(&str, Check)] = checks![
     look::next_due_is_when_a_claim_could_succeed,
     look::next_due_waits_with_a_leave_that_waits,
     look::history_filters_by_person_state_and_number,
+    audit::every_write_is_noted_once_and_nobody_is_named,
+    audit::a_refused_write_is_not_noted,
+    audit::who_is_erased_is_gone_and_the_audit_still_verifies,
+    audit::nobody_is_erased_whose_data_is_needed,
 ];
 
 /// Puts every check to a fresh journal of its own from `make`.

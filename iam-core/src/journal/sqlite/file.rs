@@ -20,17 +20,18 @@ const APPLICATION_ID: i64 = 0x4941_4d4a;
 const OLDEST: [u32; 3] = [3, 51, 3];
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 4;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "journal".into(),
-        MigrationType::Simple,
-        include_str!("migrations/0001_journal.sql").into_sql_str(),
-        false,
-    )])
+    let migration = |number, name: &'static str, sql: &'static str| {
+        let sql = sql.into_sql_str();
+        Migration::new(number, name.into(), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "journal", include_str!("migrations/0001_journal.sql")),
+        migration(4, "audit", include_str!("migrations/0004_audit.sql")),
+    ])
 }
 
 /// An open file. The lock outlives the connection: fields are dropped in this order.
@@ -55,6 +56,8 @@ pub(super) async fn open(path: &Path, tenant: &str) -> Result<Opened> {
         .busy_timeout(Duration::from_secs(5))
         // 32 MiB: the pages that a large journal touches at random are not read again for each transaction.
         .pragma("cache_size", "-32768")
+        // Who is erased does not stay behind on free pages.
+        .pragma("secure_delete", "ON")
         .disable_statement_logging();
     let opened = connect(&path, tenant, &options).await;
     let conn = opened.map_err(|fault| fault.during("open the journal"))?;

@@ -16,6 +16,7 @@
 //!
 //! A file of another tenant, of another program or of a newer version is refused, with advice.
 
+mod audit;
 mod fault;
 mod file;
 mod lane;
@@ -39,6 +40,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use self::fault::{Attempt, Fault, closed};
 use self::row::{TENANT, instant, nanos, optional, plan, signed, state, state_number, unsigned, value};
 use self::writer::{Writer, array};
+use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
     Appended, Claim, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Report, Reservation, StepStart,
 };
@@ -263,6 +265,29 @@ impl Journal for SqliteJournal {
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
         write!(self, "requeue an event", |writer| writer
             .requeue(event, by, reason)
+            .await)
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
+        let read = async { audit::entries(&mut *self.0.readers.acquire().await?, after, limit).await };
+        read.await.map_err(|fault: Fault| fault.during("read the audit"))
+    }
+
+    async fn audit_head(&self) -> Result<Checkpoint> {
+        let read = async { audit::head(&mut *self.0.readers.acquire().await?).await };
+        read.await
+            .map_err(|fault: Fault| fault.during("read the end of the audit"))
+    }
+
+    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
+        let read = async { audit::pseudonym(&mut *self.0.readers.acquire().await?, person).await };
+        read.await
+            .map_err(|fault: Fault| fault.during("read a pseudonym"))
+    }
+
+    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
+        write!(self, "erase a person", |writer| writer
+            .erase(person, by, reason)
             .await)
     }
 

@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, Transaction};
 
+use super::audit;
 use super::fault::{Attempt, Fault};
 use super::lane::{self, Head};
 use super::row::{self, TENANT, nanos, optional, signed, text, value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId};
+use crate::journal::audit::{Deed, Note, ending_of, kind_of};
 use crate::journal::{Appended, Claim, Lane, Outcome, PersonState, Reservation, StepStart};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
@@ -94,9 +96,20 @@ impl Writer {
     pub(super) async fn append(&mut self, batch: &[Event]) -> Attempt<Vec<Appended>> {
         let mut tx = begin(&mut self.conn).await?;
         let mut answers = Vec::with_capacity(batch.len());
+        let mut accepted = Vec::new();
         for event in batch {
-            answers.push(lane::append(&mut tx, event).await?);
+            let answer = lane::append(&mut tx, event).await?;
+            if answer == Appended::New {
+                accepted.push((event, text("event", event.id.as_str(), event)?));
+            }
+            answers.push(answer);
         }
+        let mut notes = Vec::with_capacity(accepted.len());
+        for (event, text) in &accepted {
+            let note = Note::new(Deed::Accepted, &event.id, &event.person, text.as_bytes());
+            notes.push(note.detail(event.kind.as_str()));
+        }
+        audit::add_all(&mut tx, notes).await?;
         tx.commit().await?;
         Ok(answers)
     }
@@ -193,19 +206,24 @@ impl Writer {
         leases: &mut HashMap<PersonKey, Lease>,
         claim: &Claim,
         state: &PersonState,
+        deed: Deed,
     ) -> Attempt<()> {
         lane::set_state(&mut tx, claim.event.person.as_str(), state).await?;
+        let text = text("state", claim.event.person.as_str(), state)?;
+        audit::add(&mut tx, note(claim, deed, text.as_bytes())).await?;
         tx.commit().await?;
         leases.remove(&claim.event.person);
         Ok(())
     }
 
     pub(super) async fn plan(&mut self, claim: &Claim, plan: &Plan) -> Attempt<()> {
+        let steps = format!("{} steps", plan.steps.len());
         let plan = text("plan", claim.event.id.as_str(), plan)?;
         let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
         let update = sqlx::query("UPDATE event SET plan = ?2 WHERE seq = ?1 AND state = 0");
-        let done = update.bind(held.seq).bind(plan).execute(&mut *tx).await?;
+        let done = update.bind(held.seq).bind(&plan).execute(&mut *tx).await?;
         one(done.rows_affected(), claim)?;
+        audit::add(&mut tx, note(claim, Deed::Planned, plan.as_bytes()).detail(steps)).await?;
         Ok(tx.commit().await?)
     }
 
@@ -247,17 +265,27 @@ impl Writer {
                 Some(outcome) => StepStart::Settled { outcome },
             },
         };
+        if start == StepStart::First {
+            let intended = note(claim, Deed::Intended, key.as_str().as_bytes());
+            audit::add(&mut tx, intended.detail(kind_of(step))).await?;
+        }
         tx.commit().await?;
         Ok(start)
     }
 
     pub(super) async fn settle(&mut self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Attempt<()> {
+        let ending = format!("{} {}", kind_of(step), ending_of(outcome));
         let outcome = text("outcome", claim.event.id.as_str(), outcome)?;
         let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
-        if lane::set_outcome(&mut tx, held.seq, step, Some(outcome)).await? != 1 {
+        if lane::set_outcome(&mut tx, held.seq, step, Some(outcome.clone())).await? != 1 {
             let error = Error::new(ErrorKind::Invalid, "a step is settled that was never intended");
             return Err(Fault::Refused(error));
         }
+        audit::add(
+            &mut tx,
+            note(claim, Deed::Settled, outcome.as_bytes()).detail(ending),
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
@@ -300,7 +328,7 @@ impl Writer {
             lane::end_by_leave(&mut tx, person, held.due_at, held.lane_seq).await?;
         }
         lane::replace_timers(&mut tx, person, timers).await?;
-        Self::release(tx, &mut self.leases, claim, state).await
+        Self::release(tx, &mut self.leases, claim, state, Deed::Completed).await
     }
 
     pub(super) async fn retry_later(
@@ -318,7 +346,7 @@ impl Writer {
             .execute(&mut *tx)
             .await?;
         one(done.rows_affected(), claim)?;
-        Self::release(tx, &mut self.leases, claim, state).await
+        Self::release(tx, &mut self.leases, claim, state, Deed::Postponed).await
     }
 
     pub(super) async fn dead_letter(
@@ -340,7 +368,24 @@ impl Writer {
         one(done.rows_affected(), claim)?;
         let person = claim.event.person.as_str();
         lane::replace_timers(&mut tx, person, timers).await?;
-        Self::release(tx, &mut self.leases, claim, state).await
+        Self::release(tx, &mut self.leases, claim, state, Deed::SetAside).await
+    }
+
+    pub(super) async fn erase(&mut self, person: &PersonKey, by: &str, reason: &str) -> Attempt<()> {
+        let busy = self.leases.get(person);
+        if busy.is_some_and(|lease| lease.until > Instant::now()) {
+            let message = format!("{person} cannot be erased: an event of theirs is being worked on");
+            return Err(Fault::Refused(Error::new(ErrorKind::Conflict, message)));
+        }
+        let mut tx = begin(&mut self.conn).await?;
+        audit::erase(&mut tx, person, by, reason).await?;
+        tx.commit().await?;
+        self.leases.remove(person);
+        // What was overwritten still stands in the write-ahead log.
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
     }
 
     pub(super) async fn requeue(&mut self, event: &EventId, by: &str, reason: &str) -> Attempt<()> {
@@ -355,6 +400,17 @@ impl Writer {
         .execute(&mut *tx)
         .await?;
         if done.rows_affected() == 1 {
+            let person: String = sqlx::query_scalar("SELECT person FROM event WHERE tenant = ?1 AND id = ?2")
+                .bind(TENANT)
+                .bind(event.as_str())
+                .fetch_one(&mut *tx)
+                .await?;
+            let person = PersonKey::new(person);
+            let requeued = Note {
+                actor: Some(by),
+                ..Note::new(Deed::Requeued, event, &person, reason.as_bytes())
+            };
+            audit::add(&mut tx, requeued).await?;
             return Ok(tx.commit().await?);
         }
         let known: i64 = sqlx::query_scalar("SELECT count(*) FROM event WHERE tenant = ?1 AND id = ?2")
@@ -369,6 +425,11 @@ impl Writer {
             Error::new(ErrorKind::Conflict, message)
         }))
     }
+}
+
+/// What is noted of a claimed event.
+fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<'a> {
+    Note::new(deed, &claim.event.id, &claim.event.person, payload)
 }
 
 /// A write that found its row in another state than its transaction saw wrote nothing: give up.

@@ -1,0 +1,74 @@
+//! Reading and verifying the audit, and erasing somebody.
+
+use super::{CHUNK, Engine};
+use crate::error::Result;
+use crate::journal::audit::{AuditEntry, Breach, Checkpoint, Kept, Verifier};
+use crate::person::PersonKey;
+
+impl Engine {
+    /// At most `limit` entries of the audit behind `after` (0 for the first), in order.
+    ///
+    /// # Errors
+    /// [`Storage`](crate::ErrorKind::Storage) from the journal.
+    pub async fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditEntry>> {
+        let entries = self.journal.audit(after, limit).await?;
+        Ok(entries.into_iter().map(|(entry, _)| entry).collect())
+    }
+
+    /// Verifies the whole audit: that no entry was changed, put in, taken out or cut off, that it leads through
+    /// `checkpoint` (an earlier answer of this method, kept elsewhere), and that the accepted events are what they were.
+    /// The answer is the end of the chain: keep it where nobody reaches it who reaches the journal.
+    ///
+    /// # Errors
+    /// [`Storage`](crate::ErrorKind::Storage) from the journal. What is wrong with the audit is the inner error.
+    pub async fn verify_audit(
+        &self,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<std::result::Result<Checkpoint, Breach>> {
+        let end = self.journal.audit_head().await?;
+        let mut verifier = Verifier::default();
+        let passes = |verifier: &Verifier, place: &Checkpoint| {
+            place.sequence != verifier.reached().sequence || *place == *verifier.reached()
+        };
+        let cut = |place: &Checkpoint| Breach::Cut {
+            checkpoint: place.sequence,
+        };
+        loop {
+            let entries = self.journal.audit(verifier.reached().sequence, CHUNK).await?;
+            if entries.is_empty() {
+                break;
+            }
+            for (entry, kept) in &entries {
+                if let Err(breach) = verifier.next(entry) {
+                    return Ok(Err(breach));
+                }
+                if *kept == Kept::Changed {
+                    let sequence = entry.sequence;
+                    return Ok(Err(Breach::Payload { sequence }));
+                }
+                for place in checkpoint.into_iter().chain([&end]) {
+                    if !passes(&verifier, place) {
+                        return Ok(Err(cut(place)));
+                    }
+                }
+            }
+        }
+        let reached = verifier.reached();
+        for place in checkpoint.into_iter().chain([&end]) {
+            if place.sequence > reached.sequence {
+                return Ok(Err(cut(place)));
+            }
+        }
+        Ok(Ok(reached.clone()))
+    }
+
+    /// Destroys what is known of somebody whose account is gone; the audit keeps that it was done, by whom, and still
+    /// verifies.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) for somebody who is not known; [`Conflict`](crate::ErrorKind::Conflict) as long as there is an account that
+    /// is not deleted, or an event that is not over.
+    pub async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
+        self.journal.erase(person, by, reason).await
+    }
+}

@@ -1,0 +1,260 @@
+//! The SQL of the audit: entries behind the last one, in the transaction of what they tell of; and erasing somebody.
+
+use sqlx::{FromRow, SqliteConnection};
+
+use super::fault::{Attempt, Fault, storage};
+use super::row::{TENANT, instant, nanos, signed, text, unsigned, value};
+use crate::clock::{Clock as _, SystemClock};
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, EventId};
+use crate::journal::PersonState;
+use crate::journal::audit::{self, AuditEntry, Checkpoint, Deed, Kept, Note};
+use crate::person::PersonKey;
+
+/// Adds an entry.
+pub(super) async fn add(conn: &mut SqliteConnection, note: Note<'_>) -> Attempt<()> {
+    add_all(conn, vec![note]).await
+}
+
+/// Adds entries, in order.
+pub(super) async fn add_all(conn: &mut SqliteConnection, notes: Vec<Note<'_>>) -> Attempt<()> {
+    let mut last = head(&mut *conn).await?;
+    let begun = last.sequence;
+    for note in notes {
+        let salt = salt(&mut *conn, note.person).await?;
+        let entry = note.entry(&last, &salt, SystemClock.now());
+        sqlx::query(
+            "INSERT INTO audit (sequence, tenant, at, deed, detail, event, subject, actor, digest, previous, hash) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )
+        .bind(signed(entry.sequence))
+        .bind(TENANT)
+        .bind(nanos(entry.at))
+        .bind(entry.deed.as_str())
+        .bind(&entry.detail)
+        .bind(entry.event.as_ref().map(EventId::as_str))
+        .bind(&entry.subject)
+        .bind(&entry.actor)
+        .bind(&entry.digest)
+        .bind(&entry.previous)
+        .bind(&entry.hash)
+        .execute(&mut *conn)
+        .await?;
+        last = Checkpoint {
+            sequence: entry.sequence,
+            hash: entry.hash,
+        };
+    }
+    if last.sequence == begun {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO audit_head (tenant, sequence, hash) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (tenant) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash",
+    )
+    .bind(TENANT)
+    .bind(signed(last.sequence))
+    .bind(&last.hash)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The end of the chain, as it was last written down.
+pub(super) async fn head(conn: &mut SqliteConnection) -> Attempt<Checkpoint> {
+    let head: Option<(i64, String)> =
+        sqlx::query_as("SELECT sequence, hash FROM audit_head WHERE tenant = ?1")
+            .bind(TENANT)
+            .fetch_optional(conn)
+            .await?;
+    Ok(
+        head.map_or_else(Checkpoint::default, |(sequence, hash)| Checkpoint {
+            sequence: unsigned(sequence),
+            hash,
+        }),
+    )
+}
+
+async fn salt(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<String> {
+    if let Some(salt) = known_salt(&mut *conn, person).await? {
+        return Ok(salt);
+    }
+    let salt = audit::salt();
+    sqlx::query("INSERT INTO pseudonym (tenant, person, salt) VALUES (?1, ?2, ?3)")
+        .bind(TENANT)
+        .bind(person.as_str())
+        .bind(&salt)
+        .execute(conn)
+        .await?;
+    Ok(salt)
+}
+
+async fn known_salt(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<Option<String>> {
+    let salt = sqlx::query_scalar("SELECT salt FROM pseudonym WHERE tenant = ?1 AND person = ?2")
+        .bind(TENANT)
+        .bind(person.as_str())
+        .fetch_optional(conn)
+        .await?;
+    Ok(salt)
+}
+
+/// The name under which somebody stands in the audit.
+pub(super) async fn pseudonym(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<Option<String>> {
+    let salt = known_salt(conn, person).await?;
+    Ok(salt.map(|salt| audit::pseudonym(&salt, person)))
+}
+
+#[derive(FromRow)]
+struct Row {
+    sequence: i64,
+    at: i64,
+    deed: String,
+    detail: String,
+    event: Option<String>,
+    subject: String,
+    actor: Option<String>,
+    digest: String,
+    previous: String,
+    hash: String,
+    payload: Option<String>,
+    salt: Option<String>,
+}
+
+/// At most `limit` entries behind `after`. What was accepted is compared with the event as it is kept.
+pub(super) async fn entries(
+    conn: &mut SqliteConnection,
+    after: u64,
+    limit: usize,
+) -> Attempt<Vec<(AuditEntry, Kept)>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT a.sequence, a.at, a.deed, a.detail, a.event, a.subject, a.actor, a.digest, a.previous, a.hash, \
+                e.event AS payload, p.salt \
+         FROM audit a \
+         LEFT JOIN event e ON e.tenant = a.tenant AND e.id = a.event AND a.deed = 'accepted' \
+         LEFT JOIN pseudonym p ON p.tenant = a.tenant AND p.person = e.person \
+         WHERE a.tenant = ?1 AND a.sequence > ?2 ORDER BY a.sequence LIMIT ?3",
+    )
+    .bind(TENANT)
+    .bind(signed(after))
+    .bind(signed(limit))
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(entry).collect()
+}
+
+fn entry(row: Row) -> Attempt<(AuditEntry, Kept)> {
+    let deed = Deed::named(&row.deed).ok_or_else(|| {
+        Fault::Refused(storage(format!(
+            "entry {} of the journal's audit tells of {:?}, which this version does not know",
+            row.sequence, row.deed
+        )))
+    })?;
+    let kept = match (&row.payload, &row.salt) {
+        (Some(payload), Some(salt)) if audit::digest(salt, payload.as_bytes()) == row.digest => {
+            Kept::Unchanged
+        }
+        (Some(_), Some(_)) => Kept::Changed,
+        _ => Kept::NotKept,
+    };
+    let entry = AuditEntry {
+        sequence: unsigned(row.sequence),
+        at: instant(row.at),
+        deed,
+        detail: row.detail,
+        event: row.event.map(EventId::new),
+        subject: row.subject,
+        actor: row.actor,
+        digest: row.digest,
+        previous: row.previous,
+        hash: row.hash,
+    };
+    Ok((entry, kept))
+}
+
+/// Destroys what is known of somebody: record, state, plans, steps, names, and who they are in the audit.
+pub(super) async fn erase(
+    conn: &mut SqliteConnection,
+    person: &PersonKey,
+    by: &str,
+    reason: &str,
+) -> Attempt<()> {
+    let known: Option<Option<String>> =
+        sqlx::query_scalar("SELECT state FROM person WHERE tenant = ?1 AND person = ?2")
+            .bind(TENANT)
+            .bind(person.as_str())
+            .fetch_optional(&mut *conn)
+            .await?;
+    let state: Option<&String> = known.as_ref().and_then(Option::as_ref);
+    let state: Option<PersonState> = state
+        .map(|state| value("state", person.as_str(), state))
+        .transpose()?;
+    let open: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM event WHERE tenant = ?1 AND person = ?2 AND state IN (0, 2)",
+    )
+    .bind(TENANT)
+    .bind(person.as_str())
+    .fetch_one(&mut *conn)
+    .await?;
+    if known.is_none() && open == 0 {
+        let message = format!("the journal knows nobody by {person}");
+        return Err(Fault::Refused(Error::new(ErrorKind::NotFound, message)));
+    }
+    if let Some(why) = audit::keeps(state.as_ref(), open != 0) {
+        let message = format!("{person} cannot be erased: {why}");
+        return Err(Fault::Refused(Error::new(ErrorKind::Conflict, message)));
+    }
+    let event = EventId::of(&["erase", person.as_str()]);
+    let note = Note {
+        actor: Some(by),
+        ..Note::new(Deed::Erased, &event, person, reason.as_bytes())
+    };
+    add(&mut *conn, Note { event: None, ..note }).await?;
+    forget(conn, person).await
+}
+
+async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> {
+    let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
+    let (old, new) = (person.as_str(), nobody.as_str());
+    for (statement, needs_new) in [
+        (
+            "INSERT INTO lane (tenant, person, last_seq, fence) \
+             SELECT tenant, ?3, last_seq, fence FROM lane WHERE tenant = ?1 AND person = ?2",
+            true,
+        ),
+        (
+            "DELETE FROM step WHERE tenant = ?1 \
+             AND event IN (SELECT seq FROM event WHERE tenant = ?1 AND person = ?2)",
+            false,
+        ),
+        ("DELETE FROM name WHERE tenant = ?1 AND person = ?2", false),
+        ("DELETE FROM pseudonym WHERE tenant = ?1 AND person = ?2", false),
+        ("DELETE FROM person WHERE tenant = ?1 AND person = ?2", false),
+    ] {
+        let query = sqlx::query(statement).bind(TENANT).bind(old);
+        let query = if needs_new { query.bind(new) } else { query };
+        query.execute(&mut *conn).await?;
+    }
+    let rows: Vec<(i64, String)> =
+        sqlx::query_as("SELECT seq, event FROM event WHERE tenant = ?1 AND person = ?2")
+            .bind(TENANT)
+            .bind(old)
+            .fetch_all(&mut *conn)
+            .await?;
+    for (seq, event) in rows {
+        let mut event: Event = value("event", "somebody who is erased", &event)?;
+        event.person = nobody.clone();
+        event.record = None;
+        sqlx::query("UPDATE event SET person = ?2, event = ?3, plan = NULL, why = NULL WHERE seq = ?1")
+            .bind(seq)
+            .bind(new)
+            .bind(text("event", new, &event)?)
+            .execute(&mut *conn)
+            .await?;
+    }
+    sqlx::query("DELETE FROM lane WHERE tenant = ?1 AND person = ?2")
+        .bind(TENANT)
+        .bind(old)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
