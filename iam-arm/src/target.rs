@@ -122,6 +122,7 @@ impl Target for ArmTarget {
             kinds: [Kind::Azure].into(),
             lengths: BTreeMap::new(),
             principals_of: Some(self.principals_of.clone()),
+            provisions: false,
         }
     }
 

@@ -42,6 +42,10 @@ pub struct Capabilities {
     /// the principals of the directory. [`Keys::account`] and [`PersonRef::account`] are then that target's
     /// account ids, and no account is created, changed or deleted here.
     pub principals_of: Option<TargetId>,
+    /// Whether new accounts are made by the target's inbound provisioning: it is sent a record and works it off later.
+    /// Then `create_account` waits for the account, and is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when
+    /// it does not come in time. The policy says which it is to be (`authority` in `[tenant]`).
+    pub provisions: bool,
 }
 
 /// How to find a person's account: by immutable keys only.

@@ -132,6 +132,13 @@ impl MemoryTarget {
         lock(&self.directory).accounts.values().cloned().collect()
     }
 
+    /// Takes the worker id off an account: from now on it is nobody's.
+    pub fn forget_person(&self, account: &str) {
+        if let Some(actual) = lock(&self.directory).accounts.get_mut(account) {
+            actual.person = PersonKey::new("");
+        }
+    }
+
     /// The `pass` of an account; the account that is let at its `drive`, owns its `groups`, gets its `mail`.
     pub fn beside(&self, account: &str, what: &'static str) -> Option<String> {
         let key = (account.to_owned(), what);
@@ -190,6 +197,7 @@ impl Target for MemoryTarget {
             kinds: self.kinds.clone(),
             lengths: [(Attribute::FamilyName, 64)].into(),
             principals_of: self.principals_of.clone(),
+            provisions: false,
         }
     }
 

@@ -4,19 +4,21 @@
 //! answer are both settled by looking: an account with our worker id is adopted, a name that somebody else
 //! has is reported, and only where there is nothing the request is repeated.
 
+use futures::FutureExt;
 use iam_core::entitlement::{Attribute, Attributes};
 use iam_core::error::Retry;
-use iam_core::person::PersonKey;
+use iam_core::person::{Person, PersonKey};
 use iam_core::target::{Applied, Keys};
 use iam_core::{Error, ErrorKind, Result};
 
-use crate::account::patch;
+use crate::account::{account, patch};
 use crate::find::belongs;
 use crate::fresh::WAITS;
 use crate::password;
+use crate::provisioning::{Admission, BulkUser};
 use crate::query::Filter;
 use crate::target::GraphTarget;
-use crate::users::{NewUser, mail_nickname};
+use crate::users::{NewUser, User, mail_nickname};
 
 const OPERATION: &str = "create user";
 /// How often the request is sent while its answers are lost.
@@ -40,6 +42,11 @@ impl GraphTarget {
             .get(&Attribute::DisplayName)
             .filter(|text| !text.is_empty());
         let nickname = mail_nickname(name);
+        if let Some(admission) = &self.admission {
+            let display_name = display_name.unwrap_or(&nickname).as_str();
+            let record = BulkUser::of(&described(person, attributes), name, display_name, false);
+            return self.admitted(admission, record, attributes).await;
+        }
         let mut new = NewUser {
             user_principal_name: name.to_owned(),
             display_name: display_name.cloned().unwrap_or_else(|| nickname.clone()),
@@ -77,6 +84,58 @@ impl GraphTarget {
             .unwrap_or_else(unknown)
             .with_kind(ErrorKind::OutcomeUnknown)
             .with_retry(Retry::Exhausted))
+    }
+
+    /// The account is made by inbound provisioning, unless it is there: perhaps by an earlier attempt, whose record was
+    /// worked off late.
+    async fn admitted(
+        &self,
+        admission: &Admission,
+        record: BulkUser,
+        attributes: &Attributes,
+    ) -> Result<Applied> {
+        match self.holder(record.key(), record.name()).await? {
+            Holder::Ours(id) => {
+                let user = self.client.user(&id).await?;
+                self.complete(&user, attributes).await?;
+                return Ok(Applied::AlreadySo { account: Some(id) });
+            }
+            Holder::SomebodyElse => {
+                let message = "the sign-in name is somebody else's";
+                return Err(Error::new(ErrorKind::AlreadyExists, message).with_operation(OPERATION));
+            }
+            Holder::Nobody => {}
+        }
+        let user = admission.admit(record).await?;
+        self.fresh.note(&user.id);
+        self.complete(&user, attributes).await?;
+        if user.account_enabled == Some(true) {
+            // A mapping of the job's own: nobody gets in before the plan says so.
+            self.client
+                .enable_user(&user.id, false)
+                .await
+                .map_err(incomplete)?;
+        }
+        Ok(Applied::Done {
+            account: Some(user.id),
+        })
+    }
+
+    /// Sets what the job does not map.
+    async fn complete(&self, user: &User, attributes: &Attributes) -> Result<()> {
+        let known = account(user).attributes;
+        let missing = attributes
+            .iter()
+            .filter(|(attribute, value)| known.get(attribute) != Some(value))
+            .map(|(attribute, value)| (*attribute, value.as_str()));
+        let missing: Vec<_> = missing.collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let patch = patch(missing).map_err(incomplete)?;
+        let attempt = || self.client.update_user(&user.id, &patch).boxed();
+        let done = self.fresh.settled(&[&user.id], attempt).await;
+        done.map_err(incomplete)
     }
 
     /// The name is taken. `sent` says that an earlier request of ours may have taken it.
@@ -133,4 +192,30 @@ impl GraphTarget {
         self.fresh.note(&id);
         Applied::Done { account: Some(id) }
     }
+}
+
+/// The person as far as a step knows them.
+fn described(person: &PersonKey, attributes: &Attributes) -> Person {
+    let value = |attribute| attributes.get(&attribute).cloned();
+    Person {
+        given_name: value(Attribute::GivenName),
+        family_name: value(Attribute::FamilyName),
+        department: value(Attribute::Department),
+        job_title: value(Attribute::JobTitle),
+        location: value(Attribute::Location),
+        country: value(Attribute::Country),
+        company: value(Attribute::Company),
+        cost_center: value(Attribute::CostCenter),
+        worker_type: value(Attribute::WorkerType),
+        ..Person::new(person.clone())
+    }
+}
+
+/// The account is there and not as it is to be: what the next attempt sees, it mends.
+fn incomplete(error: Error) -> Error {
+    let retry = match error.retry() {
+        Retry::Never => Retry::Exhausted,
+        retry => retry,
+    };
+    error.with_kind(ErrorKind::OutcomeUnknown).with_retry(retry)
 }

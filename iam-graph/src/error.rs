@@ -118,6 +118,24 @@ pub(crate) fn judged(
     Err(error)
 }
 
+/// The same error once more, for somebody else whom it meets, under another kind and code where they differ.
+pub(crate) fn copy(error: &Error, kind: ErrorKind, code: Option<&str>) -> Error {
+    let mut own = Error::new(kind, error.message().to_owned()).with_retry(error.retry());
+    if let Some(code) = code {
+        own = own.with_code(code);
+    }
+    if let Some(status) = error.status() {
+        own = own.with_status(status);
+    }
+    if let Some(id) = error.request_id() {
+        own = own.with_request_id(id);
+    }
+    if let Some(id) = error.client_request_id() {
+        own = own.with_client_request_id(id);
+    }
+    own
+}
+
 fn document(answer: &Response) -> Body {
     if answer.body.len() > LONGEST_BODY {
         return Body::default();

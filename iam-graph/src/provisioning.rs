@@ -8,23 +8,32 @@
 //! Invariants: every record says `active`, since one without it disables the account; no two records of a request
 //! have one `bulkId`, and no person is on the way twice; a value that HR did not send is left out, and clears nothing.
 
+mod admission;
 mod run;
 
 use std::fmt;
+use std::time::Duration;
 
 use iam_core::http::{Method, Request};
 use iam_core::person::{Person, PersonKey};
 use iam_core::{Error, ErrorKind, Result};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::audit_logs::ProvisioningEntry;
 use crate::client::{GraphClient, Root};
+use crate::listing::Listing;
 use crate::odata::segment;
+use crate::query::{Filter, Query};
 
+pub(crate) use admission::Admission;
 pub use run::{Outcome, Status, Upload};
 
 /// How many records a request may hold.
 pub const MOST: usize = 50;
+/// 40 requests in five seconds.
+const PACE: Duration = Duration::from_millis(125);
 
 const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -115,6 +124,14 @@ impl BulkUser {
             self.data.insert(attribute.to_owned(), value.into());
         }
         self
+    }
+
+    /// The name to sign in with.
+    pub fn name(&self) -> &str {
+        self.data
+            .get("userName")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// Whose record it is.
@@ -231,6 +248,14 @@ impl ProvisioningJob {
     /// seconds and 6,000 in a day.
     pub async fn upload(&self, users: &[BulkUser]) -> Result<()> {
         self.accepted(users).await.map(drop)
+    }
+
+    /// What the log tells of this job since then, by the service's clock.
+    fn entries(&self, since: Timestamp) -> Result<Listing<ProvisioningEntry>> {
+        // The log knows `gt` and no `ge`.
+        let before = since.checked_sub(SignedDuration::from_millis(1)).unwrap_or(since);
+        let filter = Filter::eq("jobId", &self.id).and(Filter::gt("activityDateTime", before));
+        self.client.stream_provisioning_log(Query::new().filter(filter))
     }
 
     /// The same; gives the answer.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -19,6 +20,7 @@ use tokio::sync::Mutex;
 use crate::catalog::Offer;
 use crate::client::GraphClient;
 use crate::fresh::Fresh;
+use crate::provisioning::Admission;
 
 /// How many accounts, or batches of keys, are asked for at once: what they ask shares HTTP requests.
 const PARALLEL: usize = 64;
@@ -38,6 +40,8 @@ pub struct GraphTarget {
     pub(crate) client: GraphClient,
     pub(crate) id: TargetId,
     pub(crate) fresh: Arc<Fresh>,
+    /// Where new accounts are made, if not by this target.
+    pub(crate) admission: Option<Admission>,
     crowd: Arc<Crowd>,
     kept: Arc<Mutex<Option<Kept>>>,
 }
@@ -53,9 +57,32 @@ impl GraphTarget {
             client,
             id: TargetId::new("graph"),
             fresh,
+            admission: None,
             crowd: Arc::default(),
             kept: Arc::default(),
         }
+    }
+
+    /// The same, with new accounts made by API-driven inbound provisioning: for a policy of `authority = "scim"`.
+    /// `principal` is the object id of the provisioning application's service principal, `job` the id of its job.
+    ///
+    /// Whoever is created at the same time shares requests of up to fifty. Sign-in is blocked in each record; the
+    /// account is waited for ([20 seconds](Self::provisioning_deadline)), and completed through Graph with what the
+    /// job does not map. An account that is not there in time has an unknown outcome: the engine tries again later,
+    /// looks for it first, and the record is not sent again within an hour.
+    #[must_use]
+    pub fn provisioned_by(mut self, principal: &str, job: &str) -> Self {
+        let job = self.client.provisioning_job(principal, job);
+        self.admission = Some(Admission::new(job));
+        self
+    }
+
+    /// How long one step waits for an account of inbound provisioning (20 seconds). Others may wait behind it, so that
+    /// it should stay far below a worker's lease of five minutes; what takes longer is found by a later attempt.
+    #[must_use]
+    pub fn provisioning_deadline(mut self, deadline: Duration) -> Self {
+        self.admission = self.admission.map(|admission| admission.within(deadline));
+        self
     }
 
     /// What the tenant offers, perhaps as it was some minutes ago.
@@ -165,6 +192,7 @@ impl Target for GraphTarget {
             ]
             .into(),
             principals_of: None,
+            provisions: self.admission.is_some(),
         }
     }
 

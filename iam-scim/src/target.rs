@@ -103,6 +103,7 @@ impl Target for ScimTarget {
             kinds: [Kind::App].into(),
             principals_of: None,
             lengths: NOWHERE.map(|attribute| (attribute, 0)).into(),
+            provisions: false,
         }
     }
 

@@ -189,3 +189,32 @@ def test_role_definitions_and_assignments_by_id(tenant, credential, arm):
     with pytest.raises(ResourceNotFoundError) as gone:
         client.role_assignments.get_by_id(key)
     assert gone.value.error.code == "RoleAssignmentNotFound"
+
+
+def test_unknown_roles_scopes_and_groups_are_refused_by_their_codes(tenant, credential, arm):
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+    from azure.mgmt.authorization import AuthorizationManagementClient
+    from azure.mgmt.resource.resources import ResourceManagementClient
+
+    subscription = f"/subscriptions/{tenant['SANDBOX_SUBSCRIPTION']}"
+    client = AuthorizationManagementClient(credential, tenant["SANDBOX_SUBSCRIPTION"], **arm)
+    nothing = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{uuid.uuid4()}"
+    wish = {"role_definition_id": nothing, "principal_id": str(uuid.uuid4()), "principal_type": "User"}
+    with pytest.raises(HttpResponseError) as unknown:
+        client.role_assignments.create(subscription, str(uuid.uuid4()), wish)
+    assert (unknown.value.status_code, unknown.value.error.code) == (400, "RoleDefinitionDoesNotExist")
+    with pytest.raises(ResourceNotFoundError) as absent:
+        client.role_definitions.get(subscription, str(uuid.uuid4()))
+    assert absent.value.error.code == "RoleDefinitionDoesNotExist"
+    scope = f"{subscription}/resourceGroups/nowhere"
+    with pytest.raises(ResourceNotFoundError) as nowhere:
+        list(client.role_assignments.list_for_scope(scope))
+    assert nowhere.value.error.code == "ResourceGroupNotFound"
+    owner = client.role_assignments.list_for_scope(subscription, filter="atScope()")
+    assert len(list(owner)) == 1, "the application owns the subscription"
+    groups = ResourceManagementClient(credential, tenant["SANDBOX_SUBSCRIPTION"], **arm).resource_groups
+    assert groups.check_existence("siem") and not groups.check_existence("nowhere")
+    with pytest.raises(ResourceNotFoundError):
+        groups.update("nowhere", {"tags": {"owner": "it"}})
+    assert groups.update("siem", {"tags": {"owner": "soc"}}).tags == {"owner": "soc"}
+    assert groups.get("siem").tags == {"owner": "soc"}

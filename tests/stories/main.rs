@@ -13,6 +13,7 @@ mod joining;
 mod mailboxes;
 mod moving;
 mod passes;
+mod provisioning;
 mod refused_reads;
 mod three_targets;
 mod trouble;

@@ -40,7 +40,7 @@ use crate::notify::Notifier;
 use crate::orchestrator::{Lifecycle, Orchestrator};
 use crate::person::{Person, PersonKey};
 use crate::plan::guard::Tally;
-use crate::policy::Document;
+use crate::policy::{Authority, Document};
 use crate::target::Target;
 
 use names::NameCheck;
@@ -247,6 +247,7 @@ impl Engine {
             .map(|target| (target.id().clone(), target.capabilities().kinds))
             .collect();
         problems.extend(self.policy.unserved(&offered));
+        problems.extend(self.misplaced_authority()?);
         problems.extend(errands::unserved(
             self.policy.settings(),
             self.naming()?,
@@ -262,6 +263,21 @@ impl Engine {
                 problems.join("\n")
             ),
         ))
+    }
+
+    /// Whether the directory makes accounts otherwise than the policy says.
+    fn misplaced_authority(&self) -> Result<Option<String>> {
+        let directory = self.naming()?;
+        let (id, provisions) = (directory.id(), directory.capabilities().provisions);
+        Ok(match (self.policy.settings().authority, provisions) {
+            (Authority::Provisioning, false) => Some(format!(
+                "authority in [tenant]: the policy says \"scim\", and {id} has no provisioning job to make accounts by"
+            )),
+            (Authority::Directory, true) => Some(format!(
+                "authority in [tenant]: {id} makes accounts by a provisioning job, and the policy does not say \"scim\""
+            )),
+            _ => None,
+        })
     }
 
     /// What was done within the guard's window, and who is at work.

@@ -72,7 +72,7 @@ impl Document {
         let parsed = source.read().map(|table| {
             let top = Section::new("the policy", 0, &table, sections::TOP, &[], &mut source);
             sections::version(&top, &mut source);
-            let tenant = sections::tenant(&top, &mut source);
+            let tenant = sections::tenant(&top, &mut settings, &mut source);
             let domain = tenant.as_ref().map_or("", |(domain, _)| domain);
             let naming = sections::naming(&top, domain, &mut source);
             sections::rules(&top, &mut rules, &mut settings.time_zone, &mut source);

@@ -92,6 +92,20 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
     }
 }
 
+/// Who makes new accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub enum Authority {
+    /// The platform itself, at the directory (`authority = "graph"`).
+    #[default]
+    #[serde(rename = "graph")]
+    Directory,
+    /// The directory's inbound provisioning, which is sent records and works them off later (`authority = "scim"`).
+    /// The platform waits for the account and goes on from there.
+    #[serde(rename = "scim")]
+    Provisioning,
+}
+
 /// The temporary access pass with which somebody signs in for the first time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -123,6 +137,8 @@ pub enum Legacy {
 /// What happens around joining, moving and leaving. Durations are whole days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Settings {
+    /// Who makes new accounts (the platform).
+    pub authority: Authority,
     /// The IANA time zone of people whose record has none (`UTC`).
     pub time_zone: String,
     /// How many days before the first day the account may be created, with sign-in blocked (0).
@@ -155,6 +171,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            authority: Authority::default(),
             time_zone: "UTC".to_owned(),
             create_before: 0,
             pass: None,

@@ -11,6 +11,7 @@ use super::rules::{DEFAULTS, KINDS, Rules};
 use super::schema::Gives;
 use super::source::{Found, Position, Section, Source};
 use super::template::Template;
+use super::{Authority, Settings};
 
 pub(super) const TOP: &[&str] = &[
     "version", "tenant", "naming", "defaults", "rule", "conflict", "joiner", "mover", "leaver", "notify",
@@ -34,19 +35,20 @@ pub(super) fn version(top: &Section<'_, '_>, source: &mut Source<'_>) {
 }
 
 /// `[tenant]`: the domain in lower case, and where it stands.
-pub(super) fn tenant(top: &Section<'_, '_>, source: &mut Source<'_>) -> Option<(String, Position)> {
+pub(super) fn tenant(
+    top: &Section<'_, '_>,
+    settings: &mut Settings,
+    source: &mut Source<'_>,
+) -> Option<(String, Position)> {
     if !top.has("tenant") {
         source.refuse(0, "[tenant] is missing: it names the domain of new sign-in names");
     }
     let tenant = top.child("tenant", "[tenant]", &["domain", "authority"], &[], source)?;
     if let Some(authority) = tenant.text("authority", source) {
         match authority.value {
-            "graph" => {}
-            "scim" => source.refuse(
-                authority.span.start,
-                "authority \"scim\" is not supported by this version: write \"graph\"",
-            ),
-            _ => tenant.refuse("authority", authority.span.start, "\"graph\"", source),
+            "graph" => settings.authority = Authority::Directory,
+            "scim" => settings.authority = Authority::Provisioning,
+            _ => tenant.refuse("authority", authority.span.start, "\"graph\" or \"scim\"", source),
         }
     }
     let domain = tenant.required("domain", source)?;

@@ -65,10 +65,13 @@ impl Serialize for Headers<'_> {
     }
 }
 
-/// Whether a request can be part of an envelope at all.
+/// Whether a request can be part of an envelope at all. Uploads of people cannot, as far as is documented.
 pub(super) fn fits(root: &Root, request: &Request) -> bool {
     let path = root.relative(&request.url);
-    path.is_some_and(|path| !path.starts_with("/$batch") && !path.starts_with("/%24batch"))
+    let single = |path: &str| {
+        path.starts_with("/$batch") || path.starts_with("/%24batch") || path.ends_with("/bulkUpload")
+    };
+    path.is_some_and(|path| !single(path))
         && request.method != Method::Head
         && item(root, request, 0, None).is_some()
 }
@@ -268,22 +271,7 @@ fn share(error: &Error, request: &Request) -> Error {
     } else {
         (error.kind(), error.code())
     };
-    let mut own = Error::new(kind, error.message().to_owned())
-        .with_operation(request.operation)
-        .with_retry(error.retry());
-    if let Some(code) = code {
-        own = own.with_code(code);
-    }
-    if let Some(status) = error.status() {
-        own = own.with_status(status);
-    }
-    if let Some(id) = error.request_id() {
-        own = own.with_request_id(id);
-    }
-    if let Some(id) = error.client_request_id() {
-        own = own.with_client_request_id(id);
-    }
-    own
+    error::copy(error, kind, code).with_operation(request.operation)
 }
 
 #[cfg(test)]

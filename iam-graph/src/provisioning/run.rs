@@ -12,12 +12,9 @@ use iam_core::person::PersonKey;
 use iam_core::{ErrorKind, Result};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BulkUser, MOST, ProvisioningJob, same};
-use crate::audit_logs::{PROVISIONING, ProvisioningEntry};
-use crate::query::{Filter, Query};
+use super::{BulkUser, MOST, PACE, ProvisioningJob, same};
+use crate::audit_logs::ProvisioningEntry;
 
-/// 40 requests in five seconds.
-const PACE: Duration = Duration::from_millis(125);
 /// How long the log is left alone at first; each time it tells nothing new twice as long, up to a minute.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 const LAST_LOOK: Duration = Duration::from_mins(1);
@@ -118,7 +115,7 @@ impl Outcome {
         }
     }
 
-    fn of(key: PersonKey, entry: ProvisioningEntry) -> Self {
+    pub(super) fn of(key: PersonKey, entry: ProvisioningEntry) -> Self {
         let status = entry.provisioning_status_info.unwrap_or_default();
         let error = status.error_information.unwrap_or_default();
         let account = entry.target_identity.and_then(|target| target.id);
@@ -315,18 +312,12 @@ impl Run<'_> {
         let Some(since) = self.pending.values().map(|pending| pending.accepted).min() else {
             return Ok(());
         };
-        // The log knows `gt` and no `ge`.
-        let since = since.checked_sub(SignedDuration::from_millis(1)).unwrap_or(since);
-        let filter = Filter::eq("jobId", &self.job.id).and(Filter::gt("activityDateTime", since));
-        let client = &self.job.client;
-        let mut pages = client.pages(client.root.log(PROVISIONING, Query::new().filter(filter))?);
+        let mut entries = self.job.entries(since)?;
         let mut told = HashSet::new();
-        while let Some(page) = pages.next_page_of::<ProvisioningEntry>().await? {
-            for entry in page.values {
-                told.insert(entry.id.clone());
-                if self.seen.insert(entry.id.clone()) {
-                    self.tell(entry);
-                }
+        while let Some(entry) = entries.try_next().await? {
+            told.insert(entry.id.clone());
+            if self.seen.insert(entry.id.clone()) {
+                self.tell(entry);
             }
         }
         // What is older than the filter never comes again.
@@ -353,19 +344,19 @@ impl Run<'_> {
     }
 }
 
-fn lower(key: &PersonKey) -> String {
+pub(super) fn lower(key: &PersonKey) -> String {
     key.as_str().to_lowercase()
 }
 
 /// When the service accepted it, by its own clock: whole seconds.
-fn date(answer: &Response) -> Option<Timestamp> {
+pub(super) fn date(answer: &Response) -> Option<Timestamp> {
     let text = answer.header("date")?;
     jiff::fmt::rfc2822::parse(text)
         .ok()
         .map(|zoned| zoned.timestamp())
 }
 
-fn later(now: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }

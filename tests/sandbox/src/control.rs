@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::audit;
 use crate::clock::graph_time;
 use crate::faults::Fault;
+use crate::request_log::KEPT;
 use crate::server::json_answer;
 use crate::state::{Shared, State};
 use crate::tokens::{GRAPH, Subject};
@@ -143,7 +144,11 @@ async fn reset(FromState(app): FromState<App>) -> Response {
 
 async fn read_log(FromState(app): FromState<App>) -> Response {
     let state = app.lock();
-    json_answer(200, &json!({ "requests": state.requests, "log": state.log }))
+    let log = &state.log;
+    let kept = json!({
+        "requests": state.requests, "most": KEPT, "dropped": log.dropped, "log": log.entries,
+    });
+    json_answer(200, &kept)
 }
 
 async fn clear_log(FromState(app): FromState<App>) -> Response {

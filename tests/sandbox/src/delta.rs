@@ -1,5 +1,6 @@
-//! `/users/delta`, `/groups/delta`, `/applications/delta` and `/servicePrincipals/delta` ("Use delta query to track
-//! changes in Microsoft Graph data", "user: delta", "group: delta", "application: delta").
+//! `/users/delta`, `/groups/delta`, `/applications/delta`, `/servicePrincipals/delta`, `/directoryRoles/delta` and
+//! `/directory/administrativeUnits/delta` ("Use delta query to track changes in Microsoft Graph data", "user: delta",
+//! "group: delta", "application: delta", "directoryRole: delta", "administrativeUnit: delta").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::call::{Answer, Call, Outcome};
-use crate::delta_changes::{Entry, changes};
+use crate::delta_changes::{Entry, changes, members};
 use crate::directory::{Directory, Object};
 use crate::errors::Fail;
 use crate::odata::Expr;
@@ -44,7 +45,7 @@ enum Stage {
     Rest { from: usize },
 }
 
-/// Answers `GET /users/delta` or `GET /groups/delta`.
+/// Answers `GET /users/delta` and the like.
 pub(crate) fn answer(directory: &Directory, call: &Call, kind: Kind) -> Outcome {
     let options = &call.options;
     let now = call.now.as_second();
@@ -117,6 +118,10 @@ pub(crate) fn answer(directory: &Directory, call: &Call, kind: Kind) -> Outcome 
     Ok(Answer::ok(Value::Object(body)))
 }
 
+fn has_members(kind: Kind) -> bool {
+    matches!(kind, Kind::Group | Kind::AdministrativeUnit | Kind::DirectoryRole)
+}
+
 fn letter(kind: Kind) -> char {
     match kind {
         Kind::User => 'u',
@@ -150,7 +155,7 @@ fn expired(call: &Call, kind: Kind) -> Fail {
 fn selected(call: &Call, kind: Kind) -> Result<Vec<String>, Fail> {
     let relation = match kind {
         Kind::User => Some("manager"),
-        Kind::Group => Some("members"),
+        _ if has_members(kind) => Some("members"),
         _ => None,
     };
     for name in &call.options.select {
@@ -186,9 +191,9 @@ impl Token {
         self.select.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
     }
 
-    /// A group's members come unless a selection leaves them out; a user's manager only when it is selected.
+    /// Members come unless a selection leaves them out; a user's manager only when it is selected.
     fn shows_members(&self, kind: Kind) -> bool {
-        kind == Kind::Group && (self.select.is_empty() || self.selects("members"))
+        has_members(kind) && (self.select.is_empty() || self.selects("members"))
     }
 }
 
@@ -218,8 +223,8 @@ fn first(
         }
         let mut shown = full(directory, object, token);
         if token.shows_members(kind) {
-            let members: Vec<&String> = directory.members.targets(&object.id).skip(skipped).collect();
-            let part: Vec<Value> = members
+            let there: Vec<&String> = members(directory, &object.id).skip(skipped).collect();
+            let part: Vec<Value> = there
                 .iter()
                 .take(room)
                 .map(|id| reference(directory, id, true))
@@ -229,7 +234,7 @@ fn first(
             if count > 0 {
                 shown.insert("members@delta".to_owned(), part.into());
             }
-            if count < members.len() {
+            if count < there.len() {
                 out.push(Value::Object(shown));
                 return (
                     out,
@@ -317,7 +322,7 @@ fn changed(directory: &Directory, call: &Call, token: &Token, kind: Kind, entry:
         }
     }
     if !links.is_empty() {
-        let name = if kind == Kind::Group {
+        let name = if has_members(kind) {
             "members@delta"
         } else {
             "manager@delta"

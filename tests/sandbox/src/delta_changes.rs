@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::delta::MEMBERS;
 use crate::directory::{Change, Directory};
+use crate::directory_roles;
 use crate::schema::Kind;
 
 /// What has changed about one object.
@@ -13,8 +14,29 @@ pub(crate) struct Entry {
     /// It came, went or came back.
     pub(crate) whole: bool,
     pub(crate) properties: Vec<String>,
-    /// Members of a group or managers of a user: whether they are there now.
+    /// Members of a group, a unit or a role, or managers of a user: whether they are there now.
     pub(crate) links: Vec<(String, bool)>,
+}
+
+fn is(directory: &Directory, id: &str, kind: Kind) -> bool {
+    let object = directory.get(id).or_else(|| directory.gone(id));
+    object.is_some_and(|object| object.kind == kind)
+}
+
+/// The ids of the members of a group, an administrative unit or a directory role.
+pub(crate) fn members<'a>(directory: &'a Directory, id: &'a str) -> impl Iterator<Item = &'a String> {
+    let role = directory
+        .get(id)
+        .filter(|object| object.kind == Kind::DirectoryRole);
+    let holders = role
+        .into_iter()
+        .flat_map(|role| directory_roles::holders(directory, role));
+    let holders = holders.map(|holder| &holder.id);
+    directory
+        .members
+        .targets(id)
+        .chain(directory.units.targets(id))
+        .chain(holders)
 }
 
 /// The changed objects of a kind between two positions of the journal, each once, but a group of which very many
@@ -35,7 +57,7 @@ pub(crate) fn changes(directory: &Directory, kind: Kind, from: usize, until: usi
     for change in directory.journal.between(from, until)? {
         let id = match change {
             Change::Object { kind: of, id, .. } if *of == kind => id,
-            Change::Member { group, .. } if kind == Kind::Group => group,
+            Change::Member { group, .. } if is(directory, group, kind) => group,
             Change::Manager { user, .. } if kind == Kind::User => user,
             _ => continue,
         };
@@ -55,7 +77,11 @@ pub(crate) fn changes(directory: &Directory, kind: Kind, from: usize, until: usi
                 }
             }
             Change::Member { group, member } => {
-                link(entry, member, directory.members.has(group, member));
+                link(
+                    entry,
+                    member,
+                    members(directory, group).any(|known| known == member),
+                );
             }
             Change::Manager { manager, user } => {
                 link(entry, manager, directory.reports.has(manager, user));

@@ -22,8 +22,8 @@ pub(crate) fn answer(directory: &mut Directory, call: &Call) -> Outcome {
 fn routed(directory: &mut Directory, call: &Call) -> Outcome {
     schedules::advance(directory, call.now);
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    if let [segment, "delta" | "microsoft.graph.delta"] = segments.as_slice()
-        && let Some(kind) = Kind::tracked(segment)
+    if let [collection @ .., "delta" | "microsoft.graph.delta"] = segments.as_slice()
+        && let Some(kind) = Kind::tracked(collection)
     {
         if call.method != "GET" {
             return Err(Fail::method());

@@ -19,7 +19,7 @@ const GRAPH: (&str, &str) = (
 );
 
 /// "Microsoft Graph permissions reference": ids of application permissions.
-const PERMISSIONS: [(&str, &str); 28] = [
+const PERMISSIONS: [(&str, &str); 31] = [
     ("Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"),
     (
         "Application.ReadWrite.All",
@@ -84,6 +84,15 @@ const PERMISSIONS: [(&str, &str); 28] = [
         "UserAuthenticationMethod.ReadWrite.All",
         "50483e42-d915-4231-9639-7fdb7fd190e5",
     ),
+    (
+        "AdministrativeUnit.Read.All",
+        "134fd756-38ce-4afd-ba33-e9623dbe66c2",
+    ),
+    (
+        "AdministrativeUnit.ReadWrite.All",
+        "5eb59dd3-1da2-4329-8733-9dabdc435916",
+    ),
+    ("Mail.Read", "810c84a8-4a9e-49e6-bf7d-12d183f40d01"),
 ];
 
 /// The roles of the portal: value, id, what it lets somebody do.

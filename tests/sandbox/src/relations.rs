@@ -147,5 +147,5 @@ fn roles_of(directory: &Directory, principal: &str) -> impl Iterator<Item = Stri
         .assignments
         .values()
         .filter(move |held| held.principal == principal && held.scope == TENANT)
-        .map(|held| directory_roles::object_id(directory, held.role))
+        .map(|held| directory_roles::object_id(directory, &held.role))
 }

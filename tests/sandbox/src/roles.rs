@@ -13,7 +13,7 @@ use crate::odata::{ValueRow, collection, counted};
 use crate::organization::one_or_all;
 use crate::role_definitions::{BUILT_IN, BuiltIn, by_id};
 use crate::schema::{FILTER, Kind, SELECT, no_property, unknown};
-use crate::{directory_query, directory_roles, schedules, units};
+use crate::{custom_roles, directory_query, directory_roles, schedules, units};
 
 /// The scope of the whole tenant.
 pub(crate) const TENANT: &str = "/";
@@ -24,7 +24,7 @@ const ASSIGNMENT: &str = "microsoft.graph.unifiedRoleAssignment";
 #[derive(Debug, Clone)]
 pub(crate) struct Assignment {
     pub(crate) id: String,
-    pub(crate) role: &'static str,
+    pub(crate) role: String,
     pub(crate) principal: String,
     pub(crate) scope: String,
 }
@@ -35,12 +35,18 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
         return outcome;
     }
     match (rest, call.method.as_str()) {
-        (["roleDefinitions", rest @ ..], "GET") => one_or_all(
-            call,
-            rest,
-            "roleManagement/directory/roleDefinitions",
-            BUILT_IN.iter().map(|role| definition(call, role)).collect(),
-        ),
+        (["roleDefinitions", rest @ ..], "GET") => {
+            let built_in = BUILT_IN.iter().map(|role| definition(call, role));
+            let own = directory.custom_roles.values();
+            let all = built_in.chain(own.map(|role| custom_roles::shown(call, role)));
+            one_or_all(
+                call,
+                rest,
+                "roleManagement/directory/roleDefinitions",
+                all.collect(),
+            )
+        }
+        (["roleDefinitions", rest @ ..], _) => custom_roles::write(directory, call, rest),
         (["roleAssignments"], "GET") => list(directory, call, false),
         (["roleAssignments", "$count"], "GET") => list(directory, call, true),
         (["roleAssignments", id, relation], "GET") => {
@@ -49,7 +55,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
             related(
                 directory,
                 call,
-                (&held.principal, held.role, &held.scope),
+                (&held.principal, &held.role, &held.scope),
                 relation,
             )
         }
@@ -68,16 +74,28 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
                 .iter()
                 .find(|(_, assignment)| assignment.id == *id);
             let found = found.ok_or_else(|| Fail::not_found(id))?.1.clone();
-            take(directory, &found.principal, found.role, &found.scope);
+            take(directory, &found.principal, &found.role, &found.scope);
             Ok(Answer::done())
         }
-        (["roleDefinitions" | "roleAssignments", ..], _) => Err(Fail::method()),
+        (["roleAssignments", ..], _) => Err(Fail::method()),
         ([segment, ..], _) => Err(Fail::segment(segment)),
         ([], _) => Err(Fail::segment("directory")),
     }
 }
 
-pub(crate) fn definition(call: &Call, (id, name, privileged): &BuiltIn) -> Value {
+/// The definition of a role, built in or the tenant's own.
+pub(crate) fn definition_of(directory: &Directory, call: &Call, id: &str) -> Option<Value> {
+    let own = || {
+        directory
+            .custom_roles
+            .values()
+            .find(|role| role.id.eq_ignore_ascii_case(id))
+    };
+    let built_in = by_id(id).map(|role| definition(call, role));
+    built_in.or_else(|| own().map(|role| custom_roles::shown(call, role)))
+}
+
+fn definition(call: &Call, (id, name, privileged): &BuiltIn) -> Value {
     let mut out = json!({
         "id": id, "templateId": id, "displayName": name, "description": format!("Built-in role {name}."),
         "isBuiltIn": true, "isEnabled": true, "resourceScopes": [TENANT], "rolePermissions": [], "version": "1",
@@ -96,7 +114,7 @@ fn view(directory: &Directory, assignment: &Assignment, call: &Call) -> Result<V
     });
     for expand in &call.options.expand {
         let value = match expand.relation.as_str() {
-            "roleDefinition" => by_id(assignment.role).map(|role| definition(call, role)),
+            "roleDefinition" => definition_of(directory, call, &assignment.role),
             "principal" => directory
                 .get(&assignment.principal)
                 .map(|object| directory.typed(object, &expand.select)),
@@ -158,7 +176,7 @@ pub(crate) fn related(
             directory_query::typed_entity(directory, call, object(id)?)
         }
         "roleDefinition" => {
-            let mut value = definition(call, by_id(role).ok_or_else(|| Fail::not_found(role))?);
+            let mut value = definition_of(directory, call, role).ok_or_else(|| Fail::not_found(role))?;
             if let Some(map) = value.as_object_mut() {
                 let context = call.context("roleManagement/directory/roleDefinitions/$entity");
                 map.shift_insert(0, "@odata.context".to_owned(), context.into());
@@ -193,7 +211,10 @@ fn create(directory: &mut Directory, call: &Call) -> Outcome {
     };
     let (role, principal) = (required("roleDefinitionId")?, required("principalId")?);
     let scope = required("directoryScopeId")?;
-    let (role, ..) = by_id(role).ok_or_else(|| Fail::not_found(role))?;
+    let known = custom_roles::role(directory, role).ok_or_else(|| Fail::not_found(role))?;
+    if !known.enabled {
+        return Err(Fail::bad("The role definition is not enabled for assignment."));
+    }
     let principal = self::principal(directory, call, principal)?;
     check_scope(directory, call, role, scope)?;
     let made = assign(directory, &principal, role, scope).ok_or_else(Fail::duplicate)?;
@@ -233,8 +254,9 @@ pub(crate) fn check_scope(directory: &Directory, call: &Call, role: &str, scope:
             .map(drop);
     };
     directory.seen(call, Some(Kind::AdministrativeUnit), unit)?;
-    let name = by_id(role).map_or("", |role| role.1);
-    if !units::takes(name) {
+    let known = custom_roles::role(directory, role);
+    let name = known.map_or("", |role| role.name);
+    if !known.is_some_and(|role| role.custom) && !units::takes(name) {
         return Err(Fail::bad(format!(
             "The role '{name}' cannot be assigned with the scope of an administrative unit."
         )));
@@ -249,17 +271,18 @@ pub(crate) fn assign(
     role: &str,
     scope: &str,
 ) -> Option<Assignment> {
-    let known = by_id(role)?;
-    let (role, ..) = known;
+    let role = custom_roles::role(directory, role)?.id.to_owned();
     let held = |assignment: &Assignment| {
-        assignment.principal == principal && assignment.role == *role && assignment.scope == scope
+        assignment.principal == principal && assignment.role == role && assignment.scope == scope
     };
     if directory.assignments.values().any(held) {
         return None;
     }
-    directory_roles::activate(directory, known);
+    if let Some(built_in) = by_id(&role) {
+        directory_roles::activate(directory, built_in);
+    }
     // As Entra makes it: role and principal in one, then what tells the scopes apart.
-    let (left, right) = (Uuid::try_parse(role).ok()?, Uuid::try_parse(principal).ok()?);
+    let (left, right) = (Uuid::try_parse(&role).ok()?, Uuid::try_parse(principal).ok()?);
     let both = [left.to_bytes_le(), right.to_bytes_le()].concat();
     let part = scope.rsplit('/').next().unwrap_or_default();
     let end = if part.is_empty() {
@@ -276,28 +299,44 @@ pub(crate) fn assign(
     };
     let place = directory.next_place();
     directory.assignments.insert(place, made.clone());
+    note_holder(directory, &made);
     Some(made)
 }
 
 /// Takes a role; whether it was held.
 pub(crate) fn take(directory: &mut Directory, principal: &str, role: &str, scope: &str) -> bool {
-    let before = directory.assignments.len();
-    directory.assignments.retain(|_, held| {
-        !held.principal.eq_ignore_ascii_case(principal) || held.role != role || held.scope != scope
-    });
+    let is = |held: &Assignment| {
+        held.principal.eq_ignore_ascii_case(principal) && held.role == role && held.scope == scope
+    };
+    let taken = directory.assignments.values().find(|held| is(held)).cloned();
+    directory.assignments.retain(|_, held| !is(held));
     directory.schedules.end(principal, role, scope);
-    directory.assignments.len() < before
+    if let Some(taken) = &taken {
+        note_holder(directory, taken);
+    }
+    taken.is_some()
+}
+
+/// Who holds a role for the whole tenant is a member of it.
+fn note_holder(directory: &mut Directory, held: &Assignment) {
+    if held.scope == TENANT && by_id(&held.role).is_some() {
+        let role = directory_roles::object_id(directory, &held.role);
+        directory.journal.note_holder(role, &held.principal);
+    }
 }
 
 /// Takes every role of a principal and gives what it was.
 pub(crate) fn forget(directory: &mut Directory, principal: &str) -> Vec<(String, String)> {
-    let mut held = Vec::new();
+    let mut gone = Vec::new();
     directory.assignments.retain(|_, assignment| {
         let keep = assignment.principal != principal;
         if !keep {
-            held.push((assignment.role.to_owned(), assignment.scope.clone()));
+            gone.push(assignment.clone());
         }
         keep
     });
-    held
+    for held in &gone {
+        note_holder(directory, held);
+    }
+    gone.into_iter().map(|held| (held.role, held.scope)).collect()
 }

@@ -18,10 +18,11 @@ use crate::faults::Fault;
 use crate::graph;
 use crate::odata::Options;
 use crate::recording::Recording;
+use crate::request_log::LogEntry;
 use crate::scim::{self, ScimCall};
 use crate::seed::Seed;
 use crate::server;
-use crate::state::{LogEntry, Shared, State};
+use crate::state::{Shared, State};
 use crate::tls::Certificates;
 
 /// An Entra tenant on a loopback port. It stops when it is dropped.
@@ -395,9 +396,9 @@ impl Sandbox {
         Ok(answer.body.unwrap_or_default())
     }
 
-    /// The requests so far, oldest first, without control requests.
+    /// The requests so far, oldest first, without control requests: the last 50,000.
     pub fn log(&self) -> Vec<LogEntry> {
-        self.shared.lock().log.clone()
+        self.shared.lock().log.entries.iter().cloned().collect()
     }
 
     /// How many requests came since the start or the last reset, without control requests.

@@ -290,9 +290,17 @@ impl Kind {
     }
 
     /// The kind that the collection of that name holds, where its changes can be asked for.
-    pub(crate) fn tracked(segment: &str) -> Option<Self> {
-        let kinds = [Self::User, Self::Group, Self::Application, Self::ServicePrincipal];
-        kinds.into_iter().find(|kind| kind.segment() == segment)
+    pub(crate) fn tracked(segments: &[&str]) -> Option<Self> {
+        match segments {
+            ["users"] => Some(Self::User),
+            ["groups"] => Some(Self::Group),
+            ["applications"] => Some(Self::Application),
+            ["servicePrincipals"] => Some(Self::ServicePrincipal),
+            ["directoryRoles"] => Some(Self::DirectoryRole),
+            // The second one is of beta.
+            ["directory", "administrativeUnits"] | ["administrativeUnits"] => Some(Self::AdministrativeUnit),
+            _ => None,
+        }
     }
 
     /// Checks one property of a write.

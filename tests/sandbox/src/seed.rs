@@ -110,7 +110,7 @@ const STATIC_GROUPS: [&str; 10] = [
 ];
 
 /// Application permissions of the sandbox's client.
-const PERMISSIONS: [&str; 19] = [
+const PERMISSIONS: [&str; 21] = [
     "AppRoleAssignment.ReadWrite.All",
     "Application.Read.All",
     "Application.ReadWrite.All",
@@ -121,6 +121,7 @@ const PERMISSIONS: [&str; 19] = [
     "Group.ReadWrite.All",
     "GroupMember.ReadWrite.All",
     "LicenseAssignment.ReadWrite.All",
+    "Mail.Read",
     "Mail.Send",
     "MailboxSettings.ReadWrite",
     "Organization.Read.All",
@@ -128,6 +129,7 @@ const PERMISSIONS: [&str; 19] = [
     "RoleManagement.ReadWrite.Directory",
     "Synchronization.Read.All",
     "SynchronizationData-User.Upload",
+    "User-PasswordProfile.ReadWrite.All",
     "User.ReadWrite.All",
     "UserAuthenticationMethod.ReadWrite.All",
 ];

@@ -2,20 +2,20 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::app_roles;
 use crate::arm::Account;
 use crate::clock::{Clock, graph_time};
+use crate::custom_roles;
 use crate::directory::{Directory, Object};
 use crate::faults::Faults;
 use crate::ids::Ids;
 use crate::keys::Keys;
 use crate::provisioning;
 use crate::recording::Recording;
+use crate::request_log::RequestLog;
 use crate::schema::Kind;
 use crate::scim::ScimApp;
 use crate::seed::{self, Seed};
@@ -30,32 +30,6 @@ pub(crate) struct Client {
     pub(crate) object: String,
     pub(crate) secret: String,
     pub(crate) roles: Vec<String>,
-}
-
-/// One request as the log keeps it: no headers, no bodies, no secrets in the query.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct LogEntry {
-    /// Counted from 1 since the start or the last reset. The items of a batch have the number of the batch.
-    pub seq: u64,
-    /// When it came, on the sandbox's clock.
-    pub at: Timestamp,
-    /// HTTP method.
-    pub method: String,
-    /// Path as sent, still encoded.
-    pub path: String,
-    /// Query string as sent, without the values of secrets.
-    pub query: String,
-    /// Status of the answer; 0 where the connection was cut.
-    pub status: u16,
-    /// Value of the `request-id` header of the answer.
-    pub request_id: String,
-    /// The fault that the request met, if any.
-    pub fault: Option<String>,
-    /// For an item of a `$batch`: the `request_id` of the request that brought it. Entries without one are the
-    /// HTTP requests.
-    pub batch: Option<String>,
 }
 
 /// The sandbox's whole state.
@@ -75,7 +49,7 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) chance: Ids,
     pub(crate) throttling: Throttling,
-    pub(crate) log: Vec<LogEntry>,
+    pub(crate) log: RequestLog,
     pub(crate) requests: u64,
 }
 
@@ -122,7 +96,7 @@ impl State {
             client,
             faults: Faults::default(),
             throttling: Throttling::default(),
-            log: Vec::new(),
+            log: RequestLog::default(),
             requests: 0,
         })
     }
@@ -168,7 +142,7 @@ impl State {
         let assignments = directory.assignments.values().map(|assignment| {
             json!({
                 "id": assignment.id, "roleDefinitionId": assignment.role,
-                "role": crate::role_definitions::by_id(assignment.role).map(|role| role.1),
+                "role": custom_roles::role(directory, &assignment.role).map(|role| role.name),
                 "principalId": assignment.principal, "directoryScopeId": assignment.scope,
             })
         });
@@ -238,10 +212,10 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 .assignments
                 .values()
                 .filter(|assignment| assignment.principal == object.id);
-            let roles = roles.filter_map(|assignment| crate::role_definitions::by_id(assignment.role));
+            let roles = roles.filter_map(|assignment| custom_roles::role(directory, &assignment.role));
             out.insert(
                 "roles".to_owned(),
-                roles.map(|role| Value::from(role.1)).collect(),
+                roles.map(|role| Value::from(role.name)).collect(),
             );
             out.insert(
                 "appRoles".to_owned(),
@@ -252,7 +226,7 @@ fn whole(directory: &Directory, object: &Object) -> Value {
                 .iter()
                 .map(|method| Value::from(method.form.segment()));
             out.insert("authenticationMethods".to_owned(), methods.collect());
-            let eligible = directory.schedules.eligible(&object.id);
+            let eligible = directory.schedules.eligible(directory, &object.id);
             out.insert("eligibleRoles".to_owned(), eligible.map(Value::from).collect());
             let units = directory.units.sources(&object.id);
             out.insert(

@@ -256,7 +256,7 @@ fn scoped_members(directory: &mut Directory, call: &Call, unit: &str, rest: &[&s
                 body.extend(membership_of(directory, &found));
                 return Ok(Answer::ok(body.into()));
             }
-            roles::take(directory, &found.principal, found.role, &scope);
+            roles::take(directory, &found.principal, &found.role, &scope);
             Ok(Answer::done())
         }
         ([] | [_], _) => Err(Fail::method()),
@@ -282,7 +282,7 @@ fn membership_of(directory: &Directory, held: &Assignment) -> Map<String, Value>
         ("id".to_owned(), held.id.as_str().into()),
         (
             "roleId".to_owned(),
-            crate::directory_roles::object_id(directory, held.role).into(),
+            crate::directory_roles::object_id(directory, &held.role).into(),
         ),
         (
             "administrativeUnitId".to_owned(),

@@ -162,3 +162,55 @@ async fn a_protected_account_is_refused() {
     );
     assert_eq!(world.look("W-9"), before);
 }
+
+#[tokio::test]
+async fn where_two_accounts_carry_one_worker_id_neither_is_touched_until_somebody_has_looked() {
+    let world = world();
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    let target = TargetId::new("graph");
+    let other = crate::plan::Action::CreateAccount {
+        name: "mei.old@contoso.example".to_owned(),
+        attributes: [].into(),
+    };
+    let step = Step::new(&target, &PersonKey::new("W-1"), None, other, "by hand");
+    let key = crate::plan::IdempotencyKey::of(&EventId::new("hand"), &step);
+    world.target.apply(&step, &key).await.unwrap();
+    let before = world.look("W-1");
+
+    let report = world
+        .hear(&["W-1 Mei Tanaka Sales status=gone", "W-2 Bo Ek Sales status=gone"])
+        .await;
+    let of = |id: &str| {
+        report
+            .people
+            .iter()
+            .find(|run| run.person.as_str() == id)
+            .unwrap()
+    };
+    let Ending::Held(why) = &of("W-1").ending else {
+        panic!("{:?}", of("W-1"));
+    };
+    assert!(why.contains("more than one account"), "{why}");
+    assert_eq!(of("W-2").ending, Ending::Done, "nobody else is held");
+    assert_eq!(
+        world.look("W-1"),
+        before,
+        "the wrong one would be somebody else's"
+    );
+
+    // Somebody looks, takes the id off the other account, and brings the event back.
+    let old = world.of("W-1").into_iter().filter_map(|actual| actual.account);
+    let old = old
+        .into_iter()
+        .find(|account| account.name.starts_with("mei.old"))
+        .unwrap()
+        .id;
+    world.target.forget_person(&old);
+    world
+        .engine
+        .requeue(&of("W-1").event, "operator", "the old account was a test")
+        .await
+        .unwrap();
+    world.run().await;
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+}

@@ -1,5 +1,6 @@
 //! Single requests, and sequences that a sandbox does not play: what is sent for which answer.
 
+mod admission;
 mod answers;
 mod batching;
 mod budget;

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::log_time;
 use crate::call::{Call, Caller};
+use crate::custom_roles;
 use crate::directory::{Deed, Directory, Verb};
 use crate::notifications;
-use crate::role_definitions;
 use crate::roles::Assignment;
 use crate::schema::Kind;
 
@@ -275,7 +275,7 @@ fn changed_roles(directory: &Directory, before: Option<BTreeMap<u64, Assignment>
 }
 
 fn role_targets(directory: &Directory, assignment: &Assignment, there: bool) -> Vec<Value> {
-    let name = role_definitions::by_id(assignment.role).map_or("", |role| role.1);
+    let name = custom_roles::role(directory, &assignment.role).map_or("", |role| role.name);
     let mut principal = target(directory, &assignment.principal, None);
     let quoted = |text: &str| Some(Value::from(text).to_string());
     let pair = |property: &str, text: &str| {
@@ -286,9 +286,9 @@ fn role_targets(directory: &Directory, assignment: &Assignment, there: bool) -> 
         }
     };
     principal["modifiedProperties"] = json!([
-        pair("Role.ObjectID", assignment.role),
+        pair("Role.ObjectID", &assignment.role),
         pair("Role.DisplayName", name),
-        pair("Role.TemplateId", assignment.role),
+        pair("Role.TemplateId", &assignment.role),
     ]);
     let role = json!({
         "id": assignment.role, "displayName": name, "type": "Role", "userPrincipalName": null, "groupType": null,

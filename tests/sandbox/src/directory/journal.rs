@@ -23,7 +23,7 @@ pub(crate) enum Change {
         id: String,
         properties: Vec<String>,
     },
-    /// A member came to a group or left it.
+    /// A member came to a group, an administrative unit or a directory role, or left it.
     Member { group: String, member: String },
     /// A user got that manager or lost it.
     Manager { manager: String, user: String },
@@ -221,6 +221,16 @@ impl Journal {
         }
     }
 
+    /// Somebody holds a directory role for the whole tenant from now on, or no more.
+    pub(crate) fn note_holder(&mut self, role: String, holder: &str) {
+        if self.tracking {
+            self.pending.push(Change::Member {
+                group: role,
+                member: holder.to_owned(),
+            });
+        }
+    }
+
     pub(crate) fn tracking(&self) -> bool {
         self.tracking
     }
@@ -231,6 +241,7 @@ impl Directory {
     pub(crate) fn track(&mut self) {
         self.journal.tracking = true;
         self.members.tracking = true;
+        self.units.tracking = true;
         self.owners.tracking = true;
         self.reports.tracking = true;
     }
@@ -240,6 +251,7 @@ impl Directory {
         let members = std::mem::take(&mut self.members.changed);
         let reports = std::mem::take(&mut self.reports.changed);
         let owners = std::mem::take(&mut self.owners.changed);
+        let units = std::mem::take(&mut self.units.changed);
         let mut deeds = std::mem::take(&mut self.journal.deeds);
         let added: [fn(String) -> Verb; 3] = [Verb::MemberAdded, Verb::OwnerAdded, Verb::ManagerSet];
         let removed: [fn(String) -> Verb; 3] =
@@ -284,6 +296,7 @@ impl Directory {
         let objects = std::mem::take(&mut self.journal.pending);
         let members = members
             .into_iter()
+            .chain(units)
             .map(|(group, member)| Change::Member { group, member });
         let managers = reports
             .into_iter()

@@ -19,6 +19,7 @@ pub(crate) use view::ObjectRow;
 use crate::app_roles::AppRoleAssignment;
 use crate::audit::AuditLogs;
 use crate::call::Call;
+use crate::custom_roles::CustomRoles;
 use crate::drive::Drives;
 use crate::errors::Fail;
 use crate::ids::Ids;
@@ -52,6 +53,7 @@ pub(crate) struct Directory {
     pub(crate) reports: Links,
     pub(crate) skus: Vec<Sku>,
     pub(crate) assignments: BTreeMap<u64, Assignment>,
+    pub(crate) custom_roles: CustomRoles,
     pub(crate) app_role_assignments: BTreeMap<u64, AppRoleAssignment>,
     pub(crate) schedules: Schedules,
     pub(crate) sent: Vec<Value>,
@@ -95,6 +97,7 @@ impl Directory {
             reports: Links::default(),
             skus: Vec::new(),
             assignments: BTreeMap::new(),
+            custom_roles: CustomRoles::new(),
             app_role_assignments: BTreeMap::new(),
             schedules: Schedules::default(),
             sent: Vec::new(),

@@ -15,9 +15,8 @@ use crate::call::{Answer, Call, Outcome};
 use crate::directory::Directory;
 use crate::errors::Fail;
 use crate::odata::{ValueRow, collection, counted};
-use crate::role_definitions::by_id;
-use crate::roles;
 use crate::schema::{FILTER, no_property};
+use crate::{custom_roles, roles};
 use request::request;
 use view::listed;
 
@@ -56,7 +55,7 @@ struct Schedule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Held {
     principal: String,
-    role: &'static str,
+    role: String,
     scope: String,
 }
 
@@ -100,13 +99,22 @@ impl Schedules {
         });
     }
 
+    /// A role is no more.
+    pub(crate) fn forget_role(&mut self, role: &str) {
+        self.entries.retain(|entry| entry.held.role != role);
+    }
+
     /// Names of the roles that a principal is eligible for.
-    pub(crate) fn eligible<'a>(&'a self, principal: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+    pub(crate) fn eligible<'a>(
+        &'a self,
+        directory: &'a Directory,
+        principal: &'a str,
+    ) -> impl Iterator<Item = &'a str> {
         let mine = self
             .entries
             .iter()
             .filter(move |entry| entry.standing == Standing::Eligible && entry.held.principal == principal);
-        mine.filter_map(|entry| by_id(entry.held.role)).map(|role| role.1)
+        mine.filter_map(|entry| Some(custom_roles::role(directory, &entry.held.role)?.name))
     }
 }
 

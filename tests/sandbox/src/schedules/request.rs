@@ -9,9 +9,8 @@ use crate::call::{Answer, Call, Outcome};
 use crate::clock::graph_time;
 use crate::directory::Directory;
 use crate::errors::Fail;
-use crate::role_definitions::by_id;
-use crate::roles;
 use crate::schema::unknown;
+use crate::{custom_roles, roles};
 
 /// A request for the time that a role is held.
 struct Wish {
@@ -98,15 +97,16 @@ pub(super) fn request(directory: &mut Directory, call: &Call, standing: Standing
     };
     let (action, principal) = (required("action")?, required("principalId")?);
     let (role, scope) = (required("roleDefinitionId")?, required("directoryScopeId")?);
-    let role = by_id(role)
+    let role = custom_roles::role(directory, role)
         .ok_or_else(|| Fail::new(404, "RoleNotFound", "The role is not found."))?
-        .0;
+        .id
+        .to_owned();
     let subject = |fail: Fail| match fail.status {
         404 => Fail::new(404, "SubjectNotFound", "The subject is not found."),
         _ => fail,
     };
     let principal = roles::principal(directory, call, principal).map_err(subject)?;
-    roles::check_scope(directory, call, role, scope)?;
+    roles::check_scope(directory, call, &role, scope)?;
     let held = Held {
         principal,
         role,
@@ -242,7 +242,7 @@ fn act(
                     directory.schedules.entries.remove(place);
                 }
                 if standing == Standing::Assigned {
-                    roles::take(directory, &held.principal, held.role, &held.scope);
+                    roles::take(directory, &held.principal, &held.role, &held.scope);
                 }
             }
             Ok(Done {

@@ -6,7 +6,6 @@ use super::{Held, Schedule, Standing};
 use crate::call::Call;
 use crate::clock::graph_time;
 use crate::directory::Directory;
-use crate::role_definitions::by_id;
 use crate::roles::{self, Assignment};
 
 /// The requests, schedules (`s`) or instances of one standing.
@@ -33,7 +32,7 @@ pub(super) fn listed(directory: &Directory, call: &Call, standing: Standing, lis
             let bare = directory.assignments.values().filter(|held| {
                 !directory
                     .schedules
-                    .covers(&held.principal, held.role, &held.scope)
+                    .covers(&held.principal, &held.role, &held.scope)
             });
             values.extend(bare.map(|held| permanent(held, list == "s")));
         }
@@ -48,9 +47,7 @@ pub(super) fn listed(directory: &Directory, call: &Call, standing: Standing, lis
             };
             let shown = match expand.relation.as_str() {
                 "principal" => object(&text("principalId")),
-                "roleDefinition" => {
-                    by_id(&text("roleDefinitionId")).map(|role| roles::definition(call, role))
-                }
+                "roleDefinition" => roles::definition_of(directory, call, &text("roleDefinitionId")),
                 "directoryScope" => object(text("directoryScopeId").rsplit('/').next().unwrap_or_default()),
                 _ => None,
             };
@@ -63,7 +60,7 @@ pub(super) fn listed(directory: &Directory, call: &Call, standing: Standing, lis
 fn base(held: &Held) -> Map<String, Value> {
     Map::from_iter([
         ("principalId".to_owned(), held.principal.as_str().into()),
-        ("roleDefinitionId".to_owned(), held.role.into()),
+        ("roleDefinitionId".to_owned(), held.role.as_str().into()),
         ("directoryScopeId".to_owned(), held.scope.as_str().into()),
         ("appScopeId".to_owned(), Value::Null),
         ("memberType".to_owned(), "Direct".into()),
@@ -111,7 +108,7 @@ fn instance(entry: &Schedule) -> Value {
 fn permanent(held: &Assignment, schedule: bool) -> Value {
     let map = base(&Held {
         principal: held.principal.clone(),
-        role: held.role,
+        role: held.role.clone(),
         scope: held.scope.clone(),
     });
     let own = if schedule {

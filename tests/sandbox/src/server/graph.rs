@@ -20,6 +20,7 @@ use crate::clock::graph_time;
 use crate::errors::Fail;
 use crate::graph;
 use crate::odata::Options;
+use crate::permissions;
 use crate::schema::Kind;
 use crate::state::{Shared, State};
 use crate::throttling::{Standing, resource_units};
@@ -99,6 +100,7 @@ fn worked_off(
     let caller = claims
         .as_ref()
         .map_or(Caller::Administrator, |claims| Caller::of(claims));
+    let allowed = claims.as_ref().ok().cloned();
     let authorized = authorized(state, claims);
     let app_id = authorized.as_ref().ok().cloned().unwrap_or_default();
     let standing = (state.throttling.on && authorized.is_ok())
@@ -112,6 +114,9 @@ fn worked_off(
         }
         let mut call = call(head, parts, body, &host, now, lag.before(now))?;
         (call.caller, call.correlation) = (caller, client_id.to_owned());
+        if let Some(claims) = &allowed {
+            permissions::check(&state.directory, &call, claims)?;
+        }
         graph::answer(&mut state.directory, &call)
     });
     let mut waiting = None;

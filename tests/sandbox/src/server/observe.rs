@@ -21,8 +21,9 @@ use crate::errors::Fail;
 use crate::faults::{Effect, Met, RetryAfter};
 use crate::oauth::Refusal;
 use crate::recording;
+use crate::request_log::LogEntry;
 use crate::scim::ScimFail;
-use crate::state::{LogEntry, Shared};
+use crate::state::Shared;
 
 type App = Arc<Shared>;
 
@@ -109,16 +110,7 @@ pub(super) async fn met(
     } else {
         answer.status().as_u16()
     };
-    // The log may have been cleared or reset meanwhile.
-    if let Some(entry) = app
-        .lock()
-        .log
-        .iter_mut()
-        .rev()
-        .find(|entry| entry.seq == place && entry.request_id == request_id)
-    {
-        entry.status = status;
-    }
+    app.lock().log.answered(place, &request_id, status);
     answer
 }
 

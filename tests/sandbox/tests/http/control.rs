@@ -165,6 +165,10 @@ async fn requests_are_logged_without_secrets() {
     let url = format!("{}/_sandbox/log", tenant.sandbox.authority());
     let reply = read(tenant.http.get(&url)).await;
     assert_eq!(reply.body["requests"], 2);
+    assert_eq!(
+        (&reply.body["most"], &reply.body["dropped"]),
+        (&json!(50_000), &json!(0))
+    );
     let last = &reply.body["log"][1];
     assert_eq!(
         (&last["method"], &last["path"], &last["status"]),

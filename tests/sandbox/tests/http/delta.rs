@@ -228,3 +228,86 @@ async fn tokens_expire_and_bad_queries_are_refused() {
     assert_eq!(tenant.get("/users?$deltatoken=latest").await.status, 400);
     tenant.check("POST /users/delta", json!({}), 405, "").await;
 }
+
+#[tokio::test]
+async fn administrative_units_and_directory_roles_tell_who_came_and_went() {
+    let tenant = Tenant::empty().await;
+    let ann = tenant.hire("ann", json!({})).await;
+    let units = "/directory/administrativeUnits";
+    let made = tenant
+        .check(
+            &format!("POST {units}"),
+            json!({ "displayName": "West" }),
+            201,
+            "",
+        )
+        .await;
+    let unit = made.body["id"].as_str().unwrap().to_owned();
+    let (rows, _, units_link) = drain(&tenant, &format!("{units}/delta")).await;
+    assert_eq!(row(&rows, &unit)["displayName"], "West");
+    let (roles, _, roles_link) = drain(&tenant, "/directoryRoles/delta()").await;
+    assert_eq!(roles.len(), 1, "the break-glass account's: {roles:?}");
+    assert_eq!(roles[0]["members@delta"].as_array().map(Vec::len), Some(1));
+
+    let reference = json!({ "@odata.id": format!("{}/users/{ann}", tenant.sandbox.graph()) });
+    tenant
+        .check(&format!("POST {units}/{unit}/members/$ref"), reference, 204, "")
+        .await;
+    tenant
+        .check(
+            &format!("PATCH {units}/{unit}"),
+            json!({ "description": "x" }),
+            204,
+            "",
+        )
+        .await;
+    let reader = "5d6b6bb7-de71-4623-b4af-96380a352509";
+    let wish = json!({ "roleDefinitionId": reader, "principalId": ann, "directoryScopeId": "/" });
+    let given = tenant
+        .check("POST /roleManagement/directory/roleAssignments", wish, 201, "")
+        .await;
+    let member = json!([{ "@odata.type": "#microsoft.graph.user", "id": ann }]);
+    let (rows, _, units_link) = drain(&tenant, &units_link).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (&rows[0]["description"], &rows[0]["members@delta"]),
+        (&json!("x"), &member)
+    );
+    let (rows, _, roles_link) = drain(&tenant, &roles_link).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (&rows[0]["displayName"], &rows[0]["members@delta"]),
+        (&json!("Security Reader"), &member)
+    );
+
+    tenant
+        .check(
+            &format!("DELETE {units}/{unit}/members/{ann}/$ref"),
+            Value::Null,
+            204,
+            "",
+        )
+        .await;
+    let given = given.body["id"].as_str().unwrap();
+    let take = format!("DELETE /roleManagement/directory/roleAssignments/{given}");
+    tenant.check(&take, Value::Null, 204, "").await;
+    let (rows, _, units_link) = drain(&tenant, &units_link).await;
+    assert_eq!(
+        rows[0]["members@delta"][0]["@removed"]["reason"], "deleted",
+        "{rows:?}"
+    );
+    let (rows, _, _) = drain(&tenant, &roles_link).await;
+    assert_eq!(
+        rows[0]["members@delta"][0]["@removed"]["reason"], "deleted",
+        "{rows:?}"
+    );
+    tenant
+        .check(&format!("DELETE {units}/{unit}"), Value::Null, 204, "")
+        .await;
+    let (rows, _, _) = drain(&tenant, &units_link).await;
+    assert_eq!((rows.len(), &rows[0]["id"]), (1, &json!(unit)));
+    assert!(rows[0]["@removed"].is_object(), "{rows:?}");
+    // One kind's token is no good for another.
+    let token = roles_link.split_once('?').unwrap().1;
+    assert_eq!(tenant.get(&format!("{units}/delta?{token}")).await.status, 400);
+}

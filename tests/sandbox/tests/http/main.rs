@@ -24,6 +24,7 @@ mod memberships;
 mod message_rules;
 mod oauth;
 mod owners;
+mod permissions;
 mod program;
 mod provisioning;
 mod queries;

@@ -264,3 +264,99 @@ async fn a_domain_says_who_uses_it() {
         )
         .await;
 }
+
+#[tokio::test]
+async fn the_tenant_makes_roles_of_its_own_gives_changes_and_deletes_them() {
+    let tenant = Tenant::empty().await;
+    let ann = tenant.hire("ann", json!({})).await;
+    let at = "/roleManagement/directory/roleDefinitions";
+    let post = format!("POST {at}");
+    let permissions = json!([{ "allowedResourceActions": ["microsoft.directory/groups/basic/update"] }]);
+    let draft = json!({ "displayName": "Group editors", "isEnabled": true, "rolePermissions": permissions });
+    for (property, value, message) in [
+        ("displayName", Value::Null, "displayName"),
+        ("isEnabled", Value::Null, "isEnabled"),
+        (
+            "rolePermissions",
+            json!([{ "allowedResourceActions": [] }]),
+            "rolePermissions",
+        ),
+        (
+            "rolePermissions",
+            json!([{ "allowedResourceActions": ["everything"] }]),
+            "everything",
+        ),
+        ("isBuiltIn", json!(true), "isBuiltIn"),
+        ("colour", json!("red"), "colour"),
+    ] {
+        let mut wrong = draft.clone();
+        wrong[property] = value;
+        tenant.check(&post, wrong, 400, message).await;
+    }
+    let made = tenant.check(&post, draft, 201, "").await;
+    let id = made.body["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (
+            &made.body["isBuiltIn"],
+            &made.body["templateId"],
+            &made.body["resourceScopes"]
+        ),
+        (&json!(false), &json!(id), &json!(["/"]))
+    );
+    assert!(made.header("location").ends_with(&id));
+    let own = tenant.get(&format!("{at}?$filter=isBuiltIn eq false")).await;
+    assert_eq!(own.column("displayName"), ["Group editors"]);
+
+    let held = tenant
+        .check(
+            "POST /roleManagement/directory/roleAssignments",
+            assignment(&id, &ann),
+            201,
+            "",
+        )
+        .await;
+    let shown = format!(
+        "/roleManagement/directory/roleAssignments/{}?$expand=roleDefinition",
+        held.body["id"].as_str().unwrap()
+    );
+    let shown = tenant.get(&shown).await;
+    assert_eq!(shown.body["roleDefinition"]["displayName"], "Group editors");
+    assert_eq!(
+        tenant.sandbox.user(&ann).unwrap()["roles"],
+        json!(["Group editors"])
+    );
+
+    let one = format!("{at}/{id}");
+    tenant
+        .check(
+            &format!("PATCH {one}"),
+            json!({ "displayName": "Editors", "isEnabled": false }),
+            204,
+            "",
+        )
+        .await;
+    assert_eq!(tenant.get(&one).await.body["displayName"], "Editors");
+    let bob = tenant.hire("bob", json!({})).await;
+    tenant
+        .check(
+            "POST /roleManagement/directory/roleAssignments",
+            assignment(&id, &bob),
+            400,
+            "not enabled",
+        )
+        .await;
+    tenant
+        .check(
+            &format!("PATCH {at}/{READER}"),
+            json!({ "description": "x" }),
+            400,
+            "Built-in",
+        )
+        .await;
+    tenant
+        .check(&format!("DELETE {at}/{READER}"), Value::Null, 400, "Built-in")
+        .await;
+    tenant.check(&format!("DELETE {one}"), Value::Null, 204, "").await;
+    tenant.check(&format!("DELETE {one}"), Value::Null, 404, "").await;
+    assert_eq!(tenant.sandbox.user(&ann).unwrap()["roles"], json!([]));
+}

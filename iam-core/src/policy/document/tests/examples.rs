@@ -3,6 +3,7 @@
 use super::*;
 use crate::entitlement::Kind;
 use crate::person::Recipient;
+use crate::policy::Authority;
 
 fn example() -> Document {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/policy.toml");
@@ -26,6 +27,7 @@ fn the_example_passes_its_own_tests() {
 fn the_example_s_settings_limits_and_protected() {
     let document = example();
     let expected = Settings {
+        authority: Authority::Directory,
         time_zone: "UTC".into(),
         create_before: 14,
         reset_password: true,
@@ -50,6 +52,17 @@ fn the_example_s_settings_limits_and_protected() {
     assert_eq!(document.limits(), &limits);
     assert!(document.protected().names.contains("break-glass@contoso.example"));
     assert!(document.protected().roles.contains("global administrator"));
+}
+
+#[test]
+fn who_makes_accounts_is_one_word() {
+    let authority = |line: &str| {
+        let text = format!("version = 1\n[tenant]\ndomain = 'x.example'\n{line}");
+        Document::parse(&text).unwrap().settings().authority
+    };
+    assert_eq!(authority(""), Authority::Directory);
+    assert_eq!(authority("authority = 'graph'"), Authority::Directory);
+    assert_eq!(authority("authority = 'scim'"), Authority::Provisioning);
 }
 
 #[test]

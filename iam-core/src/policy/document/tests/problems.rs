@@ -10,12 +10,8 @@ fn every_section_refuses_what_it_does_not_know() {
             "line 4, column 2: unknown key \"tenants\" in the policy; did you mean \"tenant\"?",
         ),
         (
-            "authority = 'scim'",
-            "line 4, column 13: authority \"scim\" is not supported by this version",
-        ),
-        (
             "authority = 'x'",
-            "line 4, column 13: authority in [tenant]: expected \"graph\"",
+            "line 4, column 13: authority in [tenant]: expected \"graph\" or \"scim\"",
         ),
         (
             "[naming]\nupn = ['{given}.{famly}']",
