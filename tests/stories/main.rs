@@ -12,6 +12,7 @@ mod input;
 mod joining;
 mod mailboxes;
 mod moving;
+mod notices;
 mod passes;
 mod provisioning;
 mod refused_reads;

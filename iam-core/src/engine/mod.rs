@@ -216,6 +216,7 @@ impl Engine {
             notifier,
             protected: self.policy.protected(),
             hr_mail: self.policy.settings().hr_mail.as_deref(),
+            words: &self.policy.settings().words,
             clock: &self.clock,
             concurrency: self.concurrency,
             progress,

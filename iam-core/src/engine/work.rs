@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Timer;
 use crate::execute::{self, Doors, Report, Verdict};
 use crate::journal::{Claim, Journal, Lane, Lifecycle as Stage, Outcome, PersonState};
-use crate::notify::{Addressees, Notifier};
+use crate::notify::{Addressees, Notifier, Words};
 use crate::orchestrator::{Context, Decision, Orchestrator};
 use crate::plan::{Action, Plan, Step};
 use crate::target::Target;
@@ -43,6 +43,7 @@ pub(super) struct Work<'a> {
     pub(super) notifier: Option<&'a dyn Notifier>,
     pub(super) protected: &'a Protected,
     pub(super) hr_mail: Option<&'a str>,
+    pub(super) words: &'a Words,
     pub(super) clock: &'a SharedClock,
     pub(super) concurrency: usize,
     pub(super) progress: &'a (dyn Fn(Progress<'_>) + Sync),
@@ -242,6 +243,7 @@ impl Work<'_> {
             journal: self.journal,
             targets: self.targets,
             notifier: self.notifier,
+            words: self.words,
             lease: LEASE,
             forbidden: &protected,
             settled: &settled,

@@ -22,6 +22,7 @@ mod sections;
 mod source;
 mod template;
 mod test;
+mod words;
 
 pub use conflict::{Conflict, Resolve};
 pub use coverage::Coverage;
@@ -39,7 +40,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::entitlement::{Desired, Reference};
-use crate::person::{Person, Recipient};
+use crate::person::{Person, Recipient, Words};
 
 /// Who policy is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -166,6 +167,8 @@ pub struct Settings {
     pub notify_from: Option<String>,
     /// The mailbox of HR.
     pub hr_mail: Option<String>,
+    /// How notices are worded (the standard texts, in English).
+    pub words: Words,
 }
 
 impl Default for Settings {
@@ -185,6 +188,7 @@ impl Default for Settings {
             leaver_notify: Vec::new(),
             notify_from: None,
             hr_mail: None,
+            words: Words::default(),
         }
     }
 }
