@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use iam_core::clock::{Clock as _, SystemClock};
 use iam_core::engine::Engine;
 use iam_core::http::HttpTransport;
 use iam_core::journal::MemoryJournal;
@@ -50,7 +51,7 @@ async fn receive(State(seen): State<Seen>, headers: HeaderMap, body: Bytes) -> S
         header("webhook-timestamp"),
         header("webhook-signature"),
     );
-    if verify(&SECRET.into(), id, at, signed, &body, jiff::Timestamp::now()).is_err() {
+    if verify(&SECRET.into(), id, at, signed, &body, SystemClock.now()).is_err() {
         return StatusCode::UNAUTHORIZED;
     }
     seen.lock().unwrap().push(serde_json::from_slice(&body).unwrap());

@@ -12,7 +12,9 @@ mod explain;
 mod expression;
 mod functions;
 mod impact;
+mod import;
 mod index;
+mod limits;
 mod memo;
 mod naming;
 mod patterns;
@@ -20,17 +22,21 @@ mod rules;
 mod schema;
 mod sections;
 mod source;
+mod spelling;
 mod template;
 mod test;
 mod words;
+mod workflow;
 
 pub use conflict::{Conflict, Resolve};
 pub use coverage::Coverage;
 pub use document::Document;
 pub use explain::{Asked, Clause, Explanation, Gap, Verdict};
 pub use impact::{Delta, Edit, Impact, RuleEdits, diff};
+pub use import::{Fate, Imported, Remark, import_config};
 pub use naming::Naming;
 pub use test::{CaseReport, TestReport};
+pub use workflow::{WorkflowTask, import_workflows, workflow_tasks};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -144,6 +150,9 @@ pub struct Settings {
     pub time_zone: String,
     /// How many days before the first day the account may be created, with sign-in blocked (0).
     pub create_before: u32,
+    /// Whether sign-in is blocked for as long as somebody is on a leave of absence (yes). What they have is kept in
+    /// either case.
+    pub leave_blocks_sign_in: bool,
     /// The temporary access pass of somebody who starts; `None` issues none.
     pub pass: Option<Pass>,
     /// Whether a leaver's password is replaced by a random one (yes).
@@ -177,6 +186,7 @@ impl Default for Settings {
             authority: Authority::default(),
             time_zone: "UTC".to_owned(),
             create_before: 0,
+            leave_blocks_sign_in: true,
             pass: None,
             reset_password: true,
             automatic_reply: None,

@@ -5,7 +5,7 @@
 //! "userPrincipalName", and RFC 5321 §4.5.3.1.1) and none is a name that mail systems reserve. Whether one is
 //! free is for the engine to find out.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::person::{Person, hex};
 
-use super::template::{LONGEST, Names, Template, legal, tidy};
+use super::spelling::Spelling;
+use super::template::{LONGEST, Names, Template, tidy};
 
 /// Numbers that `{n}` runs through.
 const NUMBERS: RangeInclusive<u16> = 2..=999;
@@ -25,6 +26,8 @@ const RESERVED: &[&str] = &[
     "admin",
     "administrator",
     "all",
+    "autodiscover",
+    "billing",
     "contact",
     "daemon",
     "everyone",
@@ -35,6 +38,9 @@ const RESERVED: &[&str] = &[
     "hostmaster",
     "hr",
     "info",
+    "it",
+    "jobs",
+    "legal",
     "mail",
     "mailer-daemon",
     "marketing",
@@ -44,10 +50,14 @@ const RESERVED: &[&str] = &[
     "noc",
     "noreply",
     "null",
+    "office",
     "postmaster",
+    "privacy",
     "root",
     "sales",
     "security",
+    "service",
+    "ssladmin",
     "support",
     "sysadmin",
     "system",
@@ -63,6 +73,8 @@ pub struct Naming {
     domain: String,
     ladder: Vec<Template>,
     display: Template,
+    /// The policy's own reserved names, lower case.
+    reserved: BTreeSet<String>,
 }
 
 impl Naming {
@@ -71,15 +83,28 @@ impl Naming {
             domain: domain.to_lowercase(),
             ladder,
             display,
+            reserved: BTreeSet::new(),
         }
+    }
+
+    /// The same, with names that nobody gets besides those that nobody ever gets.
+    #[must_use]
+    pub(super) fn reserving(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.reserved
+            .extend(names.into_iter().map(|name| name.to_lowercase()));
+        self
+    }
+
+    fn is_reserved(&self, local: &str) -> bool {
+        RESERVED.contains(&local) || self.reserved.contains(local)
     }
 
     /// The sign-in names to try for a person, best first: `local@domain` in lower case, finitely many, no
     /// duplicates. Templates that need something the person has not got are skipped; where nothing is
     /// left, the worker id serves.
     pub fn candidates(&self, person: &Person) -> impl Iterator<Item = String> {
-        let country = person.country.clone();
-        let names = Names::of(person, |name| fold(name, country.as_deref()));
+        let spelling = Spelling::of(person);
+        let names = Names::of(person, |name| spelling.fold(name));
         let employee_id = names.employee_id.clone();
         let mut seen = HashSet::new();
         let mut ladder = self
@@ -90,13 +115,13 @@ impl Naming {
                 let names = names.clone();
                 numbers.filter_map(move |number| template.local(&names, number))
             })
-            .filter(move |local| !is_reserved(local) && seen.insert(local.clone()))
+            .filter(move |local| !self.is_reserved(local) && seen.insert(local.clone()))
             .peekable();
         let last = ladder.peek().is_none().then(|| {
             let mut local = employee_id;
             local.truncate(LONGEST);
             let local = tidy(&local);
-            if local.is_empty() || is_reserved(&local) {
+            if local.is_empty() || self.is_reserved(&local) {
                 format!("id-{}", &hex(&Sha256::digest(person.key.as_str()))[..12])
             } else {
                 local
@@ -133,40 +158,17 @@ impl fmt::Display for Naming {
         for template in &self.ladder {
             write!(f, "{template}, ")?;
         }
-        write!(f, "shown as {}", self.display)
+        write!(f, "shown as {}", self.display)?;
+        for name in &self.reserved {
+            write!(f, ", not {name}")?;
+        }
+        Ok(())
     }
 }
 
 /// Marks that make text read in another order than it is written: no name needs them, and they can disguise one.
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn is_reserved(local: &str) -> bool {
-    RESERVED.contains(&local)
-}
-
-/// Writes a name in the letters of sign-in names: composed first, then by the spelling rules of the person's
-/// country where it has well-known ones, everything else as `any_ascii` romanises it.
-fn fold(name: &str, country: Option<&str>) -> String {
-    let country = country.map(str::to_ascii_uppercase).unwrap_or_default();
-    let german = matches!(country.as_str(), "DE" | "AT" | "CH" | "LI");
-    let danish = matches!(country.as_str(), "DK" | "NO");
-    let mut folded = String::with_capacity(name.len());
-    for letter in name.nfc().flat_map(char::to_lowercase).nfc() {
-        folded.push_str(match letter {
-            'ä' if german => "ae",
-            'ö' if german => "oe",
-            'ü' if german => "ue",
-            'å' if danish => "aa",
-            'ø' if danish => "oe",
-            'æ' if danish => "ae",
-            other => any_ascii::any_ascii_char(other),
-        });
-    }
-    folded.make_ascii_lowercase();
-    folded.retain(legal);
-    tidy(&folded)
 }
 
 #[cfg(test)]
@@ -322,6 +324,13 @@ mod tests {
         assert_eq!(middle.display_name(&john), "John Smith");
         let twice = naming(&["{given}.{family}", "{preferred}.{family}"], "{given}");
         assert_eq!(locals(&twice, &john, 9), ["john.smith"]);
+    }
+
+    #[test]
+    fn the_policy_s_own_reserved_names_are_nobody_s_either() {
+        let naming = naming(&["{given}", "{family}", "{given}{n}"], "{given}").reserving(["Ceo".to_owned()]);
+        assert_eq!(locals(&naming, &person("CEO||Ng", ""), 2), ["ng", "ceo2"]);
+        assert_eq!(locals(&naming, &person("Ceó||Billing", ""), 1), ["ceo2"]);
     }
 
     #[test]

@@ -6,16 +6,28 @@ use crate::entitlement::{Kind, Limits, Protected, Reference, TargetId};
 
 use super::courses::is_address;
 use super::expression::Expression;
+use super::limits;
 use super::naming::Naming;
 use super::rules::{DEFAULTS, KINDS, Rules};
 use super::schema::Gives;
 use super::source::{Found, Position, Section, Source};
-use super::template::Template;
+use super::template::{Template, legal};
 use super::{Authority, Settings};
 
 pub(super) const TOP: &[&str] = &[
-    "version", "tenant", "naming", "defaults", "rule", "conflict", "joiner", "mover", "leaver", "notify",
-    "guard", "test",
+    "version",
+    "tenant",
+    "naming",
+    "defaults",
+    "rule",
+    "conflict",
+    "joiner",
+    "mover",
+    "leave_of_absence",
+    "leaver",
+    "notify",
+    "guard",
+    "test",
 ];
 
 /// The keys under which entitlements are named.
@@ -73,8 +85,25 @@ pub(super) fn tenant(
 
 /// `[naming]`; without it, `given.family`, then the middle initial, then a number.
 pub(super) fn naming(top: &Section<'_, '_>, domain: &str, source: &mut Source<'_>) -> Option<Naming> {
-    let (mut ladder, mut display) = (None, None);
-    if let Some(section) = top.child("naming", "[naming]", &["upn", "display_name"], &[], source) {
+    let (mut ladder, mut display, mut reserved) = (None, None, Vec::new());
+    if let Some(section) = top.child(
+        "naming",
+        "[naming]",
+        &["upn", "display_name", "reserved"],
+        &[],
+        source,
+    ) {
+        for name in section.texts("reserved", source) {
+            if !name
+                .value
+                .chars()
+                .all(|letter| legal(letter.to_ascii_lowercase()))
+            {
+                let expected = "the part of sign-in names before the @, such as \"ceo\"";
+                section.refuse("reserved", name.span.start, expected, source);
+            }
+            reserved.push(name.value.to_owned());
+        }
         if section.has("upn") {
             let written = section.texts("upn", source);
             if written.is_empty() {
@@ -105,7 +134,7 @@ pub(super) fn naming(top: &Section<'_, '_>, domain: &str, source: &mut Source<'_
             .collect()
     });
     let display = display.or_else(|| Template::display("{preferred} {family}").ok())?;
-    Some(Naming::new(domain, ladder, display))
+    Some(Naming::new(domain, ladder, display).reserving(reserved))
 }
 
 fn template(
@@ -226,11 +255,11 @@ pub(super) fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> 
     references
 }
 
-/// `[guard]`: the limits, who is protected, and where each protected role is named.
-pub(super) fn guard(
-    top: &Section<'_, '_>,
-    source: &mut Source<'_>,
-) -> (Limits, Protected, Vec<(Reference, Position)>) {
+/// Where `[guard]` names a role, and as what.
+pub(super) type Mention = (&'static str, Reference, Position);
+
+/// `[guard]`: the limits, who is protected, and where roles are named.
+pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, Protected, Vec<Mention>) {
     let (mut limits, mut protected, mut roles) = (Limits::default(), Protected::default(), Vec::new());
     let known = [
         "max_leavers",
@@ -238,6 +267,9 @@ pub(super) fn guard(
         "max_privileged_changes",
         "window",
         "protected",
+        "limits",
+        "per_organisation",
+        "tier",
     ];
     let Some(guard) = top.child("guard", "[guard]", &known, &[], source) else {
         return (limits, protected, roles);
@@ -246,6 +278,9 @@ pub(super) fn guard(
     limits.max_leavers_percent = guard.number("max_leavers_percent", 100, source);
     limits.max_privileged_changes = guard.number("max_privileged_changes", u32::MAX, source);
     limits.window_hours = guard.hours("window", source).unwrap_or(limits.window_hours);
+    for (reference, position) in limits::read(&guard, &mut limits, source) {
+        roles.push(("tier", reference, position));
+    }
     for written in guard.texts("protected", source) {
         let text = written.value.trim();
         let (id, role) = (text.strip_prefix("id:"), text.strip_prefix("role:"));
@@ -256,7 +291,7 @@ pub(super) fn guard(
             (_, Some(role)) if !role.is_empty() => {
                 protected.roles.insert(role.to_lowercase());
                 let reference = Reference::new(crate::entitlement::Kind::Role, role);
-                roles.push((reference, source.position(written.span.start)));
+                roles.push(("protected", reference, source.position(written.span.start)));
             }
             (None, None) if is_address(text) => {
                 protected.names.insert(text.to_lowercase());

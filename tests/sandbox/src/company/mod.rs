@@ -36,6 +36,7 @@ pub struct Builder {
     from: Date,
     every_days: i32,
     turns: Vec<Turn>,
+    staying: usize,
     odd_managers: bool,
     leavers: usize,
     privileged: usize,
@@ -74,6 +75,14 @@ impl Builder {
     #[must_use]
     pub fn turns(mut self, turns: &[Turn]) -> Self {
         self.turns = turns.to_vec();
+        self
+    }
+
+    /// The turns are dealt to forty people, and so many more stay as they are. Default 0, which is a lively company: two
+    /// of three meet something in the course of the history.
+    #[must_use]
+    pub fn staying(mut self, count: usize) -> Self {
+        self.staying = count;
         self
     }
 
@@ -146,6 +155,7 @@ impl Company {
             from: date(2027, 3, 1),
             every_days: 7,
             turns: Turn::ALL.to_vec(),
+            staying: 0,
             odd_managers: false,
             leavers: 20,
             privileged: 5,

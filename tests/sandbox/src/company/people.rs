@@ -24,7 +24,7 @@ pub(super) fn employ(wish: &Builder, days: &[Date]) -> Vec<Employment> {
     let mut office = Office {
         wish,
         days,
-        dealer: Dealer::new(wish.seed),
+        dealer: Dealer::new(wish.seed, wish.staying),
         leavers: HashMap::new(),
         privileged: HashMap::new(),
         ids: wish.people,

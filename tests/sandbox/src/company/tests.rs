@@ -22,7 +22,7 @@ fn the_same_numbers_make_the_same_company_and_others_another() {
 #[test]
 fn one_deck_brings_every_turn_whatever_the_seed() {
     for seed in 0..20 {
-        let mut dealer = turns::Dealer::new(seed);
+        let mut dealer = turns::Dealer::new(seed, 0);
         let dealt: BTreeSet<Turn> = (0..40).map(|_| dealer.deal()).collect();
         assert_eq!(dealt, Turn::ALL.iter().copied().collect(), "seed {seed}");
     }

@@ -150,17 +150,19 @@ impl Turn {
     }
 }
 
-/// Shuffled decks, one after the other.
+/// Shuffled decks, one after the other, with more people who stay.
 #[derive(Debug)]
 pub(super) struct Dealer {
     chance: Ids,
+    staying: usize,
     deck: Vec<Turn>,
 }
 
 impl Dealer {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, staying: usize) -> Self {
         Self {
             chance: Ids::new(seed ^ 0xDEA1),
+            staying,
             deck: Vec::new(),
         }
     }
@@ -169,6 +171,7 @@ impl Dealer {
     pub(super) fn deal(&mut self) -> Turn {
         if self.deck.is_empty() {
             self.deck = DECK.to_vec();
+            self.deck.resize(DECK.len() + self.staying, Stays);
             for last in (1..self.deck.len()).rev() {
                 let other = self.below(last + 1);
                 self.deck.swap(last, other);
