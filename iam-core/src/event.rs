@@ -97,6 +97,25 @@ pub enum EventKind {
         /// Which one.
         timer: Timer,
     },
+    /// Somebody asks for a person to be brought back to what HR and policy say.
+    Revert {
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+        /// What somebody else gave and is to be taken, each as `target/kind:id`, the id in lower case.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        take: Vec<String>,
+    },
+    /// Somebody asks for what an event brought to be undone.
+    Undo {
+        /// Which event.
+        of: EventId,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl EventKind {
@@ -115,6 +134,8 @@ impl EventKind {
             Self::Retract { .. } => "retract",
             Self::Amend { .. } => "amend",
             Self::Due { timer } => timer.as_str(),
+            Self::Revert { .. } => "revert",
+            Self::Undo { .. } => "undo",
         }
     }
 
@@ -302,6 +323,41 @@ impl Event {
             (one, other) => one == other,
         };
         news && self.person == other.person && self.kind == other.kind && self.record == other.record
+    }
+
+    /// Somebody asks for `person` to be brought back; the same request at the same instant is the same event.
+    pub fn revert(person: &PersonKey, by: &str, reason: &str, take: Vec<String>, now: Timestamp) -> Self {
+        let kind = EventKind::Revert {
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+            take,
+        };
+        Self::asked(person, kind, now)
+    }
+
+    /// Somebody asks for what the event `of` brought to `person` to be undone.
+    pub fn undo(person: &PersonKey, of: &EventId, by: &str, reason: &str, now: Timestamp) -> Self {
+        let kind = EventKind::Undo {
+            of: of.clone(),
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+        };
+        Self::asked(person, kind, now)
+    }
+
+    fn asked(person: &PersonKey, kind: EventKind, now: Timestamp) -> Self {
+        // Every kind has a JSON form: it holds text alone.
+        let content = serde_json::to_string(&kind).unwrap_or_default();
+        Self {
+            id: EventId::of(&["asked", person.as_str(), &content, &now.to_string()]),
+            person: person.clone(),
+            kind,
+            due_at: now,
+            entered_at: now,
+            record: None,
+            version: 0,
+            news: None,
+        }
     }
 
     /// A timer in the lane of `person`. Setting the same timer for the same instant again is the same event

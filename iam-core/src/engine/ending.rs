@@ -39,7 +39,7 @@ impl Work<'_> {
         };
         let mut next = decision.state.clone();
         let note = |state: &mut PersonState| {
-            execute::fold(state, claim, brought(), now);
+            execute::fold(state, claim, &decision.plan.policy, brought(), now);
             execute::note(
                 state,
                 &claim.event.id,

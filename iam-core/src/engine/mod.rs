@@ -9,25 +9,32 @@ mod apply;
 mod audit;
 mod brake;
 mod calendar;
+mod drift;
 mod ending;
 mod errands;
+mod explain;
 mod freeze;
 mod names;
 mod past;
 mod preflight;
 mod preview;
 mod reading;
+mod reason;
 mod report;
 mod scope;
+mod sight;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
+mod undo;
 mod views;
 mod wake;
 mod work;
 
 pub use apply::Canary;
+pub use drift::{DriftTotals, PersonDrift};
 pub use reading::{Delivered, Reading};
+pub use reason::{Obstacle, Origin, Until, Why, WhyNot};
 pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, SeatNeed, Totals};
 
 use std::collections::BTreeMap;
@@ -35,6 +42,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+
+pub use crate::execute::UndoPlan;
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -196,20 +205,28 @@ impl Engine {
         }
     }
 
+    /// What the targets offer, whether or not it fits the policy.
+    async fn offers(&self) -> Result<Vec<Offer>> {
+        let mut offers = Vec::with_capacity(self.targets.len());
+        for target in &self.targets {
+            match target.catalog().await {
+                Ok(catalog) => offers.push(Offer::Catalog(Arc::new(catalog))),
+                Err(error) if offers.is_empty() => return Err(error),
+                Err(error) => offers.push(Offer::Down(error.to_string())),
+            }
+        }
+        Ok(offers)
+    }
+
     /// What the targets offer, with everything that the policy names found in it. The directory must answer;
     /// an application that does not keeps nobody else waiting.
     async fn catalogs(&self) -> Result<Vec<Offer>> {
-        let mut offers = Vec::with_capacity(self.targets.len());
+        let offers = self.offers().await?;
         let mut problems = Vec::new();
-        for target in &self.targets {
-            let kinds = target.capabilities().kinds;
-            match target.catalog().await {
-                Ok(catalog) => {
-                    problems.extend(self.policy.check_at(target.id(), &kinds, &catalog));
-                    offers.push(Offer::Catalog(Arc::new(catalog)));
-                }
-                Err(error) if offers.is_empty() => return Err(error),
-                Err(error) => offers.push(Offer::Down(error.to_string())),
+        for (target, offer) in self.targets.iter().zip(&offers) {
+            if let Offer::Catalog(catalog) = offer {
+                let kinds = target.capabilities().kinds;
+                problems.extend(self.policy.check_at(target.id(), &kinds, catalog));
             }
         }
         let offered: Vec<_> = self

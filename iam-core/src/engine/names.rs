@@ -156,7 +156,18 @@ pub(super) struct NameDesk<'a> {
     pub(super) refused: Mutex<BTreeSet<String>>,
 }
 
-impl NameDesk<'_> {
+impl<'a> NameDesk<'a> {
+    /// A desk for somebody who is only looked at.
+    pub(super) fn looking(journal: &'a dyn Journal, check: &'a NameCheck<'a>, place: Place<'a>) -> Self {
+        Self {
+            journal,
+            check,
+            place,
+            pending: None,
+            refused: Mutex::default(),
+        }
+    }
+
     pub(super) fn refuse(&self, name: &str) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.insert(name.to_lowercase());

@@ -30,13 +30,18 @@ pub(super) struct Shadow<'a> {
 }
 
 impl<'a> Shadow<'a> {
-    /// Copies everything that could be claimed at `now`.
-    pub(super) async fn of(real: &'a dyn Journal, now: Timestamp) -> Result<Self> {
-        let shadow = Self {
+    /// Copies nothing: there is no work.
+    pub(super) fn idle(real: &'a dyn Journal) -> Self {
+        Self {
             real,
             copy: MemoryJournal::new(),
             seeded: Mutex::default(),
-        };
+        }
+    }
+
+    /// Copies everything that could be claimed at `now`.
+    pub(super) async fn of(real: &'a dyn Journal, now: Timestamp) -> Result<Self> {
+        let shadow = Self::idle(real);
         let pending = HistoryQuery {
             state: Some(EventState::Pending),
             due: Some(now),
@@ -108,8 +113,8 @@ impl Journal for Shadow<'_> {
         self.copy.intend(claim, step, key).await
     }
 
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
-        self.copy.settle(claim, step, outcome).await
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
+        self.copy.settle(claim, step, outcome, at).await
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
@@ -195,7 +200,12 @@ impl Journal for Shadow<'_> {
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
-        self.copy.history(query).await
+        let known = self.copy.history(query).await?;
+        // What is over was not copied.
+        if known.is_empty() && query.event.is_some() {
+            return self.real.history(query).await;
+        }
+        Ok(known)
     }
 
     async fn freeze(&self, plan: &Frozen) -> Result<()> {

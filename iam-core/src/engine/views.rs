@@ -25,7 +25,7 @@ pub(super) enum Offer {
 }
 
 /// One person of the batch with the surroundings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Surroundings {
     pub(super) views: Vec<View>,
     pub(super) down: Vec<Down>,

@@ -178,6 +178,9 @@ impl Work<'_> {
                 Err(error) => return self.postpone(claim, state, outcomes, &error).await,
             };
             desk.place.pass();
+            if let Err(error) = self.heed(claim, state, &around, &cx, &mut decision).await {
+                return self.postpone(claim, state, outcomes, &error).await;
+            }
             let waits = self.preflight.apply(&mut decision);
             if let Some((ending, lane)) = set_aside(&decision) {
                 self.take_down(claim, &decision);
@@ -262,6 +265,7 @@ impl Work<'_> {
             targets: self.targets,
             notifier: self.notifier,
             words: &self.settings.words,
+            clock: self.clock,
             lease: LEASE,
             forbidden: &protected,
             settled: &settled,

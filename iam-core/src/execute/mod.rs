@@ -9,6 +9,10 @@
 mod backoff;
 mod deed;
 mod step;
+mod undo;
+
+pub use undo::UndoPlan;
+pub(crate) use undo::compensation;
 
 pub(crate) use deed::note;
 
@@ -18,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::journal::{
     AccountRef, Claim, ErrandRecord, ErrandState, Journal, Outcome, PersonState, StepRecord,
@@ -39,6 +44,7 @@ pub(crate) struct Doors<'a> {
     pub(crate) notifier: Option<&'a dyn Notifier>,
     /// How notices are worded.
     pub(crate) words: &'a Words,
+    pub(crate) clock: &'a SharedClock,
     pub(crate) lease: Duration,
     /// Why the step's account must not be touched, or `None`: asked again here, whoever made the plan.
     pub(crate) forbidden: &'a (dyn Fn(&Step) -> Option<String> + Sync),
@@ -47,6 +53,13 @@ pub(crate) struct Doors<'a> {
 }
 
 impl Doors<'_> {
+    /// Records how a step has ended just now.
+    async fn settle(&self, claim: &Claim, step: &Step, outcome: &Outcome) -> Result<()> {
+        self.journal
+            .settle(claim, &step.id, outcome, self.clock.now())
+            .await
+    }
+
     /// The target that carries a step out.
     fn target(&self, step: &Step) -> Option<&dyn Target> {
         let mut targets = self.targets.iter().map(AsRef::as_ref);
@@ -234,10 +247,11 @@ fn weigh(step: &Step, error: &Error) -> Weight {
 
 /// Writes into `state` what the steps brought: accounts, ledger entries, who blocked sign-in. A step that
 /// was intended and never settled counts, and one that failed without a clear answer: what the platform may
-/// have done, it must be able to undo.
+/// have done, it must be able to undo. `policy` is the version of the policy that the plan was made by.
 pub(crate) fn fold<'a>(
     state: &mut PersonState,
     claim: &Claim,
+    policy: &str,
     steps: impl IntoIterator<Item = (&'a Step, Option<&'a Outcome>)>,
     now: Timestamp,
 ) {
@@ -271,7 +285,7 @@ pub(crate) fn fold<'a>(
                 entitlement,
                 rules,
                 grace_days,
-            } if maybe => {
+            } if maybe && !rules.is_empty() => {
                 state.ledger.retain(|owned| !owned.covers(entitlement));
                 state.ledger.push(Owned {
                     entitlement: entitlement.clone(),
@@ -280,6 +294,7 @@ pub(crate) fn fold<'a>(
                     since: now,
                     grace_days: *grace_days,
                     losing_since: None,
+                    policy: policy.to_owned(),
                 });
             }
             Action::Revoke { entitlement, .. }

@@ -28,7 +28,7 @@ pub(super) async fn carry_out(
         }
         // Nobody knows whether it was done, and it must not be done twice.
         StepStart::Unknown if class(doors, step) == EffectClass::AtMostOnce => {
-            doors.journal.settle(claim, &step.id, &Outcome::Unknown).await?;
+            doors.settle(claim, step, &Outcome::Unknown).await?;
             return Ok((Some(Outcome::Unknown), None));
         }
         StepStart::Unknown | StepStart::First | StepStart::Settled { .. } => {}
@@ -128,7 +128,7 @@ async fn settle(
             (Outcome::Failed { kind, message }, Some(error))
         }
     };
-    doors.journal.settle(claim, &step.id, &outcome).await?;
+    doors.settle(claim, step, &outcome).await?;
     Ok((Some(outcome), error))
 }
 

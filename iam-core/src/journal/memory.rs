@@ -294,6 +294,7 @@ impl Journal for MemoryJournal {
                 None => StepStart::Unknown,
                 // A step that failed may be tried again, and is unknown while it is; the others are over.
                 Some(Outcome::Failed { .. }) => {
+                    record.at = None;
                     inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
                     StepStart::First
                 }
@@ -307,18 +308,23 @@ impl Journal for MemoryJournal {
             step: step.clone(),
             key: key.clone(),
             outcome: None,
+            at: None,
         });
         inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
         Ok(StepStart::First)
     }
 
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
         let mut inner = self.lock();
-        let (_, entries, at) = inner.held(claim)?;
-        let record = entries[at].steps.iter_mut().find(|record| &record.step == step);
+        let (_, entries, index) = inner.held(claim)?;
+        let record = entries[index]
+            .steps
+            .iter_mut()
+            .find(|record| &record.step == step);
         let record = record
             .ok_or_else(|| Error::new(ErrorKind::Invalid, "a step is settled that was never intended"))?;
         record.outcome = Some(outcome.clone());
+        record.at = Some(at);
         let ending = format!("{} {}", noted::kind_of(step), noted::ending_of(outcome));
         inner.note_of(claim, Deed::Settled, ending, outcome);
         Ok(())
@@ -493,6 +499,7 @@ impl Journal for MemoryJournal {
         let entries = inner.entries.iter();
         let of_person =
             entries.filter(|entry| query.person.as_ref().is_none_or(|key| entry.event.person == *key));
+        let of_person = of_person.filter(|entry| query.event.as_ref().is_none_or(|id| entry.event.id == *id));
         let in_state = of_person.filter(|entry| query.state.is_none_or(|state| entry.state == state));
         let in_state = in_state.filter(|entry| query.due.is_none_or(|due| entry.event.due_at <= due));
         Ok(in_state.take(limit).cloned().collect())

@@ -115,6 +115,8 @@ pub struct StepRecord {
     pub key: IdempotencyKey,
     /// `None` while the outcome is unknown.
     pub outcome: Option<Outcome>,
+    /// When it ended; `None` while the outcome is unknown, and for what a version before 0.2 has settled.
+    pub at: Option<Timestamp>,
 }
 
 /// A lane held by a worker: its head event and everything known of the person.
@@ -200,6 +202,8 @@ pub struct Entry {
 pub struct HistoryQuery {
     /// Of this person only.
     pub person: Option<PersonKey>,
+    /// Of this id only.
+    pub event: Option<EventId>,
     /// In this state only.
     pub state: Option<EventState>,
     /// Due at this instant or before.
@@ -242,8 +246,8 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// again: it is [`StepStart::First`] once more, and unknown until it is settled.
     async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart>;
 
-    /// Records how an intended step ended.
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()>;
+    /// Records how an intended step ended, and when, by the caller's [`Clock`](crate::clock).
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()>;
 
     /// Reserves a sign-in name (compared without case) for a person, for ever.
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation>;

@@ -16,8 +16,8 @@ use super::link::{Link, link};
 use super::mailbox;
 use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{
-    accounts, at_application, fitting, is_directory, is_open_elsewhere, matters, resolve, sign_in_name, sort,
-    unread,
+    accounts, at_application, fitting, is_directory, is_open, is_open_elsewhere, matters, owes_farewell,
+    resolve, sign_in_name, sort, starts_afresh, unread,
 };
 use super::{Context, Decision, Orchestrator, View};
 use crate::entitlement::{Desired, Held, Via};
@@ -85,7 +85,10 @@ impl Orchestrator for Lifecycle {
     async fn on_event(&self, event: &Event, state: &PersonState, cx: &Context<'_>) -> Result<Decision> {
         let record = event.record.as_ref().or(state.record.as_ref());
         let mut decision = Decision {
-            plan: Plan::empty(&event.person),
+            plan: Plan {
+                policy: self.policy.version(),
+                ..Plan::empty(&event.person)
+            },
             timers: cx.course.turns.clone(),
             state: state.clone(),
             waiting: Vec::new(),
@@ -495,26 +498,4 @@ fn waits(decision: &mut Decision, why: String) {
 fn held(mut decision: Decision, why: String) -> Decision {
     decision.hold = Some(why);
     decision
-}
-
-/// Whether every account was opened by an earlier decision and is seen to be open. What is seen right after
-/// a leave may be older than the leave, and is not believed.
-fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
-    let opened = |plan: &Plan| plan.all().any(|step| step.action == Action::AllowSignIn);
-    let directory = cx.views.iter().filter(|view| is_directory(&view.target, cx));
-    let mut accounts = directory.filter_map(|view| view.actual.account.as_ref());
-    (matches!(state.lifecycle, Stage::Active | Stage::Leaving) || cx.earlier.is_some_and(opened))
-        && accounts.all(|account| account.enabled && !account.deleted)
-}
-
-/// Nothing of an earlier employment survives: somebody who had left, were it not in full yet, or whose account had
-/// been deleted.
-fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
-    let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
-    state.lifecycle.has_left() || state.left_at.is_some() || cx.earlier.is_some_and(restored)
-}
-
-/// Whether it was put off to say that somebody has left.
-fn owes_farewell(before: &PersonState) -> bool {
-    before.owes_notice && before.lifecycle == Stage::Disabled
 }

@@ -6,6 +6,7 @@
 
 mod diff;
 mod errand;
+mod explain;
 pub mod guard;
 mod leave;
 mod step;
@@ -13,6 +14,7 @@ mod step;
 pub use crate::person::Notice;
 pub use diff::plan;
 pub use errand::{Errand, Turn};
+pub use explain::{Drift, Holding, drift, holdings};
 pub use step::{Action, Change, IdempotencyKey, Risk, Step, StepId};
 
 use std::collections::BTreeMap;
@@ -73,6 +75,10 @@ pub struct Owned {
     pub grace_days: u32,
     /// Since when no rule has asked for it; `None` while one does.
     pub losing_since: Option<Timestamp>,
+    /// The version of the policy that asked for it then; empty where the policy has none, and for grants of before
+    /// there was this field.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub policy: String,
 }
 
 impl Owned {
@@ -239,6 +245,9 @@ pub struct Plan {
     /// How many of them, from the first on, the person's state tells of already.
     #[serde(default)]
     pub written: usize,
+    /// The version of the policy that it was made by; empty where that has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub policy: String,
 }
 
 impl Plan {
@@ -254,6 +263,7 @@ impl Plan {
             attempt: 0,
             begun: Vec::new(),
             written: 0,
+            policy: String::new(),
         }
     }
 

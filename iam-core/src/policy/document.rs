@@ -24,6 +24,9 @@ use super::{AccessPolicy, PolicyProblems, Settings, Subject, courses, sections, 
 /// How a mention by a rule is told from one by a conflict.
 const RULE: &str = "rule";
 
+/// How many digits of the fingerprint tell the versions of a policy apart.
+const VERSION: usize = 16;
+
 /// The stack of the thread that reads a policy, in bytes; only what is used of it takes memory.
 const STACK: usize = 128 * 1024 * 1024;
 
@@ -308,6 +311,10 @@ impl AccessPolicy for Document {
         attributes.extend(judged.usage_location.map(|code| (Attribute::UsageLocation, code)));
         let grants = self.rules.grants(&judged.holds);
         Ok(Desired { attributes, grants })
+    }
+
+    fn version(&self) -> String {
+        self.fingerprint.chars().take(VERSION).collect()
     }
 
     fn conflicts(&self, subject: &Subject<'_>, today: Date) -> Result<Vec<Conflict>, PolicyProblems> {

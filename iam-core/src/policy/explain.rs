@@ -7,6 +7,7 @@ use std::fmt;
 
 use cel::{Context, IdedExpr};
 use jiff::civil::Date;
+use serde::Serialize;
 
 use crate::entitlement::{Catalog, Reference};
 
@@ -17,7 +18,8 @@ use super::source::nearest;
 use super::{AccessPolicy, Document, Subject};
 
 /// What a part of a condition comes to for one person on one day.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
     /// It is true.
@@ -29,7 +31,7 @@ pub enum Verdict {
 }
 
 /// A part of a condition that is true or false on its own, and would have to be otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Clause {
     /// As the policy has it.
@@ -74,7 +76,8 @@ impl fmt::Display for Clause {
 }
 
 /// What stands between a condition and its turning the other way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Gap {
     /// This part would have to turn.
@@ -132,7 +135,7 @@ impl fmt::Display for Gap {
 }
 
 /// A rule that asks for the thing, and what its condition comes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Asked {
     /// The rule's id; `defaults` for the defaults.
@@ -151,7 +154,7 @@ pub struct Asked {
 }
 
 /// Why somebody is, or is not, entitled to one thing on one day.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Explanation {
     /// What was asked about.

@@ -86,6 +86,12 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The version of the policy, which the ledger remembers of what was granted under it: the first 16 digits of
+    /// [`Document::fingerprint`] for a document. Empty where the policy has none.
+    fn version(&self) -> String {
+        String::new()
+    }
+
     /// Whether the answer may differ from day to day for the same subject. A policy that says no is not asked
     /// about days to come.
     fn depends_on_date(&self) -> bool;

@@ -226,8 +226,8 @@ impl Journal for Mortal {
         self.write(self.inner.intend(claim, step, key)).await
     }
 
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
-        self.write(self.inner.settle(claim, step, outcome)).await
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
+        self.write(self.inner.settle(claim, step, outcome, at)).await
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {

@@ -8,6 +8,7 @@ mod crash;
 mod delivery;
 mod doors;
 mod early;
+mod explain;
 mod freeze;
 mod guard;
 mod hold;
@@ -23,6 +24,7 @@ mod retry;
 mod synced;
 mod takeover;
 mod targets;
+mod undo;
 mod unread;
 
 use std::sync::Arc;

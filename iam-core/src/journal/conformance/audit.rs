@@ -60,12 +60,12 @@ pub(super) async fn every_write_is_noted_once_and_nobody_is_named(journal: &dyn 
         kind: "unavailable".into(),
         message: "of Tanaka".into(),
     };
-    journal.settle(&claim, &step.id, &failed).await.unwrap();
+    journal.settle(&claim, &step.id, &failed, at(1)).await.unwrap();
     journal.intend(&claim, &step.id, &idempotency).await.unwrap();
     let done = Outcome::Done {
         account: Some("a-1".into()),
     };
-    journal.settle(&claim, &step.id, &done).await.unwrap();
+    journal.settle(&claim, &step.id, &done, at(2)).await.unwrap();
     journal
         .retry_later(&claim, &claim.state, at(0), "of Tanaka")
         .await
@@ -119,7 +119,7 @@ pub(super) async fn a_refused_write_is_not_noted(journal: &dyn Journal) {
     let (step, idempotency) = step("p", Action::BlockSignIn);
     journal.intend(&claim, &step.id, &idempotency).await.unwrap_err();
     journal
-        .settle(&claim, &step.id, &Outcome::Unknown)
+        .settle(&claim, &step.id, &Outcome::Unknown, at(3))
         .await
         .unwrap_err();
     journal.complete(&claim, &claim.state, &[]).await.unwrap_err();

@@ -142,7 +142,7 @@ pub(super) async fn refused(journal: &dyn Journal, claim: &Claim) {
             "intend",
             journal.intend(claim, &step.id, &idempotency).await.map(drop),
         ),
-        ("settle", journal.settle(claim, &step.id, &done).await),
+        ("settle", journal.settle(claim, &step.id, &done, at(0)).await),
         ("complete", journal.complete(claim, &state, &timers).await),
         (
             "retry_later",

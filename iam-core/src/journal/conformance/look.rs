@@ -175,6 +175,7 @@ pub(super) async fn history_filters_by_person_state_and_number(journal: &dyn Jou
     ] {
         let query = HistoryQuery {
             person: person.map(key),
+            event: None,
             state,
             due: None,
             limit,
@@ -183,6 +184,22 @@ pub(super) async fn history_filters_by_person_state_and_number(journal: &dyn Jou
         let found: Vec<_> = entries.iter().map(|entry| &entry.event.id).collect();
         let expected: Vec<_> = expected.iter().map(|&index: &usize| &events[index].id).collect();
         assert_eq!(found, expected, "{query:?}");
+    }
+    for (at, event) in events.iter().enumerate() {
+        for (person, expected) in [
+            (None, true),
+            (Some(event.person.clone()), true),
+            (Some(key("x")), false),
+        ] {
+            let query = HistoryQuery {
+                person,
+                event: Some(event.id.clone()),
+                ..HistoryQuery::default()
+            };
+            let entries = journal.history(&query).await.unwrap();
+            let found: Vec<_> = entries.iter().map(|entry| &entry.event).collect();
+            assert_eq!(found, [event][..usize::from(expected)], "event {at}");
+        }
     }
     let due = HistoryQuery {
         state: Some(EventState::Pending),

@@ -19,7 +19,7 @@ async fn start(journal: &dyn Journal, claim: &Claim, step: &(Step, IdempotencyKe
 }
 
 async fn settle(journal: &dyn Journal, claim: &Claim, step: &(Step, IdempotencyKey), outcome: &Outcome) {
-    journal.settle(claim, &step.0.id, outcome).await.unwrap();
+    journal.settle(claim, &step.0.id, outcome, at(3)).await.unwrap();
 }
 
 fn failed() -> Outcome {
@@ -55,12 +55,12 @@ pub(super) async fn a_step_is_first_then_unknown_then_settled(journal: &dyn Jour
     let known: Vec<_> = claim
         .steps
         .iter()
-        .map(|record| (&record.step, &record.key, record.outcome.as_ref()))
+        .map(|record| (&record.step, &record.key, record.outcome.as_ref(), record.at))
         .collect();
     let expected = [
-        (&steps[0].0.id, &steps[0].1, Some(&outcomes[0])),
-        (&steps[1].0.id, &steps[1].1, Some(&outcomes[1])),
-        (&steps[2].0.id, &steps[2].1, None),
+        (&steps[0].0.id, &steps[0].1, Some(&outcomes[0]), Some(at(3))),
+        (&steps[1].0.id, &steps[1].1, Some(&outcomes[1]), Some(at(3))),
+        (&steps[2].0.id, &steps[2].1, None, None),
     ];
     assert_eq!(known, expected, "in the order in which they were intended");
     assert_eq!(start(journal, &claim, &steps[2]).await, StepStart::Unknown);
@@ -82,10 +82,11 @@ pub(super) async fn a_failed_step_may_be_tried_again(journal: &dyn Journal) {
     settle(journal, &claim, &step, &failed()).await;
     let claim = again(journal, &claim).await;
     assert_eq!(claim.steps[0].outcome, Some(failed()));
+    assert_eq!(claim.steps[0].at, Some(at(3)));
     assert_eq!(start(journal, &claim, &step).await, StepStart::First);
     // The second attempt has begun: if it is cut off, its outcome is unknown, not failed.
     let claim = again(journal, &claim).await;
-    assert_eq!(claim.steps[0].outcome, None);
+    assert_eq!((&claim.steps[0].outcome, claim.steps[0].at), (&None, None));
     assert_eq!(start(journal, &claim, &step).await, StepStart::Unknown);
     let outcome = Outcome::Done { account: None };
     settle(journal, &claim, &step, &outcome).await;
@@ -100,7 +101,10 @@ pub(super) async fn settling_what_was_never_intended_is_invalid(journal: &dyn Jo
     accept(journal, std::slice::from_ref(&event)).await;
     let claim = claim_only(journal, 5, &event).await;
     let (step, _) = step("p", Action::BlockSignIn);
-    let error = journal.settle(&claim, &step.id, &failed()).await.unwrap_err();
+    let error = journal
+        .settle(&claim, &step.id, &failed(), at(3))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(entry(journal, &event).await.steps, []);
     complete(journal, &claim).await;

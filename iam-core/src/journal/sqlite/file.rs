@@ -20,7 +20,7 @@ const APPLICATION_ID: i64 = 0x4941_4d4a;
 const OLDEST: [u32; 3] = [3, 51, 3];
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 4;
+pub(super) const SCHEMA: i64 = 5;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
@@ -33,6 +33,11 @@ fn migrator() -> Migrator {
         migration(2, "staging", include_str!("migrations/0002_staging.sql")),
         migration(3, "freeze", include_str!("migrations/0003_freeze.sql")),
         migration(4, "audit", include_str!("migrations/0004_audit.sql")),
+        migration(
+            5,
+            "step instants",
+            include_str!("migrations/0005_step_instants.sql"),
+        ),
     ])
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::fault::{Attempt, Fault};
-use super::row::{self, TENANT, is_replaced, nanos, signed, text, unsigned, value};
+use super::row::{self, TENANT, instant, is_replaced, nanos, signed, text, unsigned, value};
 use super::stage;
 use crate::event::{Accepted, Event};
 use crate::journal::{Appended, PersonState, StepRecord};
@@ -204,8 +205,9 @@ pub(super) async fn raise_fences(conn: &mut SqliteConnection, seqs: &str) -> Att
 
 /// The steps of these events, in the order in which they were first intended.
 pub(super) async fn steps(conn: &mut SqliteConnection, seqs: &str) -> Attempt<HashMap<i64, Vec<StepRecord>>> {
-    let rows: Vec<(i64, String, String, Option<String>)> = sqlx::query_as(
-        "SELECT event, step, key, outcome FROM step \
+    type Row = (i64, String, String, Option<String>, Option<i64>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT event, step, key, outcome, settled_at FROM step \
          WHERE tenant = ?1 AND event IN (SELECT value FROM json_each(?2)) ORDER BY event, ordinal",
     )
     .bind(TENANT)
@@ -213,8 +215,11 @@ pub(super) async fn steps(conn: &mut SqliteConnection, seqs: &str) -> Attempt<Ha
     .fetch_all(conn)
     .await?;
     let mut steps: HashMap<i64, Vec<StepRecord>> = HashMap::new();
-    for (event, step, key, outcome) in rows {
-        let record = row::step(&step, &step, key, outcome.as_ref())?;
+    for (event, step, key, outcome, at) in rows {
+        let record = StepRecord {
+            at: at.map(instant),
+            ..row::step(&step, &step, key, outcome.as_ref())?
+        };
         steps.entry(event).or_default().push(record);
     }
     Ok(steps)
@@ -225,13 +230,16 @@ pub(super) async fn set_outcome(
     conn: &mut SqliteConnection,
     event: i64,
     step: &StepId,
-    outcome: Option<String>,
+    outcome: Option<(String, Timestamp)>,
 ) -> Attempt<u64> {
-    let done = sqlx::query("UPDATE step SET outcome = ?4 WHERE tenant = ?1 AND event = ?2 AND step = ?3")
+    let (outcome, at) = outcome.map(|(text, at)| (text, nanos(at))).unzip();
+    let set = "UPDATE step SET outcome = ?4, settled_at = ?5 WHERE tenant = ?1 AND event = ?2 AND step = ?3";
+    let done = sqlx::query(set)
         .bind(TENANT)
         .bind(event)
         .bind(step.as_str())
         .bind(outcome)
+        .bind(at)
         .execute(conn)
         .await?;
     Ok(done.rows_affected())

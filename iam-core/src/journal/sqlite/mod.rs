@@ -145,6 +145,9 @@ impl SqliteJournal {
         if let Some(due) = query.due {
             sql.push(" AND due_at <= ").push_bind(nanos(due));
         }
+        if let Some(event) = &query.event {
+            sql.push(" AND id = ").push_bind(event.as_str());
+        }
         let limit = if query.limit == 0 { -1 } else { signed(query.limit) };
         match &query.person {
             // Within a lane the sequence is the order of appending.
@@ -242,9 +245,9 @@ impl Journal for SqliteJournal {
             .await)
     }
 
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Result<()> {
+    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
         write!(self, "settle a step", |writer| writer
-            .settle(claim, step, outcome)
+            .settle(claim, step, outcome, at)
             .await)
     }
 

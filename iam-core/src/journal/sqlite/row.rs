@@ -93,5 +93,6 @@ pub(super) fn step(of: &str, step: &str, key: String, outcome: Option<&String>) 
         step: StepId::from(step),
         key: key.map_err(|error| Fault::unreadable("key", of, &error))?,
         outcome: optional("outcome", of, outcome)?,
+        at: None,
     })
 }

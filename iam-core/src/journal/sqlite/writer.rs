@@ -268,11 +268,17 @@ impl Writer {
         Ok(start)
     }
 
-    pub(super) async fn settle(&mut self, claim: &Claim, step: &StepId, outcome: &Outcome) -> Attempt<()> {
+    pub(super) async fn settle(
+        &mut self,
+        claim: &Claim,
+        step: &StepId,
+        outcome: &Outcome,
+        at: Timestamp,
+    ) -> Attempt<()> {
         let ending = format!("{} {}", kind_of(step), ending_of(outcome));
         let outcome = text("outcome", claim.event.id.as_str(), outcome)?;
         let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
-        if lane::set_outcome(&mut tx, held.seq, step, Some(outcome.clone())).await? != 1 {
+        if lane::set_outcome(&mut tx, held.seq, step, Some((outcome.clone(), at))).await? != 1 {
             let error = Error::new(ErrorKind::Invalid, "a step is settled that was never intended");
             return Err(Fault::Refused(error));
         }

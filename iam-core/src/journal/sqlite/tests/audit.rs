@@ -163,6 +163,7 @@ async fn who_is_erased_leaves_nothing_in_the_file() {
             &Outcome::Done {
                 account: Some("a-1".into()),
             },
+            at(2),
         )
         .await
         .unwrap();

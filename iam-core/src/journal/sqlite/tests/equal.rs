@@ -234,7 +234,7 @@ impl Run {
                         message: "later".to_owned(),
                     },
                 };
-                let answer = journal.settle(&claim, &steps[*which].0.id, &outcome).await;
+                let answer = journal.settle(&claim, &steps[*which].0.id, &outcome, at(7)).await;
                 self.note("settle", answer, unit);
             }
             Command::Complete(_, wakes, waits) => {
@@ -297,6 +297,7 @@ impl Run {
         for state in [None, Some(EventState::Pending), Some(EventState::Dead)] {
             for person in [None, Some(who(1))] {
                 let query = HistoryQuery {
+                    event: None,
                     person,
                     state,
                     due: None,

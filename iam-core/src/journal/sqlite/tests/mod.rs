@@ -110,7 +110,10 @@ async fn work(journal: &SqliteJournal) -> Claim {
     journal.plan(working, &plan).await.unwrap();
     journal.intend(working, &done.0.id, &done.1).await.unwrap();
     let outcome = Outcome::Done { account: None };
-    journal.settle(working, &done.0.id, &outcome).await.unwrap();
+    journal
+        .settle(working, &done.0.id, &outcome, at(7))
+        .await
+        .unwrap();
     journal.intend(working, &cut.0.id, &cut.1).await.unwrap();
     journal.reserve("P@contoso.example", person).await.unwrap();
     working.clone()
@@ -233,9 +236,9 @@ async fn what_is_not_this_tenants_journal_is_refused_untouched() {
     let at = |name: &str| folder.path().join(name);
     open(&path).await.close().await.unwrap();
     fs::copy(&path, at("newer.db")).unwrap();
-    sql(&at("newer.db"), "UPDATE meta SET schema = 7").await;
+    sql(&at("newer.db"), "UPDATE meta SET schema = 99").await;
     fs::copy(&path, at("migrated.db")).unwrap();
-    let later = "INSERT INTO _sqlx_migrations VALUES (9, 'later', 0, 1, x'00', 1)";
+    let later = "INSERT INTO _sqlx_migrations VALUES (99, 'later', 0, 1, x'00', 1)";
     sql(&at("migrated.db"), later).await;
     sql(&at("other.db"), "CREATE TABLE notes (note TEXT)").await;
     fs::write(at("text.db"), "employeeId,firstName\nW-1,Ada\n").unwrap();
@@ -251,13 +254,13 @@ async fn what_is_not_this_tenants_journal_is_refused_untouched() {
             "newer.db",
             ACME,
             ErrorKind::Storage,
-            "newer version (schema 7, this one knows",
+            "newer version (schema 99, this one knows",
         ),
         (
             "migrated.db",
             ACME,
             ErrorKind::Storage,
-            "newer version (schema 9, this one knows",
+            "newer version (schema 99, this one knows",
         ),
         (
             "other.db",
