@@ -23,6 +23,7 @@ mod reason;
 mod report;
 mod scope;
 mod sight;
+mod succession;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;

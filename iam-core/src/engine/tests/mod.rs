@@ -21,6 +21,7 @@ mod pass;
 mod preflight;
 mod property;
 mod retry;
+mod succession;
 mod synced;
 mod takeover;
 mod targets;
