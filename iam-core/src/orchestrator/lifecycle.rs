@@ -17,8 +17,8 @@ use super::mailbox;
 use super::past::{is_open, owes_farewell, starts_afresh, untold};
 use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{
-    accounts, at_application, fitting, is_directory, is_open_elsewhere, matters, resolve, sign_in_name, sort,
-    unread,
+    accounts, at_application, fitting, is_directory, is_open, is_open_elsewhere, matters, owes_farewell,
+    resolve, sign_in_name, sort, starts_afresh, unread,
 };
 use super::{Context, Decision, Orchestrator, View};
 use crate::entitlement::{Desired, Held, Via};
