@@ -7,6 +7,7 @@
 mod apply;
 mod audit;
 mod brake;
+mod compensation;
 mod drift;
 mod ending;
 mod errands;
@@ -28,6 +29,7 @@ mod wake;
 mod work;
 
 pub use apply::Canary;
+pub use compensation::UndoPlan;
 pub use drift::{DriftTotals, PersonDrift};
 pub use reading::Reading;
 pub use reason::{Obstacle, Origin, Until, Why, WhyNot};
@@ -39,7 +41,6 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use crate::execute::UndoPlan;
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};

@@ -4,6 +4,7 @@
 //! next event: both are left out, with the reason. What is undone goes through plan, guard and journal as anything else.
 
 use super::Engine;
+use super::compensation::{UndoPlan, compensation};
 use super::drift::thing;
 use super::names::{NameCheck, NameDesk, Queue};
 use super::preview::Shadow;
@@ -13,7 +14,6 @@ use super::work::Work;
 use crate::entitlement::{Actual, Entitlement, Kind, TargetId, Via, same};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId, EventKind};
-use crate::execute::{UndoPlan, compensation};
 use crate::journal::{Claim, Entry, EventState, HistoryQuery, Lifecycle as Stage, PersonState};
 use crate::orchestrator::{Context, Decision, Orchestrator, View};
 use crate::plan::{Action, Step, apply};

@@ -8,10 +8,7 @@
 
 mod backoff;
 mod step;
-mod undo;
 
-pub use undo::UndoPlan;
-pub(crate) use undo::compensation;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
