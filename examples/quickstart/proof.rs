@@ -169,7 +169,7 @@ async fn beyond(
                 row.differs.push(format!("sign-in is not blocked at {place}"));
             }
         }
-        if state.lifecycle != Lifecycle::Active {
+        if !matches!(state.lifecycle, Lifecycle::Active | Lifecycle::Leaving) {
             continue;
         }
         let manager = state
@@ -265,7 +265,7 @@ impl Expected<'_> {
             (_, None) => differs.push("has no account".to_owned()),
             (lifecycle, Some(actual)) => {
                 let enabled = account.is_some_and(|account| account.enabled);
-                if enabled != (lifecycle == Lifecycle::Active) {
+                if enabled != matches!(lifecycle, Lifecycle::Active | Lifecycle::Leaving) {
                     differs.push(format!(
                         "sign-in is {}",
                         if enabled { "allowed" } else { "blocked" }

@@ -58,7 +58,7 @@ impl Screen {
         self.title("HR");
         let latest = &story.readings[story.readings.len().saturating_sub(files)..];
         for (file, reading, _) in latest {
-            let summary = &reading.summary;
+            let summary = &reading.totals;
             self.line(format!(
                 "{file}: {} rows, {} records ({} new, {} unchanged), {} rejected",
                 summary.rows,
@@ -103,8 +103,39 @@ impl Screen {
             self.line("");
             self.line(format!("Nothing to do for {}", keys.join(", ")));
         }
+        self.whole(preview);
+    }
+
+    /// What an approval would look at: the plan's hash, its risk, seats, and what the guard says.
+    fn whole(&self, preview: &Preview) {
+        self.line("");
+        self.line(format!("Hash   {}", preview.hash()));
+        let risks = preview.by_risk();
+        let risks: Vec<String> = risks
+            .iter()
+            .rev()
+            .map(|(risk, steps)| format!("{steps} {}", risk.as_str()))
+            .collect();
+        if !risks.is_empty() {
+            self.line(format!("Risk   {}", risks.join(", ")));
+        }
+        for need in &preview.seats {
+            let (free, license) = (need.total.saturating_sub(need.used), &need.license.name);
+            let waiting = match need.waiting {
+                0 => String::new(),
+                waiting => format!(", {waiting} wait"),
+            };
+            self.line(format!(
+                "Seats  {license}: {} needed, {free} free, {} freed by leavers{waiting}",
+                need.needed, need.freed
+            ));
+        }
+        if preview.guard.is_empty() {
+            self.line("Guard  lets it pass");
+        }
         for trip in &preview.guard {
-            self.line(Style::new().red().apply_to(format!("guard: {trip}")).to_string());
+            let trip = format!("Guard  refuses: {trip}");
+            self.line(Style::new().red().apply_to(trip).to_string());
         }
     }
 
@@ -140,6 +171,9 @@ impl Screen {
         }
         for note in notes {
             self.line(format!("  {} {note}", yellow.apply_to("!")));
+        }
+        for why in plans.iter().flat_map(|plan| &plan.waiting) {
+            self.line(format!("  {} {why}", yellow.apply_to("…")));
         }
         for plan in plans {
             if let Some(why) = plan.hold.as_ref().or(plan.plan.refused.as_ref()) {
@@ -319,6 +353,7 @@ fn is_quiet(plans: &[&PersonPlan]) -> bool {
             && plan.notes.is_empty()
             && plan.refused.is_none()
             && person.hold.is_none()
+            && person.waiting.is_empty()
             && !timed
     })
 }

@@ -1,9 +1,9 @@
 //! What happened, as values: what is printed as text or as JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use iam_core::engine::{Ending, Preview, Reading, RunReport, Totals};
+use iam_core::engine::{Delivered, Ending, Preview, RunReport, Totals};
 use iam_core::intake::Reject;
 use iam_core::journal::Outcome;
 use jiff::Timestamp;
@@ -16,9 +16,11 @@ pub(crate) struct Story {
     pub(crate) tenant: String,
     pub(crate) graph: String,
     pub(crate) now: Timestamp,
-    pub(crate) readings: Vec<(String, Reading, Vec<Reject>)>,
+    pub(crate) readings: Vec<(String, Delivered, Vec<Reject>)>,
     planned: Vec<Value>,
     guard: Vec<String>,
+    hash: Option<String>,
+    risk: BTreeMap<&'static str, usize>,
     pub(crate) planned_steps: usize,
     pub(crate) run: Option<RunReport>,
     pub(crate) proof: Option<Proof>,
@@ -34,6 +36,8 @@ impl Story {
             readings: Vec::new(),
             planned: Vec::new(),
             guard: Vec::new(),
+            hash: None,
+            risk: BTreeMap::new(),
             planned_steps: 0,
             run: None,
             proof: None,
@@ -41,18 +45,22 @@ impl Story {
         }
     }
 
-    pub(crate) fn read(&mut self, path: &Path, reading: &Reading, rejects: Vec<Reject>) {
+    pub(crate) fn read(&mut self, path: &Path, delivered: &Delivered, rejects: Vec<Reject>) {
         let name = path.file_name().map_or_else(
             || path.display().to_string(),
             |name| name.to_string_lossy().into_owned(),
         );
-        self.readings.push((name, *reading, rejects));
+        self.readings.push((name, delivered.clone(), rejects));
     }
 
     /// Another round's plan.
     pub(crate) fn planned(&mut self, preview: &Preview) {
         self.planned_steps += preview.steps();
         self.guard.extend_from_slice(&preview.guard);
+        self.hash = Some(preview.hash());
+        for (risk, steps) in preview.by_risk() {
+            *self.risk.entry(risk.as_str()).or_default() += steps;
+        }
         let people = preview.people.iter().map(|person| {
             json!({
                 "person": person.person,
@@ -61,6 +69,7 @@ impl Story {
                 "notes": person.plan.notes,
                 "refused": person.plan.refused,
                 "hold": person.hold,
+                "waiting": person.waiting,
                 "next": person.next.map(|(timer, at)| json!({"timer": timer, "at": at})),
             })
         });
@@ -140,9 +149,9 @@ impl Story {
         let files = self.readings.iter().map(|(file, reading, _)| {
             json!({
                 "file": file,
-                "rows": reading.summary.rows,
-                "records": reading.summary.records,
-                "rejects": reading.summary.rejects,
+                "rows": reading.totals.rows,
+                "records": reading.totals.records,
+                "rejects": reading.totals.rejects,
                 "events": reading.accepted.events,
                 "unchanged": reading.accepted.unchanged,
             })
@@ -167,6 +176,8 @@ impl Story {
             "plan": self.planned,
             "planned_steps": self.planned_steps,
             "guard": self.guard,
+            "hash": self.hash,
+            "risk": self.risk,
             "applied": self.run.is_some(),
             "summary": {
                 "people": totals.people,

@@ -75,6 +75,7 @@ fn without_options_it_plans_applies_proves_and_plans_nothing_more() {
         "new_hires.csv (W-2092) row 22, field Hire Date: expected a day of the calendar, found 2026-02-30 [impossible_date]",
         "W-1003 Mei Tanaka · join",
         "rules security, security-analysts",
+        "Guard  lets it pass",
         "23 rejected rows",
         "195 people read back, 0 differences from HR and policy",
     ] {
@@ -86,6 +87,10 @@ fn without_options_it_plans_applies_proves_and_plans_nothing_more() {
 fn a_dry_run_shows_the_same_plan_and_changes_nothing() {
     let story = json(&["--dry-run"]);
     assert!(story["planned_steps"].as_u64() > Some(400));
+    // Another process, another tenant of the same seed: the same plan.
+    assert_eq!(story["hash"], json(&["--dry-run"])["hash"]);
+    assert_eq!(story["hash"].as_str().map(str::len), Some(64));
+    assert!(story["risk"]["high"].as_u64() > Some(0), "{}", story["risk"]);
     assert_eq!(
         (&story["applied"], &story["summary"]["done"]),
         (&Value::Bool(false), &Value::from(0))
@@ -169,6 +174,52 @@ fn bad_rows_are_rejected_while_the_rest_goes_through() {
 }
 
 /// Each is one paragraph that says what to do, with an exit code that is not 0.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_lost_its_people_is_held_until_somebody_says_why() {
+    let (files, sandbox) = (Files::new(), Sandbox::start().await.unwrap());
+    let env = files.write("env", sandbox.env().as_bytes());
+    let journal = files.path("journal.sqlite");
+    let feed = |people: u32, status: &str| {
+        let row = |n: u32| format!("W-{n},Ada,Ng{n},{status},AU,2020-01-01\n");
+        let text = format!("{HEADER}{}", (1..=people).map(row).collect::<String>());
+        files.write("hr.csv", text.as_bytes())
+    };
+    let with = |more: &[&str]| {
+        let feed = files.path("hr.csv");
+        let arguments = ["--sandbox", &env, "--journal", &journal, "--feed", &feed];
+        quickstart(&[&arguments[..], more].concat())
+    };
+    feed(20, "Active");
+    let (code, _, err) = with(&[]);
+    assert_eq!(code, Some(0), "{err}");
+    let log = sandbox.log().len();
+    feed(2, "Terminated");
+    let (code, _, err) = with(&[]);
+    assert_eq!(code, Some(1));
+    for part in [
+        "hr.csv is held",
+        "2 rows, 90 % fewer than the 20",
+        "--believe WHY",
+    ] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
+    let written = sandbox
+        .log()
+        .split_off(log)
+        .iter()
+        .filter(|entry| is_write(entry))
+        .count();
+    assert_eq!(written, 0, "nothing is planned for by any of its rows");
+    let (code, out, err) = with(&["--believe", "the subsidiary was sold"]);
+    assert_eq!(code, Some(0), "{err}{out}");
+    assert!(out.contains("2 new"), "{out}");
+    // Whom the file does not name any more is left as they are.
+    let state = sandbox.state();
+    let users = state["users"].as_array().unwrap().iter();
+    let open = users.filter(|user| user["employeeId"].is_string() && user["accountEnabled"] == true);
+    assert_eq!(open.count(), 18);
+}
+
 #[test]
 fn what_cannot_be_used_is_refused_with_advice() {
     let files = Files::new();

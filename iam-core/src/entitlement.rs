@@ -3,6 +3,10 @@
 //!
 //! These are the words that policy, plan and targets share. Nothing here knows Graph, ARM or SCIM.
 
+mod limits;
+
+pub use limits::{Cap, Counted, Limits, Organisation, PerOrganisation, Tier};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -386,6 +390,26 @@ pub struct Catalog {
     pub items: Vec<Item>,
     /// Domains that sign-in names may end in, lower case.
     pub domains: BTreeSet<String>,
+    /// Roles without which nobody could repair the tenant any more: some of their holders must stay.
+    #[serde(default)]
+    pub keep: Vec<Keep>,
+    /// Ids of the accounts that the platform itself runs as, lower case. They are never touched.
+    #[serde(default)]
+    pub own: BTreeSet<String>,
+}
+
+/// An entitlement of which some holders must stay, and be able to sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// Which.
+    pub entitlement: Entitlement,
+    /// How many at least.
+    pub least: usize,
+    /// The ids of the accounts that hold it now and may sign in, lower case; `None` when that could not be read, and
+    /// then it is taken from nobody.
+    pub holders: Option<BTreeSet<String>>,
+    /// Ids of groups whose members hold it, lower case.
+    pub through: BTreeSet<String>,
 }
 
 impl Catalog {
@@ -428,30 +452,6 @@ impl Catalog {
     }
 }
 
-/// How much may change at once before a person has to look. `None` means no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// People who lose their access within the window.
-    pub max_leavers: Option<u32>,
-    /// The same, in percent of everybody at work; counts from five leavers on.
-    pub max_leavers_percent: Option<u32>,
-    /// Administrative roles given or taken within the window.
-    pub max_privileged_changes: Option<u32>,
-    /// The rolling window, in hours.
-    pub window_hours: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_leavers: None,
-            max_leavers_percent: None,
-            max_privileged_changes: None,
-            window_hours: 24,
-        }
-    }
-}
-
 /// Who is never touched, whatever HR and policy say. Cannot be overridden by an approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protected {
@@ -464,6 +464,12 @@ pub struct Protected {
 }
 
 impl Protected {
+    /// Why the account with this id must not be touched, as far as its id says.
+    pub fn by_id(&self, account: &str) -> Option<String> {
+        let protected = self.ids.contains(&account.to_lowercase());
+        protected.then(|| format!("account {account} is protected by id"))
+    }
+
     /// Why this account must not be touched, or `None`. Whose protection cannot be [decided](Self::undecided) counts
     /// as protected.
     pub fn reason(&self, actual: &Actual) -> Option<String> {

@@ -4,6 +4,13 @@
 //! with the person's latest accepted record. Equal means nothing happened; otherwise the event's id is a
 //! hash of person, version number and content, so that the same file twice is the same event, and
 //! A → B → A → B is four events.
+//!
+//! A source that knows events tells [`News`]: with an id of its own, the civil date from which it counts, and the
+//! moment at which it was entered. [`course`] works out what a person's record and the news of them come to.
+
+mod news;
+
+pub use news::{Course, News, course};
 
 use std::fmt;
 
@@ -60,11 +67,30 @@ pub enum EventKind {
     Rename,
     /// Was terminated, is active again.
     Rejoin,
+    /// A leave of absence begins.
+    Suspend,
+    /// A leave of absence is over.
+    Resume,
+    /// Another kind of worker: contractor to employee, or back. The same person, and the same account.
+    Convert,
     /// Employment ends: after the last day where one is given, at once otherwise. Also when somebody who
     /// stays active is given a last day, or another one.
     Leave {
         /// Last day of work, inclusive.
         last_day: Option<Date>,
+        /// Whether access ends at once, whatever the last day, before anything else that waits.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        urgent: bool,
+    },
+    /// Another event never was: what waits for it is called off, and what it brought is planned afresh.
+    Retract {
+        /// Which.
+        of: EventId,
+    },
+    /// Another event is corrected: it counts from another day, or says something else.
+    Amend {
+        /// Which.
+        of: EventId,
     },
     /// A timer that an earlier decision set: an instant in the person's own calendar has come.
     Due {
@@ -100,7 +126,13 @@ impl EventKind {
             Self::Move => "move",
             Self::Rename => "rename",
             Self::Rejoin => "rejoin",
-            Self::Leave { .. } => "leave",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Convert => "convert",
+            Self::Leave { urgent: false, .. } => "leave",
+            Self::Leave { urgent: true, .. } => "urgent leave",
+            Self::Retract { .. } => "retract",
+            Self::Amend { .. } => "amend",
             Self::Due { timer } => timer.as_str(),
             Self::Revert { .. } => "revert",
             Self::Undo { .. } => "undo",
@@ -110,6 +142,11 @@ impl EventKind {
     /// Whether the event takes access away, now or once its day has come, and so overtakes whatever else waits for this person.
     pub fn is_leave(&self) -> bool {
         matches!(self, Self::Leave { .. } | Self::Due { timer: Timer::Leave })
+    }
+
+    /// Whether it comes before every other leave as well.
+    pub fn is_urgent(&self) -> bool {
+        matches!(self, Self::Leave { urgent: true, .. })
     }
 }
 
@@ -126,6 +163,8 @@ pub enum Timer {
     Start,
     /// The last day has ended where the person worked.
     Leave,
+    /// A leave of absence begins or ends, or another announced change counts from now on.
+    Change,
     /// The grace of a lost entitlement has run out.
     Grace,
     /// Retention has run out: the account is deleted.
@@ -144,6 +183,7 @@ impl Timer {
             Self::Pass => "pass",
             Self::Start => "start",
             Self::Leave => "last day over",
+            Self::Change => "change",
             Self::Grace => "grace over",
             Self::Delete => "retention over",
             Self::Recheck => "recheck",
@@ -168,17 +208,43 @@ pub struct Event {
     pub entered_at: Timestamp,
     /// The record that says so; `None` for timers, which look at the latest one.
     pub record: Option<Person>,
-    /// Which of the person's accepted records `record` is, from 1; 0 for timers.
+    /// Which of the person's accepted records `record` is, from 1; 0 for timers and news.
     pub version: u64,
+    /// What a source told as an event; `None` for observations and timers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub news: Option<News>,
 }
 
-/// The latest record that was accepted for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What has been accepted of a person so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// Counts accepted records, from 1.
+    /// Counts accepted records and news, from 1.
     pub version: u64,
-    /// The record.
-    pub record: Person,
+    /// The latest record.
+    pub record: Option<Person>,
+    /// What sources told as events, in the order in which it was heard, as far as it may still matter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub news: Vec<News>,
+}
+
+impl Accepted {
+    /// Takes an event in, whose record, if it has one, is the successor of the latest.
+    pub fn take(&mut self, event: &Event) {
+        self.version += 1;
+        if let Some(record) = &event.record {
+            self.version = event.version;
+            News::cover(&mut self.news, record, event.entered_at);
+            self.record = Some(record.clone());
+        }
+        self.news.extend(event.news.clone());
+    }
+
+    /// Who the person was before, as the record says that was accepted last.
+    pub fn previous_id(&self) -> Option<&PersonKey> {
+        let told = self.news.iter().rev().filter_map(|news| news.record.as_deref());
+        let mut records = told.chain(&self.record);
+        records.find_map(|record| record.previous_id.as_ref())
+    }
 }
 
 impl fmt::Debug for Event {
@@ -194,29 +260,29 @@ impl fmt::Debug for Event {
 }
 
 impl Event {
-    /// What `record` means after `previous`, the latest accepted record: an event, or `None` when HR
+    /// What `record` means after `previous`, what has been accepted before: an event, or `None` when HR
     /// only repeated itself.
     pub fn observed(previous: Option<&Accepted>, record: &Person, now: Timestamp) -> Option<Self> {
         let version = previous.map_or(0, |accepted| accepted.version) + 1;
-        let previous = previous.map(|accepted| &accepted.record);
+        let previous = previous.and_then(|accepted| accepted.record.as_ref());
         let record = previous.map_or_else(|| record.clone(), |previous| record.after(previous));
         let record = &record;
         let leave = EventKind::Leave {
             last_day: record.last_day,
+            urgent: false,
         };
         let kind = match (previous, record.status) {
             (Some(previous), _) if previous == record => return None,
-            (None, Status::Active) => EventKind::Join,
-            (Some(previous), Status::Active) if previous.status == Status::Terminated => EventKind::Rejoin,
-            // A contract's end is a leave, whatever the status says: nothing that waits may hold it up.
-            (Some(previous), Status::Active)
-                if record.last_day.is_some() && record.last_day != previous.last_day =>
-            {
-                leave
-            }
-            (Some(previous), Status::Active) if only_the_name_differs(previous, record) => EventKind::Rename,
-            (Some(_), Status::Active) => EventKind::Move,
             (_, Status::Terminated) => leave,
+            (None, _) => EventKind::Join,
+            (Some(previous), _) if previous.status == Status::Terminated => EventKind::Rejoin,
+            // A contract's end is a leave, whatever the status says: nothing that waits may hold it up.
+            (Some(previous), _) if record.last_day.is_some() && record.last_day != previous.last_day => leave,
+            (Some(previous), Status::OnLeave) if previous.status == Status::Active => EventKind::Suspend,
+            (Some(previous), Status::Active) if previous.status == Status::OnLeave => EventKind::Resume,
+            (Some(previous), _) if converts(previous, record) => EventKind::Convert,
+            (Some(previous), _) if only_the_name_differs(previous, record) => EventKind::Rename,
+            (Some(_), _) => EventKind::Move,
         };
         let id = EventId::of(&[
             "observation",
@@ -232,6 +298,7 @@ impl Event {
             entered_at: now,
             record: Some(record.clone()),
             version,
+            news: None,
         })
     }
 
@@ -266,7 +333,31 @@ impl Event {
             entered_at: now,
             record: None,
             version: 0,
+            news: None,
         }
+    }
+
+    /// What a source told as an event. It is worked on at once: whoever hears it knows what to wait for.
+    pub fn told(news: News) -> Self {
+        Self {
+            id: news.id.clone(),
+            person: news.person.clone(),
+            kind: news.kind.clone(),
+            due_at: news.heard_at,
+            entered_at: news.heard_at,
+            record: None,
+            version: 0,
+            news: Some(news),
+        }
+    }
+
+    /// Whether `other`, which has the same id, says the same. When it was heard does not count.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let news = match (&self.news, &other.news) {
+            (Some(one), Some(other)) => one.says_the_same(other),
+            (one, other) => one == other,
+        };
+        news && self.person == other.person && self.kind == other.kind && self.record == other.record
     }
 
     /// A timer in the lane of `person`. Setting the same timer for the same instant again is the same event
@@ -293,8 +384,15 @@ impl Event {
             entered_at: now,
             record: None,
             version: 0,
+            news: None,
         }
     }
+}
+
+fn converts(previous: &Person, record: &Person) -> bool {
+    previous.worker_type.is_some()
+        && record.worker_type.is_some()
+        && previous.worker_type != record.worker_type
 }
 
 fn only_the_name_differs(previous: &Person, record: &Person) -> bool {
@@ -323,7 +421,8 @@ mod tests {
     fn accepted(version: u64, record: &Person) -> Accepted {
         Accepted {
             version,
-            record: record.clone(),
+            record: Some(record.clone()),
+            news: Vec::new(),
         }
     }
 
@@ -357,6 +456,24 @@ mod tests {
         assert_eq!(kind(Some(&a), &ending), Some("leave"));
         assert_eq!(kind(Some(&ending), &named), Some("move"));
         assert_eq!(kind(Some(&gone), &ending), Some("rejoin"));
+        let away = Person {
+            status: Status::OnLeave,
+            ..a.clone()
+        };
+        assert_eq!(kind(Some(&a), &away), Some("suspend"));
+        assert_eq!(kind(Some(&away), &a), Some("resume"));
+        assert_eq!(kind(Some(&away), &gone), Some("leave"));
+        assert_eq!(kind(Some(&gone), &away), Some("rejoin"));
+        assert_eq!(kind(None, &away), Some("join"));
+        let worker = |kind: &str| Person {
+            worker_type: Some(kind.into()),
+            ..b.clone()
+        };
+        assert_eq!(
+            kind(Some(&worker("Contractor")), &worker("Employee")),
+            Some("convert")
+        );
+        assert_eq!(kind(Some(&b), &worker("Employee")), Some("move"));
     }
 
     #[test]

@@ -47,6 +47,9 @@ impl fmt::Debug for PersonKey {
 pub enum Status {
     /// Works here, or will.
     Active,
+    /// Works here, and is away for a while: on a leave of absence.
+    #[serde(rename = "on_leave")]
+    OnLeave,
     /// Employment has ended, or ends on the last day where one is given.
     Terminated,
 }
@@ -57,7 +60,7 @@ pub struct Person {
     /// The immutable key; `person.employee_id` in policy.
     #[serde(rename = "employee_id")]
     pub key: PersonKey,
-    /// Active or terminated.
+    /// Active, on leave or terminated.
     pub status: Status,
     /// Given name; people with one name have only this or only [`family_name`](Self::family_name).
     pub given_name: Option<String>,
@@ -91,6 +94,15 @@ pub struct Person {
     pub hire_date: Option<Date>,
     /// Last day of work, inclusive: a civil date in the work location's zone.
     pub last_day: Option<Date>,
+    /// First day of a leave of absence, or of the next one: a civil date in the work location's zone.
+    #[serde(default)]
+    pub leave_from: Option<Date>,
+    /// Last day of that leave, inclusive, as far as HR knows it.
+    #[serde(default)]
+    pub leave_until: Option<Date>,
+    /// The worker id that the same person had before, where HR says so: a conversion, or a rehire under a new id.
+    #[serde(default)]
+    pub previous_id: Option<PersonKey>,
     /// The [fields](Self::FIELDS) that HR once said and does not say any more: accounts lose these values. What
     /// HR never said is somebody else's. Kept by whoever accepts records; sources leave it empty.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -119,6 +131,9 @@ impl Person {
             manager_id: None,
             hire_date: None,
             last_day: None,
+            leave_from: None,
+            leave_until: None,
+            previous_id: None,
             cleared: BTreeSet::new(),
         }
     }
@@ -173,8 +188,13 @@ impl Person {
         "manager_id",
         "hire_date",
         "last_day",
+        "leave_from",
+        "leave_until",
+        "previous_id",
     ];
 
+    /// The words of `person.status`.
+    pub const STATUSES: &'static [&'static str] = &["active", "on_leave", "terminated"];
     /// The value of a field of [`FIELDS`](Self::FIELDS) as conditions see it (dates as `yyyy-mm-dd`); `None` where
     /// it is not set, and for any other name.
     pub fn field(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -183,6 +203,7 @@ impl Person {
             "employee_id" => Some(self.key.as_str()),
             "status" => Some(match self.status {
                 Status::Active => "active",
+                Status::OnLeave => "on_leave",
                 Status::Terminated => "terminated",
             }),
             "given_name" => self.given_name.as_deref(),
@@ -201,6 +222,9 @@ impl Person {
             "manager_id" => self.manager_id.as_ref().map(PersonKey::as_str),
             "hire_date" => return date(self.hire_date),
             "last_day" => return date(self.last_day),
+            "leave_from" => return date(self.leave_from),
+            "leave_until" => return date(self.leave_until),
+            "previous_id" => self.previous_id.as_ref().map(PersonKey::as_str),
             _ => None,
         };
         text.map(Cow::Borrowed)

@@ -28,6 +28,7 @@ mod find;
 mod fresh;
 mod group_patch;
 pub mod groups;
+mod keep;
 pub mod licenses;
 mod listing;
 mod mail;

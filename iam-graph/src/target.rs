@@ -3,7 +3,7 @@
 //! It decides nothing. Every answer says what is, what was done, or that it was so already; passwords are
 //! made for one request and never leave it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use iam_core::person::PersonKey;
 use iam_core::plan::{IdempotencyKey, Step};
 use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::catalog::Offer;
 use crate::client::GraphClient;
@@ -44,6 +44,9 @@ pub struct GraphTarget {
     pub(crate) admission: Option<Admission>,
     crowd: Arc<Crowd>,
     kept: Arc<Mutex<Option<Kept>>>,
+    /// The user who is signed in, once that is known.
+    pub(crate) signed_in: Arc<OnceCell<Option<String>>>,
+    pub(crate) runs_as: BTreeSet<String>,
 }
 
 impl GraphTarget {
@@ -60,6 +63,8 @@ impl GraphTarget {
             admission: None,
             crowd: Arc::default(),
             kept: Arc::default(),
+            signed_in: Arc::default(),
+            runs_as: BTreeSet::new(),
         }
     }
 
@@ -82,6 +87,14 @@ impl GraphTarget {
     #[must_use]
     pub fn provisioning_deadline(mut self, deadline: Duration) -> Self {
         self.admission = self.admission.map(|admission| admission.within(deadline));
+        self
+    }
+
+    /// Names the object id of the service principal (or account) that the platform runs as: no step touches it. A
+    /// user who is signed in is known without.
+    #[must_use]
+    pub fn running_as(mut self, id: &str) -> Self {
+        self.runs_as.insert(id.to_lowercase());
         self
     }
 
@@ -198,7 +211,10 @@ impl Target for GraphTarget {
 
     /// Always read anew.
     async fn catalog(&self) -> Result<Catalog> {
-        Ok(self.offer_within(SignedDuration::ZERO).await?.catalog.clone())
+        let offer = self.offer_within(SignedDuration::ZERO).await?;
+        let mut catalog = offer.catalog.clone();
+        (catalog.keep, catalog.own) = tokio::try_join!(self.keep(&offer), self.own())?;
+        Ok(catalog)
     }
 
     async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {

@@ -29,6 +29,7 @@ impl ScimTarget {
         Ok(Catalog {
             items: entitlements.into_iter().map(item).collect(),
             domains: self.domains.iter().cloned().collect(),
+            ..Catalog::default()
         })
     }
 

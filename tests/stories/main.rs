@@ -10,6 +10,7 @@ mod crashing;
 mod hand_overs;
 mod input;
 mod joining;
+mod keeping;
 mod mailboxes;
 mod moving;
 mod passes;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::brake::Brake;
 use super::names::NameCheck;
+use super::preflight::Preflight;
 use super::preview::{Overlay, Shadow, Silence};
 use super::report::{Ending, Preview, Progress, RunReport};
 use super::scope::{Scope, named};
@@ -79,14 +80,15 @@ fn leaves(plan: &PersonPlan) -> bool {
 
 impl Engine {
     /// Everything that would happen now: the same work as [`run`](Self::run), with every effect kept in
-    /// memory. Reads the targets, writes nothing.
+    /// memory. Reads the targets, and writes nothing but what a dead process left half done of accepting.
     ///
     /// # Errors
     /// As [`run`](Self::run), but for the guard, which is reported in the preview.
     pub async fn plan(&self) -> Result<Preview> {
+        self.catch_up().await?;
         let catalogs = self.catalogs().await?;
         let names = NameCheck::new(self.naming()?);
-        let (preview, _) = self.preview(&catalogs, &names).await?;
+        let (preview, ..) = self.preview(&catalogs, &names).await?;
         self.recent().remember(&preview);
         Ok(preview)
     }
@@ -101,12 +103,16 @@ impl Engine {
         first.ok_or_else(|| Error::new(ErrorKind::Invalid, "the engine has no target"))
     }
 
-    async fn preview(&self, catalogs: &[Offer], names: &NameCheck<'_>) -> Result<(Preview, Brake<'_>)> {
+    async fn preview(
+        &self,
+        catalogs: &[Offer],
+        names: &NameCheck<'_>,
+    ) -> Result<(Preview, Brake<'_>, Preflight)> {
         let shadow = Shadow::of(self.journal.as_ref(), self.clock.now()).await?;
-        let mut preview = self.look_ahead(&shadow, catalogs, names, None).await?;
+        let (mut preview, preflight) = self.look_ahead(&shadow, catalogs, names, None).await?;
         let mut brake = Brake::of(self, &preview, self.clock.now()).await?;
         preview.guard = brake.trips_now();
-        Ok((preview, brake))
+        Ok((preview, brake, preflight))
     }
 
     /// The work on doors that lead nowhere.
@@ -116,7 +122,8 @@ impl Engine {
         catalogs: &[Offer],
         names: &NameCheck<'_>,
         scope: Option<&Scope>,
-    ) -> Result<Preview> {
+    ) -> Result<(Preview, Preflight)> {
+        let mut preflight = Preflight::of(catalogs);
         let targets: Vec<Arc<dyn Target>> = self
             .targets
             .iter()
@@ -128,6 +135,7 @@ impl Engine {
             &targets,
             catalogs,
             names,
+            &preflight,
             Some(&Silence),
             &|_| {},
             Some(&decided),
@@ -135,10 +143,12 @@ impl Engine {
         work.scope = scope;
         work.drain().await?;
         let people = decided.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Preview {
+        let mut preview = Preview {
             people,
-            guard: Vec::new(),
-        })
+            ..Preview::default()
+        };
+        preflight.judge(&mut preview);
+        Ok((preview, preflight))
     }
 
     /// Works off everything that is due. First the whole is planned and shown to the policy's guard: over a
@@ -146,18 +156,20 @@ impl Engine {
     /// `progress` is told of every step and every person, from several tasks.
     ///
     /// # Errors
-    /// [`ErrorKind::Guarded`] when the guard refuses the whole, and nothing was done, or what came during the
-    /// run, and the run ends; [`ErrorKind::Invalid`] when the policy names what the
+    /// [`ErrorKind::Guarded`] when the guard refuses the whole, nothing was done and the plan is
+    /// [frozen](Self::frozen), or what came during the run, and the run ends; [`ErrorKind::Invalid`] when the policy names what the
     /// tenant does not have; the target's error when it cannot be read (nothing was done, the work stays
     /// accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report.
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
+        self.catch_up().await?;
         let catalogs = self.catalogs().await?;
         // What the preview has learnt about names is good for the moment that the run takes, and a name that
         // somebody else is quicker to take is refused by the directory.
         let names = NameCheck::new(self.naming()?);
-        let (preview, brake) = self.preview(&catalogs, &names).await?;
-        pass(&preview)?;
-        self.carry_out(&catalogs, &names, &brake, None, progress).await
+        let (preview, brake, preflight) = self.preview(&catalogs, &names).await?;
+        self.pass(&preview).await?;
+        self.carry_out(&catalogs, &names, (&brake, &preflight), None, progress)
+            .await
     }
 
     /// Carries out exactly what the [plan](Self::plan) with this [hash](Preview::hash) showed. What is accepted
@@ -175,9 +187,10 @@ impl Engine {
         canary: Canary,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<RunReport> {
+        self.catch_up().await?;
         let catalogs = self.catalogs().await?;
         let names = NameCheck::new(self.naming()?);
-        let (preview, brake) = self.preview(&catalogs, &names).await?;
+        let (preview, brake, preflight) = self.preview(&catalogs, &names).await?;
         if preview.hash() != hash.trim() {
             let differences = self.recent().differences(hash.trim(), &preview);
             return Err(Error::new(
@@ -185,12 +198,12 @@ impl Engine {
                 format!("the plan is stale, and nothing was done: plan again ({differences})"),
             ));
         }
-        pass(&preview)?;
+        self.pass(&preview).await?;
         let mut report = RunReport::default();
         if let Some(first) = canary.choose(&preview) {
             let scope = Scope::of(&preview, |person| first.contains(person));
             report = self
-                .carry_out(&catalogs, &names, &brake, Some(&scope), progress)
+                .carry_out(&catalogs, &names, (&brake, &preflight), Some(&scope), progress)
                 .await?;
             self.verify(&first, &report, &catalogs).await?;
             // Whom the canary's own scope left for later is about to come.
@@ -198,7 +211,7 @@ impl Engine {
         }
         let scope = Scope::of(&preview, |_| true);
         let rest = self
-            .carry_out(&catalogs, &names, &brake, Some(&scope), progress)
+            .carry_out(&catalogs, &names, (&brake, &preflight), Some(&scope), progress)
             .await?;
         report.people.extend(rest.people);
         Ok(report)
@@ -208,7 +221,7 @@ impl Engine {
         &self,
         catalogs: &[Offer],
         names: &NameCheck<'_>,
-        brake: &Brake<'_>,
+        (brake, preflight): (&Brake<'_>, &Preflight),
         scope: Option<&Scope>,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<RunReport> {
@@ -217,6 +230,7 @@ impl Engine {
             &self.targets,
             catalogs,
             names,
+            preflight,
             self.notifier.as_deref(),
             progress,
             None,
@@ -261,7 +275,7 @@ impl Engine {
                 .await?;
             let names = NameCheck::new(self.naming()?);
             let scope = Scope::open(first);
-            let seen = self.look_ahead(&shadow, catalogs, &names, Some(&scope)).await?;
+            let (seen, _) = self.look_ahead(&shadow, catalogs, &names, Some(&scope)).await?;
             differ = seen.digests().into_keys().collect();
             if differ.is_empty() {
                 return Ok(());
@@ -274,18 +288,4 @@ impl Engine {
             named(&differ)
         ))
     }
-}
-
-/// Whether the guard lets the plan pass.
-fn pass(preview: &Preview) -> Result<()> {
-    if preview.guard.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Guarded,
-        format!(
-            "the guard of the policy refuses the plan, and nothing was done: {}",
-            preview.guard.join("; ")
-        ),
-    ))
 }

@@ -4,58 +4,60 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
-use super::Engine;
 use super::report::Preview;
+use super::{CHUNK, Engine};
 use crate::entitlement::Limits;
 use crate::error::Result;
 use crate::event::EventKind;
-use crate::person::PersonKey;
+use crate::journal::{Lifecycle as Stage, PersonState};
+use crate::person::{Person, PersonKey};
 use crate::plan::Plan;
-use crate::plan::guard::{self, Tally};
+use crate::plan::guard::{self, Counts, Tally};
 
 /// Counts what is about to be done against what the guard has seen.
 pub(super) struct Brake<'a> {
     engine: &'a Engine,
     now: Timestamp,
-    counts: Mutex<Counts>,
+    open: Mutex<Open>,
 }
 
-struct Counts {
+struct Open {
     /// What the guard let pass, with what was done before and what has been added since. Everybody's state is
     /// read for it, so `None` until something is to be counted at all.
     whole: Option<Tally>,
     /// What is left of each person's share of it.
-    seen: BTreeMap<PersonKey, Tally>,
+    seen: BTreeMap<PersonKey, Counts>,
 }
 
 impl<'a> Brake<'a> {
     /// A brake on whatever goes beyond `preview`.
     pub(super) async fn of(engine: &'a Engine, preview: &Preview, now: Timestamp) -> Result<Self> {
-        let mut planned = Tally::default();
-        let mut seen: BTreeMap<PersonKey, Tally> = BTreeMap::new();
+        let mut seen: BTreeMap<PersonKey, Counts> = BTreeMap::new();
         for person in &preview.people {
-            planned.add(&person.plan);
-            seen.entry(person.person.clone()).or_default().add(&person.plan);
+            let counts = Counts::of(&person.plan);
+            if !counts.is_empty() {
+                seen.entry(person.person.clone()).or_default().add(&counts);
+            }
         }
         let mut whole = None;
-        if planned != Tally::default() {
-            let before = engine.before(now).await?;
-            // Those who are about to be worked on for the first time are at work as well.
-            let joins = |kind: &EventKind| matches!(kind, EventKind::Join);
-            let newcomers = preview.people.iter().filter(|person| joins(&person.kind)).count();
-            let at_work = before.at_work + u32::try_from(newcomers).unwrap_or(u32::MAX);
-            whole = Some(Tally {
-                leavers: planned.leavers,
-                privileged: planned.privileged,
-                at_work: at_work.max(planned.leavers),
-                ..before
-            });
+        if !seen.is_empty() {
+            let mut tally = engine.before(now).await?;
+            for person in &preview.people {
+                let organisation = organisation(engine.policy.limits(), person.record.as_ref());
+                let organisation = organisation.as_deref();
+                tally.plan(organisation, &Counts::of(&person.plan));
+                // Those who are about to be worked on for the first time are at work as well.
+                if person.kind == EventKind::Join {
+                    tally.each(organisation, |share| share.at_work += 1);
+                }
+            }
+            whole = Some(at_least_those_who_leave(tally));
         }
-        let counts = Mutex::new(Counts { whole, seen });
-        Ok(Self { engine, now, counts })
+        let open = Mutex::new(Open { whole, seen });
+        Ok(Self { engine, now, open })
     }
 
     fn limits(&self) -> &'a Limits {
@@ -64,35 +66,94 @@ impl<'a> Brake<'a> {
 
     /// The limits that the preview exceeds.
     pub(super) fn trips_now(&mut self) -> Vec<String> {
-        let whole = self.counts.get_mut().whole;
-        whole.map_or_else(Vec::new, |whole| guard::check(self.limits(), &whole))
+        let limits = self.limits();
+        let whole = self.open.get_mut().whole.as_ref();
+        whole.map_or_else(Vec::new, |whole| guard::check(limits, whole))
     }
 
     /// The limits that carrying `plan` out would exceed; none, and it is counted.
-    pub(super) async fn trips(&self, plan: &Plan) -> Result<Vec<String>> {
-        let mut own = Tally::default();
-        own.add(plan);
-        let mut counts = self.counts.lock().await;
-        let mut seen = counts.seen.get(&plan.person).copied().unwrap_or_default();
-        let leavers = own.leavers.saturating_sub(seen.leavers);
-        let privileged = own.privileged.saturating_sub(seen.privileged);
-        seen.leavers = seen.leavers.saturating_sub(own.leavers);
-        seen.privileged = seen.privileged.saturating_sub(own.privileged);
-        if (leavers, privileged) != (0, 0) {
-            let mut whole = match counts.whole {
+    pub(super) async fn trips(&self, plan: &Plan, record: Option<&Person>) -> Result<Vec<String>> {
+        let own = Counts::of(plan);
+        let mut open = self.open.lock().await;
+        let seen = open.seen.get(&plan.person).cloned().unwrap_or_default();
+        let more = own.beyond(&seen);
+        if !more.is_empty() {
+            let mut whole = match open.whole.take() {
                 Some(whole) => whole,
                 None => self.engine.before(self.now).await?,
             };
-            whole.leavers += leavers;
-            whole.privileged += privileged;
-            whole.at_work = whole.at_work.max(whole.leavers);
+            let before = whole.clone();
+            let organisation = organisation(self.limits(), record);
+            whole.plan(organisation.as_deref(), &more);
+            let whole = at_least_those_who_leave(whole);
             let trips = guard::check(self.limits(), &whole);
             if !trips.is_empty() {
+                open.whole = Some(before);
                 return Ok(trips);
             }
-            counts.whole = Some(whole);
+            open.whole = Some(whole);
         }
-        counts.seen.insert(plan.person.clone(), seen);
+        open.seen.insert(plan.person.clone(), seen.beyond(&own));
         Ok(Vec::new())
     }
+}
+
+/// Whoever leaves was at work, whatever is known of them.
+fn at_least_those_who_leave(mut tally: Tally) -> Tally {
+    let shares = tally.organisations.values_mut();
+    for share in shares.chain([&mut tally.whole]) {
+        share.at_work = share.at_work.max(share.planned.leavers);
+    }
+    tally
+}
+
+/// The organisation that the limits count somebody of that record in.
+fn organisation(limits: &Limits, record: Option<&Person>) -> Option<String> {
+    let per = limits.per_organisation.as_ref()?;
+    Some(record.map_or_else(String::new, |record| per.field.of(record).to_owned()))
+}
+
+impl Engine {
+    /// How far back the guard looks.
+    pub(super) fn window(&self) -> SignedDuration {
+        SignedDuration::from_hours(i64::from(self.policy.limits().window_hours))
+    }
+
+    /// What was done within the guard's window, and who is at work.
+    pub(super) async fn before(&self, now: Timestamp) -> Result<Tally> {
+        let since = now.saturating_sub(self.window()).unwrap_or(Timestamp::MIN);
+        let mut tally = Tally::default();
+        let mut after: Option<PersonKey> = None;
+        loop {
+            let people = self.journal.people(after.as_ref(), CHUNK).await?;
+            let Some(last) = people.last() else { break };
+            after = Some(last.key.clone());
+            for state in &people {
+                count(self.policy.limits(), state, since, &mut tally);
+            }
+        }
+        Ok(tally)
+    }
+}
+
+fn count(limits: &Limits, state: &PersonState, since: Timestamp, tally: &mut Tally) {
+    let organisation = organisation(limits, state.record.as_ref());
+    let mut before = Counts::default();
+    let is_at_work = matches!(state.lifecycle, Stage::Staged | Stage::Active);
+    let mut at_work = u32::from(is_at_work);
+    // Whom somebody else had blocked before lost nothing by leaving.
+    if state.left_at.is_some_and(|left| left > since)
+        && !state.accounts.is_empty()
+        && !state.blocked_by_us.is_empty()
+    {
+        before.leavers = 1;
+        // They were at work when the window opened, and still count where the leave is not over.
+        at_work += u32::from(!is_at_work);
+    }
+    let recent = state.deeds.iter().filter(|deed| deed.at > since.as_second());
+    recent.for_each(|deed| before.remember(deed));
+    tally.each(organisation.as_deref(), |share| {
+        share.at_work += at_work;
+        share.before.add(&before);
+    });
 }

@@ -38,7 +38,18 @@ impl Work<'_> {
                 .chain(report.unknown.iter().map(|step| (step, None)))
         };
         let mut next = decision.state.clone();
-        execute::fold(&mut next, claim, &decision.plan.policy, brought(), now);
+        let note = |state: &mut PersonState| {
+            execute::fold(state, claim, &decision.plan.policy, brought(), now);
+            execute::note(
+                state,
+                &claim.event.id,
+                &decision.plan,
+                brought(),
+                now,
+                self.window,
+            );
+        };
+        note(&mut next);
         let mut timers = timers(claim, &decision, now);
         let verdict = match report.verdict {
             Verdict::Complete | Verdict::Waiting(_) if !decision.waiting.is_empty() => {
@@ -54,7 +65,7 @@ impl Work<'_> {
             Verdict::Retry { at, why } => {
                 let at = no_later_than_the_calendar(at, &decision, now);
                 let mut kept = so_far(state, &decision, &report.outcomes);
-                execute::fold(&mut kept, claim, &decision.plan.policy, brought(), now);
+                note(&mut kept);
                 write_down(&mut kept, claim, false);
                 // First, so that a crash in between wakes somebody twice rather than never.
                 self.journal.append(&woken).await?;
@@ -155,6 +166,7 @@ impl Work<'_> {
                 kind: claim.event.kind.clone(),
                 plan: Plan::empty(&claim.event.person),
                 hold: Some(why.clone()),
+                waiting: Vec::new(),
                 next: None,
             };
             decided.lock().unwrap_or_else(PoisonError::into_inner).push(plan);

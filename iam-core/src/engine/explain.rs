@@ -167,7 +167,7 @@ impl Engine {
             Stage::Staged if item.is_some_and(|item| item.privileged) => {
                 found.push(Obstacle::NotBeforeTheFirstDay { until: start() });
             }
-            Stage::Staged | Stage::Active => {}
+            Stage::Staged | Stage::Active | Stage::Suspended | Stage::Leaving => {}
         }
         if !policy.is_granted() {
             found.push(Obstacle::NoRule);

@@ -4,22 +4,28 @@
 //! and returns, and a program that wants to go on sleeps until [`next_due`](Engine::next_due). Where somebody is
 //! to look first, [`plan`](Engine::plan) shows everything, and [`apply`](Engine::apply) carries out what was shown.
 
+mod accepting;
 mod apply;
 mod audit;
 mod brake;
+mod calendar;
 mod compensation;
 mod drift;
 mod ending;
 mod errands;
+mod evidence;
 mod explain;
+mod freeze;
 mod names;
 mod past;
+mod preflight;
 mod preview;
 mod reading;
 mod reason;
 mod report;
 mod scope;
 mod sight;
+mod simulation;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
@@ -31,35 +37,39 @@ mod work;
 pub use apply::Canary;
 pub use compensation::UndoPlan;
 pub use drift::{DriftTotals, PersonDrift};
-pub use reading::Reading;
+pub use evidence::{Deed, Evidence, Heard, Held};
+pub use reading::{Delivered, Reading};
 pub use reason::{Obstacle, Origin, Until, Why, WhyNot};
-pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, Totals};
+pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, SeatNeed, Totals};
+pub use simulation::{AsOf, Known, Moment};
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, Timestamp};
-
+use jiff::Timestamp;
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventId};
-use crate::journal::{Appended, Entry, HistoryQuery, Journal, Lifecycle as Stage, PersonState};
+use crate::event::{EventId, EventKind};
+use crate::intake::Gate;
+use crate::journal::{Entry, EventState, HistoryQuery, Journal, PersonState};
 use crate::notify::Notifier;
 use crate::orchestrator::{Lifecycle, Orchestrator};
-use crate::person::{Person, PersonKey};
-use crate::plan::guard::Tally;
+use crate::person::PersonKey;
 use crate::policy::{Authority, Document};
 use crate::target::Target;
 
 use names::NameCheck;
+use preflight::Preflight;
 use scope::Recent;
 use views::Offer;
 use work::Work;
 
 /// How many records are accepted in one commit.
 const CHUNK: usize = 500;
+/// Who plans, where nobody says.
+const ANONYMOUS: &str = "the platform";
 /// How many people are worked on at once.
 const CONCURRENCY: usize = 16;
 
@@ -73,6 +83,10 @@ pub struct Engine {
     clock: SharedClock,
     concurrency: usize,
     shown: Mutex<Recent>,
+    actor: String,
+    gates: BTreeMap<String, Gate>,
+    /// Whether lost timers have been looked for.
+    timers_checked: tokio::sync::Mutex<bool>,
 }
 
 impl fmt::Debug for Engine {
@@ -124,6 +138,21 @@ impl EngineBuilder {
         self
     }
 
+    /// Who plans and applies by this engine (`the platform`): a plan that the guard has frozen is released by
+    /// somebody else.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.0.actor = actor.into();
+        self
+    }
+
+    /// When a [delivery](Engine::deliver) of this source is held (by the standard [`Gate`]).
+    #[must_use]
+    pub fn source(mut self, name: impl Into<String>, gate: Gate) -> Self {
+        self.0.gates.insert(name.into(), gate);
+        self
+    }
+
     /// The engine.
     pub fn build(self) -> Engine {
         self.0
@@ -142,68 +171,10 @@ impl Engine {
             clock: Arc::new(SystemClock),
             concurrency: CONCURRENCY,
             shown: Mutex::default(),
+            actor: ANONYMOUS.to_owned(),
+            gates: BTreeMap::new(),
+            timers_checked: tokio::sync::Mutex::new(false),
         })
-    }
-
-    /// Accepts records, in order. When this returns, every one that says something new is a durable event;
-    /// nothing has been carried out.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Storage`] from the journal. Records of chunks before stand; accepting them again is
-    /// harmless.
-    pub async fn accept(&self, records: impl IntoIterator<Item = Person>) -> Result<Accepted> {
-        let mut total = Accepted::default();
-        let mut chunk: Vec<Person> = Vec::with_capacity(CHUNK);
-        for record in records {
-            chunk.push(record);
-            if chunk.len() == CHUNK {
-                self.accept_chunk(&mut chunk, &mut total).await?;
-            }
-        }
-        self.accept_chunk(&mut chunk, &mut total).await?;
-        Ok(total)
-    }
-
-    async fn accept_chunk(&self, chunk: &mut Vec<Person>, total: &mut Accepted) -> Result<()> {
-        let mut open = std::mem::take(chunk);
-        while !open.is_empty() {
-            // One record of each person at a time: should somebody else be quicker, the rest is not accepted
-            // before it.
-            let mut first = BTreeSet::new();
-            let (now_open, later): (Vec<_>, Vec<_>) = open
-                .into_iter()
-                .partition(|record: &Person| first.insert(record.key.clone()));
-            open = now_open;
-            let keys: Vec<PersonKey> = open.iter().map(|record| record.key.clone()).collect();
-            let latest = self.journal.accepted(&keys).await?;
-            let now = self.clock.now();
-            let (mut events, mut sources) = (Vec::new(), Vec::new());
-            for (record, previous) in open.drain(..).zip(latest) {
-                let Some(event) = Event::observed(previous.as_ref(), &record, now) else {
-                    total.unchanged += 1;
-                    continue;
-                };
-                events.push(event);
-                sources.push(record);
-            }
-            let appended = self.journal.append(&events).await?;
-            for (outcome, record) in appended.into_iter().zip(sources) {
-                match outcome {
-                    Appended::New => total.events += 1,
-                    Appended::Duplicate => total.unchanged += 1,
-                    // Somebody else accepted a record of this person meanwhile: compare again.
-                    Appended::Stale => open.push(record),
-                    Appended::Conflict => {
-                        return Err(Error::new(
-                            ErrorKind::Conflict,
-                            format!("an event of {} is known with another content", record.key),
-                        ));
-                    }
-                }
-            }
-            open.extend(later);
-        }
-        Ok(())
     }
 
     #[allow(clippy::too_many_arguments)] // what the real work and a preview have of their own
@@ -213,6 +184,7 @@ impl Engine {
         targets: &'a [Arc<dyn Target>],
         catalogs: &'a [Offer],
         names: &'a NameCheck<'a>,
+        preflight: &'a Preflight,
         notifier: Option<&'a dyn Notifier>,
         progress: &'a (dyn Fn(Progress<'_>) + Sync),
         decided: Option<&'a Mutex<Vec<PersonPlan>>>,
@@ -222,12 +194,14 @@ impl Engine {
             targets,
             catalogs,
             names,
+            preflight,
             orchestrator: self.orchestrator.as_ref(),
             notifier,
             protected: self.policy.protected(),
-            hr_mail: self.policy.settings().hr_mail.as_deref(),
+            settings: self.policy.settings(),
             clock: &self.clock,
             concurrency: self.concurrency,
+            window: self.window(),
             progress,
             decided,
             brake: None,
@@ -298,23 +272,6 @@ impl Engine {
         })
     }
 
-    /// What was done within the guard's window, and who is at work.
-    async fn before(&self, now: Timestamp) -> Result<Tally> {
-        let window = SignedDuration::from_hours(i64::from(self.policy.limits().window_hours));
-        let since = now.saturating_sub(window).unwrap_or(Timestamp::MIN);
-        let mut tally = Tally::default();
-        let mut after: Option<PersonKey> = None;
-        loop {
-            let people = self.journal.people(after.as_ref(), CHUNK).await?;
-            let Some(last) = people.last() else { break };
-            after = Some(last.key.clone());
-            for state in &people {
-                count(state, since, &mut tally);
-            }
-        }
-        Ok(tally)
-    }
-
     /// When something becomes due next.
     pub async fn next_due(&self) -> Result<Option<Timestamp>> {
         self.journal.next_due().await
@@ -334,28 +291,25 @@ impl Engine {
         self.journal.history(&query).await
     }
 
+    /// The timers whose instant has come and that have not been worked off, oldest first: a first or last day, a grace,
+    /// a retention that is late. Work that is due at this very moment is among them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] from the journal.
+    pub async fn overdue(&self) -> Result<Vec<Entry>> {
+        let query = HistoryQuery {
+            state: Some(EventState::Pending),
+            due: Some(self.clock.now()),
+            ..HistoryQuery::default()
+        };
+        let mut entries = self.journal.history(&query).await?;
+        entries.retain(|entry| matches!(entry.event.kind, EventKind::Due { .. }));
+        entries.sort_by_key(|entry| entry.event.due_at);
+        Ok(entries)
+    }
+
     /// Brings an event that was set aside back to work; `by` and `reason` are kept with it.
     pub async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
         self.journal.requeue(event, by, reason).await
     }
-}
-
-fn count(state: &PersonState, since: Timestamp, tally: &mut Tally) {
-    if matches!(state.lifecycle, Stage::Staged | Stage::Active) {
-        tally.at_work += 1;
-    }
-    // Whom somebody else had blocked before lost nothing by leaving.
-    if state.left_at.is_some_and(|left| left > since)
-        && !state.accounts.is_empty()
-        && !state.blocked_by_us.is_empty()
-    {
-        tally.leavers_before += 1;
-        // They were at work when the window opened, and still count where the leave is not over.
-        tally.at_work += u32::from(!matches!(state.lifecycle, Stage::Staged | Stage::Active));
-    }
-    let given = state
-        .ledger
-        .iter()
-        .filter(|owned| owned.is_privileged() && owned.since > since);
-    tally.privileged_before += u32::try_from(given.count()).unwrap_or(u32::MAX);
 }

@@ -1,16 +1,18 @@
 //! What earlier attempts at an event left behind, what has been accepted since, and what this attempt leaves to
 //! the next one.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Result;
-use crate::event::{EventId, Timer};
+use crate::event::{Accepted, Course, Event, EventId, EventKind, News, Timer, course};
 use crate::execute;
 use crate::journal::{
     Claim, EventState, HistoryQuery, Journal, Lifecycle as Stage, Outcome, PersonState, Tried,
 };
 use crate::orchestrator::Decision;
+use crate::person::Person;
 use crate::plan::{Action, Notice, Step};
+use crate::policy::Settings;
 
 /// The claims, each with the person's state as it is by now.
 ///
@@ -19,29 +21,57 @@ use crate::plan::{Action, Notice, Step};
 pub(super) async fn informed(
     journal: &dyn Journal,
     claims: Vec<Claim>,
+    settings: &Settings,
     now: Timestamp,
-) -> Result<Vec<(Claim, PersonState)>> {
+    window: SignedDuration,
+) -> Result<(Vec<(Claim, PersonState)>, Vec<Course>)> {
     let keys: Vec<_> = claims.iter().map(|claim| claim.event.person.clone()).collect();
     let latest = journal.accepted(&keys).await?;
     let mut informed = Vec::with_capacity(claims.len());
+    let mut courses = Vec::with_capacity(claims.len());
     for (mut claim, latest) in claims.into_iter().zip(latest) {
-        if let Some(latest) = latest {
-            claim.event.record = Some(latest.record);
+        let latest = latest.unwrap_or_default();
+        let mut course = run_of(&latest, settings, now);
+        let remark = remark(&claim.event, &latest.news, latest.record.as_ref(), settings);
+        course.remarks.extend(remark);
+        if course.record.is_some() {
+            claim.event.record.clone_from(&course.record);
         }
+        courses.push(course);
         let mut state = claim.state.clone();
         if claim.event.kind.is_leave() {
-            overtaken(journal, &claim, &mut state, now).await?;
+            overtaken(journal, &claim, &mut state, now, window).await?;
         }
         let tried = tried(&state, &claim.event.id);
         claim.attempts -= tried.set_aside.min(claim.attempts);
         // What was planned before an event was set aside is over: it comes back as a new one.
         claim.plan = claim.plan.take().filter(|plan| plan.attempt >= tried.set_aside);
         if is_unwritten(&state, &claim) {
-            execute::fold(&mut state, &claim, made_by(&claim), execute::begun(&claim), now);
+            take_in(&mut state, &claim, now, window);
         }
         informed.push((claim, state));
     }
-    Ok(informed)
+    Ok((informed, courses))
+}
+
+/// What everything that was accepted of a person comes to.
+pub(super) fn run_of(accepted: &Accepted, settings: &Settings, now: Timestamp) -> Course {
+    let (zone, lead) = (&settings.time_zone, settings.create_before);
+    course(accepted.record.as_ref(), &accepted.news, zone, lead, now)
+}
+
+/// What is remarkable about the event itself, when it is worked on.
+fn remark(event: &Event, known: &[News], record: Option<&Person>, settings: &Settings) -> Option<String> {
+    let zone = record.and_then(|record| record.time_zone.as_deref());
+    let zone = zone.unwrap_or(&settings.time_zone);
+    match (&event.news, &event.kind) {
+        (Some(news), _) => news.remark(known, zone),
+        (None, EventKind::Leave { .. }) => {
+            let (id, person, kind) = (event.id.clone(), event.person.clone(), event.kind.clone());
+            News::new(id, person, kind, event.entered_at).remark(&[], zone)
+        }
+        _ => None,
+    }
 }
 
 /// A leave overtakes, and then supersedes, events that may have been cut off half way: what they brought is
@@ -51,6 +81,7 @@ async fn overtaken(
     claim: &Claim,
     state: &mut PersonState,
     now: Timestamp,
+    window: SignedDuration,
 ) -> Result<()> {
     let pending = HistoryQuery {
         person: Some(claim.event.person.clone()),
@@ -68,7 +99,7 @@ async fn overtaken(
             ..claim.clone()
         };
         if other.event.id != claim.event.id && is_unwritten(state, &other) {
-            execute::fold(state, &other, made_by(&other), execute::begun(&other), now);
+            take_in(state, &other, now, window);
             let tried = Tried {
                 written: other.attempts,
                 ..tried(state, &other.event.id)
@@ -79,9 +110,13 @@ async fn overtaken(
     Ok(())
 }
 
-/// The version of the policy that the claim's plan was made by.
-fn made_by(claim: &Claim) -> &str {
-    claim.plan.as_ref().map_or("", |plan| plan.policy.as_str())
+/// Reads into `state` what was begun and never written down.
+fn take_in(state: &mut PersonState, claim: &Claim, now: Timestamp, window: SignedDuration) {
+    let policy = claim.plan.as_ref().map_or("", |plan| plan.policy.as_str());
+    execute::fold(state, claim, policy, execute::begun(claim), now);
+    if let Some(plan) = &claim.plan {
+        execute::note(state, &claim.event.id, plan, execute::begun(claim), now, window);
+    }
 }
 
 fn tried(state: &PersonState, event: &EventId) -> Tried {
@@ -152,10 +187,10 @@ pub(super) fn inherit(claim: &Claim, decision: &mut Decision) {
 
 fn is_true(notice: Notice, stage: Stage) -> bool {
     match notice {
-        Notice::Joined => stage == Stage::Active,
-        Notice::Moved => matches!(stage, Stage::Staged | Stage::Active),
+        Notice::Joined => matches!(stage, Stage::Active | Stage::Leaving),
+        Notice::Moved => stage.is_employed(),
         Notice::Pass => false,
-        Notice::Left => matches!(stage, Stage::Disabled | Stage::Deleted),
+        Notice::Left => stage.has_left(),
     }
 }
 

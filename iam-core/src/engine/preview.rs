@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState,
-    Report, Reservation, StepStart,
+    Appended, Claim, DeliveryId, Entry, EventState, Frozen, HistoryQuery, Journal, Lane, MemoryJournal,
+    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -206,6 +206,67 @@ impl Journal for Shadow<'_> {
             return self.real.history(query).await;
         }
         Ok(known)
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.copy.freeze(plan).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.real.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.copy.release(hash, release).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.copy.spend(hash, at).await
+    }
+
+    async fn quarantine(&self) -> Result<Vec<Quarantined>> {
+        self.copy.quarantine().await
+    }
+
+    async fn successor_of(&self, person: &PersonKey) -> Result<Option<PersonKey>> {
+        self.real.successor_of(person).await
+    }
+
+    async fn open_delivery(&self, source: &str, at: Timestamp) -> Result<DeliveryId> {
+        self.copy.open_delivery(source, at).await
+    }
+
+    async fn stage(&self, delivery: DeliveryId, rows: &[Row]) -> Result<()> {
+        self.copy.stage(delivery, rows).await
+    }
+
+    async fn close_delivery(
+        &self,
+        delivery: DeliveryId,
+        totals: &serde_json::Value,
+        findings: &[String],
+    ) -> Result<()> {
+        self.copy.close_delivery(delivery, totals, findings).await
+    }
+
+    async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released> {
+        self.copy.release_some(delivery, max, now).await
+    }
+
+    async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
+        self.copy.decide(delivery, release, by, reason).await
+    }
+
+    async fn staged(&self) -> Result<Vec<Staged>> {
+        self.copy.staged().await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>> {
+        self.copy.delivery(id).await
+    }
+
+    async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
+        self.copy.last_good(source).await
     }
 }
 

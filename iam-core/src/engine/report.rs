@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::entitlement::Entitlement;
 use crate::event::{EventId, EventKind};
 use crate::journal::Outcome;
 use crate::person::{Person, PersonKey, hex};
@@ -14,10 +15,20 @@ use crate::plan::{Plan, Risk, Step};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// Records that said something new: durable events now.
+    /// Records and events that said something new: durable now.
     pub events: u64,
-    /// Records that HR had sent before, just so.
+    /// Records and events that HR had sent before, just so.
     pub unchanged: u64,
+    /// Events whose id was known with other content: [`Engine::quarantined`](super::Engine::quarantined).
+    pub quarantined: u64,
+}
+
+impl std::ops::AddAssign for Accepted {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.unchanged += other.unchanged;
+        self.quarantined += other.quarantined;
+    }
 }
 
 /// What would happen to one person: [`Engine::plan`](super::Engine::plan).
@@ -36,6 +47,9 @@ pub struct PersonPlan {
     pub plan: Plan,
     /// Why nothing may be done before somebody has looked.
     pub hold: Option<String>,
+    /// Licences that have no free seat for this person, and why: everything else goes on, and the person is looked
+    /// at again.
+    pub waiting: Vec<String>,
     /// What the person waits for, and until when.
     pub next: Option<(crate::event::Timer, Timestamp)>,
 }
@@ -49,6 +63,26 @@ pub struct Preview {
     pub people: Vec<PersonPlan>,
     /// Limits of the guard that the whole exceeds; [`Engine::run`](super::Engine::run) would refuse.
     pub guard: Vec<String>,
+    /// The licences that the whole asks for or frees, and how far their seats go.
+    pub seats: Vec<SeatNeed>,
+}
+
+/// How far the seats of a licence go, over the whole plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SeatNeed {
+    /// The licence.
+    pub license: Entitlement,
+    /// Bought and usable.
+    pub total: u64,
+    /// Taken before the plan.
+    pub used: u64,
+    /// Freed by leavers of the plan, who come first.
+    pub freed: u64,
+    /// Needed by the plan, group-carried ones included.
+    pub needed: u64,
+    /// Those of them for which there is none.
+    pub waiting: u64,
 }
 
 impl Preview {

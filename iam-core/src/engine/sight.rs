@@ -9,11 +9,12 @@ use jiff::tz::TimeZone;
 
 use super::Engine;
 use super::names::{NameCheck, NameDesk, Queue};
+use super::past::run_of;
 use super::preview::Shadow;
 use super::views::{self, Offer, Surroundings};
 use crate::entitlement::{Catalog, Reference};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventId, Timer};
+use crate::event::{Accepted, Course, Event, EventId, Timer};
 use crate::journal::{Claim, PersonState};
 use crate::orchestrator::{Context, Decision, Names, View};
 use crate::person::{Person, PersonKey};
@@ -29,6 +30,8 @@ pub(super) struct Sight {
     pub(super) around: Surroundings,
     /// What would be decided, were the person worked on at this moment.
     pub(super) decision: Decision,
+    /// What everything that HR has said of the person comes to.
+    pub(super) course: Course,
     /// HR has said something that has not been worked on.
     pub(super) pending: bool,
 }
@@ -95,58 +98,57 @@ impl Engine {
         let now = self.clock.now();
         let keys: Vec<PersonKey> = people.iter().map(|state| state.key.clone()).collect();
         let accepted = self.journal.accepted(&keys).await?;
-        let (mut claims, mut pending) = (Vec::new(), Vec::new());
+        let (mut claims, mut heard) = (Vec::new(), Vec::new());
         for (state, accepted) in people.into_iter().zip(accepted) {
-            let accepted = accepted.map(|accepted| accepted.record);
-            let news = accepted.is_some() && accepted != state.record;
-            let record = match (&state.record, latest) {
-                (Some(record), false) => Some(record.clone()),
-                _ => accepted,
-            };
-            let Some(record) = record.or_else(|| state.record.clone()) else {
+            let accepted = accepted.unwrap_or_default();
+            let mut course = run_of(&accepted, self.policy.settings(), now);
+            let news = course.record.is_some() && course.record != state.record;
+            if let Some(record) = state.record.clone().filter(|_| !latest) {
+                let worked_on = Accepted {
+                    record: Some(record),
+                    ..Accepted::default()
+                };
+                course = run_of(&worked_on, self.policy.settings(), now);
+            }
+            let Some(record) = course.record.clone().or_else(|| state.record.clone()) else {
                 continue;
             };
-            pending.push(news);
+            heard.push((course, news));
             claims.push((claim(&state, record, now), state));
         }
         let around = views::read(self.journal.as_ref(), &self.targets, offers, &claims, now).await?;
         let names = NameCheck::new(self.naming()?);
         let shadow = Shadow::idle(self.journal.as_ref());
         let mut sights = Vec::with_capacity(claims.len());
-        for (((claim, state), around), pending) in claims.into_iter().zip(around).zip(pending) {
-            let decision = self.decide(&claim, &state, &around, &shadow, &names).await?;
+        for (((claim, state), around), (course, pending)) in claims.into_iter().zip(around).zip(heard) {
+            let queue = Queue::default();
+            let desk = NameDesk::looking(&shadow, &names, queue.place(0));
+            let cx = self.context(&around, &course, &desk)?;
+            let decision = self.orchestrator.on_event(&claim.event, &state, &cx).await?;
             sights.push(Sight {
                 state,
                 around,
                 decision,
+                course,
                 pending,
             });
         }
         Ok(sights)
     }
 
-    /// What would be decided of somebody now.
-    async fn decide(
-        &self,
-        claim: &Claim,
-        state: &PersonState,
-        around: &Surroundings,
-        shadow: &Shadow<'_>,
-        names: &NameCheck<'_>,
-    ) -> Result<Decision> {
-        let queue = Queue::default();
-        let desk = NameDesk::looking(shadow, names, queue.place(0));
-        let cx = self.context(around, &desk)?;
-        self.orchestrator.on_event(&claim.event, state, &cx).await
-    }
-
     /// Everything an orchestrator may know of somebody at this moment.
-    pub(super) fn context<'a>(&self, around: &'a Surroundings, names: &'a dyn Names) -> Result<Context<'a>> {
+    pub(super) fn context<'a>(
+        &self,
+        around: &'a Surroundings,
+        course: &'a Course,
+        names: &'a dyn Names,
+    ) -> Result<Context<'a>> {
         Ok(Context {
             now: self.clock.now(),
             directory: self.naming()?.id().clone(),
             down: &around.down,
             views: &around.views,
+            course,
             manager: around.manager.as_ref(),
             acting: around.acting(),
             earlier: None,

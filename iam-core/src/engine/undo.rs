@@ -45,7 +45,7 @@ impl Engine {
         let names = NameCheck::new(self.naming()?);
         let queue = Queue::default();
         let desk = NameDesk::looking(&shadow, &names, queue.place(0));
-        let cx = self.context(&sight.around, &desk)?;
+        let cx = self.context(&sight.around, &sight.course, &desk)?;
         let undo = compensation(&entry, &actuals(&sight.around));
         let lights = Lights {
             entry: &entry,
@@ -181,6 +181,7 @@ impl Lights<'_> {
                 directory: cx.directory.clone(),
                 down: &after.down,
                 views: &after.views,
+                course: cx.course,
                 manager: after.manager.as_ref(),
                 acting: after.acting(),
                 earlier: None,
@@ -203,12 +204,12 @@ impl Lights<'_> {
             return Some(why.clone());
         }
         let stage = self.now.state.lifecycle;
-        let present = matches!(stage, Stage::Staged | Stage::Active);
+        let present = stage.is_employed();
         if self.entry.event.kind.is_leave() && !present {
             return Some(gone.to_owned());
         }
         let why = match &step.action {
-            Action::AllowSignIn if stage != Stage::Active => gone,
+            Action::AllowSignIn if !matches!(stage, Stage::Active | Stage::Leaving) => gone,
             Action::RestoreAccount | Action::Grant { .. } if !present => gone,
             Action::Grant { entitlement, .. } if !self.was_a_gift(entitlement) => {
                 "what was taken is given again by a rule alone: correct the record or the policy"

@@ -108,7 +108,7 @@ async fn stand_in(
     }
     for key in known.chain.iter().skip(1) {
         let accepted = journal.accepted(std::slice::from_ref(key)).await?.pop().flatten();
-        let above = Known::of(journal, key, accepted.map(|accepted| accepted.record), now).await?;
+        let above = Known::of(journal, key, accepted.and_then(|accepted| accepted.record), now).await?;
         if above.manager.at_work {
             return Ok(Some(above.manager));
         }
@@ -307,7 +307,7 @@ async fn managers(
                     .await?
                     .pop()
                     .flatten();
-                records.insert(next.clone(), accepted.map(|accepted| accepted.record));
+                records.insert(next.clone(), accepted.and_then(|accepted| accepted.record));
             }
             above = records
                 .get(&next)

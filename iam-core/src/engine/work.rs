@@ -6,24 +6,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::brake::Brake;
 use super::ending::written;
 use super::names::{NameCheck, NameDesk, Place, Queue};
 use super::past::{informed, inherit, pending_name};
+use super::preflight::Preflight;
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
 use super::scope::Scope;
 use super::views::{self, Offer, Surroundings};
 use crate::clock::SharedClock;
 use crate::entitlement::Protected;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Timer;
+use crate::event::{Course, Timer};
 use crate::execute::{self, Doors, Report, Verdict};
 use crate::journal::{Claim, Journal, Lane, Lifecycle as Stage, Outcome, PersonState};
 use crate::notify::{Addressees, Notifier};
 use crate::orchestrator::{Context, Decision, Orchestrator};
 use crate::plan::{Action, Plan, Step};
+use crate::policy::Settings;
 use crate::target::Target;
 
 /// How many lanes are claimed, and looked up, at once.
@@ -39,12 +41,16 @@ pub(super) struct Work<'a> {
     pub(super) targets: &'a [Arc<dyn Target>],
     pub(super) catalogs: &'a [Offer],
     pub(super) names: &'a NameCheck<'a>,
+    /// What the whole has no room for.
+    pub(super) preflight: &'a Preflight,
     pub(super) orchestrator: &'a dyn Orchestrator,
     pub(super) notifier: Option<&'a dyn Notifier>,
     pub(super) protected: &'a Protected,
-    pub(super) hr_mail: Option<&'a str>,
+    pub(super) settings: &'a Settings,
     pub(super) clock: &'a SharedClock,
     pub(super) concurrency: usize,
+    /// How far back the guard looks.
+    pub(super) window: SignedDuration,
     pub(super) progress: &'a (dyn Fn(Progress<'_>) + Sync),
     /// Takes every decision down, for a preview.
     pub(super) decided: Option<&'a Mutex<Vec<PersonPlan>>>,
@@ -79,17 +85,16 @@ impl Work<'_> {
                 Some(scope) => scope.admit(claims),
                 None => claims,
             };
-            let claims = informed(self.journal, claims, now).await?;
+            let (claims, courses) = informed(self.journal, claims, self.settings, now, self.window).await?;
             let around = match views::read(self.journal, self.targets, self.catalogs, &claims, now).await {
                 Ok(around) => around,
                 Err(error) => return Err(self.give_back(&claims, error).await),
             };
             let (queue, shown) = (Queue::default(), self.shown());
-            let work = claims
-                .iter()
-                .zip(around)
-                .enumerate()
-                .map(|(at, ((claim, state), around))| self.one(claim, state, around, queue.place(at)));
+            let work = claims.iter().zip(around).zip(&courses).enumerate();
+            let work = work.map(|(at, (((claim, state), around), course))| {
+                self.one(claim, state, around, course, queue.place(at))
+            });
             let mut leaves: Vec<_> = work.collect();
             let count = claims.iter().filter(|(claim, _)| claim.event.kind.is_leave());
             let others = leaves.split_off(count.count());
@@ -138,6 +143,7 @@ impl Work<'_> {
         claim: &Claim,
         state: &PersonState,
         around: Surroundings,
+        course: &Course,
         place: Place<'_>,
     ) -> Result<PersonRun> {
         if let Some(why) = claim.plan.as_ref().and_then(Plan::newer) {
@@ -159,6 +165,7 @@ impl Work<'_> {
                 .ok_or_else(no_target)?,
             down: &around.down,
             views: &around.views,
+            course,
             manager: around.manager.as_ref(),
             acting: around.acting(),
             earlier: claim.plan.as_ref(),
@@ -174,6 +181,7 @@ impl Work<'_> {
             if let Err(error) = self.heed(claim, state, &around, &cx, &mut decision).await {
                 return self.postpone(claim, state, outcomes, &error).await;
             }
+            let waits = self.preflight.apply(&mut decision);
             if let Some((ending, lane)) = set_aside(&decision) {
                 self.take_down(claim, &decision);
                 return self.aside(claim, state, decision, ending, lane).await;
@@ -187,7 +195,10 @@ impl Work<'_> {
             if !decision.plan.steps.is_empty() {
                 self.journal.plan(claim, &decision.plan).await?;
             }
-            let report = self.execute(claim, &around, &decision, cx.now).await?;
+            let mut report = self.execute(claim, &around, &decision, cx.now).await?;
+            if report.verdict == Verdict::Complete && !waits.is_empty() {
+                report.verdict = Verdict::Waiting(waits.join("; "));
+            }
             if report.verdict == Verdict::NameTaken {
                 for (step, _) in &report.outcomes {
                     if let Action::CreateAccount { name, .. } = &step.action {
@@ -213,7 +224,9 @@ impl Work<'_> {
         let Some(brake) = self.brake else {
             return Ok(());
         };
-        let trips = brake.trips(&decision.plan).await?;
+        let trips = brake
+            .trips(&decision.plan, decision.state.record.as_ref())
+            .await?;
         if trips.is_empty() {
             return Ok(());
         }
@@ -239,7 +252,13 @@ impl Work<'_> {
             .views
             .iter()
             .find_map(|view| self.protected.reason(&view.actual));
-        let protected = |_: &Step| reason.clone();
+        // A preview has been looked at as a whole.
+        let live = self.decided.is_none();
+        let reason = reason.or_else(|| live.then(|| self.preflight.forbids(&decision.plan)).flatten());
+        let protected = |step: &Step| {
+            let named = || self.protected.by_id(step.account.as_deref()?);
+            reason.clone().or_else(named).or_else(|| self.preflight.own(step))
+        };
         let settled = |step: &Step, outcome: &Outcome| (self.progress)(Progress::Step(step, outcome));
         let doors = Doors {
             journal: self.journal,
@@ -275,7 +294,7 @@ impl Work<'_> {
                 .acting()
                 .and_then(|known| known.accounts.get(&view.target))
                 .map(|account| account.name.clone()),
-            hr: self.hr_mail.map(str::to_owned),
+            hr: self.settings.hr_mail.clone(),
         }
     }
 
@@ -303,6 +322,7 @@ impl Work<'_> {
             kind: claim.event.kind.clone(),
             plan: decision.plan.clone(),
             hold: decision.hold.clone(),
+            waiting: Vec::new(),
             next: next_instant(decision),
         };
         decided.lock().unwrap_or_else(PoisonError::into_inner).push(plan);

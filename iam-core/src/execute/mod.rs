@@ -7,8 +7,10 @@
 //! not touched.
 
 mod backoff;
+mod deed;
 mod step;
 
+pub(crate) use deed::note;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

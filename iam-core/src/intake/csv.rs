@@ -38,7 +38,7 @@ use crate::error::{Error, Result};
 ///     ControlFlow::Continue(())
 /// })?;
 /// assert_eq!(lines[0], "row 2: W-1");
-/// assert_eq!(lines[1], "row 3, field Status: expected Active or Terminated, found \"Actve\" [unknown_status]");
+/// assert_eq!(lines[1], "row 3, field Status: expected Active, On Leave or Terminated, found \"Actve\" [unknown_status]");
 /// assert_eq!((summary.rows, summary.records, summary.rejects), (2, 1, 1));
 /// # Ok::<(), iam_core::Error>(())
 /// ```

@@ -106,7 +106,7 @@ impl Element {
         if !self.spelling.learn(field, name) {
             return self.blame(twice(field.name(), name));
         }
-        let is_flag = matches!(field, Field::IsActive | Field::IsNewHire | Field::IsUpdated);
+        let is_flag = field.is_flag();
         match value {
             Scalar::Nothing => {}
             Scalar::Text(text) => self.texts.push((field, text)),

@@ -28,9 +28,14 @@ pub(super) enum Field {
     ManagerId,
     HireDate,
     LastDay,
+    LeaveFrom,
+    LeaveUntil,
+    PreviousId,
     Status,
     /// A yes-or-no column such as `Active`, which says less than a status: see [`super::row`].
     IsActive,
+    /// A yes-or-no column such as `OnLeave`: yes says so of somebody who is not terminated.
+    OnLeave,
     IsNewHire,
     IsUpdated,
 }
@@ -100,11 +105,27 @@ const NAMES: [(Field, &str, &[&str]); Field::COUNT] = [
         ],
     ),
     (
+        Field::LeaveFrom,
+        "leaveFrom",
+        &["leavestartdate", "firstdayofleave", "leaveofabsencestart"],
+    ),
+    (
+        Field::LeaveUntil,
+        "leaveUntil",
+        &["leaveenddate", "lastdayofleave", "estimatedleaveenddate"],
+    ),
+    (
+        Field::PreviousId,
+        "previousId",
+        &["previousemployeeid", "previousworkerid", "formeremployeeid"],
+    ),
+    (
         Field::Status,
         "status",
         &["workerstatus", "employmentstatus", "employeestatus"],
     ),
     (Field::IsActive, "active", &["isactive", "workeractive"]),
+    (Field::OnLeave, "onLeave", &["isonleave"]),
     (Field::IsNewHire, "isNewHire", &["newhire"]),
     (Field::IsUpdated, "isUpdated", &["updated"]),
 ];
@@ -119,7 +140,7 @@ static BY_NAME: LazyLock<HashMap<String, Field>> = LazyLock::new(|| {
 
 impl Field {
     /// How many fields there are.
-    pub(super) const COUNT: usize = 21;
+    pub(super) const COUNT: usize = 25;
 
     /// Every field, in the order of [`NAMES`].
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -129,6 +150,14 @@ impl Field {
     /// The field's own name.
     pub(super) fn name(self) -> &'static str {
         NAMES[self.index()].1
+    }
+
+    /// Whether it holds yes or no.
+    pub(super) fn is_flag(self) -> bool {
+        matches!(
+            self,
+            Self::IsActive | Self::OnLeave | Self::IsNewHire | Self::IsUpdated
+        )
     }
 
     /// The place in [`Cells`] and [`Spelling`].
@@ -199,7 +228,7 @@ const FULL_NAMES: [&str; 4] = ["legalname", "fullname", "displayname", "workerna
 
 /// What reports have besides and nothing here follows from. `Supervisory_Organization` ends with the manager's name,
 /// which is no key; managers are linked by their worker id only.
-const OF_NO_USE: [&str; 19] = [
+const OF_NO_USE: [&str; 18] = [
     "supervisoryorganization",
     "supervisoryorg",
     "supervisor",
@@ -216,7 +245,6 @@ const OF_NO_USE: [&str; 19] = [
     "workdayid",
     "username",
     "fte",
-    "onleave",
     "workertypeid",
     "gender",
 ];

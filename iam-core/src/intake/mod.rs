@@ -60,6 +60,25 @@ pub struct Reject {
     pub code: &'static str,
     /// What was expected, in one clause.
     pub message: String,
+    /// An earlier row that looked good and does not count either: two active profiles of one worker id.
+    pub twin: Option<u64>,
+}
+
+impl Reject {
+    /// The refusal of the earlier of two rows of which neither counts.
+    pub(crate) fn of_twin(&self) -> Option<Self> {
+        let earlier = self.twin?;
+        let message = format!(
+            "expected one active profile, found another in row {}; neither counts",
+            self.row
+        );
+        Some(Self {
+            row: earlier,
+            message,
+            twin: None,
+            ..self.clone()
+        })
+    }
 }
 
 impl fmt::Display for Reject {

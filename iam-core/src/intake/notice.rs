@@ -18,8 +18,8 @@ use super::row::Flaw;
 use super::values::{self, Fault};
 use super::{Intake, Item, Reject, Summary};
 use crate::error::Result;
-use crate::event::EventId;
-use crate::person::{Person, PersonKey, Status};
+use crate::event::{EventId, EventKind, News};
+use crate::person::PersonKey;
 
 /// The shape, for a message.
 const SHAPE: &str = "an event ({\"eventName\": .., \"workerId\": ..}), an array of events, or a report of them \
@@ -112,8 +112,8 @@ impl Process {
 
 /// What a source tells of a person without their record: that something happened.
 ///
-/// A notice is a hint. Only a leave says enough to be [applied](Self::applied_to) to what is known; for everything
-/// else the person's record is to be read.
+/// Some say enough to be an [event](Self::as_news): leaves, leaves of absence, rescinds and corrections of events that
+/// they name. For everything else the person's record is to be read.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notice {
@@ -138,13 +138,25 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// The record after a leave, of somebody whose record is known; `None` for all other processes, whose record is
-    /// to be read. A leave without a date, and an urgent one, counts at once.
-    pub fn applied_to(&self, known: &Person) -> Option<Person> {
-        (self.process == Process::Leave && known.key == self.person).then(|| Person {
-            status: Status::Terminated,
-            last_day: self.effective.filter(|_| !self.urgent),
-            ..known.clone()
+    /// The event of which it tells, heard at that instant; `None` for those that say nothing without the person's
+    /// record, and for a rescind or a correction that does not say of what. A leave without a date counts at once.
+    pub fn as_news(&self, heard_at: Timestamp) -> Option<News> {
+        let kind = match (self.process, &self.of) {
+            (Process::Leave, _) => EventKind::Leave {
+                last_day: self.effective,
+                urgent: self.urgent,
+            },
+            (Process::Suspend, _) => EventKind::Suspend,
+            (Process::Resume, _) => EventKind::Resume,
+            (Process::Retract, Some(of)) => EventKind::Retract { of: of.clone() },
+            (Process::Amend, Some(of)) if self.effective.is_some() => EventKind::Amend { of: of.clone() },
+            _ => return None,
+        };
+        let news = News::new(self.id.clone(), self.person.clone(), kind, heard_at);
+        Some(News {
+            effective: self.effective,
+            entered_at: self.entered,
+            ..news
         })
     }
 }
@@ -157,6 +169,7 @@ impl From<&Notice> for Reject {
             person: Some(notice.person.to_string()),
             field: String::new(),
             code: "record_needed",
+            twin: None,
             message: format!(
                 "expected the worker's record, found notice of {}: read the record",
                 match notice.process {

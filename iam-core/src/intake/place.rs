@@ -68,6 +68,11 @@ pub(super) enum Place {
     HireDate,
     FirstDay,
     EndDate,
+    LeaveStatus,
+    OnLeave,
+    LeaveStart,
+    LeaveEnd,
+    LeaveEstimate,
     TerminationStatus,
     Terminated,
     TerminationDate,
@@ -161,7 +166,11 @@ impl Place {
         Self::Status => {
             "Active" Active, "Hire_Date" HireDate, "First_Day_of_Work" FirstDay, "End_Employment_Date" EndDate,
             "Terminated" Terminated, "Termination_Date" TerminationDate, "Termination_Last_Day_of_Work" LastDay,
-            "Termination_Status_Data" TerminationStatus,
+            "Termination_Status_Data" TerminationStatus, "Leave_Status_Data" LeaveStatus,
+        }
+        Self::LeaveStatus => {
+            "On_Leave" OnLeave, "Leave_Start_Date" LeaveStart, "Leave_End_Date" LeaveEnd,
+            "Estimated_Leave_End_Date" LeaveEstimate,
         }
         Self::TerminationStatus => {
             "Terminated" Terminated, "Termination_Date" TerminationDate, "Termination_Last_Day_of_Work" LastDay,
@@ -212,6 +221,10 @@ impl Place {
                 | Self::LocationId
                 | Self::CountryId
                 | Self::Active
+                | Self::OnLeave
+                | Self::LeaveStart
+                | Self::LeaveEnd
+                | Self::LeaveEstimate
                 | Self::HireDate
                 | Self::FirstDay
                 | Self::EndDate
@@ -253,6 +266,7 @@ impl Place {
                 | Self::OldPosition
                 | Self::Organization
                 | Self::ChainEntry
+                | Self::LeaveStatus
         )
     }
 }

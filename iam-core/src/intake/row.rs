@@ -74,6 +74,7 @@ impl Flaw {
             field,
             code: self.fault.code,
             message: self.fault.message,
+            twin: self.fault.twin,
         }
     }
 }
@@ -108,7 +109,13 @@ impl Judge {
                 self.summary.records += 1;
                 Item::Record(record)
             }
-            Err(flaw) => self.refuse(row, cells[Field::EmployeeId.index()], flaw, spelling),
+            Err(flaw) => {
+                let id = cells[Field::EmployeeId.index()];
+                if let Some(key) = id.and_then(shown_id).filter(|_| flaw.fault.twin.is_none()) {
+                    self.seen.refused(&key, row);
+                }
+                self.refuse(row, id, flaw, spelling)
+            }
         }
     }
 
@@ -124,6 +131,7 @@ impl Judge {
         if let Some(key) = id.and_then(shown_id) {
             // A repeat is refused for its own flaw, which says more.
             let _ = self.seen.first_time(row, &key, &Texts::default());
+            self.seen.refused(&key, row);
         }
         self.refuse(row, id, flaw, spelling)
     }
@@ -152,7 +160,7 @@ fn record(
     };
     for (field, slot) in Field::all().zip(&mut row.texts) {
         let Some(raw) = cells[field.index()] else { continue };
-        let is_id = matches!(field, Field::EmployeeId | Field::ManagerId);
+        let is_id = matches!(field, Field::EmployeeId | Field::ManagerId | Field::PreviousId);
         *slot = match values::plain(raw) {
             Some(plain) => Some(Cow::Borrowed(plain)),
             None if raw.is_empty() => None,
@@ -170,7 +178,9 @@ fn record(
     row.flag(Field::IsUpdated)?;
     let active = row.flag(Field::IsActive)?;
     let (hire_date, last_day) = row.dates()?;
-    let status = row.status(active, last_day)?;
+    let on_leave = row.flag(Field::OnLeave)?;
+    let status = row.status(active, on_leave, last_day)?;
+    let (leave_from, leave_until) = row.leave()?;
     if status == Status::Terminated && new_hire == Some(true) {
         let fault = Fault::new(
             "contradiction",
@@ -189,6 +199,8 @@ fn record(
     person.email = row.checked(Field::Email, values::email)?;
     person.hire_date = hire_date;
     person.last_day = last_day;
+    (person.leave_from, person.leave_until) = (leave_from, leave_until);
+    person.previous_id = row.text(Field::PreviousId).map(PersonKey::new);
     person.given_name = row.take(Field::FirstName);
     person.middle_name = row.take(Field::MiddleName);
     person.family_name = row.take(Field::LastName);
@@ -264,14 +276,44 @@ impl Row<'_, '_> {
         }
     }
 
+    /// First and last day of a leave of absence.
+    fn leave(&mut self) -> Result<(Option<Date>, Option<Date>), Flaw> {
+        let from = self.checked(Field::LeaveFrom, |text| values::date(&text))?;
+        let until = self.checked(Field::LeaveUntil, |text| values::date(&text))?;
+        match (from, until) {
+            (Some(first), Some(last)) if last < first => {
+                let message =
+                    format!("expected the leave's first day, {first}, or a later one, found {last}");
+                let fault = Fault::new("leave_ends_before_it_begins", message);
+                Err(Flaw::at(Field::LeaveUntil, fault))
+            }
+            leave => Ok(leave),
+        }
+    }
+
     /// The status field decides. Only where the source has none, a column such as `Active` does: yes is Active; no
-    /// is Terminated only together with a last day, since it may as well be a leave or a start to come.
-    fn status(&self, active: Option<bool>, last_day: Option<Date>) -> Result<Status, Flaw> {
+    /// is Terminated only together with a last day, since it may as well be a leave or a start to come. A column
+    /// such as `OnLeave` says more about somebody who is not terminated.
+    fn status(
+        &self,
+        active: Option<bool>,
+        on_leave: Option<bool>,
+        last_day: Option<Date>,
+    ) -> Result<Status, Flaw> {
         if let Some(text) = self.text(Field::Status) {
-            return values::status(text).map_err(|fault| Flaw::at(Field::Status, fault));
+            let status = values::status(text).map_err(|fault| Flaw::at(Field::Status, fault))?;
+            return match (status, on_leave) {
+                (Status::Active, Some(true)) => Ok(Status::OnLeave),
+                (Status::OnLeave, Some(false)) => {
+                    let fault = Fault::new("contradiction", "expected on leave or not, found both");
+                    Err(Flaw::between(Field::Status, Field::OnLeave, fault))
+                }
+                (status, _) => Ok(status),
+            };
         }
         let has_status_field = self.cells[Field::Status.index()].is_some();
         match active {
+            _ if !has_status_field && on_leave == Some(true) => Ok(Status::OnLeave),
             Some(true) if !has_status_field => Ok(Status::Active),
             Some(false) if !has_status_field && last_day.is_some() => Ok(Status::Terminated),
             Some(false) if !has_status_field => Err(Flaw::at(
@@ -286,7 +328,7 @@ impl Row<'_, '_> {
                 Field::Status,
                 Fault::new(
                     "missing_status",
-                    "expected Active or Terminated, found nothing; it is never assumed",
+                    "expected Active, On Leave or Terminated, found nothing; it is never assumed",
                 ),
             )),
         }
@@ -319,7 +361,7 @@ impl Meanings {
     }
 }
 
-/// The worker ids of one input, as keyed hashes: 17 bytes an id, for a million 35 MB, and half as
+/// The worker ids of one input, as keyed hashes: 21 bytes an id, for a million 44 MB, and half as
 /// much again for the moment in which the table grows.
 #[derive(Debug, Default)]
 struct Seen {
@@ -336,6 +378,29 @@ struct Seen {
 struct Sighting {
     row: u32,
     content: u32,
+    profile: Profile,
+}
+
+/// What counts where one worker id has several profiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Profile {
+    /// Somebody who has left: one who has not counts instead.
+    Left,
+    /// Somebody who has not, or of whom that is not known.
+    Active,
+    /// One of several: none counts.
+    Several,
+}
+
+impl Profile {
+    fn of(texts: &Texts<'_>) -> Self {
+        let text = |field: Field| texts[field.index()].as_deref();
+        let left = match text(Field::Status) {
+            Some(status) => values::status(status) == Ok(Status::Terminated),
+            None => text(Field::IsActive).is_some_and(|active| values::flag(active) == Ok(false)),
+        };
+        if left { Self::Left } else { Self::Active }
+    }
 }
 
 impl Seen {
@@ -357,26 +422,62 @@ impl Seen {
         #[allow(clippy::cast_possible_truncation)]
         let content = self.content(texts) as u32;
         let id = self.hasher.hash_one(key);
-        let Some(earlier) = self.recent.get(&id).or_else(|| self.rows.get(&id)) else {
-            let row = u32::try_from(row).unwrap_or(u32::MAX);
-            self.recent.insert(id, Sighting { row, content });
-            if self.recent.len() == Self::RECENT {
-                self.rows.extend(self.recent.drain());
-            }
+        let profile = Profile::of(texts);
+        let known = self.recent.get(&id).or_else(|| self.rows.get(&id)).copied();
+        let sighting = Sighting {
+            row: u32::try_from(row).unwrap_or(u32::MAX),
+            content,
+            profile,
+        };
+        let Some(earlier) = known else {
+            self.note(id, sighting);
             return Ok(());
         };
-        Err(if earlier.content == content {
+        if earlier.content == content {
             let message = format!("expected each row once, found row {} again", earlier.row);
-            Fault::new("duplicate_row", message)
-        } else {
-            Fault::new(
-                "duplicate_key",
-                format!(
-                    "expected each worker id once, found that of row {} with other content; only row {0} counts",
-                    earlier.row
-                ),
-            )
-        })
+            return Err(Fault::new("duplicate_row", message));
+        }
+        let message = match (earlier.profile, profile) {
+            // Whoever has come back counts, and not the profile of the time before.
+            (Profile::Left, Profile::Active) => {
+                self.note(id, sighting);
+                return Ok(());
+            }
+            (_, Profile::Left) => format!(
+                "expected each worker id once, found that of row {} with other content; only row {0} counts",
+                earlier.row
+            ),
+            _ => format!(
+                "expected one active profile of a worker id, found another in row {}; neither counts",
+                earlier.row
+            ),
+        };
+        let mut fault = Fault::new("duplicate_key", message);
+        if earlier.profile == Profile::Active && profile == Profile::Active {
+            fault.twin = Some(earlier.row.into());
+        }
+        if profile == Profile::Active {
+            let profile = Profile::Several;
+            self.note(id, Sighting { profile, ..earlier });
+        }
+        Err(fault)
+    }
+
+    /// The row of this id was refused: it is no profile that anything could be taken back from.
+    fn refused(&mut self, key: &str, row: u64) {
+        let id = self.hasher.hash_one(key);
+        let known = self.recent.get(&id).or_else(|| self.rows.get(&id)).copied();
+        if let Some(known) = known.filter(|known| u64::from(known.row) == row) {
+            let profile = Profile::Several;
+            self.note(id, Sighting { profile, ..known });
+        }
+    }
+
+    fn note(&mut self, id: u64, sighting: Sighting) {
+        self.recent.insert(id, sighting);
+        if self.recent.len() >= Self::RECENT {
+            self.rows.extend(self.recent.drain());
+        }
     }
 }
 
@@ -498,6 +599,9 @@ mod tests {
                 (ManagerId, "W-2"),
                 (HireDate, "2026-11-16"),
                 (LastDay, "2027-11-15T00:00:00-05:00"),
+                (LeaveFrom, "2026-12-01"),
+                (LeaveUntil, "2027-01-15"),
+                (PreviousId, "C-7"),
                 (IsNewHire, "1"),
                 (IsUpdated, "0"),
             ],
@@ -510,7 +614,8 @@ mod tests {
             "job_title": "Account Executive", "location": "Toronto", "country": "CA",
             "time_zone": "America/Toronto", "worker_type": "Employee", "cost_center": "SAL-130",
             "company": "Contoso Health Canada, Inc.", "email": "ab@mail.example", "manager_id": "W-2",
-            "hire_date": "2026-11-16", "last_day": "2027-11-15",
+            "hire_date": "2026-11-16", "last_day": "2027-11-15", "leave_from": "2026-12-01",
+            "leave_until": "2027-01-15", "previous_id": "C-7",
         });
         assert_eq!(found, expect);
     }
@@ -526,6 +631,27 @@ mod tests {
         assert_eq!(left.status, Employment::Terminated);
         let open = taken(&row(&[(LastDay, "9999-12-31")], &[]));
         assert_eq!(open.last_day, None);
+    }
+
+    #[test]
+    fn a_leave_of_absence_is_a_status_or_a_column_of_its_own() {
+        let of = |change: &[(Field, &'static str)], drop: &[Field]| taken(&row(change, drop)).status;
+        assert_eq!(of(&[(Status, "On Leave")], &[]), Employment::OnLeave);
+        assert_eq!(of(&[(OnLeave, "yes")], &[]), Employment::OnLeave);
+        assert_eq!(of(&[(OnLeave, "no")], &[]), Employment::Active);
+        assert_eq!(
+            of(&[(Status, "T"), (OnLeave, "yes")], &[]),
+            Employment::Terminated
+        );
+        assert_eq!(
+            of(&[(IsActive, "0"), (OnLeave, "1")], &[Status]),
+            Employment::OnLeave
+        );
+        let both = row(&[(Status, "On Leave"), (OnLeave, "no")], &[]);
+        check(&both, "status, onLeave", "contradiction");
+        let backwards = row(&[(LeaveFrom, "2026-12-02"), (LeaveUntil, "2026-12-01")], &[]);
+        check(&backwards, "leaveUntil", "leave_ends_before_it_begins");
+        check(&row(&[(OnLeave, "no")], &[Status]), "status", "missing_status");
     }
 
     #[test]
@@ -547,6 +673,49 @@ mod tests {
         // With notice, somebody is terminated and at work.
         let leaving = row(&[(IsActive, "1"), (Status, "Terminated")], &[]);
         assert_eq!(taken(&leaving).status, Employment::Terminated);
+    }
+
+    #[test]
+    fn of_two_profiles_the_active_one_counts_and_of_two_active_ones_neither() {
+        let mut all = Judge::default();
+        let mut says =
+            |at, change: &[(Field, &str)]| match all.judge(at, &row(change, &[]), &Spelling::default()) {
+                Item::Reject(reject) => (reject.code, reject.twin),
+                _ => ("", None),
+            };
+        let left = |id| [(EmployeeId, id), (Status, "Terminated"), (LastDay, "2026-10-30")];
+        assert_eq!(says(1, &left("W-1")), ("", None));
+        assert_eq!(
+            says(2, &[(EmployeeId, "W-1")]),
+            ("", None),
+            "the later employment counts"
+        );
+        assert_eq!(
+            says(3, &left("W-1")),
+            ("duplicate_key", None),
+            "the active one stands"
+        );
+        assert_eq!(
+            says(4, &[(EmployeeId, "W-1"), (JobTitle, "A")]),
+            ("duplicate_key", Some(2))
+        );
+        assert_eq!(
+            says(5, &[(EmployeeId, "W-1"), (JobTitle, "B")]),
+            ("duplicate_key", None)
+        );
+        assert_eq!(says(6, &left("W-2")), ("", None));
+        let again = [
+            (EmployeeId, "W-2"),
+            (Status, "Terminated"),
+            (LastDay, "2026-10-31"),
+        ];
+        assert_eq!(says(7, &again), ("duplicate_key", None));
+        // What was refused already is not refused once more.
+        assert_eq!(
+            says(8, &[(EmployeeId, "W-3"), (Country, "x")]),
+            ("not_a_country", None)
+        );
+        assert_eq!(says(9, &[(EmployeeId, "W-3")]), ("duplicate_key", None));
     }
 
     #[test]

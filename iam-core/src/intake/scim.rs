@@ -298,7 +298,7 @@ fn tell(element: &mut Element, field: Field, node: Option<&Node>, path: impl Fn(
     if text_of(element, field).is_some() {
         return;
     }
-    let is_flag = matches!(field, Field::IsActive | Field::IsNewHire | Field::IsUpdated);
+    let is_flag = field.is_flag();
     let text = match (node, is_flag) {
         (Node::Text(text) | Node::Number(text), _) => text.clone(),
         (Node::Flag(yes), true) => yes.to_string(),

@@ -17,6 +17,8 @@ use crate::person::Status;
 pub(super) struct Fault {
     pub(super) code: &'static str,
     pub(super) message: String,
+    /// An earlier row that does not count either.
+    pub(super) twin: Option<u64>,
 }
 
 impl Fault {
@@ -24,6 +26,7 @@ impl Fault {
         Self {
             code,
             message: message.into(),
+            twin: None,
         }
     }
 }
@@ -135,7 +138,8 @@ fn reorders(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// `Active` or `Terminated`, or the short forms `A`, `T` and `Term`. `Inactive` is none of them: it may be a leave.
+/// `Active`, `On Leave` or `Terminated`, or the short forms `A`, `LOA`, `T` and `Term`. `Inactive` is none of
+/// them: it may be a leave.
 pub(super) fn status(text: &str) -> Checked<Status> {
     let is = |word: &&str| text.eq_ignore_ascii_case(word);
     if ["active", "a"].iter().any(is) {
@@ -144,9 +148,15 @@ pub(super) fn status(text: &str) -> Checked<Status> {
     if ["terminated", "term", "t"].iter().any(is) {
         return Ok(Status::Terminated);
     }
+    if ["on leave", "on_leave", "onleave", "leave of absence", "loa"]
+        .iter()
+        .any(is)
+    {
+        return Ok(Status::OnLeave);
+    }
     Err(Fault::new(
         "unknown_status",
-        format!("expected Active or Terminated{}", shown(text, word(20))),
+        format!("expected Active, On Leave or Terminated{}", shown(text, word(20))),
     ))
 }
 
@@ -442,6 +452,9 @@ mod tests {
             ("terminated", Status::Terminated),
             ("T", Status::Terminated),
             ("Term", Status::Terminated),
+            ("On Leave", Status::OnLeave),
+            ("on_leave", Status::OnLeave),
+            ("LOA", Status::OnLeave),
         ] {
             check(status(text), Ok(expect));
         }

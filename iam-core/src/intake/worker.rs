@@ -61,6 +61,8 @@ pub(super) struct Worker<'a> {
     usage: u8,
     /// The best mail address so far, and its rank.
     email: Option<(u8, Said)>,
+    /// The leave of absence that the worker is on.
+    leave: Option<Group>,
     /// Managers of the chain, the highest first.
     chain: Vec<Said>,
     flaw: Option<Flaw>,
@@ -83,6 +85,7 @@ impl<'a> Worker<'a> {
             jobs: Jobs::default(),
             usage: u8::MAX,
             email: None,
+            leave: None,
             chain: Vec::new(),
             flaw: None,
         }
@@ -205,6 +208,10 @@ impl<'a> Worker<'a> {
             }
             Place::Organization => self.close_organization(&group),
             Place::ChainEntry => self.chain.extend(manager(&group).cloned()),
+            // Leaves that are over, or are to come, stand here as well, and do not say that they are on.
+            Place::LeaveStatus if self.flag(find(&group, Place::OnLeave, "")) == Some(true) => {
+                self.leave.get_or_insert(group);
+            }
             _ => {}
         }
     }
@@ -287,6 +294,7 @@ impl<'a> Worker<'a> {
                 None
             }
             (Some(true), _) => Some("Terminated"),
+            _ if self.leave.is_some() => Some("On Leave"),
             (_, Some(true)) => Some("Active"),
             (_, Some(false)) if self.is_to_come(worker) => Some("Active"),
             (_, Some(false)) => {
@@ -405,6 +413,11 @@ impl<'a> Worker<'a> {
             tell(element, field, said.as_ref());
         }
         tell(element, Field::Email, self.email.as_ref().map(|(_, said)| said));
+        if let Some(leave) = &self.leave {
+            tell(element, Field::LeaveFrom, find(leave, Place::LeaveStart, ""));
+            let end = first(leave, &[(Place::LeaveEnd, ""), (Place::LeaveEstimate, "")]);
+            tell(element, Field::LeaveUntil, end);
+        }
 
         let own = key.map(|said| said.text.trim());
         let chain = self.chain.iter().rev().find(|said| Some(said.text.trim()) != own);

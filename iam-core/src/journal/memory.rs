@@ -1,6 +1,7 @@
 //! [`MemoryJournal`]: for previews, tests and demos. Nothing survives the process.
 
 mod audit;
+mod stage;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +11,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept, Note};
+use super::freeze::unknown;
 use super::{
-    Appended, Claim, Entry, EventState, HistoryQuery, Journal, Lane, Outcome, PersonState, Report,
-    Reservation, StepRecord, StepStart,
+    Appended, Claim, DeliveryId, Entry, EventState, Frozen, FrozenState, HistoryQuery, Journal, Lane,
+    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepRecord,
+    StepStart,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId, EventKind, Timer};
@@ -29,8 +32,11 @@ struct Inner {
     by_id: HashMap<EventId, usize>,
     lanes: BTreeMap<PersonKey, LaneState>,
     names: HashMap<String, PersonKey>,
+    quarantine: Vec<Quarantined>,
+    desk: stage::Desk,
     audit: Vec<AuditEntry>,
     salts: HashMap<PersonKey, String>,
+    frozen: Vec<Frozen>,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +63,17 @@ impl MemoryJournal {
         (lane.state, lane.accepted) = (state, accepted);
     }
 
+    /// Loses every timer that is pending, for a test.
+    #[cfg(test)]
+    pub(crate) fn forget_timers(&self) {
+        let mut inner = self.lock();
+        for entry in &mut inner.entries {
+            if entry.state == EventState::Pending && matches!(entry.event.kind, EventKind::Due { .. }) {
+                entry.state = EventState::Superseded;
+            }
+        }
+    }
+
     /// Takes entries over as they are, for a preview on a copy.
     pub(crate) fn adopt(&self, entries: Vec<Entry>) {
         let mut inner = self.lock();
@@ -77,26 +94,35 @@ impl MemoryJournal {
 }
 
 impl Inner {
+    /// Appends, and notes what is accepted.
+    fn append_noted(&mut self, event: &Event) -> Appended {
+        let answer = self.append(event);
+        if answer == Appended::New {
+            let payload = serde_json::to_vec(event).unwrap_or_default();
+            let note = Note::new(Deed::Accepted, &event.id, &event.person, &payload);
+            self.note(note.detail(event.kind.as_str()));
+        }
+        answer
+    }
+
     fn append(&mut self, event: &Event) -> Appended {
         if let Some(&at) = self.by_id.get(&event.id) {
-            let known = &self.entries[at].event;
-            let same =
-                known.person == event.person && known.kind == event.kind && known.record == event.record;
-            return if same {
-                Appended::Duplicate
-            } else {
-                Appended::Conflict
-            };
+            if self.entries[at].event.says_the_same(event) {
+                return Appended::Duplicate;
+            }
+            let mut known = self.quarantine.iter().map(|known| &known.event);
+            if !known.any(|known| known.id == event.id && known.says_the_same(event)) {
+                self.quarantine.push(Quarantined::new(event.clone()));
+            }
+            return Appended::Conflict;
         }
         let lane = self.lanes.entry(event.person.clone()).or_default();
-        if let Some(record) = &event.record {
-            if lane.accepted.as_ref().map_or(0, |accepted| accepted.version) + 1 != event.version {
-                return Appended::Stale;
-            }
-            lane.accepted = Some(Accepted {
-                version: event.version,
-                record: record.clone(),
-            });
+        let version = lane.accepted.as_ref().map_or(0, |accepted| accepted.version);
+        if event.record.is_some() && version + 1 != event.version {
+            return Appended::Stale;
+        }
+        if event.record.is_some() || event.news.is_some() {
+            lane.accepted.get_or_insert_default().take(event);
         }
         lane.next_seq += 1;
         lane.open.push(self.entries.len());
@@ -146,7 +172,7 @@ impl Inner {
         // A leave whose time has come overtakes whatever waits, and a parked lane.
         let leave = pending()
             .filter(|&at| self.entries[at].event.kind.is_leave() && self.entries[at].event.due_at <= now)
-            .max_by_key(order);
+            .max_by_key(|&at| (self.entries[at].event.kind.is_urgent(), order(&at)));
         let parked = lane.open.iter().any(|&at| self.entries[at].parked);
         leave.or_else(|| if parked { None } else { pending().min_by_key(order) })
     }
@@ -191,16 +217,7 @@ fn supersede(lane: &mut LaneState, entries: &mut [Entry], completed: Option<((Ti
 impl Journal for MemoryJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
         let mut inner = self.lock();
-        let answers = batch.iter().map(|event| {
-            let answer = inner.append(event);
-            if answer == Appended::New {
-                let payload = serde_json::to_vec(event).unwrap_or_default();
-                let note = Note::new(Deed::Accepted, &event.id, &event.person, &payload);
-                inner.note(note.detail(event.kind.as_str()));
-            }
-            answer
-        });
-        Ok(answers.collect())
+        Ok(batch.iter().map(|event| inner.append_noted(event)).collect())
     }
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -226,7 +243,8 @@ impl Journal for MemoryJournal {
             .collect();
         heads.sort_by_key(|&at| {
             let entry = &inner.entries[at];
-            (!entry.event.kind.is_leave(), entry.event.due_at, at)
+            let kind = &entry.event.kind;
+            (!kind.is_urgent(), !kind.is_leave(), entry.event.due_at, at)
         });
         heads.truncate(max);
         let mut claims = Vec::with_capacity(heads.len());
@@ -485,6 +503,84 @@ impl Journal for MemoryJournal {
         let in_state = of_person.filter(|entry| query.state.is_none_or(|state| entry.state == state));
         let in_state = in_state.filter(|entry| query.due.is_none_or(|due| entry.event.due_at <= due));
         Ok(in_state.take(limit).cloned().collect())
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        let frozen = &mut self.lock().frozen;
+        if let Some(open) = frozen.iter_mut().find(|known| known.is_open()) {
+            if open.hash == plan.hash {
+                return Ok(());
+            }
+            open.end(FrozenState::Superseded, plan.planned_at);
+        }
+        frozen.push(plan.clone());
+        Ok(())
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        Ok(self.lock().frozen.clone())
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        let frozen = &mut self.lock().frozen;
+        let open = frozen
+            .iter_mut()
+            .find(|known| known.is_open() && known.hash == hash);
+        open.ok_or_else(|| unknown(hash))?.released(release)
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        let frozen = &mut self.lock().frozen;
+        let mut frozen = frozen.iter_mut();
+        let open = frozen.find(|known| known.state == FrozenState::Released && known.hash == hash);
+        Ok(open.map(|open| open.end(FrozenState::Applied, at)).is_some())
+    }
+
+    async fn quarantine(&self) -> Result<Vec<Quarantined>> {
+        Ok(self.lock().quarantine.clone())
+    }
+
+    async fn successor_of(&self, person: &PersonKey) -> Result<Option<PersonKey>> {
+        Ok(self.lock().successor_of(person))
+    }
+
+    async fn open_delivery(&self, source: &str, at: Timestamp) -> Result<DeliveryId> {
+        Ok(self.lock().desk.open(source, at))
+    }
+
+    async fn stage(&self, delivery: DeliveryId, rows: &[Row]) -> Result<()> {
+        self.lock().desk.stage(delivery, rows)
+    }
+
+    async fn close_delivery(
+        &self,
+        delivery: DeliveryId,
+        totals: &serde_json::Value,
+        findings: &[String],
+    ) -> Result<()> {
+        self.lock().desk.close(delivery, totals, findings)
+    }
+
+    async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released> {
+        self.lock().release_some(delivery, max, now)
+    }
+
+    async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
+        self.lock()
+            .desk
+            .decide(delivery, release, super::stage::decision(release, by, reason))
+    }
+
+    async fn staged(&self) -> Result<Vec<Staged>> {
+        Ok(self.lock().desk.staged())
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>> {
+        Ok(self.lock().desk.delivery(id))
+    }
+
+    async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
+        Ok(self.lock().desk.last_good(source))
     }
 }
 

@@ -19,14 +19,18 @@
 pub mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod freeze;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod stage;
 mod state;
 
+pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
+pub use stage::{DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};
 pub use state::{AccountRef, ErrandRecord, ErrandState, Lifecycle, PersonState, Tried};
 
 use std::time::Duration;
@@ -49,7 +53,7 @@ pub enum Appended {
     New,
     /// The same event was appended before: nothing to do.
     Duplicate,
-    /// Another event has this id. Nothing was written: quarantine it.
+    /// Another event has this id. It is in [quarantine](Journal::quarantine), and nothing else was written.
     Conflict,
     /// The record is not the successor of the latest accepted one any more: compare again.
     Stale,
@@ -222,14 +226,14 @@ pub struct Report {
 #[async_trait]
 pub trait Journal: std::fmt::Debug + Send + Sync {
     /// Accepts events, each on its own terms, in order, in one commit. An event with a record makes it the
-    /// person's latest accepted one.
+    /// person's latest accepted one; news are added to what is known of the person, in whichever order they come.
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>>;
 
-    /// The latest accepted records, one answer per key, in order.
+    /// What has been accepted of each person, one answer per key, in order.
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>>;
 
     /// Takes up to `max` free lanes whose head is due at `now` (by the caller's [`Clock`](crate::clock)),
-    /// leaves first, then by (due instant, order of appending). The lease runs on the journal's own clock.
+    /// urgent leaves first, then other leaves, then by (due instant, order of appending). The lease runs on the journal's own clock.
     async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>>;
 
     /// Extends the lease.
@@ -311,4 +315,69 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
 
     /// Events and their stories.
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>>;
+
+    /// Keeps a plan that the guard has refused. The one that is open already stays as it is, its release included;
+    /// any other open one is superseded.
+    async fn freeze(&self, plan: &Frozen) -> Result<()>;
+
+    /// Every plan that was ever frozen, in order; at most one is open.
+    async fn frozen(&self) -> Result<Vec<Frozen>>;
+
+    /// Releases the open plan with this hash.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) when no open plan has it, [`Denied`](crate::ErrorKind::Denied) to the
+    /// one who planned it, [`Conflict`](crate::ErrorKind::Conflict) when it is released already, and
+    /// [`Invalid`](crate::ErrorKind::Invalid) without a name or a reason.
+    async fn release(&self, hash: &str, release: &Release) -> Result<()>;
+
+    /// Uses the release of the plan with this hash up; `false` when there is none.
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool>;
+
+    /// Events whose id was known with other content, in the order in which they came; the same one once.
+    async fn quarantine(&self) -> Result<Vec<Quarantined>>;
+
+    /// Who names this person as who they were before, in the record accepted last.
+    async fn successor_of(&self, person: &PersonKey) -> Result<Option<PersonKey>>;
+
+    /// Opens a delivery of a source. One that is open still was cut off, and is discarded.
+    async fn open_delivery(&self, source: &str, at: Timestamp) -> Result<DeliveryId>;
+
+    /// Stages rows of an open delivery, in order.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ErrorKind::Conflict) when it is not open any more.
+    async fn stage(&self, delivery: DeliveryId, rows: &[Row]) -> Result<()>;
+
+    /// Ends an open delivery: with findings it is held, without any it is being released, and `totals`, which mean
+    /// nothing to the journal, are what is remembered of the source's last good one.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ErrorKind::Conflict) when it is not open any more.
+    async fn close_delivery(
+        &self,
+        delivery: DeliveryId,
+        totals: &serde_json::Value,
+        findings: &[String],
+    ) -> Result<()>;
+
+    /// Accepts up to `max` more rows of a delivery that is being released, in one commit with the note how far it has
+    /// come: each row once, however often the process dies. Records are compared with what was accepted before.
+    async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released>;
+
+    /// Decides about a held delivery. Who and why is kept.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Conflict`](crate::ErrorKind::Conflict) when it is not held, or is to
+    /// be released after a newer one of its source was: what is old must not replace what is new.
+    async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()>;
+
+    /// The deliveries that are open, held or being released, oldest first.
+    async fn staged(&self) -> Result<Vec<Staged>>;
+
+    /// One delivery, wherever it stands.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>>;
+
+    /// What is remembered of the last good delivery of a source.
+    async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>>;
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::entitlement::TargetId;
 use crate::event::EventId;
 use crate::person::{Person, PersonKey};
+use crate::plan::guard::Deed;
 use crate::plan::{Errand, Owned};
 
 /// Where a person stands.
@@ -22,10 +23,29 @@ pub enum Lifecycle {
     Staged,
     /// At work.
     Active,
+    /// On a leave of absence.
+    Suspended,
+    /// At work, and the last day is known.
+    Leaving,
     /// Gone: no access.
     Disabled,
     /// Gone, and the account deleted.
     Deleted,
+}
+
+impl Lifecycle {
+    /// Whether the person is employed and has begun, or is about to: neither to come nor gone.
+    pub fn is_employed(self) -> bool {
+        matches!(
+            self,
+            Self::Staged | Self::Active | Self::Suspended | Self::Leaving
+        )
+    }
+
+    /// Whether employment is over.
+    pub fn has_left(self) -> bool {
+        matches!(self, Self::Disabled | Self::Deleted)
+    }
 }
 
 /// An account that the platform created or adopted.
@@ -114,6 +134,9 @@ pub struct PersonState {
     /// brought back to work comes before those that wait for their next attempt.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tried: BTreeMap<EventId, Tried>,
+    /// What the guard has to know of steps that were carried out lately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deeds: Vec<Deed>,
 }
 
 impl PersonState {
@@ -149,6 +172,7 @@ impl PersonState {
             reply: None,
             errands: BTreeMap::new(),
             tried: BTreeMap::new(),
+            deeds: Vec::new(),
         }
     }
 }

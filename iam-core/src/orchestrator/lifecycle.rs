@@ -21,8 +21,8 @@ use super::place::{
 };
 use super::{Context, Decision, Orchestrator, View};
 use crate::entitlement::{Desired, Held, Via};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventKind, Timer};
+use crate::error::Result;
+use crate::event::{Course, Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
 use crate::person::{Person, Recipient};
 use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, ends_by, plan};
@@ -84,24 +84,26 @@ impl Lifecycle {
 impl Orchestrator for Lifecycle {
     async fn on_event(&self, event: &Event, state: &PersonState, cx: &Context<'_>) -> Result<Decision> {
         let record = event.record.as_ref().or(state.record.as_ref());
-        let person = record.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Invalid,
-                format!("event {} has no record of {}", event.id, event.person),
-            )
-        })?;
-        let mut next = state.clone();
-        next.record = Some(person.clone());
         let mut decision = Decision {
             plan: Plan {
                 policy: self.policy.version(),
                 ..Plan::empty(&event.person)
             },
-            timers: Vec::new(),
-            state: next,
+            timers: cx.course.turns.clone(),
+            state: state.clone(),
             waiting: Vec::new(),
             hold: None,
         };
+        decision.plan.notes.clone_from(&cx.course.remarks);
+        let Some(person) = record else {
+            let note = "HR has sent no record of this person: nothing can be done before it has";
+            decision.plan.notes.push(note.to_owned());
+            return Ok(decision);
+        };
+        decision.state.record = Some(person.clone());
+        if let Some(why) = &cx.course.doubt {
+            return Ok(held(decision, why.clone()));
+        }
         let at = match standing(person, state.left_at, self.document.settings(), cx.now) {
             Ok(at) => at,
             Err(why) => {
@@ -111,7 +113,7 @@ impl Orchestrator for Lifecycle {
                 return Ok(held(decision, why));
             }
         };
-        decision.timers.clone_from(&at.timers);
+        decision.timers.extend(at.timers.iter().copied());
 
         let view_of = |view: &View| (view.candidates.active.len(), view.candidates.deleted.len());
         for view in cx.views {
@@ -136,7 +138,7 @@ impl Orchestrator for Lifecycle {
 
         let manager = cx.manager.and_then(|manager| manager.record.as_ref());
         let mut says = Says::default();
-        if matches!(at.phase, Phase::Staged | Phase::Active) {
+        if at.phase.is_employed() {
             says = match self.desired(person, manager, at.today) {
                 Ok(says) => says,
                 Err(why) => return Ok(held(decision, why)),
@@ -153,6 +155,41 @@ impl Orchestrator for Lifecycle {
         }
         self.finish(event, state, cx, &at, &mut decision);
         Ok(decision)
+    }
+
+    fn calendar(&self, state: &PersonState, course: &Course, now: Timestamp) -> Vec<(Timer, Timestamp)> {
+        let Some(person) = &course.record else {
+            return course.turns.clone();
+        };
+        let mut calendar = course.turns.clone();
+        let settings = self.document.settings();
+        match standing(person, state.left_at, settings, now) {
+            // An instant that has come and was never worked on.
+            Ok(at) if stage(&at, state) != state.lifecycle => calendar.push((Timer::Review, now)),
+            Ok(at) => calendar.extend(at.timers),
+            Err(_) => calendar.extend(over_everywhere(person).map(|over| (Timer::Leave, over))),
+        }
+        let grace = state.ledger.iter().filter_map(crate::plan::Owned::ends_at);
+        // What has run out is due at once.
+        calendar.extend(grace.min().map(|end| (Timer::Grace, end)));
+        calendar
+    }
+}
+
+/// Where somebody is once the plan has been carried out.
+fn stage(at: &Standing, before: &PersonState) -> Stage {
+    match at.phase {
+        // Still somebody who comes back, and starts afresh.
+        Phase::Pending if before.lifecycle.has_left() => before.lifecycle,
+        Phase::Pending => Stage::Pending,
+        Phase::Staged => Stage::Staged,
+        Phase::Active if !at.away && at.timers.iter().any(|(timer, _)| *timer == Timer::Leave) => {
+            Stage::Leaving
+        }
+        Phase::Active if !at.away => Stage::Active,
+        Phase::Active | Phase::Suspended => Stage::Suspended,
+        Phase::Gone => Stage::Disabled,
+        Phase::Purged => Stage::Deleted,
     }
 }
 
@@ -208,7 +245,7 @@ impl Lifecycle {
                 waits(decision, why);
             }
             let account = view.actual.account.as_ref();
-            let present = matches!(phase, Phase::Staged | Phase::Active);
+            let present = phase.is_employed();
             if present && account.is_none() && accounts == Accounts::Directory {
                 decision.state.name = self.name(person, state, cx).await?;
                 if decision.state.name.is_none() {
@@ -321,15 +358,7 @@ impl Lifecycle {
     ) {
         let settings = self.document.settings();
         let next = &mut decision.state;
-        next.lifecycle = match at.phase {
-            // Still somebody who comes back, and starts afresh.
-            Phase::Pending if has_left(before) => before.lifecycle,
-            Phase::Pending => Stage::Pending,
-            Phase::Staged => Stage::Staged,
-            Phase::Active => Stage::Active,
-            Phase::Gone => Stage::Disabled,
-            Phase::Purged => Stage::Deleted,
-        };
+        next.lifecycle = stage(at, before);
         if decision
             .plan
             .steps
@@ -374,9 +403,10 @@ impl Lifecycle {
 
         let steps = &decision.plan.steps;
         let opens = |step: &Step| step.action == Action::AllowSignIn && is_directory(&step.target, cx);
+        let back = before.lifecycle == Stage::Suspended;
         // Some of it by an earlier attempt, which had to wait for the rest.
         let takes = || steps.iter().any(|step| step.action.removes_access()) || untold(cx.earlier);
-        let (notice, to) = if steps.iter().any(opens) {
+        let (notice, to) = if steps.iter().any(opens) && !back {
             (Notice::Joined, settings.joiner_notify.as_slice())
         } else if at.phase == Phase::Gone && (takes() || owes_farewell(before)) {
             if is_open_elsewhere(cx) {
@@ -396,7 +426,11 @@ impl Lifecycle {
             (Notice::Left, settings.leaver_notify.as_slice())
         } else if before.owes_notice && at.phase == Phase::Active {
             (Notice::Joined, &[Recipient::Manager][..])
-        } else if matches!(event.kind, EventKind::Move | EventKind::Rename) && !steps.is_empty() {
+        } else if matches!(
+            event.kind,
+            EventKind::Move | EventKind::Rename | EventKind::Convert
+        ) && !steps.is_empty()
+        {
             (Notice::Moved, settings.mover_notify.as_slice())
         } else {
             return;
@@ -428,7 +462,7 @@ impl Lifecycle {
             decision.state.owes_notice = owes;
         }
         if !missed.is_empty() && !owes && cx.manager.is_some() {
-            let note = "the manager has no account, or has left: no notice to the manager";
+            let note = "the manager has no account, or is away: no notice to the manager";
             decision.plan.notes.push(note.to_owned());
         }
         if told.is_empty() {
@@ -466,17 +500,13 @@ fn held(mut decision: Decision, why: String) -> Decision {
     decision
 }
 
-fn has_left(state: &PersonState) -> bool {
-    matches!(state.lifecycle, Stage::Disabled | Stage::Deleted)
-}
-
 /// Whether every account was opened by an earlier decision and is seen to be open. What is seen right after
 /// a leave may be older than the leave, and is not believed.
 fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
     let opened = |plan: &Plan| plan.all().any(|step| step.action == Action::AllowSignIn);
     let directory = cx.views.iter().filter(|view| is_directory(&view.target, cx));
     let mut accounts = directory.filter_map(|view| view.actual.account.as_ref());
-    (state.lifecycle == Stage::Active || cx.earlier.is_some_and(opened))
+    (matches!(state.lifecycle, Stage::Active | Stage::Leaving) || cx.earlier.is_some_and(opened))
         && accounts.all(|account| account.enabled && !account.deleted)
 }
 
@@ -484,7 +514,7 @@ fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
 /// been deleted.
 fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
     let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
-    has_left(state) || state.left_at.is_some() || cx.earlier.is_some_and(restored)
+    state.lifecycle.has_left() || state.left_at.is_some() || cx.earlier.is_some_and(restored)
 }
 
 /// Whether it was put off to say that somebody has left.

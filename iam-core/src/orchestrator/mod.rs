@@ -13,7 +13,7 @@ mod phase;
 mod place;
 
 pub use lifecycle::Lifecycle;
-pub(crate) use phase::has_gone;
+pub(crate) use phase::{has_gone, phase_at};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -24,7 +24,7 @@ use jiff::Timestamp;
 
 use crate::entitlement::{Actual, Attribute, Catalog, Kind, TargetId};
 use crate::error::Result;
-use crate::event::{Event, Timer};
+use crate::event::{Course, Event, Timer};
 use crate::journal::{AccountRef, PersonState};
 use crate::person::{Person, PersonKey};
 use crate::plan::Plan;
@@ -98,6 +98,8 @@ pub struct Context<'a> {
     pub directory: TargetId,
     /// The targets that cannot be read just now, and why.
     pub down: &'a [Down],
+    /// What the person's record and the news of them come to: what is announced, and what people should know.
+    pub course: &'a Course,
     /// The manager, if HR names one.
     pub manager: Option<&'a Manager>,
     /// Who acts as the manager: the same, unless they have left. Then the next one up the chain who has not; `None` at
@@ -131,4 +133,11 @@ pub struct Decision {
 pub trait Orchestrator: Debug + Send + Sync {
     /// What to do about `event`, given what is known. Must not have effects.
     async fn on_event(&self, event: &Event, state: &PersonState, cx: &Context<'_>) -> Result<Decision>;
+
+    /// The instants that somebody waits for, as state, record and news imply them: what should be pending when an
+    /// engine starts. One that is not is set again. Nothing by default: then a timer that is lost stays lost.
+    fn calendar(&self, state: &PersonState, course: &Course, now: Timestamp) -> Vec<(Timer, Timestamp)> {
+        let _ = (state, course, now);
+        Vec::new()
+    }
 }

@@ -18,6 +18,8 @@ pub(super) struct Standing {
     pub(super) phase: Phase,
     pub(super) because: String,
     pub(super) timers: Vec<(Timer, Timestamp)>,
+    /// Whether the person is on leave, also where policy lets them sign in.
+    pub(super) away: bool,
     /// The civil date where the person works.
     pub(super) today: Date,
     pub(super) zone: TimeZone,
@@ -37,12 +39,13 @@ pub(super) fn standing(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Standing, String> {
-    if let (Status::Active, Some(first), Some(last)) = (person.status, person.hire_date, person.last_day)
+    if let (Some(first), Some(last)) = (person.hire_date, person.last_day)
+        && person.status != Status::Terminated
         && last < first
     {
         // The last day of an earlier employment, or a start that was called off: nobody can tell.
         return Err(format!(
-            "HR says active, with the last day {last} before the first day {first}"
+            "HR says at work, with the last day {last} before the first day {first}"
         ));
     }
     let name = person.time_zone.as_deref().unwrap_or(&settings.time_zone);
@@ -57,6 +60,7 @@ pub(super) fn standing(
         phase: Phase::Active,
         because: String::new(),
         timers: Vec::new(),
+        away: false,
         today,
         zone,
         start: None,
@@ -71,7 +75,7 @@ pub(super) fn standing(
             Some(midnight(after, &standing.zone)?)
         }
         (Status::Terminated, None) => Some(Timestamp::MIN),
-        (Status::Active, None) => None,
+        (Status::Active | Status::OnLeave, None) => None,
     };
     if let Some(leave_at) = leave_at {
         if leave_at <= now {
@@ -83,6 +87,7 @@ pub(super) fn standing(
 
     let Some(first) = person.hire_date else {
         "HR says active".clone_into(&mut standing.because);
+        absence(&mut standing, person, settings, now)?;
         return Ok(standing);
     };
     let start = midnight(first, &standing.zone)?;
@@ -99,6 +104,7 @@ pub(super) fn standing(
     }
     if start <= now {
         standing.because = format!("first day {first}");
+        absence(&mut standing, person, settings, now)?;
         return Ok(standing);
     }
     let create_on = first
@@ -122,13 +128,62 @@ pub(crate) fn has_gone(person: &Person, now: Timestamp) -> bool {
     over_everywhere(person).is_some_and(|over| over <= now)
 }
 
+/// Where somebody stood by a record at an instant, whatever was done since.
+///
+/// # Errors
+/// As `standing`.
+pub(crate) fn phase_at(person: &Person, settings: &Settings, at: Timestamp) -> Result<Phase, String> {
+    standing(person, None, settings, at).map(|standing| standing.phase)
+}
+
 /// When the last day is over wherever the person may work; `None` for somebody who has none.
 pub(super) fn over_everywhere(person: &Person) -> Option<Timestamp> {
     match (person.status, person.last_day) {
         (_, Some(last)) => midnight(last.tomorrow().ok()?, &west()).ok(),
         (Status::Terminated, None) => Some(Timestamp::MIN),
-        (Status::Active, None) => None,
+        (Status::Active | Status::OnLeave, None) => None,
     }
+}
+
+/// A leave of absence of somebody employed. Who HR says is on leave stays so until HR says otherwise, however long
+/// that was to last; the dates of a leave count for somebody of whom HR says something else.
+fn absence(
+    standing: &mut Standing,
+    person: &Person,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<(), String> {
+    let from = person
+        .leave_from
+        .map(|first| midnight(first, &standing.zone))
+        .transpose()?;
+    let until = match person.leave_until.map(jiff::civil::Date::tomorrow) {
+        Some(Ok(after)) => Some(midnight(after, &standing.zone)?),
+        _ => None,
+    };
+    let on_leave = person.status == Status::OnLeave;
+    if !on_leave && (from.is_none() || until.is_none()) {
+        return Ok(());
+    }
+    if let Some(from) = from.filter(|from| *from > now) {
+        standing.timers.push((Timer::Change, from));
+        return Ok(());
+    }
+    if let Some(until) = until.filter(|_| !on_leave) {
+        if until <= now {
+            return Ok(());
+        }
+        standing.timers.push((Timer::Change, until));
+    }
+    standing.away = true;
+    standing.because = match person.leave_from {
+        Some(first) => format!("on leave of absence since {first}"),
+        None => "on leave of absence".to_owned(),
+    };
+    if settings.leave_blocks_sign_in {
+        standing.phase = Phase::Suspended;
+    }
+    Ok(())
 }
 
 /// Where days end last: UTC-12.

@@ -30,7 +30,7 @@ pub(super) fn at_application(
     cx: &Context<'_>,
 ) -> Option<(Phase, String)> {
     match phase {
-        Phase::Staged | Phase::Active => {}
+        phase if phase.is_employed() => {}
         // An application keeps the account, blocked: what it holds of the person's work is its own.
         Phase::Purged => return Some((Phase::Gone, because.to_owned())),
         other => return Some((other, because.to_owned())),
@@ -129,7 +129,7 @@ pub(super) fn unread(view: &View, phase: Phase) -> Option<String> {
         return None;
     }
     let then = match phase {
-        Phase::Staged | Phase::Active => "nothing is given or taken there",
+        Phase::Staged | Phase::Active | Phase::Suspended => "nothing is given or taken there",
         _ => "the rest is taken",
     };
     Some(format!(

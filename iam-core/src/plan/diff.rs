@@ -22,8 +22,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
             input,
             plan: &mut plan,
         }),
-        Phase::Staged | Phase::Active if !input.actual.unread.is_empty() => withheld(input, &mut plan),
-        Phase::Staged | Phase::Active => present(input, &mut plan),
+        phase if phase.is_employed() && !input.actual.unread.is_empty() => withheld(input, &mut plan),
+        Phase::Staged | Phase::Active | Phase::Suspended => present(input, &mut plan),
         Phase::Gone => gone(input, &mut plan),
         Phase::Purged => purged(input, &mut plan),
     }
@@ -71,10 +71,10 @@ impl Steps<'_, '_> {
 }
 
 /// Nobody knows what the account holds: nothing is given and nothing taken, and no attribute changes, on which
-/// dynamic groups hang. Who has not started is kept out all the same.
+/// dynamic groups hang. Who has not started, or is on leave, is kept out all the same.
 fn withheld(input: &Input<'_>, plan: &mut Plan) {
     let mut steps = Steps { input, plan };
-    if input.phase == Phase::Staged && input.accounts != Accounts::Borrowed {
+    if input.phase != Phase::Active && input.accounts != Accounts::Borrowed {
         early(&mut steps);
     }
 }
@@ -99,7 +99,7 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
         return;
     }
     let ours = account(&mut steps);
-    if input.phase == Phase::Staged {
+    if input.phase != Phase::Active {
         early(&mut steps);
     }
     if input.fresh {
@@ -148,7 +148,7 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
     }
 }
 
-/// Before the first day nobody signs in, whoever opened the account.
+/// Before the first day, and on leave, nobody signs in, whoever opened the account.
 fn early(steps: &mut Steps<'_, '_>) {
     let account = steps.input.actual.account.as_ref();
     if mastered_elsewhere(steps.input).is_some() {
@@ -270,14 +270,16 @@ fn grants(steps: &mut Steps<'_, '_>, kind: Kind) {
             Class::Dynamic => {
                 if !input.actual.holds(what) {
                     steps.note(format!(
-                        "{what} is dynamic: it follows from attributes, and is not assigned"
+                        "{what} is dynamic: it follows from attributes, and is not assigned ({})",
+                        rules(&wanted.rules)
                     ));
                 }
                 continue;
             }
             Class::Synced | Class::MailEnabled => {
                 steps.note(format!(
-                    "{what} cannot be changed here (synced or mail-enabled): ask its owner"
+                    "{what} cannot be changed here (synced or mail-enabled): ask its owner ({})",
+                    rules(&wanted.rules)
                 ));
                 continue;
             }

@@ -1,41 +1,177 @@
 //! The blast-radius guard: how much a whole set of plans would change, against the policy's
 //! [`Limits`]. It is asked before the first write; over a limit, nothing is done at all.
+//!
+//! Invariant: totals are exact. Every step of every plan is counted once, in whichever order the plans come, and so
+//! is every step that was carried out within the window before ([`Deed`]).
 
-use crate::entitlement::Limits;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::entitlement::{Cap, Counted, Entitlement, Limits};
 
 use super::{Action, Plan, Step};
 
-/// The smallest number of leavers that a percentage applies to: one leaver of three people is no incident.
+/// The smallest number that a percentage applies to: one leaver of three people is no incident.
 const FEWEST: u32 = 5;
 
-/// What plans would change, and what has been changed within the window already.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// People who lose their access by these plans.
+/// A step that was carried out, as far as a guard has to know of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// Names the step of its event, so that it counts once however often it is told of.
+    #[serde(rename = "k")]
+    pub key: String,
+    /// When it was first told of, in seconds since 1970.
+    #[serde(rename = "t")]
+    pub at: i64,
+    /// What is counted.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
+    /// The id and the name of the administrative role, where one was given or taken and counts.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<Power>,
+}
+
+/// An administrative role by its id and its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Power(pub String, pub String);
+
+impl Deed {
+    /// What is to be remembered of a step of `plan`; nothing where no limit counts it.
+    pub fn of(plan: &Plan, step: &Step, key: &str, at: Timestamp) -> Option<Self> {
+        let counted = counted(step);
+        let power = power(step).filter(|_| !is_leave(plan));
+        (counted.is_some() || power.is_some()).then(|| Self {
+            key: key.to_owned(),
+            at: at.as_second(),
+            counted,
+            power,
+        })
+    }
+}
+
+/// How much of everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// People who lose their access.
     pub leavers: u32,
-    /// Roles given or taken by these plans. A leaver's are not counted: taking power from somebody who has
+    /// Administrative roles given or taken, by role. A leaver's are not counted: taking power from somebody who has
     /// left is never what a guard should stop.
-    pub privileged: u32,
-    /// People who lost their access within the window before.
-    pub leavers_before: u32,
-    /// Roles given within the window before.
-    pub privileged_before: u32,
-    /// Everybody at work.
+    pub powers: BTreeMap<Power, u32>,
+    /// Steps by what they change.
+    pub changes: BTreeMap<Counted, u32>,
+}
+
+impl Counts {
+    /// One person's plan.
+    pub fn of(plan: &Plan) -> Self {
+        let mut counts = Self {
+            leavers: u32::from(leaves(plan)),
+            ..Self::default()
+        };
+        let leave = is_leave(plan);
+        for step in &plan.steps {
+            if let Some(power) = power(step).filter(|_| !leave) {
+                *counts.powers.entry(power).or_default() += 1;
+            }
+            if let Some(counted) = counted(step) {
+                *counts.changes.entry(counted).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// Adds what has been done.
+    pub fn remember(&mut self, deed: &Deed) {
+        if let Some(power) = &deed.power {
+            *self.powers.entry(power.clone()).or_default() += 1;
+        }
+        if let Some(counted) = deed.counted {
+            *self.changes.entry(counted).or_default() += 1;
+        }
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.leavers += other.leavers;
+        for (power, count) in &other.powers {
+            *self.powers.entry(power.clone()).or_default() += count;
+        }
+        for (counted, count) in &other.changes {
+            *self.changes.entry(*counted).or_default() += count;
+        }
+    }
+
+    /// What of this goes beyond `other`.
+    #[must_use]
+    pub fn beyond(&self, other: &Self) -> Self {
+        let powers = self.powers.iter().map(|(power, count)| {
+            let known = other.powers.get(power).copied().unwrap_or_default();
+            (power.clone(), count.saturating_sub(known))
+        });
+        let changes = self.changes.iter().map(|(counted, count)| {
+            let known = other.changes.get(counted).copied().unwrap_or_default();
+            (*counted, count.saturating_sub(known))
+        });
+        Self {
+            leavers: self.leavers.saturating_sub(other.leavers),
+            powers: powers.filter(|(_, count)| *count > 0).collect(),
+            changes: changes.filter(|(_, count)| *count > 0).collect(),
+        }
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Administrative roles given or taken.
+    pub fn privileged(&self) -> u32 {
+        self.powers.values().sum()
+    }
+
+    fn of_tier(&self, tier: &crate::entitlement::Tier) -> u32 {
+        let powers = self.powers.iter();
+        powers
+            .filter(|(Power(id, name), _)| tier.has(id, name))
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
+/// What would change for a set of people, and what has changed within the window already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Share {
+    /// By the plans.
+    pub planned: Counts,
+    /// Within the window before.
+    pub before: Counts,
+    /// How many of these people are at work.
     pub at_work: u32,
 }
 
+/// What plans would change, and what has been changed within the window already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Everybody.
+    pub whole: Share,
+    /// Everybody by organisation, where the limits name one.
+    pub organisations: BTreeMap<String, Share>,
+}
+
 impl Tally {
-    /// Counts one person's plan.
-    pub fn add(&mut self, plan: &Plan) {
-        let has = |action: &Action| plan.steps.iter().any(|step| step.action == *action);
-        if leaves(plan) {
-            self.leavers += 1;
-        } else if has(&Action::RevokeSessions) || has(&Action::DeleteAccount) {
-            // The rest of a leave: sign-in has been blocked before.
-        } else {
-            let privileged = plan.steps.iter().filter(|step: &&Step| step.privileged).count();
-            self.privileged += u32::try_from(privileged).unwrap_or(u32::MAX);
+    /// The shares that somebody of that organisation belongs to.
+    pub fn each(&mut self, organisation: Option<&str>, mut change: impl FnMut(&mut Share)) {
+        change(&mut self.whole);
+        if let Some(organisation) = organisation {
+            change(self.organisations.entry(organisation.to_owned()).or_default());
         }
+    }
+
+    /// Counts what is planned for one person.
+    pub fn plan(&mut self, organisation: Option<&str>, counts: &Counts) {
+        self.each(organisation, |share| share.planned.add(counts));
     }
 }
 
@@ -46,73 +182,153 @@ pub fn leaves(plan: &Plan) -> bool {
     has(&Action::BlockSignIn) && !has(&Action::RestoreAccount)
 }
 
+/// Whether the plan is a leave, or the rest of one: sign-in has been blocked before.
+fn is_leave(plan: &Plan) -> bool {
+    let has = |action: &Action| plan.steps.iter().any(|step| step.action == *action);
+    leaves(plan) || has(&Action::RevokeSessions) || has(&Action::DeleteAccount)
+}
+
+/// What a limit counts the step as.
+pub fn counted(step: &Step) -> Option<Counted> {
+    Some(match &step.action {
+        Action::CreateAccount { .. } => Counted::CreateAccount,
+        Action::DeleteAccount => Counted::DeleteAccount,
+        Action::BlockSignIn => Counted::BlockSignIn,
+        Action::UpdateAccount { .. } => Counted::UpdateAccount,
+        Action::Grant { entitlement, .. } => Counted::giving(entitlement.kind),
+        Action::Revoke { entitlement, .. } => Counted::taking(entitlement.kind),
+        _ => return None,
+    })
+}
+
+fn power(step: &Step) -> Option<Power> {
+    let of = |what: &Entitlement| Power(what.id.clone(), what.name.clone());
+    match &step.action {
+        Action::Grant { entitlement, .. } | Action::Revoke { entitlement, .. } if step.privileged => {
+            Some(of(entitlement))
+        }
+        // Another action of which the plan says so: nobody knows which role.
+        _ => step.privileged.then(|| Power(String::new(), String::new())),
+    }
+}
+
 /// Every limit that the tally exceeds, one clause each; empty means go.
 pub fn check(limits: &Limits, tally: &Tally) -> Vec<String> {
     let mut trips = Vec::new();
     let hours = limits.window_hours;
-    let leavers = tally.leavers + tally.leavers_before;
-    if let Some(most) = limits
-        .max_leavers
-        .filter(|most| tally.leavers > 0 && leavers > *most)
-    {
-        trips.push(format!(
-            "{leavers} people would lose their access within {hours} hours, max_leavers is {most}"
-        ));
+    let whole = &tally.whole;
+    let leavers = Cap {
+        most: limits.max_leavers,
+        percent: limits.max_leavers_percent,
+    };
+    for over in leaves_too_many(leavers, whole, "") {
+        trips.push(format!("{over} within {hours} hours, {}", over.limit));
     }
-    let share = u64::from(leavers) * 100;
-    let over = |percent: &u32| share > u64::from(*percent) * u64::from(tally.at_work);
-    if let Some(percent) = limits
-        .max_leavers_percent
-        .filter(|percent| tally.leavers > 0 && leavers >= FEWEST && over(percent))
-    {
-        trips.push(format!(
-            "{leavers} of {} people at work would lose their access within {hours} hours, max_leavers_percent is {percent}",
-            tally.at_work
-        ));
-    }
-    let privileged = tally.privileged + tally.privileged_before;
+    let privileged = whole.planned.privileged() + whole.before.privileged();
     if let Some(most) = limits
         .max_privileged_changes
-        .filter(|most| tally.privileged > 0 && privileged > *most)
+        .filter(|most| whole.planned.privileged() > 0 && privileged > *most)
     {
         trips.push(format!(
             "{privileged} administrative roles would be given or taken within {hours} hours, max_privileged_changes is {most}"
         ));
     }
+    for tier in &limits.tiers {
+        let planned = whole.planned.of_tier(tier);
+        let all = planned + whole.before.of_tier(tier);
+        if planned > 0 && all > tier.max_changes {
+            trips.push(format!(
+                "{all} roles of {:?} would be given or taken within {hours} hours, its max_changes is {}",
+                tier.name, tier.max_changes
+            ));
+        }
+    }
+    for over in changes_too_many(&limits.changes, whole, "") {
+        trips.push(format!("{over} within {hours} hours, {}", over.limit));
+    }
+    let Some(per) = &limits.per_organisation else {
+        return trips;
+    };
+    for (organisation, share) in &tally.organisations {
+        let who = match organisation.as_str() {
+            "" => format!("nobody's {}: ", per.field.as_str()),
+            name => format!("{} {name}: ", per.field.as_str()),
+        };
+        let leavers = leaves_too_many(per.leavers, share, &who);
+        let changes = changes_too_many(&per.changes, share, &who);
+        for over in leavers.into_iter().chain(changes) {
+            trips.push(format!(
+                "{over} within {hours} hours, {} for each {}",
+                over.limit,
+                per.field.as_str()
+            ));
+        }
+    }
     trips
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A limit that is exceeded, and by what.
+struct Over {
+    what: String,
+    limit: String,
+}
 
-    #[test]
-    fn limits_count_the_window_and_let_small_numbers_pass() {
-        let limits = Limits {
-            max_leavers: Some(25),
-            max_leavers_percent: Some(20),
-            max_privileged_changes: Some(3),
-            window_hours: 24,
-        };
-        let check = |leavers, before, at_work, privileged, expect: &[&str]| {
-            let tally = Tally {
-                leavers,
-                leavers_before: before,
-                at_work,
-                privileged,
-                privileged_before: 1,
-            };
-            let trips = super::check(&limits, &tally);
-            assert_eq!(trips.len(), expect.len(), "{trips:?}");
-            for (trip, word) in trips.iter().zip(expect) {
-                assert!(trip.contains(word), "{trip}");
-            }
-        };
-        check(25, 0, 1000, 0, &[]);
-        check(25, 1, 1000, 2, &["max_leavers is 25"]);
-        check(4, 0, 6, 0, &[]);
-        check(5, 0, 24, 0, &["max_leavers_percent is 20"]);
-        check(5, 0, 25, 3, &["max_privileged_changes is 3"]);
-        check(0, 99, 100, 0, &[]);
+impl std::fmt::Display for Over {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
     }
 }
+
+fn leaves_too_many(cap: Cap, share: &Share, who: &str) -> Vec<Over> {
+    let all = share.planned.leavers + share.before.leavers;
+    let limits = exceeded(cap, share.planned.leavers, all, share.at_work, "max_leavers");
+    let over = limits.into_iter().map(|(limit, in_percent)| Over {
+        what: if in_percent {
+            format!(
+                "{who}{all} of {} people at work would lose their access",
+                share.at_work
+            )
+        } else {
+            format!("{who}{all} people would lose their access")
+        },
+        limit,
+    });
+    over.collect()
+}
+
+fn changes_too_many(caps: &BTreeMap<Counted, Cap>, share: &Share, who: &str) -> Vec<Over> {
+    let mut over = Vec::new();
+    for (counted, cap) in caps {
+        let of = |counts: &Counts| counts.changes.get(counted).copied().unwrap_or_default();
+        let (planned, before) = (of(&share.planned), of(&share.before));
+        let word = counted.as_str();
+        for (limit, _) in exceeded(*cap, planned, planned + before, share.at_work, word) {
+            let what = format!("{who}{} changes of the kind {word}", planned + before);
+            over.push(Over { what, limit });
+        }
+    }
+    over
+}
+
+/// The limits of `cap` that `all` exceeds, in words, and whether in percent. What is not planned trips nothing.
+fn exceeded(cap: Cap, planned: u32, all: u32, at_work: u32, word: &str) -> Vec<(String, bool)> {
+    let mut exceeded = Vec::new();
+    if planned == 0 {
+        return exceeded;
+    }
+    if let Some(most) = cap.most.filter(|most| all > *most) {
+        exceeded.push((format!("{word} is {most}"), false));
+    }
+    let over = |percent: &u32| u64::from(all) * 100 > u64::from(*percent) * u64::from(at_work);
+    if let Some(percent) = cap.percent.filter(|percent| all >= FEWEST && over(percent)) {
+        let limit = match word {
+            "max_leavers" => format!("max_leavers_percent is {percent}"),
+            _ => format!("{word} is {percent}%"),
+        };
+        exceeded.push((limit, true));
+    }
+    exceeded
+}
+
+#[cfg(test)]
+mod tests;

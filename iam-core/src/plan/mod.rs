@@ -44,10 +44,19 @@ pub enum Phase {
     Staged,
     /// At work.
     Active,
+    /// On a leave of absence: nobody signs in, and everything else is kept.
+    Suspended,
     /// Employment has ended: no access.
     Gone,
     /// Retention has run out: no account.
     Purged,
+}
+
+impl Phase {
+    /// Whether the person is employed, and has what policy asks for.
+    pub fn is_employed(self) -> bool {
+        matches!(self, Self::Staged | Self::Active | Self::Suspended)
+    }
 }
 
 /// One entitlement that the platform granted: what, by which rules, since when.

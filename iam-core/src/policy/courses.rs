@@ -14,7 +14,7 @@ const STANDARD_LIFETIME: u32 = 480;
 /// The longest reply, in characters.
 const LONGEST_REPLY: usize = 2_000;
 
-/// `[joiner]`, `[mover]`, `[leaver]` and `[notify]`; and what they name of the tenant, with the key and the place.
+/// `[joiner]`, `[mover]`, `[leave_of_absence]`, `[leaver]` and `[notify]`; and what they name of the tenant, with the key and the place.
 pub(super) fn lifecycle(
     top: &Section<'_, '_>,
     settings: &mut Settings,
@@ -67,6 +67,21 @@ pub(super) fn lifecycle(
     }
     if let Some(mover) = top.child("mover", "[mover]", &["notify"], &[], source) {
         settings.mover_notify = recipients(&mover, source);
+    }
+    let leave = top.child(
+        "leave_of_absence",
+        "[leave_of_absence]",
+        &["sign_in"],
+        &[],
+        source,
+    );
+    if let Some(leave) = leave
+        && let Some(sign_in) = leave.text("sign_in", source)
+    {
+        settings.leave_blocks_sign_in = sign_in.value != "keep";
+        if !["block", "keep"].contains(&sign_in.value) {
+            leave.refuse("sign_in", sign_in.span.start, "\"block\" or \"keep\"", source);
+        }
     }
     let known = [
         "password",

@@ -81,12 +81,8 @@ impl Document {
             sections::rules(&top, &mut rules, &mut settings.time_zone, &mut source);
             let clashes = conflict::conflicts(&top, &mut rules, &mut source);
             let mut named = courses::lifecycle(&top, &mut settings, &mut source);
-            let (limits, protected, protected_roles) = sections::guard(&top, &mut source);
-            named.extend(
-                protected_roles
-                    .into_iter()
-                    .map(|(role, at)| ("protected", role, at)),
-            );
+            let (limits, protected, guarded_roles) = sections::guard(&top, &mut source);
+            named.extend(guarded_roles);
             let cases = test::cases(&top, &mut source);
             (tenant, naming, (limits, protected, named), clashes, cases)
         });
@@ -187,6 +183,11 @@ impl Document {
         }
         for (key, reference, position) in &self.named {
             if !kinds.contains(&reference.kind) {
+                continue;
+            }
+            // A group may carry a role, and so stand in a tier.
+            let group = Reference::new(Kind::Group, reference.name.clone());
+            if *key == "tier" && catalog.resolve(&group).is_ok() {
                 continue;
             }
             if let Err(problem) = catalog.resolve(reference) {

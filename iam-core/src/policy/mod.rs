@@ -14,6 +14,7 @@ mod functions;
 mod impact;
 mod import;
 mod index;
+mod limits;
 mod memo;
 mod naming;
 mod patterns;
@@ -154,6 +155,9 @@ pub struct Settings {
     pub time_zone: String,
     /// How many days before the first day the account may be created, with sign-in blocked (0).
     pub create_before: u32,
+    /// Whether sign-in is blocked for as long as somebody is on a leave of absence (yes). What they have is kept in
+    /// either case.
+    pub leave_blocks_sign_in: bool,
     /// The temporary access pass of somebody who starts; `None` issues none.
     pub pass: Option<Pass>,
     /// Whether a leaver's password is replaced by a random one (yes).
@@ -185,6 +189,7 @@ impl Default for Settings {
             authority: Authority::default(),
             time_zone: "UTC".to_owned(),
             create_before: 0,
+            leave_blocks_sign_in: true,
             pass: None,
             reset_password: true,
             automatic_reply: None,

@@ -23,8 +23,6 @@ const ROOTS: &[&str] = &["person", "manager", "today"];
 /// The deepest tree of an expression: evaluation recurses, on whichever thread it is called.
 const DEEPEST: usize = 32;
 
-const STATUSES: &[&str] = &["active", "terminated"];
-
 const COMPARISONS: &[&str] = &["_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"];
 
 /// Everything wrong with a program: the byte of its source, and what.
@@ -225,8 +223,8 @@ impl<'a> Check<'a> {
         match literal {
             LiteralValue::Null => {}
             LiteralValue::String(text) => {
-                if name == "status" && !STATUSES.contains(&text.inner()) {
-                    self.refuse(with, format!("status is one of {}", STATUSES.join(", ")));
+                if name == "status" && !Person::STATUSES.contains(&text.inner()) {
+                    self.refuse(with, format!("status is one of {}", Person::STATUSES.join(", ")));
                 }
             }
             _ => self.refuse(with, format!("{name} is a text: compare it with a text")),

@@ -6,6 +6,7 @@ use crate::entitlement::{Kind, Limits, Protected, Reference, TargetId};
 
 use super::courses::is_address;
 use super::expression::Expression;
+use super::limits;
 use super::naming::Naming;
 use super::rules::{DEFAULTS, KINDS, Rules};
 use super::schema::Gives;
@@ -14,8 +15,19 @@ use super::template::{Template, legal};
 use super::{Authority, Settings};
 
 pub(super) const TOP: &[&str] = &[
-    "version", "tenant", "naming", "defaults", "rule", "conflict", "joiner", "mover", "leaver", "notify",
-    "guard", "test",
+    "version",
+    "tenant",
+    "naming",
+    "defaults",
+    "rule",
+    "conflict",
+    "joiner",
+    "mover",
+    "leave_of_absence",
+    "leaver",
+    "notify",
+    "guard",
+    "test",
 ];
 
 /// The keys under which entitlements are named.
@@ -243,11 +255,11 @@ pub(super) fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> 
     references
 }
 
-/// `[guard]`: the limits, who is protected, and where each protected role is named.
-pub(super) fn guard(
-    top: &Section<'_, '_>,
-    source: &mut Source<'_>,
-) -> (Limits, Protected, Vec<(Reference, Position)>) {
+/// Where `[guard]` names a role, and as what.
+pub(super) type Mention = (&'static str, Reference, Position);
+
+/// `[guard]`: the limits, who is protected, and where roles are named.
+pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, Protected, Vec<Mention>) {
     let (mut limits, mut protected, mut roles) = (Limits::default(), Protected::default(), Vec::new());
     let known = [
         "max_leavers",
@@ -255,6 +267,9 @@ pub(super) fn guard(
         "max_privileged_changes",
         "window",
         "protected",
+        "limits",
+        "per_organisation",
+        "tier",
     ];
     let Some(guard) = top.child("guard", "[guard]", &known, &[], source) else {
         return (limits, protected, roles);
@@ -263,6 +278,9 @@ pub(super) fn guard(
     limits.max_leavers_percent = guard.number("max_leavers_percent", 100, source);
     limits.max_privileged_changes = guard.number("max_privileged_changes", u32::MAX, source);
     limits.window_hours = guard.hours("window", source).unwrap_or(limits.window_hours);
+    for (reference, position) in limits::read(&guard, &mut limits, source) {
+        roles.push(("tier", reference, position));
+    }
     for written in guard.texts("protected", source) {
         let text = written.value.trim();
         let (id, role) = (text.strip_prefix("id:"), text.strip_prefix("role:"));
@@ -273,7 +291,7 @@ pub(super) fn guard(
             (_, Some(role)) if !role.is_empty() => {
                 protected.roles.insert(role.to_lowercase());
                 let reference = Reference::new(crate::entitlement::Kind::Role, role);
-                roles.push((reference, source.position(written.span.start)));
+                roles.push(("protected", reference, source.position(written.span.start)));
             }
             (None, None) if is_address(text) => {
                 protected.names.insert(text.to_lowercase());

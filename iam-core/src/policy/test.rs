@@ -151,6 +151,14 @@ fn person(
                 person.last_day = date(&given, field, source);
                 continue;
             }
+            "leave_from" => {
+                person.leave_from = date(&given, field, source);
+                continue;
+            }
+            "leave_until" => {
+                person.leave_until = date(&given, field, source);
+                continue;
+            }
             _ => given.text(field, source),
         };
         let Some(written) = slot else { continue };
@@ -159,8 +167,12 @@ fn person(
             "employee_id" => person.key = PersonKey::new(written.value),
             "status" => match written.value {
                 "active" => person.status = Status::Active,
+                "on_leave" => person.status = Status::OnLeave,
                 "terminated" => person.status = Status::Terminated,
-                _ => given.refuse(field, written.span.start, "\"active\" or \"terminated\"", source),
+                _ => {
+                    let expected = "\"active\", \"on_leave\" or \"terminated\"";
+                    given.refuse(field, written.span.start, expected, source);
+                }
             },
             "given_name" => person.given_name = value,
             "middle_name" => person.middle_name = value,
@@ -176,6 +188,7 @@ fn person(
             "company" => person.company = value,
             "email" => person.email = value,
             "manager_id" => person.manager_id = value.map(PersonKey::new),
+            "previous_id" => person.previous_id = value.map(PersonKey::new),
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! What was shown is what is carried out, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::doors::Mood::Refuses;
 use super::*;

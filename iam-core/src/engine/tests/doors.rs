@@ -15,8 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Claim, Entry, HistoryQuery, Journal, Lane, MemoryJournal, Outcome, PersonState, Report,
-    Reservation, StepStart,
+    Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, MemoryJournal, Outcome,
+    PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -297,6 +297,68 @@ impl Journal for Mortal {
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
         self.inner.history(query).await
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        self.write(self.inner.freeze(plan)).await
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        self.inner.frozen().await
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        self.write(self.inner.release(hash, release)).await
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        self.write(self.inner.spend(hash, at)).await
+    }
+
+    async fn quarantine(&self) -> Result<Vec<Quarantined>> {
+        self.inner.quarantine().await
+    }
+
+    async fn successor_of(&self, person: &PersonKey) -> Result<Option<PersonKey>> {
+        self.inner.successor_of(person).await
+    }
+
+    async fn open_delivery(&self, source: &str, at: Timestamp) -> Result<DeliveryId> {
+        self.write(self.inner.open_delivery(source, at)).await
+    }
+
+    async fn stage(&self, delivery: DeliveryId, rows: &[Row]) -> Result<()> {
+        self.write(self.inner.stage(delivery, rows)).await
+    }
+
+    async fn close_delivery(
+        &self,
+        delivery: DeliveryId,
+        totals: &serde_json::Value,
+        findings: &[String],
+    ) -> Result<()> {
+        self.write(self.inner.close_delivery(delivery, totals, findings))
+            .await
+    }
+
+    async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released> {
+        self.write(self.inner.release_some(delivery, max, now)).await
+    }
+
+    async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
+        self.write(self.inner.decide(delivery, release, by, reason)).await
+    }
+
+    async fn staged(&self) -> Result<Vec<Staged>> {
+        self.inner.staged().await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>> {
+        self.inner.delivery(id).await
+    }
+
+    async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
+        self.inner.last_good(source).await
     }
 }
 

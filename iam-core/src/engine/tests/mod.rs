@@ -1,17 +1,25 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
+mod absence;
 mod apply;
+mod calendar;
 mod conflict;
 mod crash;
+mod delivery;
 mod doors;
 mod early;
+mod evidence;
 mod explain;
+mod freeze;
 mod guard;
 mod hold;
 mod leave;
 mod mailbox;
 mod names;
+mod news;
+mod order;
 mod pass;
+mod preflight;
 mod property;
 mod retry;
 mod synced;
@@ -28,8 +36,10 @@ use doors::{Moody, Mortal, Notices};
 
 use super::*;
 use crate::entitlement::{Actual, Catalog, Class, Entitlement, Item, Kind, TargetId};
-use crate::journal::{EventState, MemoryJournal};
-use crate::person::Status;
+use crate::event::Event;
+use crate::journal::{EventState, Lifecycle as Stage, MemoryJournal};
+use crate::person::{Person, Status};
+use crate::plan::Action;
 use crate::testing::{ManualClock, MemoryTarget};
 
 const POLICY: &str = r#"
@@ -153,13 +163,17 @@ fn person(text: &str) -> Person {
             "title" => person.job_title = text.filter(|title| title != "none"),
             "hire" => person.hire_date = value.parse().ok(),
             "last" => person.last_day = value.parse().ok(),
+            "from" => person.leave_from = value.parse().ok(),
+            "until" => person.leave_until = value.parse().ok(),
+            "type" => person.worker_type = text,
+            "before" => person.previous_id = Some(PersonKey::new(value)),
             "zone" => person.time_zone = text,
             "mail" => person.email = text,
             "status" => {
-                person.status = if value == "gone" {
-                    Status::Terminated
-                } else {
-                    Status::Active
+                person.status = match value {
+                    "gone" => Status::Terminated,
+                    "away" => Status::OnLeave,
+                    _ => Status::Active,
                 }
             }
             _ => unreachable!("{field}"),
@@ -244,6 +258,11 @@ impl World {
             .into_iter()
             .filter(|actual| actual.person == key)
             .collect()
+    }
+
+    /// The id of somebody's newest account.
+    fn account(&self, id: &str) -> String {
+        self.of(id).pop().unwrap().account.unwrap().id
     }
 
     /// `name enabled|blocked|deleted: what they hold`

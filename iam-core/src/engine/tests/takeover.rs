@@ -27,10 +27,6 @@ const THINGS: [(Errand, &str, &str); 3] = [
 ];
 
 impl World {
-    fn account(&self, id: &str) -> String {
-        self.of(id).pop().unwrap().account.unwrap().id
-    }
-
     fn taker(&self, id: &str, what: &'static str) -> Option<String> {
         self.target.beside(&self.account(id), what)
     }

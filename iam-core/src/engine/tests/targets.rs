@@ -63,6 +63,7 @@ pub(super) fn three_planned(policy: &str, planned: &str) -> Three {
     let catalog = |items: Vec<Item>| Catalog {
         items,
         domains: ["contoso.example".to_owned()].into(),
+        ..Catalog::default()
     };
     let graph = MemoryTarget::new(
         "graph",

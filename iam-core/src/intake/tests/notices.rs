@@ -1,8 +1,9 @@
 //! Business-process events.
 
 use super::*;
-use crate::event::EventId;
-use crate::person::{PersonKey, Status};
+use crate::event::{EventId, EventKind};
+use crate::person::PersonKey;
+use jiff::Timestamp;
 
 fn notices_of(input: &str) -> Vec<Notice> {
     let mut notices = Vec::new();
@@ -109,29 +110,44 @@ fn workdays_processes_are_told_apart() {
 }
 
 #[test]
-fn only_a_leave_says_enough_by_itself() {
-    let known = Person {
-        department: Some("Engineering".into()),
-        ..Person::new(PersonKey::new("W-1001"))
+fn leaves_absences_rescinds_and_corrections_are_events_and_the_rest_asks_for_the_record() {
+    let now = Timestamp::UNIX_EPOCH;
+    let told = |event: &str| notices_of(event).remove(0).as_news(now);
+    let named = |name: &str| told(&TERMINATION.replace("Terminate Employee", name));
+    let day: Option<jiff::civil::Date> = "2026-06-06".parse().ok();
+    let leave = told(TERMINATION).unwrap();
+    let expect = EventKind::Leave {
+        last_day: day,
+        urgent: false,
     };
-    let leave = notices_of(TERMINATION).remove(0);
-    let after = leave.applied_to(&known).unwrap();
+    assert_eq!((leave.kind, leave.effective), (expect, day));
+    assert_eq!(leave.person, PersonKey::new("W-1001"));
+    let urgent = told(&TERMINATION.replacen('{', "{\"immediate\": true, ", 1)).unwrap();
+    assert!(urgent.kind.is_urgent());
+    let away = named("Request Leave of Absence").unwrap();
+    assert_eq!((away.kind, away.effective), (EventKind::Suspend, day));
     assert_eq!(
-        (after.status, after.last_day),
-        (Status::Terminated, "2026-06-06".parse().ok())
+        named("Return Worker from Leave of Absence").unwrap().kind,
+        EventKind::Resume
     );
-    assert_eq!(after.department, known.department);
-    let urgent = notices_of(&TERMINATION.replacen('{', "{\"immediate\": true, ", 1)).remove(0);
-    assert_eq!(urgent.applied_to(&known).unwrap().last_day, None);
-    assert_eq!(leave.applied_to(&Person::new(PersonKey::new("W-2"))), None);
+    let of = |name: &str| {
+        let event = TERMINATION.replacen('{', "{\"originalEventId\": \"E-1\", ", 1);
+        told(&event.replace("Terminate Employee", name)).unwrap().kind
+    };
+    let first = EventId::new("E-1");
+    assert_eq!(
+        of("Rescind Terminate Employee"),
+        EventKind::Retract { of: first.clone() }
+    );
+    assert_eq!(of("Correct Terminate Employee"), EventKind::Amend { of: first });
     for other in [
         "Change Job",
         "Rescind Terminate Employee",
-        "Request Leave of Absence",
         "Hire Employee",
+        "Onboarding",
     ] {
+        assert_eq!(named(other), None, "{other}");
         let notice = notices_of(&TERMINATION.replace("Terminate Employee", other)).remove(0);
-        assert_eq!(notice.applied_to(&known), None, "{other}");
         assert_eq!(Reject::from(&notice).code, "record_needed");
     }
 }

@@ -189,7 +189,7 @@ fn records_of_a_report() {
             "2 \"Worker_ID\" other_key",
             "3 \"employeeId\" missing_key",
             "4 \"Employee_ID\" duplicate_key",
-            "5 \"Worker_Status\" unknown_status",
+            "5 E-4",
             "6 E-5",
             "7 \"Shoe_Size\" unknown_field",
             "8 \"Employee ID\" duplicate_field",

@@ -83,11 +83,11 @@ fn the_example_answer() {
             "3 W-4003",
             "4 W-4004",
             "5 \"Worker_Data/Employment_Data/Worker_Status_Data/Hire_Date\" impossible_date",
-            "6 \"Worker_Data/Employment_Data/Worker_Status_Data/Active\" unknown_status",
+            "6 W-4006",
         ]
     );
     let end = end.unwrap();
-    assert_eq!(totals(&end), (6, 4, 2));
+    assert_eq!(totals(&end), (6, 5, 1));
     let pages = Paging {
         total_results: Some(6),
         total_pages: Some(1),
@@ -117,7 +117,8 @@ fn a_worker_is_the_same_person_as_in_the_flat_shape() {
                Contoso Health Pty Ltd,asha@raman.example,W-1001,2021-05-01,,Active\n\
                C-4002,Sófía,,O'Brien,,,Contract Developer,,,,Contractor,,,,,2026-01-12,2031-06-30,Active\n\
                W-4003,,,Sukarno,,,Nurse,,,,,,,,,2031-03-03,,Active\n\
-               W-4004,Bo,,van Ek,,,,,,,,,,,,2019-02-04,2026-10-30,Terminated\n";
+               W-4004,Bo,,van Ek,,,,,,,,,,,,2019-02-04,2026-10-30,Terminated\n\
+               W-4006,Eva,,,,,,,,,,,,,,2020-08-29,,On Leave\n";
     let mut expect = Vec::new();
     CsvIntake::new()
         .read(&mut csv.as_bytes(), &mut |item| {
@@ -127,7 +128,7 @@ fn a_worker_is_the_same_person_as_in_the_flat_shape() {
             ControlFlow::Continue(())
         })
         .unwrap();
-    assert_eq!(people.len(), 4);
+    assert_eq!(people.len(), 5);
     for (found, expect) in people.iter().zip(&expect) {
         assert_eq!(serde_json::json!(found), serde_json::json!(expect));
     }
@@ -235,6 +236,36 @@ fn the_primary_job_counts_and_no_other() {
     // Whoever has left may have lost the primary job.
     let left = status("<Active>0</Active><Terminated>1</Terminated>");
     assert_eq!(one(&format!("{}{left}", job(no, "A"))).job_title, None);
+}
+
+#[test]
+fn a_leave_of_absence_that_is_on_counts_with_its_dates() {
+    use crate::person::Status;
+    let leave = |on: u8, end: &str| {
+        format!(
+            "<Leave_Status_Data><On_Leave>{on}</On_Leave><Leave_Start_Date>2026-11-02</Leave_Start_Date>{end}\
+             </Leave_Status_Data>"
+        )
+    };
+    let estimate = "<Estimated_Leave_End_Date>2027-01-15</Estimated_Leave_End_Date>";
+    let of = |elements: &str| {
+        let person = one(&status(elements));
+        (person.status, person.leave_from, person.leave_until)
+    };
+    let day = |text: &str| text.parse().ok();
+    let expect = (Status::OnLeave, day("2026-11-02"), day("2027-01-15"));
+    let over = leave(0, "<Leave_End_Date>2026-11-03</Leave_End_Date>");
+    assert_eq!(
+        of(&format!("<Active>1</Active>{over}{}", leave(1, estimate))),
+        expect
+    );
+    assert_eq!(of(&format!("<Active>0</Active>{}", leave(1, estimate))), expect);
+    assert_eq!(
+        of(&format!("<Active>1</Active>{over}")),
+        (Status::Active, None, None)
+    );
+    let gone = format!("<Active>0</Active><Terminated>1</Terminated>{}", leave(1, ""));
+    assert_eq!(of(&gone).0, Status::Terminated);
 }
 
 #[test]

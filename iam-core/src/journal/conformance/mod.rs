@@ -19,8 +19,11 @@
 mod accept;
 mod audit;
 mod claim;
+mod freeze;
 mod lane;
 mod look;
+mod news;
+mod stage;
 mod step;
 
 use std::panic::AssertUnwindSafe;
@@ -78,6 +81,9 @@ const CHECKS: &[(&str, Check)] = checks![
     lane::requeue_brings_back_the_dead_and_hastens_the_waiting,
     lane::requeue_lifts_only_its_own_parking,
     lane::nothing_is_written_after_the_end,
+    freeze::a_frozen_plan_is_kept_as_it_was,
+    freeze::another_actor_releases_a_plan_and_it_is_spent_once,
+    freeze::another_frozen_plan_supersedes_the_one_before,
     look::a_name_belongs_to_one_person_whatever_its_case,
     look::people_come_in_pages_by_key,
     look::the_reports_of_a_manager_are_known,
@@ -85,6 +91,16 @@ const CHECKS: &[(&str, Check)] = checks![
     look::next_due_is_when_a_claim_could_succeed,
     look::next_due_waits_with_a_leave_that_waits,
     look::history_filters_by_person_state_and_number,
+    news::news_are_kept_in_the_order_in_which_they_come_and_make_nothing_stale_but_records,
+    news::an_id_that_is_known_with_other_content_is_quarantined_once,
+    news::urgent_leaves_come_first,
+    news::who_somebody_is_now_is_known,
+    stage::rows_count_once_they_are_released_and_not_before,
+    stage::what_is_released_is_released_once,
+    stage::a_held_delivery_waits_for_a_decision,
+    stage::an_old_delivery_does_not_replace_a_newer_one,
+    stage::a_delivery_that_was_cut_off_is_discarded_by_the_next,
+    stage::what_is_withdrawn_is_not_released,
     audit::every_write_is_noted_once_and_nobody_is_named,
     audit::a_refused_write_is_not_noted,
     audit::who_is_erased_is_gone_and_the_audit_still_verifies,
@@ -141,6 +157,7 @@ fn news(person: &str, version: u64, second: i64, kind: EventKind) -> Event {
         entered_at: at(second),
         record: Some(record),
         version,
+        news: None,
     }
 }
 
@@ -153,7 +170,15 @@ fn change(person: &str, version: u64, second: i64) -> Event {
 }
 
 fn leave(person: &str, version: u64, second: i64) -> Event {
-    news(person, version, second, EventKind::Leave { last_day: None })
+    news(
+        person,
+        version,
+        second,
+        EventKind::Leave {
+            last_day: None,
+            urgent: false,
+        },
+    )
 }
 
 fn timer(person: &str, timer: Timer, second: i64) -> Event {

@@ -88,13 +88,15 @@ impl Inner {
         inner.lanes.remove(person);
         inner.salts.remove(person);
         inner.names.retain(|_, holder| holder != person);
+        inner.quarantine.retain(|apart| apart.event.person != *person);
+        inner.desk.forget(person);
         for entry in inner
             .entries
             .iter_mut()
             .filter(|entry| entry.event.person == *person)
         {
             entry.event.person = nobody.clone();
-            entry.event.record = None;
+            (entry.event.record, entry.event.news) = (None, None);
             (entry.plan, entry.why) = (None, None);
             entry.steps.clear();
         }

@@ -229,6 +229,11 @@ async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> 
         ("DELETE FROM name WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM pseudonym WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM person WHERE tenant = ?1 AND person = ?2", false),
+        ("DELETE FROM staged WHERE tenant = ?1 AND person = ?2", false),
+        (
+            "DELETE FROM quarantine WHERE tenant = ?1 AND event ->> '$.person' = ?2",
+            false,
+        ),
     ] {
         let query = sqlx::query(statement).bind(TENANT).bind(old);
         let query = if needs_new { query.bind(new) } else { query };
@@ -243,7 +248,7 @@ async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> 
     for (seq, event) in rows {
         let mut event: Event = value("event", "somebody who is erased", &event)?;
         event.person = nobody.clone();
-        event.record = None;
+        (event.record, event.news) = (None, None);
         sqlx::query("UPDATE event SET person = ?2, event = ?3, plan = NULL, why = NULL WHERE seq = ?1")
             .bind(seq)
             .bind(new)

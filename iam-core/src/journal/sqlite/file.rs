@@ -30,6 +30,8 @@ fn migrator() -> Migrator {
     };
     Migrator::with_migrations(vec![
         migration(1, "journal", include_str!("migrations/0001_journal.sql")),
+        migration(2, "staging", include_str!("migrations/0002_staging.sql")),
+        migration(3, "freeze", include_str!("migrations/0003_freeze.sql")),
         migration(4, "audit", include_str!("migrations/0004_audit.sql")),
         migration(
             5,

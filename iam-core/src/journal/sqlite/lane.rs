@@ -7,8 +7,10 @@ use sqlx::SqliteConnection;
 
 use super::fault::{Attempt, Fault};
 use super::row::{self, TENANT, instant, is_replaced, nanos, signed, text, unsigned, value};
-use crate::event::Event;
+use super::stage;
+use crate::event::{Accepted, Event};
 use crate::journal::{Appended, PersonState, StepRecord};
+use crate::person::PersonKey;
 use crate::plan::StepId;
 
 /// The event that a free lane is claimed for.
@@ -31,38 +33,23 @@ pub(super) async fn append(conn: &mut SqliteConnection, event: &Event) -> Attemp
         .fetch_optional(&mut *conn)
         .await?;
     if let Some(known) = known {
-        let known: Event = value("event", id, &known)?;
-        let same = known.person == event.person && known.kind == event.kind && known.record == event.record;
-        return Ok(if same {
-            Appended::Duplicate
-        } else {
-            Appended::Conflict
-        });
-    }
-    if let Some(record) = &event.record {
-        let record = text("record", person, record)?;
-        // A row of version 0 has a state, and no record yet.
-        let accepted = if event.version == 1 {
-            sqlx::query(
-                "INSERT INTO person (tenant, person, version, record) VALUES (?1, ?2, ?3, ?4) \
-                 ON CONFLICT (tenant, person) DO UPDATE SET version = excluded.version, record = excluded.record \
-                 WHERE version = 0",
-            )
-        } else {
-            sqlx::query(
-                "UPDATE person SET version = ?3, record = ?4 WHERE tenant = ?1 AND person = ?2 AND version = ?3 - 1",
-            )
-        };
-        let accepted = accepted
-            .bind(TENANT)
-            .bind(person)
-            .bind(signed(event.version))
-            .bind(record)
-            .execute(&mut *conn)
-            .await?;
-        if event.version == 0 || accepted.rows_affected() == 0 {
-            return Ok(Appended::Stale);
+        if value::<Event>("event", id, &known)?.says_the_same(event) {
+            return Ok(Appended::Duplicate);
         }
+        stage::set_apart(conn, event).await?;
+        return Ok(Appended::Conflict);
+    }
+    let mut known = None;
+    if event.record.is_some() || event.news.is_some() {
+        known = stage::accepted(conn, &event.person).await?;
+    }
+    let mut accepted = known.unwrap_or_default();
+    if event.record.is_some() && accepted.version + 1 != event.version {
+        return Ok(Appended::Stale);
+    }
+    if event.record.is_some() || event.news.is_some() {
+        accepted.take(event);
+        set_accepted(conn, person, &accepted).await?;
     }
     let lane_seq: i64 = sqlx::query_scalar(
         "INSERT INTO lane (tenant, person, last_seq) VALUES (?1, ?2, 1) \
@@ -73,8 +60,8 @@ pub(super) async fn append(conn: &mut SqliteConnection, event: &Event) -> Attemp
     .fetch_one(&mut *conn)
     .await?;
     sqlx::query(
-        "INSERT INTO event (tenant, id, person, lane_seq, leave, timer, due_at, not_before, event) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)",
+        "INSERT INTO event (tenant, id, person, lane_seq, leave, timer, due_at, not_before, event, urgent) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)",
     )
     .bind(TENANT)
     .bind(id)
@@ -84,21 +71,59 @@ pub(super) async fn append(conn: &mut SqliteConnection, event: &Event) -> Attemp
     .bind(is_replaced(event))
     .bind(nanos(event.due_at))
     .bind(text("event", id, event)?)
+    .bind(event.kind.is_urgent())
     .execute(conn)
     .await?;
     Ok(Appended::New)
 }
 
-/// A leave whose time has come is the head of its lane, the latest one; `?3` are the events of held lanes.
-pub(super) const LEAVES: &str = "
+/// Writes what has been accepted of a person.
+async fn set_accepted(conn: &mut SqliteConnection, person: &str, accepted: &Accepted) -> Attempt<()> {
+    let record = accepted.record.as_ref();
+    let record = record.map(|record| text("record", person, record)).transpose()?;
+    let news = (!accepted.news.is_empty()).then(|| text("news", person, &accepted.news));
+    sqlx::query(
+        "INSERT INTO person (tenant, person, version, record, news, previous) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (tenant, person) DO UPDATE SET version = excluded.version, record = excluded.record, \
+         news = excluded.news, previous = excluded.previous",
+    )
+    .bind(TENANT)
+    .bind(person)
+    .bind(signed(accepted.version))
+    .bind(record)
+    .bind(news.transpose()?)
+    .bind(accepted.previous_id().map(PersonKey::as_str))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+macro_rules! leaves {
+    ($index:literal, $urgent:literal) => {
+        concat!(
+            "
     SELECT e.seq, e.id, e.event, e.attempts, e.plan, p.state
-    FROM event e INDEXED BY event_leave_due LEFT JOIN person p USING (tenant, person)
-    WHERE e.tenant = ?1 AND e.state = 0 AND e.leave = 1 AND e.due_at <= ?2 AND e.not_before <= ?2
+    FROM event e INDEXED BY ",
+            $index,
+            " LEFT JOIN person p USING (tenant, person)
+    WHERE e.tenant = ?1 AND e.state = 0 AND e.leave = 1 AND e.urgent = ",
+            $urgent,
+            "
+      AND e.due_at <= ?2 AND e.not_before <= ?2
       AND e.person NOT IN (SELECT person FROM event WHERE seq IN (SELECT value FROM json_each(?3)))
       AND NOT EXISTS (SELECT 1 FROM event l INDEXED BY event_leave_lane
                       WHERE l.tenant = e.tenant AND l.person = e.person AND l.state = 0 AND l.leave = 1
-                        AND l.due_at <= ?2 AND (l.due_at, l.lane_seq) > (e.due_at, e.lane_seq))
-    ORDER BY e.due_at, e.seq LIMIT ?4";
+                        AND l.due_at <= ?2
+                        AND (l.urgent, l.due_at, l.lane_seq) > (e.urgent, e.due_at, e.lane_seq))
+    ORDER BY e.due_at, e.seq LIMIT ?4"
+        )
+    };
+}
+/// A leave whose time has come is the head of its lane: an urgent one, else the latest one; `?3` are the events of
+/// held lanes.
+pub(super) const URGENT: &str = leaves!("event_urgent_due", 1);
+/// The others, after them.
+pub(super) const LEAVES: &str = leaves!("event_leave_due", 0);
 
 /// In every other lane the head is the first pending event, unless the lane is parked.
 pub(super) const OTHERS: &str = "
@@ -141,7 +166,7 @@ pub(super) async fn heads(
     max: usize,
 ) -> Attempt<Vec<Head>> {
     let mut heads: Vec<Head> = Vec::new();
-    for query in [LEAVES, OTHERS] {
+    for query in [URGENT, LEAVES, OTHERS] {
         let more: Vec<Head> = sqlx::query_as(query)
             .bind(TENANT)
             .bind(now)
@@ -289,7 +314,7 @@ pub(super) async fn set_state(conn: &mut SqliteConnection, person: &str, state: 
     .bind(TENANT)
     .bind(person)
     .bind(text("state", person, state)?)
-    .bind(manager.map(crate::person::PersonKey::as_str))
+    .bind(manager.map(PersonKey::as_str))
     .bind(state.waits_for.is_some() && state.waits_for.as_ref() == manager)
     .execute(conn)
     .await?;

@@ -19,8 +19,10 @@
 mod audit;
 mod fault;
 mod file;
+mod freeze;
 mod lane;
 mod row;
+mod stage;
 mod writer;
 
 #[cfg(test)]
@@ -42,7 +44,8 @@ use self::row::{TENANT, instant, nanos, optional, plan, signed, state, state_num
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
-    Appended, Claim, Entry, HistoryQuery, Journal, Lane, Outcome, PersonState, Report, Reservation, StepStart,
+    Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState,
+    Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -115,18 +118,17 @@ impl SqliteJournal {
 
     async fn read_accepted(&self, keys: &[PersonKey]) -> Attempt<Vec<Option<Accepted>>> {
         let keys = row::text("keys", "a query", &keys)?;
-        let rows: Vec<(String, Option<i64>, Option<String>)> = sqlx::query_as(
-            "SELECT k.value, p.version, p.record FROM json_each(?2) k \
+        let rows: Vec<AcceptedRow> = sqlx::query_as(
+            "SELECT k.value, p.version, p.record, p.news FROM json_each(?2) k \
              LEFT JOIN person p ON p.tenant = ?1 AND p.person = k.value ORDER BY k.key",
         )
         .bind(TENANT)
         .bind(keys)
         .fetch_all(&self.0.readers)
         .await?;
-        let accepted = rows.into_iter().map(|(person, version, record)| {
-            let record = optional("record", &person, record.as_ref())?;
-            let version = unsigned(version.unwrap_or_default());
-            Ok(record.map(|record| Accepted { version, record }))
+        let accepted = rows.iter().map(|(person, version, record, news)| {
+            let version = version.unwrap_or_default();
+            stage::read_accepted(person, version, record.as_ref(), news.as_ref())
         });
         accepted.collect()
     }
@@ -177,6 +179,9 @@ impl SqliteJournal {
     }
 }
 
+/// Person, version, record, news.
+type AcceptedRow = (String, Option<i64>, Option<String>, Option<String>);
+
 #[derive(FromRow)]
 struct HistoryRow {
     seq: i64,
@@ -196,6 +201,18 @@ macro_rules! write {
         let mut $writer = $journal.writer().await?;
         let answer = $work;
         $writer.told($operation, answer)
+    }};
+}
+
+/// One look, on a connection of its own.
+macro_rules! read {
+    ($journal:ident, $operation:literal, |$conn:ident| $work:expr) => {{
+        let read = async {
+            let mut conn = $journal.0.readers.acquire().await?;
+            let $conn = &mut *conn;
+            $work
+        };
+        read.await.map_err(|fault: Fault| fault.during($operation))
     }};
 }
 
@@ -365,5 +382,107 @@ impl Journal for SqliteJournal {
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
         let entries = self.read_history(query).await;
         entries.map_err(|fault| fault.during("read the history"))
+    }
+
+    async fn freeze(&self, plan: &Frozen) -> Result<()> {
+        write!(self, "freeze a plan", |writer| writer.freeze(plan).await)
+    }
+
+    async fn frozen(&self) -> Result<Vec<Frozen>> {
+        let frozen = freeze::all(&self.0.readers).await;
+        frozen.map_err(|fault| fault.during("read frozen plans"))
+    }
+
+    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+        write!(self, "release a plan", |writer| writer
+            .release_frozen(hash, release)
+            .await)
+    }
+
+    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+        write!(self, "use a release", |writer| writer.spend(hash, at).await)
+    }
+
+    async fn quarantine(&self) -> Result<Vec<Quarantined>> {
+        read!(self, "read the quarantine", |conn| stage::quarantine(conn).await)
+    }
+
+    async fn successor_of(&self, person: &PersonKey) -> Result<Option<PersonKey>> {
+        let successor: Result<Option<String>, _> = sqlx::query_scalar(
+            "SELECT person FROM person WHERE tenant = ?1 AND previous = ?2 ORDER BY person",
+        )
+        .bind(TENANT)
+        .bind(person.as_str())
+        .fetch_optional(&self.0.readers)
+        .await;
+        let successor = successor.map_err(|error| Fault::Sql(error).during("read who somebody is now"))?;
+        Ok(successor.map(PersonKey::new))
+    }
+
+    async fn open_delivery(&self, source: &str, at: Timestamp) -> Result<DeliveryId> {
+        write!(self, "open a delivery", |writer| stage::open(
+            &mut writer.conn,
+            source,
+            at
+        )
+        .await)
+    }
+
+    async fn stage(&self, delivery: DeliveryId, rows: &[Row]) -> Result<()> {
+        write!(self, "stage rows", |writer| stage::stage(
+            &mut writer.conn,
+            delivery,
+            rows
+        )
+        .await)
+    }
+
+    async fn close_delivery(
+        &self,
+        delivery: DeliveryId,
+        totals: &serde_json::Value,
+        findings: &[String],
+    ) -> Result<()> {
+        write!(self, "close a delivery", |writer| {
+            stage::close(&mut writer.conn, delivery, totals, findings).await
+        })
+    }
+
+    async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released> {
+        write!(self, "release rows", |writer| {
+            stage::release_some(&mut writer.conn, delivery, max, now).await
+        })
+    }
+
+    async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
+        let decision = super::stage::decision(release, by, reason);
+        write!(self, "decide about a delivery", |writer| {
+            stage::decide(&mut writer.conn, delivery, release, decision).await
+        })
+    }
+
+    async fn staged(&self) -> Result<Vec<Staged>> {
+        read!(self, "read what is staged", |conn| stage::deliveries(conn, None)
+            .await)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>> {
+        let found = read!(self, "read a delivery", |conn| stage::deliveries(conn, Some(id))
+            .await)?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
+        let read = async {
+            let totals: Option<String> =
+                sqlx::query_scalar("SELECT totals FROM source WHERE tenant = ?1 AND source = ?2")
+                    .bind(TENANT)
+                    .bind(source)
+                    .fetch_optional(&self.0.readers)
+                    .await?;
+            optional("totals", source, totals.as_ref())
+        };
+        read.await
+            .map_err(|fault: Fault| fault.during("read what was delivered last"))
     }
 }

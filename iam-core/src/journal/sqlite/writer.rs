@@ -45,7 +45,7 @@ struct Held {
 }
 
 /// Takes SQLite's write lock at once: a transaction that reads first may not be able to write any more.
-async fn begin(conn: &mut SqliteConnection) -> Attempt<Transaction<'_, Sqlite>> {
+pub(super) async fn begin(conn: &mut SqliteConnection) -> Attempt<Transaction<'_, Sqlite>> {
     Ok(conn.begin_with("BEGIN IMMEDIATE").await?)
 }
 
@@ -100,16 +100,11 @@ impl Writer {
         for event in batch {
             let answer = lane::append(&mut tx, event).await?;
             if answer == Appended::New {
-                accepted.push((event, text("event", event.id.as_str(), event)?));
+                accepted.push(event);
             }
             answers.push(answer);
         }
-        let mut notes = Vec::with_capacity(accepted.len());
-        for (event, text) in &accepted {
-            let note = Note::new(Deed::Accepted, &event.id, &event.person, text.as_bytes());
-            notes.push(note.detail(event.kind.as_str()));
-        }
-        audit::add_all(&mut tx, notes).await?;
+        note_accepted(&mut tx, &accepted).await?;
         tx.commit().await?;
         Ok(answers)
     }
@@ -431,6 +426,17 @@ impl Writer {
             Error::new(ErrorKind::Conflict, message)
         }))
     }
+}
+
+/// Notes what was accepted.
+pub(super) async fn note_accepted(conn: &mut SqliteConnection, events: &[&Event]) -> Attempt<()> {
+    let texts = events.iter().map(|event| text("event", event.id.as_str(), event));
+    let texts: Vec<String> = texts.collect::<Attempt<_>>()?;
+    let notes = events.iter().zip(&texts).map(|(event, text)| {
+        let note = Note::new(Deed::Accepted, &event.id, &event.person, text.as_bytes());
+        note.detail(event.kind.as_str())
+    });
+    audit::add_all(conn, notes.collect()).await
 }
 
 /// What is noted of a claimed event.

@@ -150,14 +150,32 @@ impl Run {
             let next = latest.map_or(0, |accepted| accepted.version) + 1;
             let kind = match news.kind {
                 0 => EventKind::Join,
-                1 => EventKind::Leave { last_day: None },
+                1 => EventKind::Leave {
+                    last_day: None,
+                    urgent: false,
+                },
                 2 => EventKind::Due {
                     timer: Timer::Recheck,
                 },
                 3 => EventKind::Due { timer: Timer::Leave },
+                4 => EventKind::Leave {
+                    last_day: None,
+                    urgent: true,
+                },
+                5 => EventKind::Suspend,
                 _ => EventKind::Move,
             };
             let timer = matches!(kind, EventKind::Due { .. });
+            if kind == EventKind::Suspend {
+                let id = EventId::new(format!("{person}/{}", news.id));
+                batch.push(Event::told(crate::event::News::new(
+                    id,
+                    person,
+                    kind,
+                    at(self.now),
+                )));
+                continue;
+            }
             batch.push(Event {
                 id: EventId::new(format!("{person}/{}", news.id)),
                 record: (!timer).then(|| Person::new(person.clone())),
@@ -166,6 +184,7 @@ impl Run {
                 kind,
                 due_at: at(self.now + news.due),
                 entered_at: at(self.now),
+                news: None,
             });
         }
         let answer = journal.append(&batch).await;

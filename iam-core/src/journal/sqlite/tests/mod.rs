@@ -14,7 +14,7 @@ use super::{SqliteJournal, file, lane};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId, EventKind, Timer};
 use crate::journal::{
-    Appended, Claim, HistoryQuery, Journal, Outcome, PersonState, Reservation, conformance,
+    Appended, Claim, Frozen, HistoryQuery, Journal, Outcome, PersonState, Reservation, conformance,
 };
 use crate::person::{Person, PersonKey};
 use crate::plan::{Action, IdempotencyKey, Plan, Step};
@@ -36,6 +36,7 @@ fn join(person: &str, second: i64) -> Event {
         entered_at: at(0),
         record: Some(Person::new(PersonKey::new(person))),
         version: 1,
+        news: None,
     }
 }
 
@@ -362,6 +363,26 @@ async fn a_damaged_value_is_told_without_quoting_it() {
         "{error}"
     );
     assert!(!error.chain().contains("Lovelace"), "{error}");
+}
+
+/// A journal of the first schema goes on as it is, and knows frozen plans from then on.
+#[tokio::test]
+async fn an_older_journal_is_brought_up_to_date() {
+    let (_folder, path) = in_folder();
+    let journal = open(&path).await;
+    work(&journal).await;
+    let before = everything(&journal).await;
+    journal.close().await.unwrap();
+    sql(&path, "DROP TABLE frozen").await;
+    sql(&path, "DELETE FROM _sqlx_migrations WHERE version = 3").await;
+    sql(&path, "UPDATE meta SET schema = 1").await;
+    let journal = open(&path).await;
+    assert_eq!(everything(&journal).await, before);
+    let plan = Frozen::new("a", vec!["too many".to_owned()], "ann", at(1));
+    journal.freeze(&plan).await.unwrap();
+    journal.close().await.unwrap();
+    let journal = open(&path).await;
+    assert_eq!(journal.frozen().await.unwrap(), [plan]);
 }
 
 /// A plan with actions that this version has never heard of stops nobody else's work.

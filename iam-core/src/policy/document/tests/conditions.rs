@@ -149,7 +149,7 @@ fn a_condition_is_checked_when_the_policy_loads() {
         ("person.country == 5", "line 8, column 19: country is a text"),
         (
             "person.status == 'Active'",
-            "line 8, column 18: status is one of active, terminated",
+            "line 8, column 18: status is one of active, on_leave, terminated",
         ),
         (
             "has(person.country)",

@@ -30,6 +30,7 @@ fn the_example_s_settings_limits_and_protected() {
         authority: Authority::Directory,
         time_zone: "UTC".into(),
         create_before: 14,
+        leave_blocks_sign_in: true,
         reset_password: true,
         automatic_reply: Some(
             "This mailbox is no longer read. Please write to hr@contoso.example instead.".to_owned(),
@@ -47,7 +48,7 @@ fn the_example_s_settings_limits_and_protected() {
         max_leavers: Some(25),
         max_leavers_percent: Some(20),
         max_privileged_changes: Some(10),
-        window_hours: 24,
+        ..Limits::default()
     };
     assert_eq!(document.limits(), &limits);
     assert!(document.protected().names.contains("break-glass@contoso.example"));

@@ -42,7 +42,8 @@ fn check_names_what_the_tenant_has_not_got() {
     };
     let text = with(
         "[defaults]\ngroups = ['all staff']\n[[rule]]\nid='a'\nwhen='true'\ngroups=['twice', 'id:2']\nlicenses=['SPE_E9']\n\
-         roles=['Reader']\n[guard]\nprotected=['role:Emperor']",
+         roles=['Reader']\n[guard]\nprotected=['role:Emperor']\n[[guard.tier]]\nname='t'\n\
+         roles=['All Staff','Kaiser']\nmax_changes=1",
     );
     let document = Document::parse(&text).unwrap();
     let mut catalog = Catalog {
@@ -53,6 +54,7 @@ fn check_names_what_the_tenant_has_not_got() {
             item(Kind::Role, "4", "Reader"),
         ],
         domains: ["other.example".to_owned()].into(),
+        ..Catalog::default()
     };
     assert_eq!(
         document.check(&catalog),
@@ -60,6 +62,7 @@ fn check_names_what_the_tenant_has_not_got() {
             "domain, line 3, column 10: the tenant has no verified domain \"contoso.example\" (it has other.example)",
             "rule a, line 9, column 9: the tenant has more than one group \"twice\": name it as \"id:<id>\"",
             "rule a, line 10, column 11: the tenant has no licence \"SPE_E9\"",
+            "tier, line 16, column 20: the tenant has no role \"Kaiser\"",
             "protected, line 13, column 12: the tenant has no role \"Emperor\"",
         ]
     );
@@ -67,6 +70,7 @@ fn check_names_what_the_tenant_has_not_got() {
     catalog.items.extend([
         item(Kind::License, "5", "SPE_E9"),
         item(Kind::Role, "6", "emperor"),
+        item(Kind::Role, "7", "kaiser"),
     ]);
     catalog.domains.insert("contoso.example".into());
     assert_eq!(document.check(&catalog), Vec::<String>::new());
@@ -97,6 +101,7 @@ fn check_refuses_groups_that_nobody_can_be_given_and_looks_at_conflicts_scopes_a
     let catalog = |items| Catalog {
         items,
         domains: ["contoso.example".to_owned()].into(),
+        ..Catalog::default()
     };
     let groups = catalog(vec![
         item("graph", Kind::Group, "1", "Computed", Class::Dynamic),

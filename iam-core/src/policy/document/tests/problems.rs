@@ -182,6 +182,26 @@ fn every_section_refuses_what_it_does_not_know() {
             "line 5, column 10: window in [guard]: expected hours or whole days",
         ),
         (
+            "[guard.limits]\ntake_groups = 1",
+            "line 5, column 1: unknown key \"take_groups\" in [guard.limits]; did you mean \"take_group\"?",
+        ),
+        (
+            "[guard.limits]\ntake_group = '5'",
+            "line 5, column 14: take_group in [guard.limits]: expected a whole number, \"5%\" or",
+        ),
+        (
+            "[guard.limits]\ntake_group = { percent = 101 }",
+            "line 5, column 26: percent in a limit: expected a whole number",
+        ),
+        (
+            "[guard.per_organisation]\nfield = 'planet'",
+            "line 5, column 9: field in [guard.per_organisation]: expected \"department\"",
+        ),
+        (
+            "[[guard.tier]]\nname = 't'\nroles = ['Owner']",
+            "line 4, column 1: \"max_changes\" is missing in [[guard.tier]]",
+        ),
+        (
             "[guard]\nprotected = ['admin']",
             "line 5, column 14: protected in [guard]: expected a sign-in name",
         ),
