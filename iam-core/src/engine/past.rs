@@ -112,11 +112,15 @@ async fn overtaken(
 
 /// Reads into `state` what was begun and never written down.
 fn take_in(state: &mut PersonState, claim: &Claim, now: Timestamp, window: SignedDuration) {
-    let policy = claim.plan.as_ref().map_or("", |plan| plan.policy.as_str());
-    execute::fold(state, claim, policy, execute::begun(claim), now);
+    execute::fold(state, claim, made_by(claim), execute::begun(claim), now);
     if let Some(plan) = &claim.plan {
         execute::note(state, &claim.event.id, plan, execute::begun(claim), now, window);
     }
+}
+
+/// The version of the policy that the claim's plan was made by.
+fn made_by(claim: &Claim) -> &str {
+    claim.plan.as_ref().map_or("", |plan| plan.policy.as_str())
 }
 
 fn tried(state: &PersonState, event: &EventId) -> Tried {

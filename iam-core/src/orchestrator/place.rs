@@ -123,9 +123,8 @@ pub(super) fn matters(down: &Down, phase: Phase, desired: &Desired, state: &Pers
 
 /// What of an account could not be read, if anything is to be decided by it.
 pub(super) fn unread(view: &View, phase: Phase) -> Option<String> {
-    view.actual.account.as_ref().filter(|account| !account.synced)?;
     let unread: Vec<String> = view.actual.unread.iter().map(ToString::to_string).collect();
-    if unread.is_empty() || phase == Phase::Pending {
+    if unread.is_empty() || view.actual.account.is_none() || phase == Phase::Pending {
         return None;
     }
     let then = match phase {

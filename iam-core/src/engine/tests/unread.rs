@@ -224,3 +224,19 @@ async fn a_protection_by_role_stays_closed_while_roles_are_unread() {
     engine.run(&|_| {}).await.unwrap();
     assert_eq!(world.look("W-1"), before);
 }
+
+#[tokio::test]
+async fn an_account_mastered_elsewhere_is_no_exception() {
+    let world = World::with_eligible(told()).await;
+    let account = world.of("W-1").remove(0).account.unwrap().id;
+    world.target.master_elsewhere(&account, true);
+    let before = world.look("W-1");
+    let report = world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    waits_for(&report, "eligible role");
+    assert_eq!(world.look("W-1"), before);
+    world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: Admin (eligible)");
+    world.target.set_unread([]);
+    world.until("2026-11-25T09:00:00Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: ");
+}
