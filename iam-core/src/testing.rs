@@ -222,10 +222,15 @@ impl Target for MemoryTarget {
                     deleted: Vec::new(),
                 };
             }
+            // A recorded account is found, whatever worker id it carries.
+            let recorded = |key: &Keys, actual: &Actual| {
+                let id = actual.account.as_ref().map(|account| account.id.as_str());
+                key.account.is_some() && key.account.as_deref() == id
+            };
             let all = directory
                 .accounts
                 .values()
-                .filter(|actual| actual.person == key.person);
+                .filter(|actual| actual.person == key.person || recorded(key, actual));
             let all = all.filter_map(|actual| actual.account.clone());
             let (deleted, active) = all.partition(|account: &Account| account.deleted);
             Candidates { active, deleted }

@@ -85,7 +85,7 @@ impl Engine {
     /// # Errors
     /// As [`run`](Self::run), but for the guard, which is reported in the preview.
     pub async fn plan(&self) -> Result<Preview> {
-        self.catch_up().await?;
+        Box::pin(self.catch_up()).await?;
         let catalogs = self.catalogs().await?;
         let names = NameCheck::new(self.naming()?);
         let (preview, ..) = self.preview(&catalogs, &names).await?;
@@ -161,7 +161,7 @@ impl Engine {
     /// tenant does not have; the target's error when it cannot be read (nothing was done, the work stays
     /// accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report.
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
-        self.catch_up().await?;
+        Box::pin(self.catch_up()).await?;
         let catalogs = self.catalogs().await?;
         // What the preview has learnt about names is good for the moment that the run takes, and a name that
         // somebody else is quicker to take is refused by the directory.
@@ -187,7 +187,7 @@ impl Engine {
         canary: Canary,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<RunReport> {
-        self.catch_up().await?;
+        Box::pin(self.catch_up()).await?;
         let catalogs = self.catalogs().await?;
         let names = NameCheck::new(self.naming()?);
         let (preview, brake, preflight) = self.preview(&catalogs, &names).await?;

@@ -12,7 +12,7 @@ use super::{CHUNK, Engine};
 use crate::entitlement::Limits;
 use crate::error::Result;
 use crate::event::EventKind;
-use crate::journal::{Lifecycle as Stage, PersonState};
+use crate::journal::PersonState;
 use crate::person::{Person, PersonKey};
 use crate::plan::Plan;
 use crate::plan::guard::{self, Counts, Tally};
@@ -139,7 +139,7 @@ impl Engine {
 fn count(limits: &Limits, state: &PersonState, since: Timestamp, tally: &mut Tally) {
     let organisation = organisation(limits, state.record.as_ref());
     let mut before = Counts::default();
-    let is_at_work = matches!(state.lifecycle, Stage::Staged | Stage::Active);
+    let is_at_work = state.lifecycle.is_employed();
     let mut at_work = u32::from(is_at_work);
     // Whom somebody else had blocked before lost nothing by leaving.
     if state.left_at.is_some_and(|left| left > since)

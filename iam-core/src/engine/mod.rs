@@ -26,6 +26,7 @@ mod report;
 mod scope;
 mod sight;
 mod simulation;
+mod succession;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::succession;
 use crate::error::Result;
 use crate::event::{Accepted, Course, Event, EventId, EventKind, News, Timer, course};
 use crate::execute;
@@ -37,8 +38,16 @@ pub(super) async fn informed(
         if course.record.is_some() {
             claim.event.record.clone_from(&course.record);
         }
-        courses.push(course);
         let mut state = claim.state.clone();
+        Box::pin(succession::settle(
+            journal,
+            &mut state,
+            &mut course,
+            settings,
+            now,
+        ))
+        .await?;
+        courses.push(course);
         if claim.event.kind.is_leave() {
             overtaken(journal, &claim, &mut state, now, window).await?;
         }

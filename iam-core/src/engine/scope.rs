@@ -178,6 +178,9 @@ fn digest(step: &Step) -> [u8; 32] {
     let mut action = step.action.clone();
     match &mut action {
         Action::SetManager { manager_account, .. } => manager_account.clear(),
+        Action::ShareDrive { with_account, .. }
+        | Action::HandOverGroups { with_account, .. }
+        | Action::ForwardMail { with_account, .. } => with_account.clear(),
         Action::Revoke { assignment, .. } => *assignment = None,
         // What is to be is shown; what was may have been read from another replica.
         Action::UpdateAccount { changes } => changes.values_mut().for_each(|change| change.before = None),

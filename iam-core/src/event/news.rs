@@ -169,6 +169,10 @@ pub struct Course {
     pub remarks: Vec<String>,
     /// Why nobody can tell, and nothing may be done.
     pub doubt: Option<String>,
+    /// The worker id under which the same person, and the account, goes on.
+    pub goes_on_as: Option<PersonKey>,
+    /// Whether the account that is to go on is still used under the worker id before, until the first day.
+    pub account_in_use: bool,
 }
 
 /// What the latest record and the news together come to at `now`. `zone` is that of people and events who name none;

@@ -24,7 +24,7 @@ use crate::entitlement::{Desired, Held, Via};
 use crate::error::Result;
 use crate::event::{Course, Event, EventKind, Timer};
 use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
-use crate::person::{Person, Recipient};
+use crate::person::{Person, PersonKey, Recipient};
 use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, ends_by, plan};
 use crate::policy::{AccessPolicy, Conflict, Document, Legacy, Subject};
 
@@ -101,10 +101,13 @@ impl Orchestrator for Lifecycle {
             return Ok(decision);
         };
         decision.state.record = Some(person.clone());
+        if let Some(successor) = &cx.course.goes_on_as {
+            return Ok(handed_over(decision, successor, cx.now));
+        }
         if let Some(why) = &cx.course.doubt {
             return Ok(held(decision, why.clone()));
         }
-        let at = match standing(person, state.left_at, self.document.settings(), cx.now) {
+        let mut at = match standing(person, state.left_at, self.document.settings(), cx.now) {
             Ok(at) => at,
             Err(why) => {
                 // Not to be forgotten while somebody is held: the last day will be over for certain.
@@ -114,6 +117,10 @@ impl Orchestrator for Lifecycle {
             }
         };
         decision.timers.extend(at.timers.iter().copied());
+        if cx.course.account_in_use && at.phase == Phase::Staged {
+            // It is at work under the worker id before until the first day under this one.
+            at.phase = Phase::Pending;
+        }
 
         let view_of = |view: &View| (view.candidates.active.len(), view.candidates.deleted.len());
         for view in cx.views {
@@ -493,6 +500,20 @@ fn untold(earlier: Option<&Plan>) -> bool {
 fn waits(decision: &mut Decision, why: String) {
     decision.plan.notes.push(format!("waits: {why}"));
     decision.waiting.push(why);
+}
+
+/// The person goes on under another worker id, and the account with them: this one has nothing any more.
+fn handed_over(mut decision: Decision, successor: &PersonKey, now: Timestamp) -> Decision {
+    let note = format!("the person goes on as {successor}, with the same account: nothing is done here");
+    decision.plan.notes.push(note);
+    decision.timers.clear();
+    let state = &mut decision.state;
+    state.accounts.clear();
+    state.ledger.clear();
+    state.blocked_by_us.clear();
+    state.lifecycle = Stage::Disabled;
+    state.left_at = state.left_at.or(Some(now));
+    decision
 }
 
 fn held(mut decision: Decision, why: String) -> Decision {

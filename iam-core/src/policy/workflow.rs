@@ -85,6 +85,8 @@ struct Import {
     ids: BTreeSet<String>,
     create_before: u64,
     delete_after: Option<u64>,
+    /// Days before the first day, and minutes.
+    pass: Option<(u64, Option<String>)>,
     notify: BTreeMap<Moment, BTreeSet<&'static str>>,
     comments: usize,
 }
@@ -95,6 +97,8 @@ struct Reading {
     category: Option<Moment>,
     /// Days from the last day, where that starts it.
     after_leave: Option<i64>,
+    /// Days from the first day, where that starts it.
+    after_hire: Option<i64>,
     /// For whom, or why that cannot be said.
     when: std::result::Result<String, String>,
     groups: Vec<String>,
@@ -141,6 +145,7 @@ impl Import {
         let mut reading = Reading {
             category,
             after_leave: None,
+            after_hire: None,
             when: Ok("true".to_owned()),
             groups: Vec::new(),
             licenses: Vec::new(),
@@ -254,6 +259,22 @@ impl Import {
                 &part,
                 "only leavers are deleted, so many days after their last day",
             ),
+            Does::Pass => match reading.after_hire.filter(|days| *days <= 0) {
+                Some(days) => {
+                    let minutes = arguments.remove("tapLifetimeMinutes");
+                    if arguments
+                        .get("tapIsUsableOnce")
+                        .is_some_and(|once| once.eq_ignore_ascii_case("true"))
+                    {
+                        arguments.remove("tapIsUsableOnce"); // every pass is
+                    }
+                    self.pass = Some((days.unsigned_abs(), minutes));
+                    let remark = "passes are mailed: name a mailbox in [notify], and take the # away";
+                    self.draft
+                        .remark(&part, Fate::Partly, Some("joiner.pass"), remark);
+                }
+                None => self.missing(&part, "passes are for the first day, and come before it"),
+            },
             Does::Nothing => self.missing(&part, known.equivalent),
         }
         for (name, value) in arguments.iter().filter(|(_, value)| !value.is_empty()) {
@@ -345,6 +366,7 @@ impl Import {
     }
 
     fn settings(&mut self) {
+        let tells = !self.notify.is_empty() || self.pass.is_some();
         for moment in [Moment::Joiner, Moment::Mover, Moment::Leaver] {
             let notify = self.notify.get(&moment);
             let days = match moment {
@@ -352,7 +374,8 @@ impl Import {
                 Moment::Mover => None,
                 Moment::Leaver => self.delete_after.map(|days| ("delete_after", days)),
             };
-            if notify.is_none() && days.is_none() {
+            let pass = self.pass.take_if(|_| moment == Moment::Joiner);
+            if notify.is_none() && days.is_none() && pass.is_none() {
                 continue;
             }
             let section = section(moment);
@@ -362,12 +385,20 @@ impl Import {
                 self.draft
                     .at(&format!("{section}.{key}"), &format!("{key} = \"{days}d\""));
             }
+            if let Some((days, minutes)) = pass {
+                self.draft
+                    .comment("joiner.pass", &format!("pass_before = \"{days}d\""));
+                if let Some(minutes) = minutes {
+                    self.draft
+                        .comment("joiner.pass", &format!("pass_lifetime = \"{minutes}m\""));
+                }
+            }
             if let Some(notify) = notify {
                 let line = format!("notify = {}", list(notify.iter().copied()));
                 self.draft.at(&format!("{section}.notify"), &line);
             }
         }
-        if !self.notify.is_empty() {
+        if tells {
             self.draft.line("");
             self.draft.line("# Nothing is sent until a mailbox is named:");
             self.draft.line("# [notify]");

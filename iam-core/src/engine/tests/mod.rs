@@ -22,6 +22,7 @@ mod pass;
 mod preflight;
 mod property;
 mod retry;
+mod succession;
 mod synced;
 mod takeover;
 mod targets;

@@ -1,7 +1,8 @@
 //! Seats, and those who must stay: looked at over the whole before the first write.
 
-use super::doors::Mood;
 use std::collections::BTreeSet;
+
+use super::doors::Mood;
 
 use super::*;
 use crate::entitlement::{Keep, Seats};

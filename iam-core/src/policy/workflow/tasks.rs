@@ -32,6 +32,8 @@ pub(super) enum Does {
     /// Takes something away that no rule asks for: from movers by itself, from leavers always.
     Takes,
     Delete,
+    /// Gives a pass for the first day.
+    Pass,
     Nothing,
 }
 
@@ -80,9 +82,9 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "1b555e50-7f65-41d5-b514-5894a026d10d",
         "Generate TAP and send email",
-        Fate::Missing,
-        Does::Nothing,
-        "`[joiner] pass_before` is known to the format, and not to this version",
+        Fate::Mapped,
+        Does::Pass,
+        "`[joiner] pass_before`: good for one sign-in from the first day on, mailed to the manager, HR or the private address",
     ),
     task(
         "aab41899-9972-422a-9d97-f626014578b7",

@@ -69,6 +69,7 @@ impl Import {
         let attribute = text(trigger, "timeBasedAttribute");
         match (kind(trigger), attribute, days, reading.category) {
             ("timeBasedAttributeTrigger", Some("employeeHireDate"), Some(days), Some(Moment::Joiner)) => {
+                reading.after_hire = Some(days);
                 self.hired(part, days);
             }
             (

@@ -32,6 +32,7 @@ mod receiver;
 mod roles;
 mod scim;
 mod service_principals;
+mod shapes;
 mod subscriptions;
 mod throttling;
 mod units;
@@ -281,9 +282,13 @@ pub(crate) fn encoded(form: &[(&'static str, String)]) -> String {
 }
 
 pub(crate) async fn read(request: reqwest::RequestBuilder) -> Reply {
-    let answer = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, url) = (request.method().clone(), request.url().clone());
+    let answer = client.execute(request).await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let text = answer.text().await.unwrap();
+    shapes::check(method.as_str(), &url, status, &text);
     Reply {
         status,
         headers,
