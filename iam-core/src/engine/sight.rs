@@ -128,6 +128,7 @@ impl Engine {
             sights.push(Sight {
                 state,
                 around,
+                course,
                 decision,
                 course,
                 pending,

@@ -16,8 +16,8 @@ use super::link::{Link, link};
 use super::mailbox;
 use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{
-    accounts, at_application, fitting, is_directory, is_open_elsewhere, matters, resolve, sign_in_name, sort,
-    unread,
+    accounts, at_application, fitting, is_directory, is_open, is_open_elsewhere, matters, owes_farewell,
+    resolve, sign_in_name, sort, starts_afresh, unread,
 };
 use super::{Context, Decision, Orchestrator, View};
 use crate::entitlement::{Desired, Held, Via};
@@ -519,26 +519,4 @@ fn handed_over(mut decision: Decision, successor: &PersonKey, now: Timestamp) ->
 fn held(mut decision: Decision, why: String) -> Decision {
     decision.hold = Some(why);
     decision
-}
-
-/// Whether every account was opened by an earlier decision and is seen to be open. What is seen right after
-/// a leave may be older than the leave, and is not believed.
-fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
-    let opened = |plan: &Plan| plan.all().any(|step| step.action == Action::AllowSignIn);
-    let directory = cx.views.iter().filter(|view| is_directory(&view.target, cx));
-    let mut accounts = directory.filter_map(|view| view.actual.account.as_ref());
-    (matches!(state.lifecycle, Stage::Active | Stage::Leaving) || cx.earlier.is_some_and(opened))
-        && accounts.all(|account| account.enabled && !account.deleted)
-}
-
-/// Nothing of an earlier employment survives: somebody who had left, were it not in full yet, or whose account had
-/// been deleted.
-fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
-    let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
-    state.lifecycle.has_left() || state.left_at.is_some() || cx.earlier.is_some_and(restored)
-}
-
-/// Whether it was put off to say that somebody has left.
-fn owes_farewell(before: &PersonState) -> bool {
-    before.owes_notice && before.lifecycle == Stage::Disabled
 }
