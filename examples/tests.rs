@@ -324,3 +324,69 @@ async fn licences_are_counted_as_the_tenant_has_them() {
         (&json!(1), &json!(0))
     );
 }
+
+#[test]
+fn parts_of_one_s_own_do_what_they_say() {
+    let check = |example: &str, parts: &[&str]| {
+        let out = shown(example, &[], &[]);
+        let mut rest = out.as_str();
+        for part in parts {
+            let at = rest
+                .find(part)
+                .unwrap_or_else(|| panic!("{part:?} is missing, or stands too early: {out}"));
+            rest = &rest[at + part.len()..];
+        }
+    };
+    check(
+        "own_orchestrator",
+        &[
+            "allow_sign_in at graph: Done",
+            "X-1: Held(\"change freeze",
+            "X-1: Done",
+            "block_sign_in at graph: Done",
+        ],
+    );
+    check(
+        "own_policy",
+        &[
+            "grant:group:",
+            "allow_sign_in",
+            "X-1: Done",
+            "grant:group:",
+            "revoke:group:",
+            "Held(\"the policy could not",
+            "\\\"Alchemy\\\"",
+        ],
+    );
+    check(
+        "own_target",
+        &[
+            "doors/grant:app:Server room at doors: Done",
+            "is open for 1",
+            "revoke:app:Server room at doors: Done",
+            "is open for 0",
+        ],
+    );
+    check(
+        "own_notifier",
+        &[
+            "Mei Tanaka kann sich anmelden",
+            "notify:joined at graph: Done",
+            "Worker X-1 has no access any more.",
+        ],
+    );
+    check(
+        "own_step",
+        &[
+            "to Exchange: share the mailbox of X-1 {\"hidden\":true}",
+            "block_sign_in at graph: Done",
+            "custom:exchange.share_mailbox.v1",
+            "revoke:licence:",
+            "without a target",
+            "X-2: Dead(",
+            "does not know steps of the kind exchange.share_mailbox.v1: it was left alone",
+            "revoke:licence:",
+            "Done",
+        ],
+    );
+}

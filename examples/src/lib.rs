@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
+pub mod lifecycle;
 pub mod tenant;
 
 /// Prints a line. Where nobody reads any more (`… | head`), the program ends quietly.

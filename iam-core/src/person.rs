@@ -4,6 +4,7 @@
 //! `Debug` prints the key alone; a field HR did not send is `None`, which clears nothing that HR never said.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -257,6 +258,77 @@ pub enum Recipient {
     Hr,
     /// The person's private address, as HR has it.
     Private,
+}
+
+/// What a notice says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Notice {
+    /// Somebody starts.
+    Joined,
+    /// Somebody's access changed.
+    Moved,
+    /// Somebody has left and access is gone.
+    Left,
+    /// Somebody's temporary access pass: part of a step that makes one, never a step of its own.
+    Pass,
+}
+
+impl Notice {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Joined, Self::Moved, Self::Left, Self::Pass];
+
+    /// The notice in one word, as policies name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Moved => "moved",
+            Self::Left => "left",
+            Self::Pass => "pass",
+        }
+    }
+
+    /// What its subject may name in braces: the person's name and worker id, and the sign-in name.
+    pub const IN_SUBJECT: &'static [&'static str] = &["name", "worker", "account"];
+
+    /// What its text may name in braces.
+    pub fn places(self) -> &'static [&'static str] {
+        match self {
+            Self::Pass => &["name", "worker", "account", "pass", "starts", "minutes"],
+            _ => Self::IN_SUBJECT,
+        }
+    }
+}
+
+/// A language that notices are written in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// German.
+    German,
+}
+
+/// The words of one notice. `{name}` and so on stand for what [`Notice::places`] tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Text {
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub body: String,
+}
+
+/// How notices are worded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Words {
+    /// The language of the standard texts.
+    pub language: Language,
+    /// Texts of one's own, in the place of the standard ones.
+    pub texts: BTreeMap<Notice, Text>,
 }
 
 /// Lower-case hexadecimal.

@@ -13,6 +13,7 @@ mod joining;
 mod keeping;
 mod mailboxes;
 mod moving;
+mod notices;
 mod passes;
 mod provisioning;
 mod refused_reads;

@@ -264,6 +264,7 @@ impl Work<'_> {
             journal: self.journal,
             targets: self.targets,
             notifier: self.notifier,
+            words: &self.settings.words,
             clock: self.clock,
             lease: LEASE,
             forbidden: &protected,

@@ -9,10 +9,6 @@
 mod backoff;
 mod deed;
 mod step;
-mod undo;
-
-pub use undo::UndoPlan;
-pub(crate) use undo::compensation;
 
 pub(crate) use deed::note;
 
@@ -27,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::journal::{
     AccountRef, Claim, ErrandRecord, ErrandState, Journal, Outcome, PersonState, StepRecord,
 };
-use crate::notify::{Addressees, Notifier};
+use crate::notify::{Addressees, Notifier, Words};
 use crate::plan::{Action, Owned, Plan, Step, StepId, Turn};
 use crate::target::Target;
 
@@ -42,6 +38,8 @@ pub(crate) struct Doors<'a> {
     pub(crate) journal: &'a dyn Journal,
     pub(crate) targets: &'a [Arc<dyn Target>],
     pub(crate) notifier: Option<&'a dyn Notifier>,
+    /// How notices are worded.
+    pub(crate) words: &'a Words,
     pub(crate) clock: &'a SharedClock,
     pub(crate) lease: Duration,
     /// Why the step's account must not be touched, or `None`: asked again here, whoever made the plan.

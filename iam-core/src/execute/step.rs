@@ -46,7 +46,7 @@ async fn effect(
 ) -> Result<Applied> {
     let record = claim.event.record.as_ref().or(claim.state.record.as_ref());
     let message = |notice, to| {
-        compose(notice, record, addressees, to)
+        compose(notice, record, addressees, to, doors.words)
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is nobody to tell"))
     };
     if let Action::Notify { notice, to } = &step.action {
@@ -60,6 +60,15 @@ async fn effect(
     let target = doors
         .target(step)
         .ok_or_else(|| Error::new(ErrorKind::Invalid, format!("no target is called {}", step.target)))?;
+    if let Action::Custom { kind, .. } = &step.action
+        && !target.capabilities().actions.contains_key(kind.as_str())
+    {
+        let message = format!(
+            "{} does not know steps of the kind {kind}: it was left alone",
+            step.target
+        );
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
     let Action::IssuePass {
         starts_at,
         minutes,

@@ -15,10 +15,11 @@ use super::conflict::Apart;
 use super::errands::{Scene, errands};
 use super::link::{Link, link};
 use super::mailbox;
+use super::past::{is_open, owes_farewell, starts_afresh, untold};
 use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{
-    accounts, at_application, fitting, is_directory, is_open_elsewhere, matters, resolve, sign_in_name, sort,
-    unread,
+    accounts, at_application, fitting, is_directory, is_open, is_open_elsewhere, matters, owes_farewell,
+    resolve, sign_in_name, sort, starts_afresh, unread,
 };
 use super::{Context, Decision, Orchestrator, View};
 use crate::entitlement::{Desired, Held, Via};
@@ -452,20 +453,6 @@ impl Lifecycle {
     }
 }
 
-/// Whether an earlier attempt took access away and was not to tell anybody.
-fn untold(earlier: Option<&Plan>) -> bool {
-    let tells = |step: &Step| {
-        matches!(
-            step.action,
-            Action::Notify {
-                notice: Notice::Left,
-                ..
-            }
-        )
-    };
-    earlier.is_some_and(|plan| plan.all().any(|step| step.action.removes_access()) && !plan.all().any(tells))
-}
-
 /// The event comes up again for that reason.
 fn waits(decision: &mut Decision, why: String) {
     decision.plan.notes.push(format!("waits: {why}"));
@@ -475,26 +462,4 @@ fn waits(decision: &mut Decision, why: String) {
 fn held(mut decision: Decision, why: String) -> Decision {
     decision.hold = Some(why);
     decision
-}
-
-/// Whether every account was opened by an earlier decision and is seen to be open. What is seen right after
-/// a leave may be older than the leave, and is not believed.
-fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
-    let opened = |plan: &Plan| plan.all().any(|step| step.action == Action::AllowSignIn);
-    let directory = cx.views.iter().filter(|view| is_directory(&view.target, cx));
-    let mut accounts = directory.filter_map(|view| view.actual.account.as_ref());
-    (matches!(state.lifecycle, Stage::Active | Stage::Leaving) || cx.earlier.is_some_and(opened))
-        && accounts.all(|account| account.enabled && !account.deleted)
-}
-
-/// Nothing of an earlier employment survives: somebody who had left, were it not in full yet, or whose account had
-/// been deleted.
-fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
-    let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
-    state.lifecycle.has_left() || state.left_at.is_some() || cx.earlier.is_some_and(restored)
-}
-
-/// Whether it was put off to say that somebody has left.
-fn owes_farewell(before: &PersonState) -> bool {
-    before.owes_notice && before.lifecycle == Stage::Disabled
 }

@@ -10,11 +10,12 @@ mod errands;
 mod lifecycle;
 mod link;
 mod mailbox;
+mod past;
 mod phase;
 mod place;
 
 pub use lifecycle::Lifecycle;
-pub(crate) use phase::has_gone;
+pub(crate) use phase::{has_gone, phase_at};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

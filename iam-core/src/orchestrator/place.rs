@@ -3,8 +3,8 @@
 use super::conflict::Apart;
 use super::{Context, Down, View};
 use crate::entitlement::{Attributes, Desired, TargetId};
-use crate::journal::PersonState;
-use crate::plan::{Accounts, Action, Phase, Step, Wanted};
+use crate::journal::{Lifecycle as Stage, PersonState};
+use crate::plan::{Accounts, Action, Phase, Plan, Step, Wanted};
 
 /// Whose accounts the view's target uses. The first target is the directory.
 pub(super) fn accounts(view: &View, cx: &Context<'_>) -> Accounts {
@@ -178,4 +178,26 @@ pub(super) fn sign_in_name(state: &PersonState, cx: &Context<'_>) -> Option<Stri
             .map(|account| account.name.clone())
     };
     seen.or_else(known).filter(|name| !name.is_empty())
+}
+
+/// Whether every account was opened by an earlier decision and is seen to be open. What is seen right after
+/// a leave may be older than the leave, and is not believed.
+pub(super) fn is_open(state: &PersonState, cx: &Context<'_>) -> bool {
+    let opened = |plan: &Plan| plan.all().any(|step| step.action == Action::AllowSignIn);
+    let directory = cx.views.iter().filter(|view| is_directory(&view.target, cx));
+    let mut accounts = directory.filter_map(|view| view.actual.account.as_ref());
+    (matches!(state.lifecycle, Stage::Active | Stage::Leaving) || cx.earlier.is_some_and(opened))
+        && accounts.all(|account| account.enabled && !account.deleted)
+}
+
+/// Nothing of an earlier employment survives: somebody who had left, were it not in full yet, or whose account had
+/// been deleted.
+pub(super) fn starts_afresh(state: &PersonState, cx: &Context<'_>) -> bool {
+    let restored = |plan: &Plan| plan.all().any(|step| step.action == Action::RestoreAccount);
+    state.lifecycle.has_left() || state.left_at.is_some() || cx.earlier.is_some_and(restored)
+}
+
+/// Whether it was put off to say that somebody has left.
+pub(super) fn owes_farewell(before: &PersonState) -> bool {
+    before.owes_notice && before.lifecycle == Stage::Disabled
 }

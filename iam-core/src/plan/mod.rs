@@ -11,10 +11,11 @@ pub mod guard;
 mod leave;
 mod step;
 
+pub use crate::person::Notice;
 pub use diff::plan;
 pub use errand::{Errand, Turn};
 pub use explain::{Drift, Holding, drift, holdings};
-pub use step::{Action, Change, IdempotencyKey, Notice, Risk, Step, StepId};
+pub use step::{Action, Change, IdempotencyKey, Risk, Step, StepId};
 
 use std::collections::BTreeMap;
 
@@ -526,6 +527,10 @@ mod tests {
                 with_account: "m".into(),
             },
             Action::EndForwarding,
+            Action::Custom {
+                kind: "exchange.share_mailbox.v1".into(),
+                payload: serde_json::json!({"to": ["W-2"]}),
+            },
             Action::Notify {
                 notice: Notice::Joined,
                 to: vec![Recipient::Manager],

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::entitlement::{Attribute, Attributes, Entitlement, Kind, TargetId};
 use crate::event::EventId;
-use crate::person::{PersonKey, Recipient, hex};
+use crate::person::{Notice, PersonKey, Recipient, hex};
 
 use super::errand::{Errand, Turn};
 
@@ -91,21 +91,6 @@ impl Risk {
             Self::High => "high",
         }
     }
-}
-
-/// What a notice says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Notice {
-    /// Somebody starts.
-    Joined,
-    /// Somebody's access changed.
-    Moved,
-    /// Somebody has left and access is gone.
-    Left,
-    /// Somebody's temporary access pass: part of [`Action::IssuePass`], never a step of its own.
-    Pass,
 }
 
 /// What a step does. Kinds are versioned by [`super::VERSION`].
@@ -208,6 +193,16 @@ pub enum Action {
     EndForwarding,
     /// Delete the account (restorable for as long as the target keeps it).
     DeleteAccount,
+    /// A step of somebody's own kind, which an [orchestrator](crate::orchestrator::Orchestrator) of theirs plans and a
+    /// target of theirs carries out. A target that does not name the kind in its
+    /// [capabilities](crate::target::Capabilities::actions) is not asked: the step fails, and says so.
+    Custom {
+        /// The kind, with whose it is and its version: `exchange.share_mailbox.v1`. A change of what the payload means
+        /// is another kind, so that a plan half done is carried out as it was meant.
+        kind: String,
+        /// What the target needs to know. Stands in plans and journals: no secrets.
+        payload: serde_json::Value,
+    },
     /// Send a notice.
     Notify {
         /// Which.
@@ -228,8 +223,9 @@ impl Action {
     }
 
     /// The kind in snake case: what a target's capabilities classify.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
+            Self::Custom { kind, .. } => kind,
             Self::CreateAccount { .. } => "create_account",
             Self::RestoreAccount => "restore_account",
             Self::UpdateAccount { .. } => "update_account",
@@ -335,6 +331,7 @@ impl Action {
             | Self::HandOverGroups { .. }
             | Self::EndForwarding
             | Self::SetManager { .. }
+            | Self::Custom { .. }
             | Self::RevokeSessions
             | Self::ResetPassword
             | Self::EndAutomaticReply
@@ -362,6 +359,7 @@ impl Action {
             | Self::ShareDrive { .. }
             | Self::HandOverGroups { .. }
             | Self::ForwardMail { .. }
+            | Self::Custom { .. }
             | Self::Revoke { .. } => Risk::Elevated,
             Self::UpdateAccount { .. }
             | Self::SetManager { .. }
@@ -431,6 +429,10 @@ impl Step {
             }
             Action::CreateAccount { name, .. } => format!("create_account:{}", name.to_lowercase()),
             Action::Notify { notice, .. } => format!("notify:{notice:?}").to_lowercase(),
+            Action::Custom { kind, payload } => {
+                let payload = Sha256::digest(payload.to_string());
+                format!("custom:{kind}:{}", &hex(&payload)[..8])
+            }
             // The same errand for another start, or with another account, is another step.
             other => match other.about().as_str() {
                 "" => other.kind().to_owned(),

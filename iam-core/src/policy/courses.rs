@@ -4,7 +4,7 @@ use crate::entitlement::{Kind, Reference};
 use crate::person::Recipient;
 
 use super::source::{Position, Section, Source};
-use super::{Legacy, Pass, Settings};
+use super::{Legacy, Pass, Settings, words};
 
 /// What a mailbox answers whose policy has no words of its own: nothing about the person, not even that they
 /// have left.
@@ -118,7 +118,14 @@ pub(super) fn lifecycle(
         settings.delete_after = leaver.days("delete_after", source);
         settings.leaver_notify = recipients(&leaver, source);
     }
-    if let Some(notify) = top.child("notify", "[notify]", &["from", "hr"], &[], source) {
+    if let Some(notify) = top.child(
+        "notify",
+        "[notify]",
+        &["from", "hr", "language", "text"],
+        &[],
+        source,
+    ) {
+        settings.words = words::words(&notify, source);
         settings.notify_from = mailbox(&notify, "from", source);
         settings.hr_mail = mailbox(&notify, "hr", source);
         if let (Some(at), true, false) = (hr_is_told, notify.has("from"), notify.has("hr")) {

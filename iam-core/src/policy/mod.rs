@@ -25,6 +25,7 @@ mod source;
 mod spelling;
 mod template;
 mod test;
+mod words;
 mod workflow;
 
 pub use conflict::{Conflict, Resolve};
@@ -45,7 +46,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::entitlement::{Desired, Reference};
-use crate::person::{Person, Recipient};
+use crate::person::{Person, Recipient, Words};
 
 /// Who policy is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -181,6 +182,8 @@ pub struct Settings {
     pub notify_from: Option<String>,
     /// The mailbox of HR.
     pub hr_mail: Option<String>,
+    /// How notices are worded (the standard texts, in English).
+    pub words: Words,
 }
 
 impl Default for Settings {
@@ -201,6 +204,7 @@ impl Default for Settings {
             leaver_notify: Vec::new(),
             notify_from: None,
             hr_mail: None,
+            words: Words::default(),
         }
     }
 }

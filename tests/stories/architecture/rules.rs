@@ -20,7 +20,7 @@ policy       -> entitlement person event
 plan         -> entitlement person event
 auth         -> http
 target       -> plan entitlement person
-notify       -> plan event person
+notify       -> plan event person http
 journal      -> plan event person entitlement
 execute      -> journal target notify plan
 orchestrator -> policy plan target journal::state event person entitlement notify

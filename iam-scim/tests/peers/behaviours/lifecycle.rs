@@ -147,7 +147,7 @@ pub(crate) async fn sign_in_is_blocked_and_allowed(at: Place) {
         ),
     ];
     for (action, expect, enabled) in steps {
-        let kind = action.kind();
+        let kind = action.kind().to_owned();
         assert_eq!(
             at.apply("ada", Some(&id), action).await.unwrap(),
             expect,

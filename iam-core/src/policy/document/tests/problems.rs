@@ -142,6 +142,22 @@ fn every_section_refuses_what_it_does_not_know() {
             "line 5, column 23: contact in mailbox of [leaver]: expected a mail address",
         ),
         (
+            "[notify]\nlanguage = 'fr'",
+            "line 5, column 12: language in [notify]: expected \"en\" or \"de\"",
+        ),
+        (
+            "[notify.text.left]\nsubject = 'x {nme}'\nbody = 'y'",
+            "line 5, column 14: unknown placeholder \"{nme}\"; did you mean \"name\"? (known here: {name}, {worker}, {account})",
+        ),
+        (
+            "[notify.text.joined]\nsubject = 'x'\nbody = 'y {pass}'",
+            "line 6, column 11: unknown placeholder \"{pass}\"",
+        ),
+        (
+            "[notify.text.pass]\nsubject = 'x'\nbody = 'no'",
+            "line 6, column 8: the text of a pass must name {pass}",
+        ),
+        (
             "[leaver]\nonedrive = 'colleagues'",
             "line 5, column 12: onedrive in [leaver]: expected \"manager\"",
         ),

@@ -1,12 +1,22 @@
 //! The port [`Notifier`]: tells people what happened, at most once.
 
+#[cfg(feature = "http")]
+mod webhook;
+mod words;
+
+pub(crate) use crate::person::Words;
+#[cfg(feature = "http")]
+pub use webhook::{Webhook, verify};
+pub use words::compose;
+
 use std::fmt::{self, Debug};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::error::Result;
-use crate::person::{Person, PersonKey, Recipient};
+use crate::error::{Error, ErrorKind, Result};
+use crate::person::{PersonKey, Recipient};
 use crate::plan::{IdempotencyKey, Notice};
 use crate::secret::Secret;
 
@@ -128,62 +138,45 @@ impl Addressees {
     }
 }
 
-/// The message of a notice; `None` when none of the recipients has an address.
-pub fn compose(
-    notice: Notice,
-    person: Option<&Person>,
-    addressees: &Addressees,
-    to: &[Recipient],
-) -> Option<Message> {
-    let mut mailboxes: Vec<String> = to
-        .iter()
-        .filter_map(|who| addressees.of(*who))
-        .map(str::to_owned)
-        .collect();
-    mailboxes.sort();
-    mailboxes.dedup();
-    if mailboxes.is_empty() {
-        return None;
+/// Several notifiers as one: each is given every message, but those that carry a pass go to the ones alone that take
+/// passes. One that fails keeps the others from nothing.
+#[derive(Debug, Clone)]
+pub struct Notifiers(Vec<Arc<dyn Notifier>>);
+
+impl Notifiers {
+    /// All of them, in order.
+    pub fn new(notifiers: impl IntoIterator<Item = Arc<dyn Notifier>>) -> Self {
+        Self(notifiers.into_iter().collect())
     }
-    let person = person?;
-    let given = person.preferred_name.as_ref().or(person.given_name.as_ref());
-    let names: Vec<&str> = [given, person.family_name.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect();
-    let name = names.join(" ");
-    let id = &person.key;
-    let account = addressees
-        .person
-        .as_deref()
-        .map_or(String::new(), |account| format!(" ({account})"));
-    let (subject, body) = match notice {
-        Notice::Joined => (
-            format!("{name} can sign in"),
-            format!("The account of {name}{account}, worker {id}, is ready and open for sign-in."),
-        ),
-        Notice::Moved => (
-            format!("The access of {name} has changed"),
-            format!(
-                "HR changed the record of {name}{account}, worker {id}. The account and its access follow it now."
-            ),
-        ),
-        Notice::Pass => (
-            format!("The temporary access pass of {name}"),
-            format!(
-                "{name}, worker {id}, signs in as{account} for the first time with this temporary access pass:\n\n\
-                 {PASS}\n\n\
-                 It is good for one sign-in within {{minutes}} minutes from {{starts}} on. Give it to {name} in person, \
-                 and to nobody else. Should another message like this come, only the newest pass is good."
-            ),
-        ),
-        Notice::Left => (
-            format!("{name} has left"),
-            format!(
-                "Sign-in of {name}{account}, worker {id}, is blocked, and the access has been taken away."
-            ),
-        ),
-    };
-    Some(Message::new(notice, id.clone(), mailboxes, subject, body))
 }
+
+#[async_trait]
+impl Notifier for Notifiers {
+    /// # Errors
+    /// The first one's that failed; the others have been given the message.
+    async fn notify(&self, message: &Message, key: &IdempotencyKey) -> Result<()> {
+        let takers = self
+            .0
+            .iter()
+            .filter(|notifier| !message.carries_pass() || notifier.takes_passes());
+        let (mut failure, mut given) = (None, false);
+        for notifier in takers {
+            given = true;
+            if let Err(error) = notifier.notify(message, key).await {
+                failure = failure.or(Some(error));
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            None if given => Ok(()),
+            None => Err(Error::new(ErrorKind::Invalid, "no notifier takes this message")),
+        }
+    }
+
+    fn takes_passes(&self) -> bool {
+        self.0.iter().any(|notifier| notifier.takes_passes())
+    }
+}
+
+#[cfg(test)]
+mod tests;
