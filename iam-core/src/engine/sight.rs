@@ -123,7 +123,6 @@ impl Engine {
             sights.push(Sight {
                 state,
                 around,
-                course,
                 decision,
                 pending,
             });
