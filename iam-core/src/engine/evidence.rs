@@ -50,7 +50,7 @@ pub struct Deed {
     /// Where.
     pub target: TargetId,
     /// The kind of step ([`Action::kind`]).
-    pub action: &'static str,
+    pub action: String,
     /// What was given or taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entitlement: Option<Entitlement>,
@@ -304,7 +304,7 @@ fn deeds(entries: &[Entry], unknown: &mut Vec<String>) -> Vec<Deed> {
                 at: record.at,
                 event: event.clone(),
                 target: step.target.clone(),
-                action: step.action.kind(),
+                action: step.action.kind().to_owned(),
                 entitlement,
                 why: step.why.clone(),
                 outcome: record.outcome.clone(),
@@ -341,7 +341,7 @@ fn holding_times(
         let Some(what) = &deed.entitlement else { continue };
         let open = |held: &&mut Held| held.removed_by.is_none() && same(&held.entitlement, what);
         let known = times.iter_mut().rev().find(open);
-        match (deed.action, known) {
+        match (deed.action.as_str(), known) {
             ("grant", None) => times.push(begin(what, deed.at)),
             ("revoke", Some(held)) => {
                 (held.removed_at, held.removed_by) = (deed.at, Some(deed.event.clone()));

@@ -128,7 +128,6 @@ impl Engine {
             sights.push(Sight {
                 state,
                 around,
-                course,
                 decision,
                 course,
                 pending,
