@@ -9,6 +9,7 @@ mod errands;
 mod lifecycle;
 mod link;
 mod mailbox;
+mod past;
 mod phase;
 mod place;
 
