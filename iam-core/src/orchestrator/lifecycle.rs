@@ -14,7 +14,6 @@ use super::conflict::Apart;
 use super::errands::{Scene, errands};
 use super::link::{Link, link};
 use super::mailbox;
-use super::past::{is_open, owes_farewell, starts_afresh, untold};
 use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{
     accounts, at_application, fitting, is_directory, is_open, is_open_elsewhere, matters, owes_farewell,
@@ -481,6 +480,20 @@ impl Lifecycle {
         let step = Step::new(&view.target, person, None, action, at.because.clone());
         decision.plan.steps.push(step);
     }
+}
+
+/// Whether an earlier attempt took access away and was not to tell anybody.
+fn untold(earlier: Option<&Plan>) -> bool {
+    let tells = |step: &Step| {
+        matches!(
+            step.action,
+            Action::Notify {
+                notice: Notice::Left,
+                ..
+            }
+        )
+    };
+    earlier.is_some_and(|plan| plan.all().any(|step| step.action.removes_access()) && !plan.all().any(tells))
 }
 
 /// The event comes up again for that reason.

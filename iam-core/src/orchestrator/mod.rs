@@ -9,7 +9,6 @@ mod errands;
 mod lifecycle;
 mod link;
 mod mailbox;
-mod past;
 mod phase;
 mod place;
 
