@@ -122,6 +122,7 @@ impl Engine {
             let decision = self.decide(&claim, &state, cx, &shadow, &names).await?;
             sights.push(Sight {
                 state,
+                course,
                 around,
                 decision,
                 pending,
