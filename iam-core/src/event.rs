@@ -302,29 +302,6 @@ impl Event {
         })
     }
 
-    /// What a source told as an event. It is worked on at once: whoever hears it knows what to wait for.
-    pub fn told(news: News) -> Self {
-        Self {
-            id: news.id.clone(),
-            person: news.person.clone(),
-            kind: news.kind.clone(),
-            due_at: news.heard_at,
-            entered_at: news.heard_at,
-            record: None,
-            version: 0,
-            news: Some(news),
-        }
-    }
-
-    /// Whether `other`, which has the same id, says the same. When it was heard does not count.
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        let news = match (&self.news, &other.news) {
-            (Some(one), Some(other)) => one.says_the_same(other),
-            (one, other) => one == other,
-        };
-        news && self.person == other.person && self.kind == other.kind && self.record == other.record
-    }
-
     /// Somebody asks for `person` to be brought back; the same request at the same instant is the same event.
     pub fn revert(person: &PersonKey, by: &str, reason: &str, take: Vec<String>, now: Timestamp) -> Self {
         let kind = EventKind::Revert {
@@ -358,6 +335,29 @@ impl Event {
             version: 0,
             news: None,
         }
+    }
+
+    /// What a source told as an event. It is worked on at once: whoever hears it knows what to wait for.
+    pub fn told(news: News) -> Self {
+        Self {
+            id: news.id.clone(),
+            person: news.person.clone(),
+            kind: news.kind.clone(),
+            due_at: news.heard_at,
+            entered_at: news.heard_at,
+            record: None,
+            version: 0,
+            news: Some(news),
+        }
+    }
+
+    /// Whether `other`, which has the same id, says the same. When it was heard does not count.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let news = match (&self.news, &other.news) {
+            (Some(one), Some(other)) => one.says_the_same(other),
+            (one, other) => one == other,
+        };
+        news && self.person == other.person && self.kind == other.kind && self.record == other.record
     }
 
     /// A timer in the lane of `person`. Setting the same timer for the same instant again is the same event

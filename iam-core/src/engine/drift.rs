@@ -155,8 +155,7 @@ impl Engine {
 
     /// What rules ask for, wherever it is offered, or why nobody can tell. Nothing for whoever is not at work.
     fn asked(&self, sight: &Sight) -> Result<Vec<Entitlement>, String> {
-        use crate::journal::Lifecycle::{Active, Staged};
-        if !matches!(sight.decision.state.lifecycle, Active | Staged) {
+        if !sight.decision.state.lifecycle.is_employed() {
             return Ok(Vec::new());
         }
         let subject = sight.subject().ok_or("there is no record")?;
@@ -213,7 +212,7 @@ impl Engine {
 
     async fn known(&self, person: &PersonKey) -> Result<()> {
         let accepted = self.journal.accepted(std::slice::from_ref(person)).await?;
-        if accepted.into_iter().flatten().next().is_some() {
+        if accepted.into_iter().flatten().any(|known| known.record.is_some()) {
             return Ok(());
         }
         let message = format!("HR has said nothing of anybody called {person}");

@@ -9,9 +9,11 @@ mod apply;
 mod audit;
 mod brake;
 mod calendar;
+mod compensation;
 mod drift;
 mod ending;
 mod errands;
+mod evidence;
 mod explain;
 mod freeze;
 mod names;
@@ -23,6 +25,7 @@ mod reason;
 mod report;
 mod scope;
 mod sight;
+mod simulation;
 mod succession;
 #[cfg(test)]
 #[cfg(feature = "testing")]
@@ -33,18 +36,19 @@ mod wake;
 mod work;
 
 pub use apply::Canary;
+pub use compensation::UndoPlan;
 pub use drift::{DriftTotals, PersonDrift};
+pub use evidence::{Deed, Evidence, Heard, Held};
 pub use reading::{Delivered, Reading};
 pub use reason::{Obstacle, Origin, Until, Why, WhyNot};
 pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, SeatNeed, Totals};
+pub use simulation::{AsOf, Known, Moment};
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-
-pub use crate::execute::UndoPlan;
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};

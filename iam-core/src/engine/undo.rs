@@ -4,6 +4,7 @@
 //! next event: both are left out, with the reason. What is undone goes through plan, guard and journal as anything else.
 
 use super::Engine;
+use super::compensation::{UndoPlan, compensation};
 use super::drift::thing;
 use super::names::{NameCheck, NameDesk, Queue};
 use super::preview::Shadow;
@@ -13,7 +14,6 @@ use super::work::Work;
 use crate::entitlement::{Actual, Entitlement, Kind, TargetId, Via, same};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId, EventKind};
-use crate::execute::{UndoPlan, compensation};
 use crate::journal::{Claim, Entry, EventState, HistoryQuery, Lifecycle as Stage, PersonState};
 use crate::orchestrator::{Context, Decision, Orchestrator, View};
 use crate::plan::{Action, Step, apply};
@@ -178,10 +178,10 @@ impl Lights<'_> {
             let claim = sight::claim(&then, record, cx.now);
             let after = Context {
                 now: cx.now,
-                course: cx.course,
                 directory: cx.directory.clone(),
                 down: &after.down,
                 views: &after.views,
+                course: cx.course,
                 manager: after.manager.as_ref(),
                 acting: after.acting(),
                 earlier: None,
@@ -204,12 +204,12 @@ impl Lights<'_> {
             return Some(why.clone());
         }
         let stage = self.now.state.lifecycle;
-        let present = matches!(stage, Stage::Staged | Stage::Active);
+        let present = stage.is_employed();
         if self.entry.event.kind.is_leave() && !present {
             return Some(gone.to_owned());
         }
         let why = match &step.action {
-            Action::AllowSignIn if stage != Stage::Active => gone,
+            Action::AllowSignIn if !matches!(stage, Stage::Active | Stage::Leaving) => gone,
             Action::RestoreAccount | Action::Grant { .. } if !present => gone,
             Action::Grant { entitlement, .. } if !self.was_a_gift(entitlement) => {
                 "what was taken is given again by a rule alone: correct the record or the policy"

@@ -9,10 +9,6 @@
 mod backoff;
 mod deed;
 mod step;
-mod undo;
-
-pub use undo::UndoPlan;
-pub(crate) use undo::compensation;
 
 pub(crate) use deed::note;
 

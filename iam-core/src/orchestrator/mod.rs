@@ -13,7 +13,7 @@ mod phase;
 mod place;
 
 pub use lifecycle::Lifecycle;
-pub(crate) use phase::has_gone;
+pub(crate) use phase::{has_gone, phase_at};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

@@ -128,6 +128,14 @@ pub(crate) fn has_gone(person: &Person, now: Timestamp) -> bool {
     over_everywhere(person).is_some_and(|over| over <= now)
 }
 
+/// Where somebody stood by a record at an instant, whatever was done since.
+///
+/// # Errors
+/// As `standing`.
+pub(crate) fn phase_at(person: &Person, settings: &Settings, at: Timestamp) -> Result<Phase, String> {
+    standing(person, None, settings, at).map(|standing| standing.phase)
+}
+
 /// When the last day is over wherever the person may work; `None` for somebody who has none.
 pub(super) fn over_everywhere(person: &Person) -> Option<Timestamp> {
     match (person.status, person.last_day) {

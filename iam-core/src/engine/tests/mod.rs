@@ -8,6 +8,7 @@ mod crash;
 mod delivery;
 mod doors;
 mod early;
+mod evidence;
 mod explain;
 mod freeze;
 mod guard;

@@ -329,6 +329,11 @@ async fn one_catalogue_serves_many_observations() {
     let apps = Arc::new(AtomicUsize::new(0));
     let asked = apps.clone();
     let graph = graph(move |line, _| match line {
+        "GET /me" => failure(
+            400,
+            "BadRequest",
+            "/me request is only valid with delegated authentication flow.",
+        ),
         "GET /groups" => {
             counted.fetch_add(1, Ordering::SeqCst);
             page(json!([]))

@@ -54,7 +54,7 @@ impl fmt::Display for UndoPlan {
 }
 
 /// The inverse of what the event is known to have done, given what each target reports now.
-pub(crate) fn compensation(entry: &Entry, now: &[(&TargetId, &Actual)]) -> UndoPlan {
+pub(super) fn compensation(entry: &Entry, now: &[(&TargetId, &Actual)]) -> UndoPlan {
     let mut undo = UndoPlan {
         event: entry.event.id.clone(),
         person: entry.event.person.clone(),
