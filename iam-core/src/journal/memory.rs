@@ -20,7 +20,7 @@ use super::{
     StepStart,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Accepted, Event, EventId, EventKind};
+use crate::event::{Accepted, Event, EventId};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
 
@@ -59,7 +59,9 @@ impl MemoryJournal {
     pub(crate) fn forget_timers(&self) {
         let mut inner = self.lock();
         for entry in &mut inner.entries {
-            if entry.state == EventState::Pending && matches!(entry.event.kind, EventKind::Due { .. }) {
+            if entry.state == EventState::Pending
+                && matches!(entry.event.kind, crate::event::EventKind::Due { .. })
+            {
                 entry.state = EventState::Superseded;
             }
         }
