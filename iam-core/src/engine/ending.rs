@@ -40,14 +40,7 @@ impl Work<'_> {
         let mut next = decision.state.clone();
         let note = |state: &mut PersonState| {
             execute::fold(state, claim, &decision.plan.policy, brought(), now);
-            execute::note(
-                state,
-                &claim.event.id,
-                &decision.plan,
-                brought(),
-                now,
-                self.window,
-            );
+            execute::note(state, claim, &decision.plan, brought(), now, self.window);
         };
         note(&mut next);
         let mut timers = timers(claim, &decision, now);

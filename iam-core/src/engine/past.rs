@@ -123,7 +123,7 @@ async fn overtaken(
 fn take_in(state: &mut PersonState, claim: &Claim, now: Timestamp, window: SignedDuration) {
     execute::fold(state, claim, made_by(claim), execute::begun(claim), now);
     if let Some(plan) = &claim.plan {
-        execute::note(state, &claim.event.id, plan, execute::begun(claim), now, window);
+        execute::note(state, claim, plan, execute::begun(claim), now, window);
     }
 }
 

@@ -127,6 +127,7 @@ impl Engine {
             let decision = self.orchestrator.on_event(&claim.event, &state, &cx).await?;
             sights.push(Sight {
                 state,
+                course,
                 around,
                 decision,
                 course,

@@ -3,8 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::certainly_failed;
-use crate::event::EventId;
-use crate::journal::{Outcome, PersonState};
+use crate::journal::{Claim, Outcome, PersonState};
 use crate::plan::guard::Deed;
 use crate::plan::{IdempotencyKey, Plan, Step};
 
@@ -18,7 +17,7 @@ const KEY: usize = 12;
 /// been done counts. Forgets what no window of `window` looks at any more.
 pub(crate) fn note<'a>(
     state: &mut PersonState,
-    event: &EventId,
+    claim: &Claim,
     plan: &Plan,
     steps: impl IntoIterator<Item = (&'a Step, Option<&'a Outcome>)>,
     now: Timestamp,
@@ -35,7 +34,7 @@ pub(crate) fn note<'a>(
         if outcome.is_some_and(nothing) {
             continue;
         }
-        let key = IdempotencyKey::of(event, step);
+        let key = IdempotencyKey::of(&claim.event.id, step);
         let key = &key.as_str()[..KEY];
         if state.deeds.iter().all(|deed| deed.key != key) {
             state.deeds.extend(Deed::of(plan, step, key, now));

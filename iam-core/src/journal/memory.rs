@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use lane::supersede;
-
+use self::lane::{LaneState, supersede};
 use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept, Note};
 use super::freeze::unknown;
 use super::{
@@ -40,17 +39,6 @@ struct Inner {
     audit: Vec<AuditEntry>,
     salts: HashMap<PersonKey, String>,
     frozen: Vec<Frozen>,
-}
-
-#[derive(Debug, Default)]
-struct LaneState {
-    /// Indexes into `entries` that are pending or dead.
-    open: Vec<usize>,
-    next_seq: u64,
-    fence: u64,
-    lease: Option<Instant>,
-    accepted: Option<Accepted>,
-    state: Option<PersonState>,
 }
 
 impl MemoryJournal {

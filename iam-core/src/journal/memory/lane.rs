@@ -1,12 +1,25 @@
-//! Lanes: appending, the entry that a lane would be claimed for, and what becomes of the rest.
+//! One person's events: what is appended, which is the head, what is superseded.
+
+use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::{Inner, LaneState};
+use super::Inner;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventKind, Timer};
+use crate::event::{Accepted, Event, EventKind, Timer};
 use crate::journal::audit::{Deed, Note};
-use crate::journal::{Appended, Claim, Entry, EventState, Quarantined};
+use crate::journal::{Appended, Claim, Entry, EventState, PersonState, Quarantined};
+
+#[derive(Debug, Default)]
+pub(super) struct LaneState {
+    /// Indexes into `entries` that are pending or dead.
+    pub(super) open: Vec<usize>,
+    pub(super) next_seq: u64,
+    pub(super) fence: u64,
+    pub(super) lease: Option<Instant>,
+    pub(super) accepted: Option<Accepted>,
+    pub(super) state: Option<PersonState>,
+}
 
 impl Inner {
     /// Appends, and notes what is accepted.
