@@ -122,8 +122,8 @@ impl Engine {
             let decision = self.decide(&claim, &state, cx, &shadow, &names).await?;
             sights.push(Sight {
                 state,
-                course,
                 around,
+                course,
                 decision,
                 pending,
             });
