@@ -123,6 +123,7 @@ impl Engine {
             sights.push(Sight {
                 state,
                 around,
+                course,
                 decision,
                 pending,
             });
