@@ -96,7 +96,7 @@ impl Target for Doors {
         });
         Ok(Catalog {
             items: items.collect(),
-            domains: BTreeSet::new(),
+            ..Catalog::default()
         })
     }
 

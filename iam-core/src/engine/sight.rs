@@ -14,7 +14,7 @@ use super::preview::Shadow;
 use super::views::{self, Offer, Surroundings};
 use crate::entitlement::{Catalog, Reference};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Course, Event, EventId, Timer};
+use crate::event::{Accepted, Course, Event, EventId, Timer};
 use crate::journal::{Claim, PersonState};
 use crate::orchestrator::{Context, Decision, Names, View};
 use crate::person::{Person, PersonKey};
@@ -28,9 +28,10 @@ pub(super) const GLANCE: usize = 60;
 pub(super) struct Sight {
     pub(super) state: PersonState,
     pub(super) around: Surroundings,
-    pub(super) course: Course,
     /// What would be decided, were the person worked on at this moment.
     pub(super) decision: Decision,
+    /// What everything that HR has said of the person comes to.
+    pub(super) course: Course,
     /// HR has said something that has not been worked on.
     pub(super) pending: bool,
 }
@@ -97,53 +98,42 @@ impl Engine {
         let now = self.clock.now();
         let keys: Vec<PersonKey> = people.iter().map(|state| state.key.clone()).collect();
         let accepted = self.journal.accepted(&keys).await?;
-        let (mut claims, mut courses, mut pending) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut claims, mut heard) = (Vec::new(), Vec::new());
         for (state, accepted) in people.into_iter().zip(accepted) {
-            let mut course = run_of(&accepted.unwrap_or_default(), self.policy.settings(), now);
+            let accepted = accepted.unwrap_or_default();
+            let mut course = run_of(&accepted, self.policy.settings(), now);
             let news = course.record.is_some() && course.record != state.record;
-            if let (Some(record), false) = (&state.record, latest) {
-                course.record = Some(record.clone());
+            if let Some(record) = state.record.clone().filter(|_| !latest) {
+                let worked_on = Accepted {
+                    record: Some(record),
+                    ..Accepted::default()
+                };
+                course = run_of(&worked_on, self.policy.settings(), now);
             }
-            let record = course.record.clone();
-            let Some(record) = record.or_else(|| state.record.clone()) else {
+            let Some(record) = course.record.clone().or_else(|| state.record.clone()) else {
                 continue;
             };
-            pending.push(news);
-            courses.push(course);
+            heard.push((course, news));
             claims.push((claim(&state, record, now), state));
         }
         let around = views::read(self.journal.as_ref(), &self.targets, offers, &claims, now).await?;
         let names = NameCheck::new(self.naming()?);
         let shadow = Shadow::idle(self.journal.as_ref());
         let mut sights = Vec::with_capacity(claims.len());
-        let seen = claims.into_iter().zip(around).zip(courses).zip(pending);
-        for ((((claim, state), around), course), pending) in seen {
-            let cx = (&around, &course);
-            let decision = self.decide(&claim, &state, cx, &shadow, &names).await?;
+        for (((claim, state), around), (course, pending)) in claims.into_iter().zip(around).zip(heard) {
+            let queue = Queue::default();
+            let desk = NameDesk::looking(&shadow, &names, queue.place(0));
+            let cx = self.context(&around, &course, &desk)?;
+            let decision = self.orchestrator.on_event(&claim.event, &state, &cx).await?;
             sights.push(Sight {
                 state,
                 around,
-                course,
                 decision,
+                course,
                 pending,
             });
         }
         Ok(sights)
-    }
-
-    /// What would be decided of somebody now.
-    async fn decide(
-        &self,
-        claim: &Claim,
-        state: &PersonState,
-        (around, course): (&Surroundings, &Course),
-        shadow: &Shadow<'_>,
-        names: &NameCheck<'_>,
-    ) -> Result<Decision> {
-        let queue = Queue::default();
-        let desk = NameDesk::looking(shadow, names, queue.place(0));
-        let cx = self.context(around, course, &desk)?;
-        self.orchestrator.on_event(&claim.event, state, &cx).await
     }
 
     /// Everything an orchestrator may know of somebody at this moment.
@@ -154,11 +144,11 @@ impl Engine {
         names: &'a dyn Names,
     ) -> Result<Context<'a>> {
         Ok(Context {
-            course,
             now: self.clock.now(),
             directory: self.naming()?.id().clone(),
             down: &around.down,
             views: &around.views,
+            course,
             manager: around.manager.as_ref(),
             acting: around.acting(),
             earlier: None,
