@@ -55,13 +55,24 @@ impl Language {
 
     /// The names that expressions see when asked about one person on one day.
     pub(super) fn facts<'s>(&'s self, subject: &Subject<'s>, today: Date) -> Context<'s, 's> {
+        let mut facts = self.people(subject);
+        on(&mut facts, today);
+        facts
+    }
+
+    /// The same without the day, for those who ask about several.
+    pub(super) fn people<'s>(&'s self, subject: &Subject<'s>) -> Context<'s, 's> {
         let root: &'s Context<'s, 's> = &self.root;
         let mut facts = root.new_inner_scope();
         facts.add_variable_as_val("person", fields(subject.person));
         facts.add_variable_as_val("manager", subject.manager.map_or_else(null, fields));
-        facts.add_variable_as_val("today", Box::new(CelString::from(today.to_string())));
         facts
     }
+}
+
+/// Says which day it is.
+pub(super) fn on(facts: &mut Context<'_, '_>, today: Date) {
+    facts.add_variable_as_val("today", Box::new(CelString::from(today.to_string())));
 }
 
 fn null<'v>() -> Box<dyn Val + 'v> {

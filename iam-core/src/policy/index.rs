@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::expression::{Expression, Language};
+use super::expression::{Expression, Language, on};
 use super::memo::{Memo, Read};
 use super::rules::Rules;
 use super::{Document, Subject};
@@ -137,18 +137,19 @@ impl Document {
     pub(super) fn turn(&self, subject: &Subject<'_>, today: Date, days: u16) -> Option<Date> {
         let look = || {
             let dated = self.dated();
-            let at = |day: Date| {
-                let facts = self.rules().language.facts(subject, day);
+            let mut facts = self.rules().language.people(subject);
+            let mut at = |day: Date| {
+                on(&mut facts, day);
                 let verdicts = dated.iter().map(|expression| expression.value(&facts));
                 verdicts.collect::<Vec<_>>()
             };
             let now = at(today);
-            let day = |days: &u16| {
+            let mut day = |days: &u16| {
                 today
                     .checked_add(i64::from(*days).days())
                     .is_ok_and(|day| at(day) != now)
             };
-            (1..=days).find(day)
+            (1..=days).find(|days| day(days))
         };
         let turn = match self.index() {
             None => look(),

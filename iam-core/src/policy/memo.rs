@@ -13,11 +13,9 @@ use jiff::civil::Date;
 
 use super::Subject;
 
-/// The most answers that are kept.
-pub(super) const MOST: usize = 8192;
-/// After so many questions it is looked at whether keeping answers is worth its while.
-const TRIAL: usize = 4096;
-/// It is, where one question in so many has been asked before.
+/// The most answers that are kept, a few dozen bytes each: more than there are days on which people were hired.
+pub(super) const MOST: usize = 32_768;
+/// When there is no room left, keeping answers was worth its while if one question in so many had been asked before.
 const WORTH: usize = 4;
 
 /// Something that an expression reads.
@@ -101,13 +99,13 @@ impl<T: Clone> Memo<T> {
         }
         let fresh = make();
         let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
-        if asked >= TRIAL && self.known.load(Ordering::Relaxed) < asked / WORTH {
-            self.useless.store(true, Ordering::Relaxed);
-            *answers = HashMap::default();
-        } else if !self.useless.load(Ordering::Relaxed) {
-            if answers.len() >= MOST {
-                answers.clear();
+        if answers.len() >= MOST {
+            answers.clear();
+            if self.known.load(Ordering::Relaxed) < asked / WORTH {
+                self.useless.store(true, Ordering::Relaxed);
             }
+        }
+        if !self.useless.load(Ordering::Relaxed) {
             answers.insert(key.as_slice().into(), fresh.clone());
         }
         fresh

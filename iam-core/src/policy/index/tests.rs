@@ -125,7 +125,7 @@ fn what_is_kept_is_bounded_and_given_up_where_nobody_is_like_anybody_else() {
     let document = Document::parse(text).unwrap();
     let mut person = Person::new(PersonKey::new("W-1"));
     let mut most = 0;
-    for number in 0..60_000_u32 {
+    for number in 0..70_000_u32 {
         person.email = Some(format!("{number}@contoso.example"));
         // Twice each, so that it is worth keeping, and more than there is room for.
         person.cost_center = Some(format!("{}", number / 2));
