@@ -180,7 +180,7 @@ async fn a_file_that_lost_its_people_is_held_until_somebody_says_why() {
     let env = files.write("env", sandbox.env().as_bytes());
     let journal = files.path("journal.sqlite");
     let feed = |people: u32, status: &str| {
-        let row = |n: u32| format!("W-{n},Ada,Ng{n},{status},AU,2020-01-01\n");
+        let row = |n: u32| format!("H-{n},Ada,Ng{n},{status},AU,2020-01-01\n");
         let text = format!("{HEADER}{}", (1..=people).map(row).collect::<String>());
         files.write("hr.csv", text.as_bytes())
     };
@@ -216,7 +216,8 @@ async fn a_file_that_lost_its_people_is_held_until_somebody_says_why() {
     // Whom the file does not name any more is left as they are.
     let state = sandbox.state();
     let users = state["users"].as_array().unwrap().iter();
-    let open = users.filter(|user| user["employeeId"].is_string() && user["accountEnabled"] == true);
+    let ours = |user: &&Value| user["employeeId"].as_str().is_some_and(|id| id.starts_with("H-"));
+    let open = users.filter(ours).filter(|user| user["accountEnabled"] == true);
     assert_eq!(open.count(), 18);
 }
 

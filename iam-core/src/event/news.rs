@@ -124,7 +124,7 @@ impl News {
             .ok()?;
         (over <= entered && !self.kind.is_urgent()).then(|| {
             let kind = self.kind.as_str();
-            format!("late notice: {kind} of {day} was entered at {entered}")
+            format!("late notice: {kind} of {day} was entered at {entered:.0}")
         })
     }
 
