@@ -264,7 +264,7 @@ impl GraphClient {
     /// The subscriptions of this application, page by page.
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid) for a query that Graph would refuse.
+    /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_subscriptions(&self, query: Query) -> Result<Listing<Subscription>> {
         Ok(self.listing(self.root.list_subscriptions(query)?))
     }
