@@ -16,7 +16,7 @@ use crate::entitlement::{Catalog, Reference};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Course, Event, EventId, Timer};
 use crate::journal::{Claim, PersonState};
-use crate::orchestrator::{Context, Decision, Names, View};
+use crate::orchestrator::{Decision, View};
 use crate::person::{Person, PersonKey};
 use crate::plan::Owned;
 use crate::policy::Subject;
@@ -142,28 +142,8 @@ impl Engine {
     ) -> Result<Decision> {
         let queue = Queue::default();
         let desk = NameDesk::looking(shadow, names, queue.place(0));
-        let cx = self.context(around, course, &desk)?;
+        let cx = around.context(self.clock.now(), self.naming()?.id(), course, &desk);
         self.orchestrator.on_event(&claim.event, state, &cx).await
-    }
-
-    /// Everything an orchestrator may know of somebody at this moment.
-    pub(super) fn context<'a>(
-        &self,
-        around: &'a Surroundings,
-        course: &'a Course,
-        names: &'a dyn Names,
-    ) -> Result<Context<'a>> {
-        Ok(Context {
-            course,
-            now: self.clock.now(),
-            directory: self.naming()?.id().clone(),
-            down: &around.down,
-            views: &around.views,
-            manager: around.manager.as_ref(),
-            acting: around.acting(),
-            earlier: None,
-            names,
-        })
     }
 
     /// The civil date where somebody works; that of the policy's own zone where the record's is unknown.

@@ -45,7 +45,10 @@ impl Engine {
         let names = NameCheck::new(self.naming()?);
         let queue = Queue::default();
         let desk = NameDesk::looking(&shadow, &names, queue.place(0));
-        let cx = self.context(&sight.around, &sight.course, &desk)?;
+        let directory = self.naming()?.id();
+        let cx = sight
+            .around
+            .context(self.clock.now(), directory, &sight.course, &desk);
         let undo = compensation(&entry, &actuals(&sight.around));
         let lights = Lights {
             entry: &entry,
@@ -176,17 +179,7 @@ impl Lights<'_> {
         while let (false, Some(record)) = (undo.steps.is_empty(), record.clone()) {
             let (after, then) = undone(&undo, self.around, self.state);
             let claim = sight::claim(&then, record, cx.now);
-            let after = Context {
-                now: cx.now,
-                directory: cx.directory.clone(),
-                down: &after.down,
-                views: &after.views,
-                course: cx.course,
-                manager: after.manager.as_ref(),
-                acting: after.acting(),
-                earlier: None,
-                names: cx.names,
-            };
+            let after = after.context(cx.now, &cx.directory, cx.course, cx.names);
             let again = orchestrator.on_event(&claim.event, &then, &after).await?;
             let before = undo.steps.len();
             refuse(&mut undo, |step| done_again(step, &again));

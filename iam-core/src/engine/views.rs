@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use crate::entitlement::{Actual, Catalog, TargetId};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Course;
 use crate::journal::{AccountRef, Claim, Journal, Lifecycle, PersonState};
-use crate::orchestrator::{Down, Manager, View, has_gone};
+use crate::orchestrator::{Context, Down, Manager, Names, View, has_gone};
 use crate::person::{Person, PersonKey};
 use crate::target::{Candidates, Keys, PersonRef, Target};
 
@@ -41,6 +42,27 @@ impl Surroundings {
             .as_ref()
             .filter(|manager| manager.at_work)
             .or(self.stand_in.as_ref())
+    }
+
+    /// Everything an orchestrator may know of the person at `now`; no attempt came before.
+    pub(super) fn context<'a>(
+        &'a self,
+        now: Timestamp,
+        directory: &TargetId,
+        course: &'a Course,
+        names: &'a dyn Names,
+    ) -> Context<'a> {
+        Context {
+            now,
+            directory: directory.clone(),
+            down: &self.down,
+            views: &self.views,
+            course,
+            manager: self.manager.as_ref(),
+            acting: self.acting(),
+            earlier: None,
+            names,
+        }
     }
 }
 

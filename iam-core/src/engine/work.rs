@@ -156,20 +156,10 @@ impl Work<'_> {
             pending: pending_name(claim),
             refused: Mutex::new(BTreeSet::new()),
         };
+        let directory = self.targets.first().ok_or_else(no_target)?.id();
         let cx = Context {
-            now: self.clock.now(),
-            directory: self
-                .targets
-                .first()
-                .map(|first| first.id().clone())
-                .ok_or_else(no_target)?,
-            down: &around.down,
-            views: &around.views,
-            course,
-            manager: around.manager.as_ref(),
-            acting: around.acting(),
             earlier: claim.plan.as_ref(),
-            names: &desk,
+            ..around.context(self.clock.now(), directory, course, &desk)
         };
         let mut outcomes = Vec::new();
         for _ in 0..MOST_NAMES {
