@@ -3,6 +3,9 @@
 
 mod crash;
 
+pub(crate) use crash::Relay;
+#[cfg(test)]
+pub(crate) use crash::relayed;
 pub use crash::{Crash, CrashingJournal};
 
 use std::collections::{BTreeMap, BTreeSet};

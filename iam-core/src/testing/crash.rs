@@ -5,18 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
-
 use crate::error::Result;
-use crate::event::{Accepted, Event, EventId};
-use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
-use crate::journal::{
-    Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState,
-    Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
-};
-use crate::person::PersonKey;
-use crate::plan::{IdempotencyKey, Plan, StepId};
+use crate::journal::Journal;
 
 /// When a [`CrashingJournal`] strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,163 +48,238 @@ impl CrashingJournal {
     }
 }
 
-#[async_trait]
-impl Journal for CrashingJournal {
-    async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
-        self.write(self.inner.append(batch)).await
+/// What a [`relayed!`] journal does of its own besides its `write`.
+pub(crate) trait Relay: Sync {
+    /// What happens before `append` or `reserve`.
+    fn beforehand(&self, _write: &'static str) -> impl Future<Output = ()> + Send {
+        async {}
     }
 
-    async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
-        self.inner.accepted(keys).await
-    }
-
-    async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
-        self.write(self.inner.claim(max, now, lease)).await
-    }
-
-    async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
-        self.write(self.inner.heartbeat(claim, lease)).await
-    }
-
-    async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
-        self.write(self.inner.plan(claim, plan)).await
-    }
-
-    async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
-        self.write(self.inner.intend(claim, step, key)).await
-    }
-
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
-        self.write(self.inner.settle(claim, step, outcome, at)).await
-    }
-
-    async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
-        self.write(self.inner.reserve(name, person)).await
-    }
-
-    async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
-        self.inner.holder(name).await
-    }
-
-    async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
-        self.write(self.inner.complete(claim, state, timers)).await
-    }
-
-    async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
-        self.write(self.inner.retry_later(claim, state, at, why)).await
-    }
-
-    async fn dead_letter(
-        &self,
-        claim: &Claim,
-        state: &PersonState,
-        timers: &[Event],
-        why: &str,
-        lane: Lane,
-    ) -> Result<()> {
-        self.write(self.inner.dead_letter(claim, state, timers, why, lane))
-            .await
-    }
-
-    async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
-        self.write(self.inner.requeue(event, by, reason)).await
-    }
-
-    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
-        self.inner.audit(after, limit).await
-    }
-
-    async fn audit_head(&self) -> Result<Checkpoint> {
-        self.inner.audit_head().await
-    }
-
-    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
-        self.inner.pseudonym(person).await
-    }
-
-    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
-        self.write(self.inner.erase(person, by, reason)).await
-    }
-
-    async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
-        self.inner.person(key).await
-    }
-
-    async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>> {
-        self.inner.people(after, limit).await
-    }
-
-    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
-        self.inner.reports_of(manager).await
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>> {
-        self.inner.next_due().await
-    }
-
-    async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
-        self.inner.history(query).await
-    }
-
-    async fn freeze(&self, plan: &Frozen) -> Result<()> {
-        self.write(self.inner.freeze(plan)).await
-    }
-
-    async fn frozen(&self) -> Result<Vec<Frozen>> {
-        self.inner.frozen().await
-    }
-
-    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
-        self.write(self.inner.release(hash, release)).await
-    }
-
-    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
-        self.write(self.inner.spend(hash, at)).await
-    }
-
-    async fn quarantine(&self) -> Result<Vec<Quarantined>> {
-        self.inner.quarantine().await
-    }
-
-    async fn successor_of(&self, person: &PersonKey) -> Result<Option<PersonKey>> {
-        self.inner.successor_of(person).await
-    }
-
-    async fn open_delivery(&self, source: &str, at: Timestamp) -> Result<DeliveryId> {
-        self.write(self.inner.open_delivery(source, at)).await
-    }
-
-    async fn stage(&self, delivery: DeliveryId, rows: &[Row]) -> Result<()> {
-        self.write(self.inner.stage(delivery, rows)).await
-    }
-
-    async fn close_delivery(
-        &self,
-        delivery: DeliveryId,
-        totals: &serde_json::Value,
-        findings: &[String],
-    ) -> Result<()> {
-        self.write(self.inner.close_delivery(delivery, totals, findings))
-            .await
-    }
-
-    async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released> {
-        self.write(self.inner.release_some(delivery, max, now)).await
-    }
-
-    async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
-        self.write(self.inner.decide(delivery, release, by, reason)).await
-    }
-
-    async fn staged(&self) -> Result<Vec<Staged>> {
-        self.inner.staged().await
-    }
-
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>> {
-        self.inner.delivery(id).await
-    }
-
-    async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
-        self.inner.last_good(source).await
+    /// How long a lane is held for which `asked` was asked.
+    fn lease(&self, asked: Duration) -> Duration {
+        asked
     }
 }
+
+impl Relay for CrashingJournal {}
+
+/// Makes a journal of a type that has an `inner` one: what only looks goes straight there, what writes goes through
+/// the type's own `write`.
+macro_rules! relayed {
+    ($journal:ty) => {
+        const _: () = {
+            use jiff::Timestamp;
+            use std::time::Duration;
+            use $crate::error::Result;
+            use $crate::event::{Accepted, Event, EventId};
+            use $crate::journal::audit::{AuditEntry, Checkpoint, Kept};
+            use $crate::journal::{
+                Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome,
+                PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
+            };
+            use $crate::person::PersonKey;
+            use $crate::plan::{IdempotencyKey, Plan, StepId};
+            use $crate::testing::Relay as _;
+
+            #[async_trait::async_trait]
+            impl Journal for $journal {
+                async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
+                    self.beforehand("append").await;
+                    self.write(self.inner.append(batch)).await
+                }
+
+                async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
+                    self.inner.accepted(keys).await
+                }
+
+                async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
+                    self.write(self.inner.claim(max, now, self.lease(lease)))
+                        .await
+                }
+
+                async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
+                    self.write(self.inner.heartbeat(claim, lease)).await
+                }
+
+                async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
+                    self.write(self.inner.plan(claim, plan)).await
+                }
+
+                async fn intend(
+                    &self,
+                    claim: &Claim,
+                    step: &StepId,
+                    key: &IdempotencyKey,
+                ) -> Result<StepStart> {
+                    self.write(self.inner.intend(claim, step, key)).await
+                }
+
+                async fn settle(
+                    &self,
+                    claim: &Claim,
+                    step: &StepId,
+                    outcome: &Outcome,
+                    at: Timestamp,
+                ) -> Result<()> {
+                    self.write(self.inner.settle(claim, step, outcome, at))
+                        .await
+                }
+
+                async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
+                    self.beforehand("reserve").await;
+                    self.write(self.inner.reserve(name, person)).await
+                }
+
+                async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
+                    self.inner.holder(name).await
+                }
+
+                async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
+                    self.write(self.inner.complete(claim, state, timers)).await
+                }
+
+                async fn retry_later(
+                    &self,
+                    claim: &Claim,
+                    state: &PersonState,
+                    at: Timestamp,
+                    why: &str,
+                ) -> Result<()> {
+                    self.write(self.inner.retry_later(claim, state, at, why))
+                        .await
+                }
+
+                async fn dead_letter(
+                    &self,
+                    claim: &Claim,
+                    state: &PersonState,
+                    timers: &[Event],
+                    why: &str,
+                    lane: Lane,
+                ) -> Result<()> {
+                    self.write(self.inner.dead_letter(claim, state, timers, why, lane))
+                        .await
+                }
+
+                async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+                    self.write(self.inner.requeue(event, by, reason)).await
+                }
+
+                async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
+                    self.inner.audit(after, limit).await
+                }
+
+                async fn audit_head(&self) -> Result<Checkpoint> {
+                    self.inner.audit_head().await
+                }
+
+                async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
+                    self.inner.pseudonym(person).await
+                }
+
+                async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
+                    self.write(self.inner.erase(person, by, reason)).await
+                }
+
+                async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
+                    self.inner.person(key).await
+                }
+
+                async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>> {
+                    self.inner.people(after, limit).await
+                }
+
+                async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
+                    self.inner.reports_of(manager).await
+                }
+
+                async fn next_due(&self) -> Result<Option<Timestamp>> {
+                    self.inner.next_due().await
+                }
+
+                async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
+                    self.inner.history(query).await
+                }
+
+                async fn freeze(&self, plan: &Frozen) -> Result<()> {
+                    self.write(self.inner.freeze(plan)).await
+                }
+
+                async fn frozen(&self) -> Result<Vec<Frozen>> {
+                    self.inner.frozen().await
+                }
+
+                async fn release(&self, hash: &str, release: &Release) -> Result<()> {
+                    self.write(self.inner.release(hash, release)).await
+                }
+
+                async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
+                    self.write(self.inner.spend(hash, at)).await
+                }
+
+                async fn quarantine(&self) -> Result<Vec<Quarantined>> {
+                    self.inner.quarantine().await
+                }
+
+                async fn successor_of(&self, person: &PersonKey) -> Result<Option<PersonKey>> {
+                    self.inner.successor_of(person).await
+                }
+
+                async fn open_delivery(&self, source: &str, at: Timestamp) -> Result<DeliveryId> {
+                    self.write(self.inner.open_delivery(source, at)).await
+                }
+
+                async fn stage(&self, delivery: DeliveryId, rows: &[Row]) -> Result<()> {
+                    self.write(self.inner.stage(delivery, rows)).await
+                }
+
+                async fn close_delivery(
+                    &self,
+                    delivery: DeliveryId,
+                    totals: &serde_json::Value,
+                    findings: &[String],
+                ) -> Result<()> {
+                    self.write(self.inner.close_delivery(delivery, totals, findings))
+                        .await
+                }
+
+                async fn release_some(
+                    &self,
+                    delivery: DeliveryId,
+                    max: usize,
+                    now: Timestamp,
+                ) -> Result<Released> {
+                    self.write(self.inner.release_some(delivery, max, now))
+                        .await
+                }
+
+                async fn decide(
+                    &self,
+                    delivery: DeliveryId,
+                    release: bool,
+                    by: &str,
+                    reason: &str,
+                ) -> Result<()> {
+                    self.write(self.inner.decide(delivery, release, by, reason))
+                        .await
+                }
+
+                async fn staged(&self) -> Result<Vec<Staged>> {
+                    self.inner.staged().await
+                }
+
+                async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>> {
+                    self.inner.delivery(id).await
+                }
+
+                async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
+                    self.inner.last_good(source).await
+                }
+            }
+        };
+    };
+}
+#[cfg(test)]
+pub(crate) use relayed;
+
+relayed!(CrashingJournal);

@@ -8,21 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use crate::entitlement::{Actual, Attribute, Catalog, TargetId};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Accepted, Event, EventId};
-use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
-use crate::journal::{
-    Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, MemoryJournal, Outcome,
-    PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
-};
+use crate::journal::MemoryJournal;
 use crate::notify::{Message, Notifier};
-use crate::person::PersonKey;
-use crate::plan::{IdempotencyKey, Plan, Step, StepId};
+use crate::plan::{IdempotencyKey, Step};
 use crate::target::{Applied, Candidates, Capabilities, Keys, PersonRef, Target};
-use crate::testing::MemoryTarget;
+use crate::testing::{MemoryTarget, Relay, relayed};
 
 /// How a step goes wrong.
 #[derive(Debug, Clone, Copy)]
@@ -196,171 +189,24 @@ impl Mortal {
     }
 }
 
-#[async_trait]
-impl Journal for Mortal {
-    async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
-        if let Some(interruption) = self.interruption.lock().unwrap().take() {
-            interruption(&self.inner);
+impl Relay for Mortal {
+    async fn beforehand(&self, write: &'static str) {
+        match write {
+            "append" => {
+                if let Some(interruption) = self.interruption.lock().unwrap().take() {
+                    interruption(&self.inner);
+                }
+            }
+            _ => tokio::task::yield_now().await, // a journal on disk takes its time
         }
-        self.write(self.inner.append(batch)).await
     }
 
-    async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
-        self.inner.accepted(keys).await
-    }
-
-    async fn claim(&self, max: usize, now: Timestamp, _: Duration) -> Result<Vec<Claim>> {
-        let lease = *self.lease.lock().unwrap();
-        self.write(self.inner.claim(max, now, lease)).await
-    }
-
-    async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
-        self.write(self.inner.heartbeat(claim, lease)).await
-    }
-
-    async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
-        self.write(self.inner.plan(claim, plan)).await
-    }
-
-    async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
-        self.write(self.inner.intend(claim, step, key)).await
-    }
-
-    async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
-        self.write(self.inner.settle(claim, step, outcome, at)).await
-    }
-
-    async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
-        tokio::task::yield_now().await; // a journal on disk takes its time
-        self.write(self.inner.reserve(name, person)).await
-    }
-
-    async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
-        self.inner.holder(name).await
-    }
-
-    async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
-        self.write(self.inner.complete(claim, state, timers)).await
-    }
-
-    async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
-        self.write(self.inner.retry_later(claim, state, at, why)).await
-    }
-
-    async fn dead_letter(
-        &self,
-        claim: &Claim,
-        state: &PersonState,
-        timers: &[Event],
-        why: &str,
-        lane: Lane,
-    ) -> Result<()> {
-        self.write(self.inner.dead_letter(claim, state, timers, why, lane))
-            .await
-    }
-
-    async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
-        self.write(self.inner.requeue(event, by, reason)).await
-    }
-
-    async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
-        self.inner.audit(after, limit).await
-    }
-
-    async fn audit_head(&self) -> Result<Checkpoint> {
-        self.inner.audit_head().await
-    }
-
-    async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
-        self.inner.pseudonym(person).await
-    }
-
-    async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
-        self.write(self.inner.erase(person, by, reason)).await
-    }
-
-    async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
-        self.inner.person(key).await
-    }
-
-    async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>> {
-        self.inner.people(after, limit).await
-    }
-
-    async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
-        self.inner.reports_of(manager).await
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>> {
-        self.inner.next_due().await
-    }
-
-    async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
-        self.inner.history(query).await
-    }
-
-    async fn freeze(&self, plan: &Frozen) -> Result<()> {
-        self.write(self.inner.freeze(plan)).await
-    }
-
-    async fn frozen(&self) -> Result<Vec<Frozen>> {
-        self.inner.frozen().await
-    }
-
-    async fn release(&self, hash: &str, release: &Release) -> Result<()> {
-        self.write(self.inner.release(hash, release)).await
-    }
-
-    async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
-        self.write(self.inner.spend(hash, at)).await
-    }
-
-    async fn quarantine(&self) -> Result<Vec<Quarantined>> {
-        self.inner.quarantine().await
-    }
-
-    async fn successor_of(&self, person: &PersonKey) -> Result<Option<PersonKey>> {
-        self.inner.successor_of(person).await
-    }
-
-    async fn open_delivery(&self, source: &str, at: Timestamp) -> Result<DeliveryId> {
-        self.write(self.inner.open_delivery(source, at)).await
-    }
-
-    async fn stage(&self, delivery: DeliveryId, rows: &[Row]) -> Result<()> {
-        self.write(self.inner.stage(delivery, rows)).await
-    }
-
-    async fn close_delivery(
-        &self,
-        delivery: DeliveryId,
-        totals: &serde_json::Value,
-        findings: &[String],
-    ) -> Result<()> {
-        self.write(self.inner.close_delivery(delivery, totals, findings))
-            .await
-    }
-
-    async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released> {
-        self.write(self.inner.release_some(delivery, max, now)).await
-    }
-
-    async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
-        self.write(self.inner.decide(delivery, release, by, reason)).await
-    }
-
-    async fn staged(&self) -> Result<Vec<Staged>> {
-        self.inner.staged().await
-    }
-
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>> {
-        self.inner.delivery(id).await
-    }
-
-    async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
-        self.inner.last_good(source).await
+    fn lease(&self, _: Duration) -> Duration {
+        *self.lease.lock().unwrap()
     }
 }
+
+relayed!(Mortal);
 
 /// Writes the subjects of notices down, and what passes were sent with.
 #[derive(Debug, Clone, Default)]
