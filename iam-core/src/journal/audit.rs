@@ -294,6 +294,24 @@ impl<'a> Note<'a> {
         }
     }
 
+    /// Of a decision that somebody made, for a reason.
+    pub(super) fn decided(
+        deed: Deed,
+        event: Option<&'a EventId>,
+        person: &'a PersonKey,
+        by: &'a str,
+        reason: &'a str,
+    ) -> Self {
+        Self {
+            deed,
+            detail: String::new(),
+            event,
+            person,
+            actor: Some(by),
+            payload: reason.as_bytes(),
+        }
+    }
+
     pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
         self

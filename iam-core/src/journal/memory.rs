@@ -274,10 +274,7 @@ impl Journal for MemoryJournal {
                 entry.not_before = entry.event.due_at;
                 entry.why = Some(format!("requeued by {by}: {reason}"));
                 let person = entry.event.person.clone();
-                inner.note(Note {
-                    actor: Some(by),
-                    ..Note::new(Deed::Requeued, event, &person, reason.as_bytes())
-                });
+                inner.note(Note::decided(Deed::Requeued, Some(event), &person, by, reason));
                 Ok(())
             }
             Some(_) => Err(Error::new(

@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::{Claim, EventState, Inner};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::EventId;
 use crate::journal::audit::{self, AuditEntry, Checkpoint, Deed, Kept, Note};
 use crate::person::PersonKey;
 
@@ -78,12 +77,7 @@ impl Inner {
             let message = format!("{person} cannot be erased: {why}");
             return Err(Error::new(ErrorKind::Conflict, message));
         }
-        let event = EventId::new("erase");
-        inner.note(Note {
-            actor: Some(by),
-            event: None,
-            ..Note::new(Deed::Erased, &event, person, reason.as_bytes())
-        });
+        inner.note(Note::decided(Deed::Erased, None, person, by, reason));
         let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
         inner.lanes.remove(person);
         inner.salts.remove(person);

@@ -203,12 +203,7 @@ pub(super) async fn erase(
         let message = format!("{person} cannot be erased: {why}");
         return Err(Fault::Refused(Error::new(ErrorKind::Conflict, message)));
     }
-    let event = EventId::of(&["erase", person.as_str()]);
-    let note = Note {
-        actor: Some(by),
-        ..Note::new(Deed::Erased, &event, person, reason.as_bytes())
-    };
-    add(&mut *conn, Note { event: None, ..note }).await?;
+    add(&mut *conn, Note::decided(Deed::Erased, None, person, by, reason)).await?;
     forget(conn, person).await
 }
 

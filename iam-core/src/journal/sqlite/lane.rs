@@ -300,8 +300,13 @@ pub(super) async fn replace_timers(
     Ok(())
 }
 
-/// Writes what is known of a person.
-pub(super) async fn set_state(conn: &mut SqliteConnection, person: &str, state: &PersonState) -> Attempt<()> {
+/// Writes what is known of a person, and gives it back as it stands in the file.
+pub(super) async fn set_state(
+    conn: &mut SqliteConnection,
+    person: &str,
+    state: &PersonState,
+) -> Attempt<String> {
+    let text = text("state", person, state)?;
     let manager = state
         .record
         .as_ref()
@@ -313,10 +318,10 @@ pub(super) async fn set_state(conn: &mut SqliteConnection, person: &str, state: 
     )
     .bind(TENANT)
     .bind(person)
-    .bind(text("state", person, state)?)
+    .bind(&text)
     .bind(manager.map(PersonKey::as_str))
     .bind(state.waits_for.is_some() && state.waits_for.as_ref() == manager)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(text)
 }

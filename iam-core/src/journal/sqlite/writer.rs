@@ -203,8 +203,7 @@ impl Writer {
         state: &PersonState,
         deed: Deed,
     ) -> Attempt<()> {
-        lane::set_state(&mut tx, claim.event.person.as_str(), state).await?;
-        let text = text("state", claim.event.person.as_str(), state)?;
+        let text = lane::set_state(&mut tx, claim.event.person.as_str(), state).await?;
         audit::add(&mut tx, note(claim, deed, text.as_bytes())).await?;
         tx.commit().await?;
         leases.remove(&claim.event.person);
@@ -391,26 +390,18 @@ impl Writer {
 
     pub(super) async fn requeue(&mut self, event: &EventId, by: &str, reason: &str) -> Attempt<()> {
         let mut tx = begin(&mut self.conn).await?;
-        let done = sqlx::query(
+        let person: Option<String> = sqlx::query_scalar(
             "UPDATE event SET state = 0, parked = 0, not_before = due_at, why = ?3 \
-             WHERE tenant = ?1 AND id = ?2 AND state IN (0, 2)",
+             WHERE tenant = ?1 AND id = ?2 AND state IN (0, 2) RETURNING person",
         )
         .bind(TENANT)
         .bind(event.as_str())
         .bind(format!("requeued by {by}: {reason}"))
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
-        if done.rows_affected() == 1 {
-            let person: String = sqlx::query_scalar("SELECT person FROM event WHERE tenant = ?1 AND id = ?2")
-                .bind(TENANT)
-                .bind(event.as_str())
-                .fetch_one(&mut *tx)
-                .await?;
+        if let Some(person) = person {
             let person = PersonKey::new(person);
-            let requeued = Note {
-                actor: Some(by),
-                ..Note::new(Deed::Requeued, event, &person, reason.as_bytes())
-            };
+            let requeued = Note::decided(Deed::Requeued, Some(event), &person, by, reason);
             audit::add(&mut tx, requeued).await?;
             return Ok(tx.commit().await?);
         }
