@@ -326,7 +326,7 @@ impl Story {
 fn whatever_happens_everybody_ends_as_the_latest_records_say() {
     let asked = std::env::var("PROPTEST_CASES").ok();
     let config = Config {
-        cases: asked.and_then(|cases| cases.parse().ok()).unwrap_or(200),
+        cases: asked.and_then(|cases| cases.parse().ok()).unwrap_or(500),
         failure_persistence: None,
         max_shrink_iters: 4000,
         ..Config::default()
