@@ -10,6 +10,7 @@ mod doors;
 mod early;
 mod evidence;
 mod explain;
+mod fleet;
 mod freeze;
 mod guard;
 mod hold;
@@ -37,7 +38,7 @@ use doors::{Moody, Mortal, Notices};
 
 use super::*;
 use crate::entitlement::{Actual, Catalog, Class, Entitlement, Item, Kind, TargetId};
-use crate::event::Event;
+use crate::event::{Event, EventId};
 use crate::journal::{EventState, Lifecycle as Stage, MemoryJournal};
 use crate::person::{Person, Status};
 use crate::plan::Action;

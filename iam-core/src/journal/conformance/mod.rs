@@ -17,6 +17,7 @@
 )]
 
 mod accept;
+mod admission;
 mod audit;
 mod claim;
 mod freeze;
@@ -25,6 +26,7 @@ mod look;
 mod news;
 mod stage;
 mod step;
+mod waiting;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -101,6 +103,16 @@ const CHECKS: &[(&str, Check)] = checks![
     stage::an_old_delivery_does_not_replace_a_newer_one,
     stage::a_delivery_that_was_cut_off_is_discarded_by_the_next,
     stage::what_is_withdrawn_is_not_released,
+    admission::what_is_put_back_is_untouched_and_no_attempt,
+    admission::a_question_waits_for_an_answer_to_its_latest_version,
+    admission::a_question_is_over_when_its_event_is,
+    admission::what_could_still_be_asked_is_counted,
+    waiting::why_somebody_waits_is_one_answer,
+    waiting::a_leave_is_what_a_lane_waits_for_once_it_is_due,
+    waiting::what_nobody_takes_is_stalled_since_it_could_be_taken,
+    waiting::a_skipped_event_stays_dead_and_its_lane_goes_on,
+    waiting::a_step_of_which_nobody_knows_is_resolved_by_a_person,
+    waiting::only_what_ended_unknown_is_resolved,
     audit::every_write_is_noted_once_and_nobody_is_named,
     audit::a_refused_write_is_not_noted,
     audit::who_is_erased_is_gone_and_the_audit_still_verifies,

@@ -1,6 +1,6 @@
 //! [`Writer`]: every write, each in one transaction of the one connection that writes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,11 @@ use super::audit;
 use super::fault::{Attempt, Fault};
 use super::lane::{self, Head};
 use super::row::{self, TENANT, nanos, optional, signed, text, value};
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId};
 use crate::journal::audit::{Deed, Note, ending_of, kind_of};
-use crate::journal::{Appended, Claim, Lane, Outcome, PersonState, Reservation, StepStart};
+use crate::journal::{Appended, Claim, Lane, Outcome, PersonState, Reservation, StepStart, not_known, over};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
 
@@ -23,22 +24,26 @@ use crate::plan::{IdempotencyKey, Plan, StepId};
 pub(super) struct Writer {
     pub(super) conn: SqliteConnection,
     options: SqliteConnectOptions,
-    leases: HashMap<PersonKey, Lease>,
+    pub(super) leases: HashMap<PersonKey, Lease>,
+    /// Events that this version cannot read: their lanes are left alone.
+    unreadable: BTreeSet<i64>,
     broken: bool,
     /// Dropped last.
     _lock: File,
 }
 
 /// A claim that has not ended. It stays when its time is over, until somebody else claims the lane.
-struct Lease {
+pub(super) struct Lease {
     fence: u64,
-    until: Instant,
+    pub(super) until: Instant,
     event: i64,
+    /// Which event, and since when.
+    pub(super) of: (EventId, Timestamp),
 }
 
 /// The event of a claim that is still held.
-struct Held {
-    seq: i64,
+pub(super) struct Held {
+    pub(super) seq: i64,
     due_at: i64,
     lane_seq: i64,
     leave: bool,
@@ -60,6 +65,7 @@ impl Writer {
             conn,
             options,
             leases: HashMap::new(),
+            unreadable: BTreeSet::new(),
             broken: false,
             _lock: lock,
         }
@@ -88,9 +94,13 @@ impl Writer {
     }
 
     /// The events of the lanes that are held at `moment`, as a JSON array.
+    pub(super) fn held_at(&self, moment: Instant) -> String {
+        busy(&self.leases, &BTreeSet::new(), moment)
+    }
+
+    /// The same, with those of the lanes that are left alone.
     pub(super) fn busy(&self, moment: Instant) -> String {
-        let held = self.leases.values().filter(|lease| lease.until > moment);
-        array(held.map(|lease| lease.event))
+        busy(&self.leases, &self.unreadable, moment)
     }
 
     pub(super) async fn append(&mut self, batch: &[Event]) -> Attempt<Vec<Appended>> {
@@ -111,9 +121,16 @@ impl Writer {
 
     pub(super) async fn claim(&mut self, max: usize, now: Timestamp, lease: Duration) -> Attempt<Vec<Claim>> {
         let moment = Instant::now();
-        let busy = self.busy(moment);
         let mut tx = begin(&mut self.conn).await?;
-        let heads = lane::heads(&mut tx, &busy, nanos(now), max).await?;
+        let heads = loop {
+            let busy = busy(&self.leases, &self.unreadable, moment);
+            let heads = lane::heads(&mut tx, &busy, nanos(now), max).await?;
+            let mut unreadable = heads.iter().filter_map(|head| Some((head.seq, unreadable(head)?)));
+            let Some((seq, error)) = unreadable.next() else { break heads };
+            // One that a newer version wrote, or that is damaged, keeps nobody else waiting.
+            tracing::error!(event = seq, "a lane is left alone: {error}");
+            self.unreadable.insert(seq);
+        };
         if heads.is_empty() {
             return Ok(Vec::new());
         }
@@ -147,9 +164,13 @@ impl Writer {
         tx.commit().await?;
         let until = moment + lease;
         for (claim, event) in claims.iter().zip(events) {
-            let fence = claim.fence;
-            self.leases
-                .insert(claim.event.person.clone(), Lease { fence, until, event });
+            let lease = Lease {
+                fence: claim.fence,
+                until,
+                event,
+                of: (claim.event.id.clone(), now),
+            };
+            self.leases.insert(claim.event.person.clone(), lease);
         }
         Ok(claims)
     }
@@ -165,7 +186,7 @@ impl Writer {
 
     /// Begins the transaction of a claim's holder, or refuses it. `leases` knows about this process, the
     /// fence in the file about everything that was ever committed.
-    async fn held<'a>(
+    pub(super) async fn held<'a>(
         conn: &'a mut SqliteConnection,
         leases: &HashMap<PersonKey, Lease>,
         claim: &Claim,
@@ -328,6 +349,7 @@ impl Writer {
             lane::end_by_leave(&mut tx, person, held.due_at, held.lane_seq).await?;
         }
         lane::replace_timers(&mut tx, person, timers).await?;
+        end_asking(&mut tx, held.seq).await?;
         Self::release(tx, &mut self.leases, claim, state, Deed::Completed).await
     }
 
@@ -359,15 +381,17 @@ impl Writer {
     ) -> Attempt<()> {
         let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
         let done =
-            sqlx::query("UPDATE event SET state = 2, why = ?2, parked = ?3 WHERE seq = ?1 AND state = 0")
+            sqlx::query("UPDATE event SET state = 2, why = ?2, parked = ?3, set_aside_at = ?4 WHERE seq = ?1 AND state = 0")
                 .bind(held.seq)
                 .bind(why)
                 .bind(set == Lane::Park)
+                .bind(nanos(SystemClock.now()))
                 .execute(&mut *tx)
                 .await?;
         one(done.rows_affected(), claim)?;
         let person = claim.event.person.as_str();
         lane::replace_timers(&mut tx, person, timers).await?;
+        end_asking(&mut tx, held.seq).await?;
         Self::release(tx, &mut self.leases, claim, state, Deed::SetAside).await
     }
 
@@ -410,13 +434,34 @@ impl Writer {
             .bind(event.as_str())
             .fetch_one(&mut *tx)
             .await?;
-        Err(Fault::Refused(if known == 0 {
-            Error::new(ErrorKind::NotFound, format!("the journal has no event {event}"))
-        } else {
-            let message = format!("event {event} is over: it cannot be requeued");
-            Error::new(ErrorKind::Conflict, message)
-        }))
+        Err(Fault::Refused(if known == 0 { not_known(event) } else { over(event) }))
     }
+}
+
+/// What was asked about an event is over with it.
+async fn end_asking(conn: &mut SqliteConnection, event: i64) -> Attempt<()> {
+    sqlx::query("DELETE FROM ask WHERE tenant = ?1 AND event = ?2")
+        .bind(TENANT)
+        .bind(event)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+fn busy(leases: &HashMap<PersonKey, Lease>, unreadable: &BTreeSet<i64>, moment: Instant) -> String {
+    let held = leases.values().filter(|lease| lease.until > moment);
+    array(held.map(|lease| lease.event).chain(unreadable.iter().copied()))
+}
+
+/// Why a head cannot be understood.
+fn unreadable(head: &Head) -> Option<Error> {
+    let read = || -> Attempt<()> {
+        let event: Event = value("event", &head.id, &head.event)?;
+        optional::<PersonState>("state", event.person.as_str(), head.state.as_ref())?;
+        row::plan(&head.id, head.plan.as_ref())?;
+        Ok(())
+    };
+    read().err().map(|fault| fault.during("claim lanes"))
 }
 
 /// Notes what was accepted.
@@ -431,7 +476,7 @@ pub(super) async fn note_accepted(conn: &mut SqliteConnection, events: &[&Event]
 }
 
 /// What is noted of a claimed event.
-fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<'a> {
+pub(super) fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<'a> {
     Note::new(deed, &claim.event.id, &claim.event.person, payload)
 }
 
