@@ -18,7 +18,7 @@ use futures::StreamExt;
 
 use self::cell::Tenant;
 use self::course::{Blow, Strike};
-use self::history::findings;
+use self::history::{findings, told};
 
 const TASKS: usize = 4;
 /// Stories that one tenant sees.
@@ -38,7 +38,7 @@ fn seed() -> u64 {
 }
 
 /// The strikes of one kind: before and after each of so many writes, or some of them.
-fn strikes(by: Blow, writes: usize) -> Vec<Strike> {
+fn strikes_at(by: Blow, writes: usize) -> Vec<Strike> {
     if std::env::var("IAM_CRASHES").is_ok_and(|which| which == "all") {
         let both = (1..=writes).flat_map(|write| [false, true].map(|after| (write, after)));
         return both.map(|(write, after)| Strike { write, after, by }).collect();
@@ -55,12 +55,14 @@ fn strikes(by: Blow, writes: usize) -> Vec<Strike> {
 }
 
 /// Strikes by one kind, and checks what is left; how many workers died of it.
+#[allow(clippy::print_stdout, reason = "the seed belongs beside the result")]
 async fn matrix(by: Blow) -> usize {
-    println!("IAM_SEED={}", seed());
+    println!("{by:?}: IAM_SEED={}", seed());
     let mut deaths = 0;
-    let mut strikes = strikes(by, WRITES);
-    while !strikes.is_empty() {
+    let mut open = None;
+    loop {
         let tenant = Tenant::start(4).await;
+        let strikes = open.get_or_insert_with(|| strikes_at(by, tenant.writes));
         let now = strikes.split_off(strikes.len().saturating_sub(TOGETHER));
         let stories = now.into_iter().enumerate().map(|(number, strike)| {
             let (tenant, story) = (&tenant, format!("s{number:03}"));
@@ -69,42 +71,20 @@ async fn matrix(by: Blow) -> usize {
         let mut stories = futures::stream::iter(stories).buffer_unordered(2);
         while let Some((strike, story)) = stories.next().await {
             let wrong: Vec<String> = findings(&story.left).iter().map(ToString::to_string).collect();
-            if !wrong.is_empty() {
-                for e in &story.left.entries {
-                    eprintln!(
-                        "{} {} {:?} {:?} due {} attempts {} why {:?}",
-                        e.event.person, e.event.id, e.event.kind, e.state, e.event.due_at, e.attempts, e.why
-                    );
-                    eprintln!(
-                        "    plan {:?}",
-                        e.plan.as_ref().map(|p| (
-                            p.steps.iter().map(|s| s.id.to_string()).collect::<Vec<_>>(),
-                            &p.notes
-                        ))
-                    );
-                    eprintln!(
-                        "    steps {:?}",
-                        e.steps
-                            .iter()
-                            .map(|s| (s.step.to_string(), s.outcome.as_ref().map(|o| format!("{o:?}"))))
-                            .collect::<Vec<_>>()
-                    );
-                }
-            }
             assert!(
                 wrong.is_empty(),
-                "{strike:?}, IAM_SEED={}:\n{}",
+                "{strike:?}, IAM_SEED={}:\n{}\n{}",
                 seed(),
-                wrong.join("\n")
+                wrong.join("\n"),
+                told(&story.left)
             );
             deaths += story.deaths;
         }
+        if strikes.is_empty() {
+            return deaths;
+        }
     }
-    deaths
 }
-
-/// So many writes the lives have at least: what is struck later strikes nothing.
-const WRITES: usize = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_abort_lose_nothing_and_double_nothing() {

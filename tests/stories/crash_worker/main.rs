@@ -43,24 +43,24 @@ impl Clock for Skewed {
     }
 }
 
-fn struck(order: &Order, journal: &SqliteJournal, clock: &ManualClock) -> Arc<dyn Journal> {
-    let inner = Arc::new(journal.clone());
-    let Some(strike) = order.strike else { return inner };
-    let crash = if strike.after {
-        Crash::After(strike.write)
-    } else {
-        Crash::Before(strike.write)
+fn struck(order: &Order, journal: &SqliteJournal, clock: &ManualClock) -> Arc<CrashingJournal> {
+    let crash = match order.strike {
+        Some(strike) if strike.after => Crash::After(strike.write),
+        Some(strike) => Crash::Before(strike.write),
+        None => Crash::Before(usize::MAX),
     };
-    let (journal, clock) = (journal.clone(), clock.clone());
+    let (inner, journal, clock) = (Arc::new(journal.clone()), journal.clone(), clock.clone());
+    let by = order.strike.map(|strike| strike.by);
     let struck = CrashingJournal::new(inner, crash).struck_by(move || {
         let (journal, clock) = (journal.clone(), clock.clone());
         Box::pin(async move {
-            match strike.by {
-                Blow::Abort => std::process::abort(),
-                Blow::Kill => kill_process(getpid(), Signal::KILL).unwrap(),
-                Blow::Full => journal.fill_disk().await.unwrap(),
-                Blow::Ahead => clock.advance(SignedDuration::from_hours(1)),
-                Blow::Behind => clock.advance(SignedDuration::from_hours(-1)),
+            match by {
+                Some(Blow::Abort) => std::process::abort(),
+                Some(Blow::Kill) => kill_process(getpid(), Signal::KILL).unwrap(),
+                Some(Blow::Full) => journal.fill_disk().await.unwrap(),
+                Some(Blow::Ahead) => clock.advance(SignedDuration::from_hours(1)),
+                Some(Blow::Behind) => clock.advance(SignedDuration::from_hours(-1)),
+                None => {}
             }
         })
     });
@@ -111,11 +111,15 @@ async fn day(
         let runs = engines.iter().cloned().map(|engine| {
             tokio::spawn(async move {
                 let run = engine.run(&|_| {}).await;
-                run.map(|report| drop(report))
+                run.map(drop)
             })
         });
         for run in futures::future::join_all(runs).await {
-            run.unwrap()?;
+            match run.unwrap() {
+                // Somebody was deleted by another task while this one read: it has given its lanes back.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                other => other?,
+            }
         }
         // What waits for its next attempt, and what a clock that jumped back has not reached yet.
         let evening = instant(day)
@@ -135,7 +139,8 @@ async fn main() -> ExitCode {
     let order: Order = serde_json::from_str(&std::env::var(ORDER).unwrap()).unwrap();
     let sqlite = SqliteJournal::open(order.journal(), &order.tenant).await.unwrap();
     let clock = ManualClock::at(instant(0));
-    let journal = struck(&order, &sqlite, &clock);
+    let struck = struck(&order, &sqlite, &clock);
+    let journal: Arc<dyn Journal> = struck.clone();
     let engines: Vec<_> = (0..order.tasks)
         .map(|task| engine(&order, &journal, &clock, task))
         .collect();
@@ -147,6 +152,7 @@ async fn main() -> ExitCode {
             Err(error) => panic!("day {today}: {error}"),
         }
     }
+    order.tell_writes(struck.writes());
     sqlite.close().await.unwrap();
     ExitCode::SUCCESS
 }

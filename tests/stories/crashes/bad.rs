@@ -43,7 +43,7 @@ fn event(person: &str, version: u64) -> Event {
     }
 }
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// Claims the next event and works one step of it; returns what [`end`] needs.
 async fn work(journal: &dyn Journal) -> iam_core::journal::Claim {
@@ -165,7 +165,7 @@ const BAD: &[Bad] = &[
     ),
     (
         "somebody has nothing",
-        |left| left.people[0].looks = "0 accounts".to_owned(),
+        |left| left.people[0].looks.clear(),
         &[Wrong::Tenant],
     ),
     ("a plan finds work", |left| left.open_steps = 1, &[Wrong::Plan]),
@@ -219,7 +219,7 @@ const BAD: &[Bad] = &[
     ),
     (
         "an entry of the audit was changed",
-        |left| left.audit[0].0.detail = "leave".to_owned(),
+        |left| left.audit[0].0.detail.push('s'),
         &[Wrong::Audit],
     ),
 ];

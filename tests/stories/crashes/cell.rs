@@ -11,7 +11,6 @@ use iam_core::testing::ManualClock;
 use iam_sandbox::Sandbox;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tempfile::TempDir;
 
 use super::course::{DAYS, LIVES, ORDER, Order, Strike, instant, policy, says};
 use super::history::{Left, Seen};
@@ -21,6 +20,8 @@ use crate::world;
 pub struct Tenant {
     pub sandbox: Sandbox,
     people: usize,
+    /// How often the journal is written in a life without a crash.
+    pub writes: usize,
     expected: Vec<Vec<String>>,
     expected_mails: Vec<String>,
 }
@@ -30,6 +31,8 @@ pub struct Story {
     pub left: Left,
     /// How often a worker did not end well.
     pub deaths: usize,
+    /// How often the one that did has written.
+    writes: usize,
 }
 
 impl Tenant {
@@ -47,11 +50,13 @@ impl Tenant {
         let mut tenant = Self {
             sandbox,
             people,
+            writes: 0,
             expected: vec![Vec::new(); people],
             expected_mails: Vec::new(),
         };
         let quiet = tenant.live("calm", 1, None).await;
         assert_eq!(quiet.deaths, 0);
+        tenant.writes = quiet.writes;
         tenant.expected_mails = quiet.left.mails;
         for (life, seen) in quiet.left.people.into_iter().enumerate() {
             assert_eq!(seen.looks, seen.expected);
@@ -81,11 +86,14 @@ impl Tenant {
             order.strike = None;
             assert!(deaths < 3, "{story}: a worker that nothing strikes dies");
         }
-        let left = self.look(&order, &folder).await;
-        Story { left, deaths }
+        Story {
+            left: self.look(&order).await,
+            deaths,
+            writes: order.writes(),
+        }
     }
 
-    async fn look(&self, order: &Order, _folder: &TempDir) -> Left {
+    async fn look(&self, order: &Order) -> Left {
         let now = instant(DAYS.len() - 1);
         let journal = SqliteJournal::open(order.journal(), &order.tenant).await.unwrap();
         let entries = journal.history(&HistoryQuery::default()).await.unwrap();

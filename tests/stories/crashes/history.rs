@@ -2,7 +2,7 @@
 //! tenant and the tenant's own log, and believes nothing that a worker says but that a record was accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use iam_core::event::EventId;
 use iam_core::journal::audit::{AuditEntry, Checkpoint, Deed, Kept, Verifier};
@@ -271,4 +271,30 @@ fn noted<'a>(left: &'a Left, event: &'a EventId, deed: Deed) -> impl Iterator<It
     let of = left.audit.iter().map(|(entry, _)| entry);
     let of = of.filter(move |entry| entry.deed == deed && entry.event.as_ref() == Some(event));
     of.map(|entry| entry.sequence)
+}
+
+/// The events with their steps, for who has to find out why.
+pub fn told(left: &Left) -> String {
+    let mut text = String::new();
+    for Entry {
+        event,
+        state,
+        why,
+        steps,
+        ..
+    } in &left.entries
+    {
+        let _ = writeln!(
+            text,
+            "{} {} {} due {}: {state:?} {why:?}",
+            event.person,
+            event.id,
+            event.kind.as_str(),
+            event.due_at
+        );
+        for step in steps {
+            let _ = writeln!(text, "    {} {:?}", step.step, step.outcome);
+        }
+    }
+    text
 }
