@@ -1,9 +1,12 @@
 //! A journal at which the process dies.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use futures::future::BoxFuture;
 
 use crate::error::Result;
 use crate::journal::Journal;
@@ -17,12 +20,24 @@ pub enum Crash {
     After(usize),
 }
 
+/// What strikes: the process does not survive it, or the world is another one afterwards.
+type Blow = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// A journal at which the process dies ([`std::process::abort`]) around its n-th write, counted from 1.
-#[derive(Debug)]
 pub struct CrashingJournal {
     inner: Arc<dyn Journal>,
     crash: Crash,
+    blow: Blow,
     writes: AtomicUsize,
+}
+
+impl fmt::Debug for CrashingJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CrashingJournal")
+            .field("inner", &self.inner)
+            .field("crash", &self.crash)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CrashingJournal {
@@ -31,18 +46,32 @@ impl CrashingJournal {
         Self {
             inner,
             crash,
+            blow: Arc::new(|| std::process::abort()),
             writes: AtomicUsize::new(0),
         }
+    }
+
+    /// Something else than an abort happens at that point: the process is killed or stopped from outside, the disk is
+    /// full from then on, the clock jumps.
+    #[must_use]
+    pub fn struck_by(mut self, blow: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        self.blow = Arc::new(blow);
+        self
+    }
+
+    /// How many writes were begun so far.
+    pub fn writes(&self) -> usize {
+        self.writes.load(Ordering::SeqCst)
     }
 
     async fn write<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
         if self.crash == Crash::Before(write) {
-            std::process::abort();
+            (self.blow)().await;
         }
         let outcome = work.await;
         if self.crash == Crash::After(write) {
-            std::process::abort();
+            (self.blow)().await;
         }
         outcome
     }

@@ -217,6 +217,14 @@ macro_rules! read {
     }};
 }
 
+#[cfg(feature = "testing")]
+impl SqliteJournal {
+    /// For tests: the file cannot grow any more (`PRAGMA max_page_count`), as on a full disk. Opening it again ends that.
+    pub async fn fill_disk(&self) -> Result<()> {
+        write!(self, "fill the disk", |writer| writer.fill_disk().await)
+    }
+}
+
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
