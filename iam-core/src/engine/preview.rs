@@ -14,8 +14,8 @@ use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
     Appended, Burial, Claim, DeliveryId, Entry, EventState, Exchange, Frozen, HistoryQuery, Journal, Lane,
-    Letter, LetterId, MemoryJournal, Observation, Outcome, PersonState, Quarantined, Release, Released, Report,
-    Reservation, Row, Staged, StepStart,
+    Letter, LetterId, MemoryJournal, Observation, Outcome, PersonState, Quarantined, Release, Released,
+    Report, Reservation, Row, Staged, StepStart,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;

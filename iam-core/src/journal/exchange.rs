@@ -195,9 +195,13 @@ pub(crate) fn noted_as(message: &Message) -> EventId {
 /// A hash of the content, and of what is needed to read it.
 pub(crate) fn fingerprint(message: &Message) -> String {
     let data = crate::person::hex(&message.data);
-    EventId::of(&[&message.kind, message.content_type.as_deref().unwrap_or(""), &data])
-        .as_str()
-        .to_owned()
+    EventId::of(&[
+        &message.kind,
+        message.content_type.as_deref().unwrap_or(""),
+        &data,
+    ])
+    .as_str()
+    .to_owned()
 }
 
 pub(crate) fn closed_by(accepted: bool, by: &str, reason: &str) -> String {
@@ -206,7 +210,10 @@ pub(crate) fn closed_by(accepted: bool, by: &str, reason: &str) -> String {
 }
 
 pub(crate) fn no_letter(id: LetterId) -> Error {
-    Error::new(ErrorKind::NotFound, format!("the journal has no dead letter {id}"))
+    Error::new(
+        ErrorKind::NotFound,
+        format!("the journal has no dead letter {id}"),
+    )
 }
 
 pub(crate) fn letter_over(id: LetterId) -> Error {

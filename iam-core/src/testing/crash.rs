@@ -151,7 +151,8 @@ macro_rules! relayed {
                     version: u64,
                     value: &serde_json::Value,
                 ) -> Result<bool> {
-                    self.write(self.inner.set_bookmark(name, version, value)).await
+                    self.write(self.inner.set_bookmark(name, version, value))
+                        .await
                 }
             }
 

@@ -147,14 +147,23 @@ pub(super) async fn a_decision_about_a_dead_letter_is_audited_and_destroys_its_c
 ) {
     let one = bury(journal, &message("1", b"{"), Some("p")).await;
     let two = bury(journal, &message("2", b"["), None).await;
-    journal.close_letter(one, true, "operator", "status added").await.unwrap();
-    journal.close_letter(two, false, "operator", "a test").await.unwrap();
+    journal
+        .close_letter(one, true, "operator", "status added")
+        .await
+        .unwrap();
+    journal
+        .close_letter(two, false, "operator", "a test")
+        .await
+        .unwrap();
     for (id, state, decision) in [
         (one, LetterState::Accepted, "accepted by operator: status added"),
         (two, LetterState::Discarded, "discarded by operator: a test"),
     ] {
         let closed = letter(journal, id).await;
-        assert_eq!((closed.state, closed.decision.as_deref()), (state, Some(decision)));
+        assert_eq!(
+            (closed.state, closed.decision.as_deref()),
+            (state, Some(decision))
+        );
         assert!(closed.message.data.is_empty());
     }
     assert_eq!(open(journal).await, []);
@@ -173,7 +182,10 @@ pub(super) async fn a_decision_about_a_dead_letter_is_audited_and_destroys_its_c
     let decided: Vec<_> = decided
         .map(|(entry, _)| (entry.deed, entry.actor.as_deref().unwrap_or_default()))
         .collect();
-    assert_eq!(decided, [(Deed::Corrected, "operator"), (Deed::Discarded, "operator")]);
+    assert_eq!(
+        decided,
+        [(Deed::Corrected, "operator"), (Deed::Discarded, "operator")]
+    );
     let whose = journal.pseudonym(&key("p")).await.unwrap().unwrap();
     assert_eq!(notes[0].0.subject, whose);
 }

@@ -10,12 +10,12 @@ use super::writer::{Writer, begin, note_accepted};
 use super::{SqliteJournal, audit, lane, stage};
 use crate::error::Result;
 use crate::event::Event;
+use crate::journal::Appended;
 use crate::journal::audit::{Deed, Note};
 use crate::journal::exchange::{
     Burial, Exchange, Letter, LetterId, LetterState, Message, Observation, closed_by, fingerprint,
     letter_over, no_letter, noted_as, subject,
 };
-use crate::journal::Appended;
 use crate::person::PersonKey;
 
 #[async_trait]
@@ -45,12 +45,14 @@ impl Exchange for SqliteJournal {
             .await?;
             rows.into_iter().map(LetterRow::letter).collect::<Attempt<_>>()
         };
-        read.await.map_err(|fault: Fault| fault.during("read dead letters"))
+        read.await
+            .map_err(|fault: Fault| fault.during("read dead letters"))
     }
 
     async fn letter(&self, id: LetterId) -> Result<Option<Letter>> {
         let read = async { one(&mut *self.0.readers.acquire().await?, id).await };
-        read.await.map_err(|fault: Fault| fault.during("read a dead letter"))
+        read.await
+            .map_err(|fault: Fault| fault.during("read a dead letter"))
     }
 
     async fn close_letter(&self, id: LetterId, accepted: bool, by: &str, reason: &str) -> Result<()> {
@@ -271,7 +273,11 @@ impl Writer {
             .execute(&mut *tx)
             .await?;
         let (event, whose) = (noted_as(&letter.message), subject(letter.person.as_ref()));
-        let deed = if accepted { Deed::Corrected } else { Deed::Discarded };
+        let deed = if accepted {
+            Deed::Corrected
+        } else {
+            Deed::Discarded
+        };
         audit::add(&mut tx, Note::decided(deed, Some(&event), &whose, by, reason)).await?;
         Ok(tx.commit().await?)
     }
