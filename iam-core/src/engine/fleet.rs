@@ -571,7 +571,8 @@ mod tests {
     #[test]
     fn rests_grow_to_their_limits() {
         let mut rest = Rest::default();
-        let within = |time: Duration, most: Duration| assert!(time <= most && time >= most * 3 / 4, "{time:?}");
+        let within =
+            |time: Duration, most: Duration| assert!(time <= most && time >= most * 3 / 4, "{time:?}");
         for millis in [250, 500, 1_000, 2_000, 2_000] {
             within(rest.idle(), Duration::from_millis(millis));
         }

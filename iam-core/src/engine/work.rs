@@ -117,7 +117,11 @@ impl Work<'_> {
         let (queue, shown) = (Queue::default(), self.shown());
         let work = claims.iter().zip(around).zip(&courses).enumerate();
         let work = work.map(|(at, (((claim, state), around), course))| {
-            self.held(claim, state, self.one(claim, state, around, course, queue.place(at)))
+            self.held(
+                claim,
+                state,
+                self.one(claim, state, around, course, queue.place(at)),
+            )
         });
         let mut leaves: Vec<_> = work.collect();
         let count = claims.iter().filter(|(claim, _)| claim.event.kind.is_leave());

@@ -23,7 +23,8 @@ use crate::plan::StepId;
 const START: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What is said of an event that waits for the guard.
-pub(super) const ASKED: &str = "what is planned counts against a limit of the guard, and waits to be seen with the rest";
+pub(super) const ASKED: &str =
+    "what is planned counts against a limit of the guard, and waits to be seen with the rest";
 
 /// What an entry tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,6 +57,12 @@ pub enum Deed {
     Resolved,
     /// Somebody had a person's data destroyed.
     Erased,
+    /// A message could not be understood, and is kept as a dead letter.
+    Refused,
+    /// Somebody corrected a dead letter, and it was accepted.
+    Corrected,
+    /// Somebody decided that a dead letter does not count.
+    Discarded,
 }
 
 impl Deed {
@@ -75,6 +82,9 @@ impl Deed {
             Self::Skipped => "skipped",
             Self::Resolved => "resolved",
             Self::Erased => "erased",
+            Self::Refused => "refused",
+            Self::Corrected => "corrected",
+            Self::Discarded => "discarded",
         }
     }
 
@@ -93,6 +103,9 @@ impl Deed {
             Self::Skipped,
             Self::Resolved,
             Self::Erased,
+            Self::Refused,
+            Self::Corrected,
+            Self::Discarded,
         ];
         all.into_iter().find(|deed| deed.as_str() == name)
     }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod audit;
+mod exchange;
 mod lane;
 mod stage;
 
@@ -56,6 +57,7 @@ struct Inner {
     names: HashMap<String, PersonKey>,
     quarantine: Vec<Quarantined>,
     desk: stage::Desk,
+    mail: exchange::Mail,
     audit: Vec<AuditEntry>,
     salts: HashMap<PersonKey, String>,
     frozen: Vec<Frozen>,

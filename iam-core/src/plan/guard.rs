@@ -220,8 +220,9 @@ pub fn weighs(limits: &Limits, counts: &Counts) -> bool {
         || limits.max_leavers_percent.is_some()
         || per.is_some_and(|per| caps(&per.leavers));
     let powers = limits.max_privileged_changes.is_some() || !limits.tiers.is_empty();
-    let counted =
-        |kind: &Counted| limits.changes.contains_key(kind) || per.is_some_and(|per| per.changes.contains_key(kind));
+    let counted = |kind: &Counted| {
+        limits.changes.contains_key(kind) || per.is_some_and(|per| per.changes.contains_key(kind))
+    };
     (counts.leavers > 0 && leavers)
         || (!counts.powers.is_empty() && powers)
         || counts.changes.keys().any(counted)

@@ -211,7 +211,10 @@ async fn two_fleets_drain(world: &World, journal: Arc<dyn Journal>) {
     };
     let reports = both(fleets, over).await;
     let done: u64 = reports.iter().map(|report| report.done).sum();
-    assert!(reports.iter().all(|report| report.done > 0), "both worked: {reports:?}");
+    assert!(
+        reports.iter().all(|report| report.done > 0),
+        "both worked: {reports:?}"
+    );
     let history = journal.history(&HistoryQuery::default()).await.unwrap();
     let due: Vec<_> = history
         .iter()
@@ -225,7 +228,10 @@ async fn two_fleets_drain(world: &World, journal: Arc<dyn Journal>) {
     for n in 0..PEOPLE {
         let person = format!("W-{n}");
         let ended = log.iter().filter(|(of, _)| *of == person).map(|(_, event)| event);
-        let mut order: Vec<_> = due.iter().filter(|entry| entry.event.person.as_str() == person).collect();
+        let mut order: Vec<_> = due
+            .iter()
+            .filter(|entry| entry.event.person.as_str() == person)
+            .collect();
         order.sort_by_key(|entry| (entry.event.due_at, entry.lane_seq));
         let order: Vec<_> = order.iter().map(|entry| entry.event.id.to_string()).collect();
         assert_eq!(ended.cloned().collect::<Vec<_>>(), order, "{person}");
@@ -267,7 +273,10 @@ async fn a_fleet_that_dies_in_the_middle_is_taken_over_when_its_lease_ends() {
     let fleet = Fleet::new(engine).lease(Duration::from_secs(2));
     let life = tokio::spawn(fleet.run(std::future::pending()));
     dying.until_it_hangs().await;
-    eventually("the other one is done", async || pending(&world, &journal).await == 1).await;
+    eventually("the other one is done", async || {
+        pending(&world, &journal).await == 1
+    })
+    .await;
     life.abort();
     assert!(life.await.unwrap_err().is_cancelled());
     // Nobody else has it before the lease is over: dropping is no giving back.
@@ -307,7 +316,11 @@ async fn a_worker_whose_heartbeats_are_lost_drops_its_call_before_the_lease_ends
         eventually("the call is dropped", async || free.lock().unwrap().is_some()).await;
     };
     let report = fleet.grace(Duration::from_millis(10)).run(over).await.unwrap();
-    assert_eq!(*free.lock().unwrap(), Some(0), "the lane was still held when the call was dropped");
+    assert_eq!(
+        *free.lock().unwrap(),
+        Some(0),
+        "the lane was still held when the call was dropped"
+    );
     assert!(report.troubles > 0, "{report:?}");
     let applied = world.moody.applied.lock().unwrap();
     let behind = applied.iter().filter(|step| step.contains("allow_sign_in"));
@@ -358,7 +371,11 @@ async fn a_journal_that_fails_for_a_while_is_waited_for() {
         world.mortal.revive();
         drained(&world, &mortal).await;
     };
-    let report = Fleet::new(engine).lease(Duration::from_secs(1)).run(over).await.unwrap();
+    let report = Fleet::new(engine)
+        .lease(Duration::from_secs(1))
+        .run(over)
+        .await
+        .unwrap();
     assert!(report.troubles > 0 && report.last_trouble.is_some(), "{report:?}");
     for n in 0..20 {
         let end = format!("ann.nr{n} enabled: All Staff, Security Reader, sg-security");
@@ -410,7 +427,8 @@ async fn what_a_newer_version_began_and_what_no_target_can_do_is_left_alone() {
                 payload: serde_json::Value::Null,
             };
             let target = TargetId::new("graph");
-            plan.steps.push(Step::new(&target, &claim.event.person, None, action, "elsewhere"));
+            plan.steps
+                .push(Step::new(&target, &claim.event.person, None, action, "elsewhere"));
         }
         journal.plan(&claim, &plan).await.unwrap();
         journal.put_back(&claim, now, "began").await.unwrap();
@@ -439,7 +457,9 @@ async fn guarded(world: &World, journal: &Arc<dyn Journal>, over: impl Future<Ou
 }
 
 fn blocked(world: &World, people: std::ops::Range<usize>) -> usize {
-    people.filter(|n| world.look(&format!("W-{n}")).contains("blocked")).count()
+    people
+        .filter(|n| world.look(&format!("W-{n}")).contains("blocked"))
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -456,22 +476,38 @@ async fn a_limit_holds_over_all_processes_and_too_many_leavers_are_seen_before_t
     guarded(&world, &journal, drained(&world, &journal)).await;
     say(" status=gone").await;
     engine.accept([person("W-9 Bo Ek Sales")]).await.unwrap();
-    let over = eventually("the plan is frozen with all four, and the joiner is in", async || {
-        let frozen = engine.frozen().await.unwrap();
-        frozen.is_some_and(|frozen| frozen.people == 4) && world.look("W-9").contains("enabled")
-    });
+    let over = eventually(
+        "the plan is frozen with all four, and the joiner is in",
+        async || {
+            let frozen = engine.frozen().await.unwrap();
+            frozen.is_some_and(|frozen| frozen.people == 4) && world.look("W-9").contains("enabled")
+        },
+    );
     guarded(&world, &journal, over).await;
-    assert_eq!(blocked(&world, 0..4), 0, "four are more than two, whoever works on them");
+    assert_eq!(
+        blocked(&world, 0..4),
+        0,
+        "four are more than two, whoever works on them"
+    );
     let waiting = engine.waiting(&PersonKey::new("W-0")).await.unwrap();
     assert!(matches!(waiting, Waiting::Asked { .. }), "{waiting:?}");
     assert_eq!(engine.asks().await.unwrap().len(), 4);
     let frozen = engine.frozen().await.unwrap().unwrap();
     let own = engine.release(&frozen.hash, "the platform", "sure").await;
     assert_eq!(own.unwrap_err().kind(), ErrorKind::Denied);
-    engine.release(&frozen.hash, "ann", "the site closes").await.unwrap();
+    engine
+        .release(&frozen.hash, "ann", "the site closes")
+        .await
+        .unwrap();
     guarded(&world, &journal, drained(&world, &journal)).await;
     assert_eq!(blocked(&world, 0..4), 4);
-    let states: Vec<_> = engine.freezes().await.unwrap().iter().map(|frozen| frozen.state).collect();
+    let states: Vec<_> = engine
+        .freezes()
+        .await
+        .unwrap()
+        .iter()
+        .map(|frozen| frozen.state)
+        .collect();
     assert_eq!(states.last(), Some(&FrozenState::Applied), "{states:?}");
     assert_eq!(engine.asks().await.unwrap(), []);
 }
@@ -484,12 +520,21 @@ async fn what_was_granted_counts_until_the_window_has_passed() {
     let people = (0..3).map(|n| person(&format!("W-{n} Ann Nr{n} Sales")));
     engine.accept(people).await.unwrap();
     guarded(&world, &journal, drained(&world, &journal)).await;
-    engine.accept([person("W-0 Ann Nr0 Sales status=gone")]).await.unwrap();
+    engine
+        .accept([person("W-0 Ann Nr0 Sales status=gone")])
+        .await
+        .unwrap();
     guarded(&world, &journal, drained(&world, &journal)).await;
-    assert_eq!(blocked(&world, 0..3), 1, "one is within the limit, and nobody is asked");
+    assert_eq!(
+        blocked(&world, 0..3),
+        1,
+        "one is within the limit, and nobody is asked"
+    );
     let more = [1, 2].map(|n| person(&format!("W-{n} Ann Nr{n} Sales status=gone")));
     engine.accept(more).await.unwrap();
-    let over = eventually("two more are too many", async || engine.frozen().await.unwrap().is_some());
+    let over = eventually("two more are too many", async || {
+        engine.frozen().await.unwrap().is_some()
+    });
     guarded(&world, &journal, over).await;
     assert_eq!(blocked(&world, 0..3), 1);
     world.clock.advance(SignedDuration::from_hours(25));
@@ -520,14 +565,24 @@ async fn the_last_holder_of_a_role_keeps_it_though_two_processes_take_it_at_once
     });
     say(" status=gone").await;
     guarded(&world, &journal, drained(&world, &journal)).await;
-    assert_eq!(blocked(&world, 1..3), 1, "{} | {}", world.look("W-1"), world.look("W-2"));
+    assert_eq!(
+        blocked(&world, 1..3),
+        1,
+        "{} | {}",
+        world.look("W-1"),
+        world.look("W-2")
+    );
     let dead = HistoryQuery {
         state: Some(EventState::Dead),
         ..HistoryQuery::default()
     };
     let dead = journal.history(&dead).await.unwrap();
     assert_eq!(dead.len(), 1);
-    assert!(dead[0].why.as_deref().unwrap().contains("must keep 1"), "{:?}", dead[0].why);
+    assert!(
+        dead[0].why.as_deref().unwrap().contains("must keep 1"),
+        "{:?}",
+        dead[0].why
+    );
 }
 
 #[tokio::test]
@@ -585,21 +640,40 @@ async fn people_decide_about_single_events() {
         world.engine.stalled().await.unwrap().unwrap().since,
         world.clock.now()
     );
-    world.moody.fail("W-1 grant:group", 1, Mood::Refuses(ErrorKind::Denied));
+    world
+        .moody
+        .fail("W-1 grant:group", 1, Mood::Refuses(ErrorKind::Denied));
     world.run().await;
     assert_eq!(world.engine.stalled().await.unwrap(), None);
-    let dead = world.engine.timeline(&PersonKey::new("W-1")).await.unwrap().remove(0);
+    let dead = world
+        .engine
+        .timeline(&PersonKey::new("W-1"))
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!((dead.state, dead.parked), (EventState::Dead, false));
     for (by, reason) in [("", "x"), ("ann", " ")] {
         let refused = [
             world.engine.requeue(&dead.event.id, by, reason).await,
             world.engine.skip(&dead.event.id, by, reason).await,
         ];
-        assert!(refused.iter().all(|answer| answer.as_ref().unwrap_err().kind() == ErrorKind::Invalid));
+        assert!(
+            refused
+                .iter()
+                .all(|answer| answer.as_ref().unwrap_err().kind() == ErrorKind::Invalid)
+        );
     }
-    let error = world.engine.skip(&dead.event.id, "ann", "known").await.unwrap_err();
+    let error = world
+        .engine
+        .skip(&dead.event.id, "ann", "known")
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "it parks nothing");
-    world.engine.requeue(&dead.event.id, "ann", "granted the right").await.unwrap();
+    world
+        .engine
+        .requeue(&dead.event.id, "ann", "granted the right")
+        .await
+        .unwrap();
     world.run().await;
     assert_eq!(world.look("W-1"), "mei.tanaka enabled: All Staff, sg-sales");
 }

@@ -35,7 +35,8 @@ pub(super) async fn what_is_put_back_is_untouched_and_no_attempt(journal: &dyn J
 
 fn question(claim: &Claim, note: &str) -> Ask {
     let mut plan = Plan::empty(&claim.event.person);
-    plan.steps.push(step(claim.event.person.as_str(), Action::BlockSignIn).0);
+    plan.steps
+        .push(step(claim.event.person.as_str(), Action::BlockSignIn).0);
     plan.notes.push(note.to_owned());
     Ask::new(&claim.event, Some("Sales".to_owned()), plan, at(6))
 }
@@ -73,12 +74,25 @@ pub(super) async fn a_question_waits_for_an_answer_to_its_latest_version(journal
     assert_eq!(journal.asked(&gone.id).await.unwrap(), Some(second.clone()));
     claim_none(journal, 499).await;
     let refused = Answer {
-        standing: Standing::Refused { why: "too many".into() },
+        standing: Standing::Refused {
+            why: "too many".into(),
+        },
         ..granted(&gone, 2)
     };
-    assert_eq!(journal.answer(&[refused, granted(&join("x", 0), 1)], at(501)).await.unwrap(), 1);
+    assert_eq!(
+        journal
+            .answer(&[refused, granted(&join("x", 0), 1)], at(501))
+            .await
+            .unwrap(),
+        1
+    );
     let known = journal.asked(&gone.id).await.unwrap().unwrap();
-    assert_eq!(known.standing, Standing::Refused { why: "too many".into() });
+    assert_eq!(
+        known.standing,
+        Standing::Refused {
+            why: "too many".into()
+        }
+    );
     assert_eq!(known.answered_at, Some(at(501)));
     // Whoever is answered may be claimed at once, and the attempts did not count.
     let claim = claim_only(journal, 5, &gone).await;
@@ -130,10 +144,16 @@ pub(super) async fn what_could_still_be_asked_is_counted(journal: &dyn Journal) 
     assert_eq!(counts(10).await, (0, 2, 2), "who is being planned for may ask");
     let second = held.remove(1);
     let first = held.remove(0);
-    journal.ask(&first, &question(&first, "a"), at(500)).await.unwrap();
+    journal
+        .ask(&first, &question(&first, "a"), at(500))
+        .await
+        .unwrap();
     assert_eq!(counts(10).await, (1, 1, 2));
     // What was planned is not to come, and what waits does not come now.
-    journal.plan(&second, &Plan::empty(&second.event.person)).await.unwrap();
+    journal
+        .plan(&second, &Plan::empty(&second.event.person))
+        .await
+        .unwrap();
     assert_eq!(counts(10).await, (1, 0, 2));
     let join = claim_only(journal, 10, &events[3]).await;
     journal.put_back(&join, at(50), "later").await.unwrap();

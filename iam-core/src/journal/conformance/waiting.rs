@@ -58,7 +58,12 @@ pub(super) async fn why_somebody_waits_is_one_answer(journal: &dyn Journal) {
     let set = journal.dead_letter(&claim, &claim.state, &[], "poison", Lane::Park);
     set.await.unwrap();
     let parked = waits(journal, "p", 95).await;
-    let Waiting::Parked { event: by, since, why } = parked else {
+    let Waiting::Parked {
+        event: by,
+        since,
+        why,
+    } = parked
+    else {
         panic!("{parked:?}")
     };
     assert_eq!((by, why.as_str(), since.is_some()), (event, "poison", true));
@@ -88,7 +93,8 @@ pub(super) async fn what_nobody_takes_is_stalled_since_it_could_be_taken(journal
     let (first, second) = (join("p", 10), join("q", 20));
     accept(journal, &[second.clone(), first.clone(), join("r", 99)]).await;
     assert_eq!(stalled(9).await, None);
-    let since = |event: &Event, second| Some(Stalled::new(event.person.clone(), event.id.clone(), at(second)));
+    let since =
+        |event: &Event, second| Some(Stalled::new(event.person.clone(), event.id.clone(), at(second)));
     assert_eq!(stalled(50).await, since(&first, 10));
     // Whoever works on it, and whoever waits for another attempt or a decision, is no alarm.
     let claim = claims(journal, 1, 50).await.remove(0);
@@ -186,7 +192,9 @@ pub(super) async fn a_step_of_which_nobody_knows_is_resolved_by_a_person(journal
     let record = known.steps.iter().find(|record| record.step == told.id).unwrap();
     assert_eq!(record.outcome, Some(Outcome::Done { account: None }));
     let audit = journal.audit(0, 99).await.unwrap();
-    let said = audit.iter().filter(|(entry, _)| entry.deed.as_str() == "resolved");
+    let said = audit
+        .iter()
+        .filter(|(entry, _)| entry.deed.as_str() == "resolved");
     let said: Vec<_> = said
         .map(|(entry, _)| (entry.actor.clone().unwrap(), entry.detail.clone()))
         .collect();
@@ -205,7 +213,14 @@ pub(super) async fn only_what_ended_unknown_is_resolved(journal: &dyn Journal) {
     let never = step("p", Action::BlockSignIn).0.id;
     assert_eq!(refusal(&event, &never).await, ErrorKind::NotFound);
     assert_eq!(refusal(&join("x", 0), &told.id).await, ErrorKind::NotFound);
-    journal.resolve(&event.id, &told.id, true, "ann", "seen").await.unwrap();
-    assert_eq!(refusal(&event, &told.id).await, ErrorKind::Conflict, "answered before");
+    journal
+        .resolve(&event.id, &told.id, true, "ann", "seen")
+        .await
+        .unwrap();
+    assert_eq!(
+        refusal(&event, &told.id).await,
+        ErrorKind::Conflict,
+        "answered before"
+    );
     assert_eq!(state_of(journal, &event).await, EventState::Done);
 }

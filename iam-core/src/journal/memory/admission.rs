@@ -55,7 +55,10 @@ impl Inner {
     }
 
     pub(super) fn asks(&self, now: Timestamp) -> Asks {
-        let open = self.asks.values().filter(|(ask, _)| self.pending(&ask.event).is_some());
+        let open = self
+            .asks
+            .values()
+            .filter(|(ask, _)| self.pending(&ask.event).is_some());
         let mut open: Vec<_> = open.collect();
         open.sort_by_key(|(_, order)| *order);
         let asks: Vec<Ask> = open.into_iter().map(|(ask, _)| ask.clone()).collect();
@@ -162,7 +165,8 @@ impl Inner {
             };
             let leaves = || pending().filter(|&at| entry(at).event.kind.is_leave());
             // A leave that was attempted has come due: what stands before it will not be the head again.
-            let attempted = |at: &usize| entry(*at).attempts > 0 || entry(*at).not_before > entry(*at).event.due_at;
+            let attempted =
+                |at: &usize| entry(*at).attempts > 0 || entry(*at).not_before > entry(*at).event.due_at;
             let passed = leaves().filter(attempted).map(|at| order(&at)).max();
             let head = pending().min_by_key(order);
             let head = head.filter(|_| !parked && passed.is_none());
@@ -220,11 +224,13 @@ impl Inner {
     fn parked(&self, lane: &LaneState) -> Waiting {
         let parked = lane.open.iter().filter(|&&at| self.entries[at].parked);
         let order = |at: &&usize| (self.entries[**at].event.due_at, self.entries[**at].lane_seq);
-        parked.min_by_key(order).map_or(Waiting::Nothing, |&at| Waiting::Parked {
-            event: self.entries[at].event.id.clone(),
-            since: self.set_aside.get(&at).copied(),
-            why: self.entries[at].why.clone().unwrap_or_default(),
-        })
+        parked
+            .min_by_key(order)
+            .map_or(Waiting::Nothing, |&at| Waiting::Parked {
+                event: self.entries[at].event.id.clone(),
+                since: self.set_aside.get(&at).copied(),
+                why: self.entries[at].why.clone().unwrap_or_default(),
+            })
     }
 
     /// Notes when an event was set aside.

@@ -85,6 +85,7 @@ impl Inner {
         inner.asks.retain(|_, (ask, _)| ask.person != *person);
         inner.quarantine.retain(|apart| apart.event.person != *person);
         inner.desk.forget(person);
+        inner.mail.forget(person);
         for entry in inner
             .entries
             .iter_mut()

@@ -48,7 +48,8 @@ impl AskRow {
     fn read(self) -> Attempt<Ask> {
         let event = EventId::new(self.id);
         Ok(Ask {
-            plan: Plan::read(&self.plan).map_err(|error| Fault::unreadable("plan", event.as_str(), &error))?,
+            plan: Plan::read(&self.plan)
+                .map_err(|error| Fault::unreadable("plan", event.as_str(), &error))?,
             standing: value("standing", event.as_str(), &self.standing)?,
             event,
             person: PersonKey::new(self.person),
@@ -170,9 +171,8 @@ pub(super) async fn stalled(
         .bind(busy)
         .fetch_optional(conn)
         .await?;
-    let stalled = head.map(|(since, person, id)| {
-        Stalled::new(PersonKey::new(person), EventId::new(id), instant(since))
-    });
+    let stalled = head
+        .map(|(since, person, id)| Stalled::new(PersonKey::new(person), EventId::new(id), instant(since)));
     Ok(stalled.filter(|stalled| stalled.since <= now))
 }
 
@@ -187,17 +187,20 @@ struct Decided {
 }
 
 async fn decided(conn: &mut SqliteConnection, event: &EventId) -> Attempt<Decided> {
-    let row = sqlx::query_as("SELECT seq, person, state, parked, plan FROM event WHERE tenant = ?1 AND id = ?2")
-        .bind(TENANT)
-        .bind(event.as_str())
-        .fetch_optional(conn)
-        .await?;
+    let row =
+        sqlx::query_as("SELECT seq, person, state, parked, plan FROM event WHERE tenant = ?1 AND id = ?2")
+            .bind(TENANT)
+            .bind(event.as_str())
+            .fetch_optional(conn)
+            .await?;
     row.ok_or_else(|| Fault::Refused(not_known(event)))
 }
 
 impl Writer {
     async fn untouched(&mut self, claim: &Claim, at: Timestamp, why: &str, ask: Option<&Ask>) -> Attempt<()> {
-        let plan = ask.map(|ask| text("plan", ask.event.as_str(), &ask.plan)).transpose()?;
+        let plan = ask
+            .map(|ask| text("plan", ask.event.as_str(), &ask.plan))
+            .transpose()?;
         let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
         let given = sqlx::query(
             "UPDATE event SET not_before = ?2, why = ?3, attempts = max(attempts - 1, 0) \

@@ -18,6 +18,7 @@
 
 mod admission;
 mod audit;
+mod exchange;
 mod fault;
 mod file;
 mod freeze;
@@ -46,7 +47,8 @@ use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
     Answer, Appended, Ask, Asks, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome,
-    PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart, Waiting,
+    PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart,
+    Waiting,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -231,6 +233,14 @@ macro_rules! read {
     }};
 }
 
+#[cfg(feature = "testing")]
+impl SqliteJournal {
+    /// For tests: the file cannot grow any more (`PRAGMA max_page_count`), as on a full disk. Opening it again ends that.
+    pub async fn fill_disk(&self) -> Result<()> {
+        write!(self, "fill the disk", |writer| writer.fill_disk().await)
+    }
+}
+
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
@@ -313,7 +323,8 @@ impl Journal for SqliteJournal {
     }
 
     async fn asks(&self, now: Timestamp) -> Result<Asks> {
-        read!(self, "read what was asked", |conn| admission::asks(conn, now).await)
+        read!(self, "read what was asked", |conn| admission::asks(conn, now)
+            .await)
     }
 
     async fn answer(&self, answers: &[Answer], at: Timestamp) -> Result<usize> {
@@ -323,7 +334,9 @@ impl Journal for SqliteJournal {
     }
 
     async fn skip(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
-        ring!(self, "skip an event", |writer| writer.skip(event, by, reason).await)
+        ring!(self, "skip an event", |writer| writer
+            .skip(event, by, reason)
+            .await)
     }
 
     async fn resolve(

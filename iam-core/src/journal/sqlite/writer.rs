@@ -82,6 +82,15 @@ impl Writer {
         Ok(())
     }
 
+    #[cfg(feature = "testing")]
+    pub(super) async fn fill_disk(&mut self) -> Attempt<()> {
+        self.options = self.options.clone().pragma("max_page_count", "1");
+        sqlx::query("PRAGMA max_page_count = 1")
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
+    }
+
     /// Ends the connection, then the lock.
     pub(super) async fn close(self) -> sqlx::Result<()> {
         self.conn.close().await
@@ -125,8 +134,12 @@ impl Writer {
         let heads = loop {
             let busy = busy(&self.leases, &self.unreadable, moment);
             let heads = lane::heads(&mut tx, &busy, nanos(now), max).await?;
-            let mut unreadable = heads.iter().filter_map(|head| Some((head.seq, unreadable(head)?)));
-            let Some((seq, error)) = unreadable.next() else { break heads };
+            let mut unreadable = heads
+                .iter()
+                .filter_map(|head| Some((head.seq, unreadable(head)?)));
+            let Some((seq, error)) = unreadable.next() else {
+                break heads;
+            };
             // One that a newer version wrote, or that is damaged, keeps nobody else waiting.
             tracing::error!(event = seq, "a lane is left alone: {error}");
             self.unreadable.insert(seq);
@@ -434,7 +447,11 @@ impl Writer {
             .bind(event.as_str())
             .fetch_one(&mut *tx)
             .await?;
-        Err(Fault::Refused(if known == 0 { not_known(event) } else { over(event) }))
+        Err(Fault::Refused(if known == 0 {
+            not_known(event)
+        } else {
+            over(event)
+        }))
     }
 }
 

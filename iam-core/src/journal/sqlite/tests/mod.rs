@@ -352,7 +352,11 @@ async fn a_damaged_value_is_told_without_quoting_it_and_keeps_nobody_else_waitin
     let journal = open(&path).await;
     journal.append(&[join("p", 0), join("q", 1)]).await.unwrap();
     journal.close().await.unwrap();
-    sql(&path, r#"UPDATE event SET event = '{"person":"Lovelace"}' WHERE person = 'p'"#).await;
+    sql(
+        &path,
+        r#"UPDATE event SET event = '{"person":"Lovelace"}' WHERE person = 'p'"#,
+    )
+    .await;
     let journal = open(&path).await;
     let claims = journal.claim(1, at(5), LEASE).await.unwrap();
     assert_eq!(claims[0].event.person.as_str(), "q");
