@@ -112,7 +112,9 @@ fn hash(round: &[&Ask]) -> String {
         whole.update((person.as_str().len() as u64).to_be_bytes());
         whole.update(person.as_str());
         whole.update((steps.len() as u64).to_be_bytes());
-        steps.iter().for_each(|step| whole.update(step));
+        for step in &steps {
+            whole.update(step);
+        }
     }
     hex(&whole.finalize())
 }

@@ -81,7 +81,7 @@ impl<'a> Crew<'a> {
                     }
                     // Nobody knows: the tenure ends by itself, unless a later heartbeat gets through.
                     Err(error) => {
-                        tracing::warn!(person = %lane.claim.event.person, "a heartbeat was lost: {error}")
+                        tracing::warn!(person = %lane.claim.event.person, "a heartbeat was lost: {error}");
                     }
                 }
             }

@@ -69,7 +69,7 @@ pub(super) async fn a_question_waits_for_an_answer_to_its_latest_version(journal
     let second = ask(journal, &gone, 500, "second").await;
     let asks = journal.asks(at(500)).await.unwrap();
     let second = Ask { version: 2, ..second };
-    assert_eq!(asks.asks, [second.clone()]);
+    assert_eq!(asks.asks, std::slice::from_ref(&second));
     assert_eq!(journal.answer(&[granted(&gone, 1)], at(501)).await.unwrap(), 0);
     assert_eq!(journal.asked(&gone.id).await.unwrap(), Some(second.clone()));
     claim_none(journal, 499).await;
