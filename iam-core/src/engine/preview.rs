@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Entry, EventState, Exchange, Frozen,
+    Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Exchange, Frozen,
     HistoryQuery, Journal, Lane, Letter, LetterId, MemoryJournal, Observation, Outcome, PersonState,
     Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart, Waiting,
 };
@@ -232,6 +232,14 @@ impl Journal for Shadow<'_> {
 
     async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
         self.real.stalled(now).await
+    }
+
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+        self.real.take_budget(draw, now).await
+    }
+
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+        self.real.block_target(target, until, now).await
     }
 
     fn worker(&self) -> &str {

@@ -18,9 +18,9 @@ use self::lane::{LaneState, supersede};
 use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept};
 use super::freeze::unknown;
 use super::{
-    Answer, Appended, Ask, Asks, Claim, DeliveryId, Entry, EventState, Frozen, FrozenState, HistoryQuery,
-    Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged,
-    Stalled, StepRecord, StepStart, Waiting,
+    Answer, Appended, Ask, Asks, Bucket, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Frozen,
+    FrozenState, HistoryQuery, Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report,
+    Reservation, Row, Staged, Stalled, StepRecord, StepStart, Waiting,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -64,6 +64,7 @@ struct Inner {
     /// What was asked of the guard, with its place in the order of asking.
     asks: BTreeMap<EventId, (Ask, u64)>,
     asked: u64,
+    budgets: BTreeMap<String, Bucket>,
     /// When the entries were set aside that were.
     set_aside: HashMap<usize, Timestamp>,
 }
@@ -357,6 +358,21 @@ impl Journal for MemoryJournal {
 
     async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
         Ok(self.lock().stalled(now))
+    }
+
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+        let mut inner = self.lock();
+        let full = || Bucket::full(draw.capacity, now);
+        let bucket = inner.budgets.entry(draw.target.clone()).or_insert_with(full);
+        Ok(bucket.draw(draw, now))
+    }
+
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+        let mut inner = self.lock();
+        let empty = || Bucket::full(0.0, now);
+        let bucket = inner.budgets.entry(target.to_owned()).or_insert_with(empty);
+        bucket.block(until, now);
+        Ok(())
     }
 
     fn worker(&self) -> &str {

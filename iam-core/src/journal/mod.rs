@@ -21,6 +21,7 @@
 
 mod admission;
 pub mod audit;
+mod budget;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod exchange;
@@ -33,6 +34,7 @@ mod state;
 mod waiting;
 
 pub use admission::{Answer, Ask, Asks, Standing};
+pub use budget::{Bucket, Draw, Drawn};
 pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Observation};
 pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
@@ -330,6 +332,13 @@ pub trait Journal: Exchange {
     /// The head that could have been claimed for the longest time at `now`: neither parked nor claimed, due, and not
     /// waiting for its next attempt. Needs no worker to be alive.
     async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>>;
+
+    /// Draws from the bucket of a target that all workers share, in one step; a bucket that is not known is full.
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn>;
+
+    /// A service has refused a call of any worker: nothing more is granted from its bucket before `until`, and less
+    /// after that ([`Bucket::block`]).
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()>;
 
     /// Under which name claims of this process are known: a new one each time the journal is opened.
     fn worker(&self) -> &str;

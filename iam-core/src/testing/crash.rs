@@ -103,7 +103,7 @@ macro_rules! relayed {
             use $crate::event::{Accepted, Event, EventId};
             use $crate::journal::audit::{AuditEntry, Checkpoint, Kept};
             use $crate::journal::{
-                Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Entry, Exchange, Frozen,
+                Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, Exchange, Frozen,
                 HistoryQuery, Journal, Lane, Letter, LetterId, Observation, Outcome, PersonState,
                 Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart,
                 Waiting,
@@ -279,6 +279,15 @@ macro_rules! relayed {
 
                 async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
                     self.inner.stalled(now).await
+                }
+
+                async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+                    self.write(self.inner.take_budget(draw, now)).await
+                }
+
+                async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+                    self.write(self.inner.block_target(target, until, now))
+                        .await
                 }
 
                 fn worker(&self) -> &str {

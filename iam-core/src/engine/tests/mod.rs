@@ -1,6 +1,7 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
 mod absence;
+mod admission;
 mod apply;
 mod calendar;
 mod conflict;
@@ -23,6 +24,7 @@ mod pass;
 mod preflight;
 mod property;
 mod retry;
+mod slow;
 mod succession;
 mod synced;
 mod takeover;

@@ -19,6 +19,7 @@
 mod accept;
 mod admission;
 mod audit;
+mod budget;
 mod claim;
 mod exchange;
 mod freeze;
@@ -108,6 +109,9 @@ const CHECKS: &[(&str, Check)] = checks![
     admission::a_question_waits_for_an_answer_to_its_latest_version,
     admission::a_question_is_over_when_its_event_is,
     admission::what_could_still_be_asked_is_counted,
+    budget::a_budget_is_granted_out_of_one_bucket_for_each_target,
+    budget::concurrent_draws_never_exceed_the_bucket,
+    budget::a_refusal_of_the_service_blocks_everybody,
     waiting::why_somebody_waits_is_one_answer,
     waiting::a_leave_is_what_a_lane_waits_for_once_it_is_due,
     waiting::what_nobody_takes_is_stalled_since_it_could_be_taken,

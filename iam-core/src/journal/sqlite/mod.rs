@@ -15,9 +15,12 @@
 //! (for their next attempt, behind a parked one) are walked over again and again.
 //!
 //! A file of another tenant, of another program or of a newer version is refused, with advice.
+//!
+//! Size: one short method for each of the port's, which stand in one `impl`.
 
 mod admission;
 mod audit;
+mod budget;
 mod exchange;
 mod fault;
 mod file;
@@ -46,9 +49,9 @@ use self::row::{TENANT, instant, nanos, optional, plan, signed, state, state_num
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
-    Answer, Appended, Ask, Asks, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome,
-    PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart,
-    Waiting,
+    Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Frozen, HistoryQuery, Journal, Lane,
+    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
+    StepStart, Waiting,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -368,6 +371,18 @@ impl Journal for SqliteJournal {
         let held = self.writer().await?.held_at(Instant::now());
         read!(self, "read what is stalled", |conn| {
             admission::stalled(conn, &held, now).await
+        })
+    }
+
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+        write!(self, "draw from a budget", |writer| {
+            budget::draw(&mut writer.conn, draw, now).await
+        })
+    }
+
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+        write!(self, "block a target", |writer| {
+            budget::block(&mut writer.conn, target, until, now).await
         })
     }
 

@@ -18,3 +18,14 @@ CREATE TABLE ask (
     PRIMARY KEY (tenant, event)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ask_person ON ask (tenant, person);
+
+-- What a service allows, and all workers spend from: see Bucket.
+CREATE TABLE budget (
+    tenant        INTEGER NOT NULL REFERENCES meta,
+    target        TEXT    NOT NULL,
+    level         REAL    NOT NULL,
+    filled_at     INTEGER NOT NULL,
+    share         REAL    NOT NULL,
+    blocked_until INTEGER,
+    PRIMARY KEY (tenant, target)
+) STRICT, WITHOUT ROWID;
