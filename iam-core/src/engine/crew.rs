@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use futures::FutureExt;
 
-use super::report::{Ending, PersonRun};
+use super::report::{Ending, PersonRun, Progress};
 use super::work::Work;
 use crate::clock::{Clock as _, SystemClock};
 use crate::entitlement::Limits;
@@ -119,6 +119,9 @@ impl Work<'_> {
             }
         };
         lane.over.store(true, Ordering::Release);
+        if let Ok(run) = &ended {
+            (self.progress)(Progress::Person(run));
+        }
         ended
     }
 

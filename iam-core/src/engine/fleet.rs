@@ -475,7 +475,12 @@ impl Shared {
         let crew = Crew::new(engine.policy.limits(), self.fleet.terms, &claims, asked);
         // What is known of names is good for the moment that a batch takes.
         let names = NameCheck::new(engine.naming()?);
-        let progress = |progress: Progress<'_>| self.tell(progress);
+        let progress = |progress: Progress<'_>| {
+            if let Progress::Person(run) = &progress {
+                self.report().count(run);
+            }
+            self.tell(progress);
+        };
         let mut work = engine.work(
             engine.journal.as_ref(),
             &engine.targets,
@@ -506,17 +511,15 @@ impl Shared {
     }
 
     fn take_down(&self, ended: Vec<Result<PersonRun>>, crew: &Crew<'_>) -> Result<()> {
-        let mut failure = None;
-        for run in ended {
-            match run {
-                Ok(run) => {
-                    self.report().count(&run);
-                    self.tell(Progress::Person(&run));
-                }
-                Err(error) if error.kind() == ErrorKind::Fenced => {}
-                Err(error) => failure = failure.or(Some(error)),
+        let failures = ended.into_iter().filter_map(Result::err);
+        let failure = failures.reduce(|first, next| {
+            if first.kind() == ErrorKind::Fenced {
+                next
+            } else {
+                first
             }
-        }
+        });
+        let failure = failure.filter(|error| error.kind() != ErrorKind::Fenced);
         let mut report = self.report();
         let count = |count: &std::sync::atomic::AtomicU64| count.load(std::sync::atomic::Ordering::Relaxed);
         report.passed_on += count(&crew.passed_on);
