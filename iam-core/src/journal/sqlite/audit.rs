@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{FromRow, SqliteConnection};
 
+use super::exchange;
 use super::fault::{Attempt, Fault, storage};
 use super::row::{TENANT, instant, nanos, signed, text, unsigned, value};
 use crate::clock::{Clock as _, SystemClock};
@@ -248,6 +249,7 @@ pub(super) async fn erase(
 }
 
 async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> {
+    exchange::forget(conn, person).await?;
     let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
     let (old, new) = (person.as_str(), nobody.as_str());
     for (statement, needs_new) in [
