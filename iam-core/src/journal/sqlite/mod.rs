@@ -116,7 +116,7 @@ impl SqliteJournal {
     }
 
     /// The writer, for a write that shares the open transaction.
-    async fn writer(&self) -> Result<OwnedMappedMutexGuard<Option<Writer>, Writer>> {
+    async fn shared(&self) -> Result<OwnedMappedMutexGuard<Option<Writer>, Writer>> {
         let mut turn = self.turn().await;
         if turn.as_ref().is_some_and(Writer::is_full) {
             turn = group::end(turn).await?;
@@ -128,7 +128,7 @@ impl SqliteJournal {
     }
 
     /// The writer, for a write in a transaction of its own.
-    async fn alone(&self) -> Result<OwnedMappedMutexGuard<Option<Writer>, Writer>> {
+    async fn writer(&self) -> Result<OwnedMappedMutexGuard<Option<Writer>, Writer>> {
         let turn = group::end(self.turn().await).await?;
         let writer = OwnedMutexGuard::try_map(turn, Option::as_mut);
         let mut writer = writer.map_err(|_| closed())?;
@@ -231,7 +231,7 @@ struct HistoryRow {
 /// One write in a transaction of its own: waits for its turn, does it, and tells the outcome.
 macro_rules! write {
     ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
-        let mut $writer = $journal.alone().await?;
+        let mut $writer = $journal.writer().await?;
         let answer = $work;
         $writer.told($operation, answer)
     }};
@@ -241,7 +241,7 @@ macro_rules! write {
 macro_rules! share {
     ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
         let (answer, ticket) = {
-            let mut $writer = $journal.writer().await?;
+            let mut $writer = $journal.shared().await?;
             $writer.enter($operation).await?;
             let answer = $work;
             $writer.leave($operation, answer).await?
@@ -287,7 +287,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
-        let mut writer = self.writer().await?;
+        let mut writer = self.shared().await?;
         let held = writer.heartbeat(claim, lease);
         held.map_err(|fault| fault.during("extend a lease"))
     }
@@ -426,7 +426,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
-        let busy = self.writer().await?.busy(Instant::now());
+        let busy = self.shared().await?.busy(Instant::now());
         let due: Result<Option<i64>, _> = sqlx::query_scalar(lane::NEXT_DUE)
             .bind(TENANT)
             .bind(busy)

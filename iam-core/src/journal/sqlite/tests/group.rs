@@ -64,9 +64,9 @@ async fn what_is_refused_takes_nothing_else_along() {
     let good = &claims[0];
     let (step, key) = step(&good.event.person, Action::BlockSignIn);
     let step = step.id;
-    let mut stale = claims[1].clone();
-    stale.fence -= 1;
-    let (fenced, state) = (&stale, PersonState::new(PersonKey::new("q")));
+    let mut passed = claims[1].clone();
+    passed.fence -= 1;
+    let (fenced, state) = (&passed, PersonState::new(PersonKey::new("q")));
     let outcome = Outcome::Done { account: None };
     let another = [join("r", 0)];
     let (first, refused, never, new) = tokio::join!(
@@ -138,10 +138,9 @@ proptest! {
                     }
                     // Given up after so many answers of the file's thread.
                     for _ in 0..*patience {
-                        let beat = tokio::time::sleep(Duration::from_micros(30));
-                        tokio::select! {
-                            told = &mut write => return told.map(|_| id).ok(),
-                            () = beat => {}
+                        let told = tokio::time::timeout(Duration::from_micros(30), &mut write).await;
+                        if let Ok(told) = told {
+                            return told.map(|_| id).ok();
                         }
                     }
                     None
