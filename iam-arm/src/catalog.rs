@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use iam_core::Result;
+use iam_core::{ErrorKind, Result};
 use iam_core::entitlement::{Catalog, Class, Entitlement, Item, Kind, TargetId};
 
 use crate::client::ArmClient;
@@ -19,7 +19,7 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    /// Reads all of it: one collection for each scope.
+    /// Reads all of it: one collection for each scope. One that is refused or down is noted, and keeps no other waiting.
     pub(crate) async fn read(
         client: &ArmClient,
         target: &TargetId,
@@ -28,12 +28,24 @@ impl Offer {
         let read = async |scope| match client.list_roles(scope).await {
             // Nothing is offered where nothing is any more: who was given something there still has to be
             // looked at.
-            Err(error) if is_gone(&error) => Ok(Vec::new()),
-            roles => roles,
+            Err(error) if is_gone(&error) => Ok(Ok(Vec::new())),
+            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable) => {
+                Ok(Err(format!("at {scope}: {error}")))
+            }
+            roles => roles.map(Ok),
         };
         let roles = parallel(scopes.iter().map(read).collect()).await?;
         let mut offer = Self::default();
         for (scope, roles) in scopes.iter().zip(roles) {
+            let roles = match roles {
+                Ok(roles) => roles,
+                Err(why) => {
+                    let known = offer.catalog.unread.entry(Kind::Azure).or_default();
+                    let many = if known.is_empty() { "" } else { "; " };
+                    known.push_str(&format!("{many}{why}"));
+                    continue;
+                }
+            };
             for role in roles {
                 let (guid, name) = (role.guid(), &role.properties.role_name);
                 offer.catalog.items.push(Item {
@@ -47,6 +59,11 @@ impl Offer {
             }
         }
         Ok(offer)
+    }
+
+    /// Whether nobody can tell all of what is offered.
+    pub(crate) fn is_unread(&self) -> bool {
+        !self.catalog.unread.is_empty()
     }
 
     /// The name of a role, if it is offered at one of the scopes.

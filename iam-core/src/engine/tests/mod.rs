@@ -10,6 +10,7 @@ mod doors;
 mod early;
 mod evidence;
 mod explain;
+mod findings;
 mod freeze;
 mod guard;
 mod hold;
