@@ -7,6 +7,7 @@ mod app_roles;
 mod architecture;
 mod company;
 mod crashing;
+mod findings;
 mod hand_overs;
 mod input;
 mod joining;
