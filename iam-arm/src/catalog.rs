@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use iam_core::{ErrorKind, Result};
 use iam_core::entitlement::{Catalog, Class, Entitlement, Item, Kind, TargetId};
+use iam_core::{ErrorKind, Result};
 
 use crate::client::ArmClient;
 use crate::error::is_gone;
@@ -36,13 +36,12 @@ impl Offer {
         };
         let roles = parallel(scopes.iter().map(read).collect()).await?;
         let mut offer = Self::default();
+        let mut unread = Vec::new();
         for (scope, roles) in scopes.iter().zip(roles) {
             let roles = match roles {
                 Ok(roles) => roles,
                 Err(why) => {
-                    let known = offer.catalog.unread.entry(Kind::Azure).or_default();
-                    let many = if known.is_empty() { "" } else { "; " };
-                    known.push_str(&format!("{many}{why}"));
+                    unread.push(why);
                     continue;
                 }
             };
@@ -57,6 +56,9 @@ impl Offer {
                 });
                 offer.names.insert(guid, name.clone());
             }
+        }
+        if !unread.is_empty() {
+            offer.catalog.unread.insert(Kind::Azure, unread.join("; "));
         }
         Ok(offer)
     }

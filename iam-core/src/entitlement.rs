@@ -106,8 +106,7 @@ impl Reference {
 
     /// Whether it names that entitlement by its words, where no catalogue says what it stands for (any more).
     pub fn may_mean(&self, what: &Entitlement) -> bool {
-        let here =
-            self.kind == what.kind && self.target.as_ref().is_none_or(|target| *target == what.target);
+        let here = self.kind == what.kind && self.target.as_ref().is_none_or(|target| *target == what.target);
         here && match self.name.strip_prefix("id:") {
             Some(id) => what.id.eq_ignore_ascii_case(id.trim()),
             None => {

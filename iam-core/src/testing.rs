@@ -145,7 +145,10 @@ impl MemoryTarget {
             Class::Dynamic => Via::Dynamic,
             _ => Via::Synced,
         };
-        let held = directory.accounts.values_mut().flat_map(|actual| &mut actual.held);
+        let held = directory
+            .accounts
+            .values_mut()
+            .flat_map(|actual| &mut actual.held);
         held.filter(|held| held.entitlement.name == name)
             .for_each(|held| held.via = via.clone());
     }

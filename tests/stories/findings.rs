@@ -39,7 +39,9 @@ async fn a_group_that_turns_dynamic_between_two_runs_stops_only_its_own_rule() {
         "groupTypes": ["DynamicMembership"], "membershipRuleProcessingState": "On",
         "membershipRule": "user.department -eq \"Nowhere\"",
     });
-    world.change(Method::Patch, &format!("/groups/{group}"), turned).await;
+    world
+        .change(Method::Patch, &format!("/groups/{group}"), turned)
+        .await;
     let report = world
         .hear(&[
             "W-1 Mei Tanaka Security status=gone",
@@ -60,7 +62,10 @@ async fn a_group_that_turns_dynamic_between_two_runs_stops_only_its_own_rule() {
     for (id, name) in [("W-3", "cy.om"), ("W-4", "di.po")] {
         waits_for(&report, id, "is dynamic");
         let look = world.look(id).await;
-        assert_eq!(look, format!("{name} enabled: Everybody / SPE_E3 / Security Reader"));
+        assert_eq!(
+            look,
+            format!("{name} enabled: Everybody / SPE_E3 / Security Reader")
+        );
     }
     assert_eq!(*ending(&report, "W-5"), Ending::Done);
     assert_eq!(
@@ -69,7 +74,9 @@ async fn a_group_that_turns_dynamic_between_two_runs_stops_only_its_own_rule() {
     );
     // It is turned back, and whoever waited has it within the hour.
     let back = json!({"groupTypes": [], "membershipRule": null, "membershipRuleProcessingState": null});
-    world.change(Method::Patch, &format!("/groups/{group}"), back).await;
+    world
+        .change(Method::Patch, &format!("/groups/{group}"), back)
+        .await;
     let report = world.at("2026-11-24T10:00:01Z").await;
     assert!(report.findings.is_empty(), "{:?}", report.findings);
     assert_eq!(
@@ -124,7 +131,10 @@ async fn a_part_of_the_catalogue_that_may_not_be_read_holds_what_depends_on_it_a
             let seen = world.look("W-2").await;
             if kind == "licence" {
                 // What is asked for cannot be given, and what was given is not taken.
-                assert_eq!(seen, "bo.ek enabled: Everybody, st-sales, st-security / SPE_E3 / Security Reader");
+                assert_eq!(
+                    seen,
+                    "bo.ek enabled: Everybody, st-sales, st-security / SPE_E3 / Security Reader"
+                );
             } else {
                 assert_eq!(sorted(&seen), sorted(mover), "{path}");
             }
@@ -152,7 +162,9 @@ async fn while_role_definitions_may_not_be_read_who_holds_a_role_is_held_and_oth
         .hear(&["W-1 Mei Tanaka Security", "W-2 Bo Ek Sales", "W-3 Cy Om Sales"])
         .await;
     let before = world.look("W-1").await;
-    world.sandbox.fault(refused("/roleManagement/directory/roleDefinitions"));
+    world
+        .sandbox
+        .fault(refused("/roleManagement/directory/roleDefinitions"));
     let report = world
         .hear(&[
             "W-1 Mei Tanaka Sales",
@@ -163,11 +175,20 @@ async fn while_role_definitions_may_not_be_read_who_holds_a_role_is_held_and_oth
         .await;
     // The policy protects by the name of a role, and nobody can put a name to what W-1 holds.
     assert_eq!(world.look("W-1").await, before);
-    assert!(matches!(ending(&report, "W-1"), Ending::Retry(_, why) if why.contains("protected")), "{report:?}");
+    assert!(
+        matches!(ending(&report, "W-1"), Ending::Retry(_, why) if why.contains("protected")),
+        "{report:?}"
+    );
     assert_eq!(world.look("W-2").await, "bo.ek blocked:  /  / ");
     assert_eq!(*ending(&report, "W-2"), Ending::Done);
-    assert_eq!(world.look("W-3").await, "cy.om enabled: Everybody, st-security / SPE_E3 / ");
-    assert_eq!(world.look("W-4").await, "di.po enabled: Everybody, st-security / SPE_E3 / ");
+    assert_eq!(
+        world.look("W-3").await,
+        "cy.om enabled: Everybody, st-security / SPE_E3 / "
+    );
+    assert_eq!(
+        world.look("W-4").await,
+        "di.po enabled: Everybody, st-security / SPE_E3 / "
+    );
     waits_for(&report, "W-4", "role \"Security Reader\"");
     world.sandbox.clear_faults();
     world.at("2026-11-24T10:00:01Z").await;
@@ -196,13 +217,21 @@ async fn a_role_definition_that_has_gone_stops_only_its_own_rule() {
     });
     world.change(Method::Post, definitions, role.clone()).await;
     let path = format!("{definitions}?$filter=displayName%20eq%20'Watch%20keeper'");
-    let id = world.get(&path).await["value"][0]["id"].as_str().unwrap().to_owned();
-    world.hear(&["W-1 Mei Tanaka Security", "W-2 Bo Ek Security"]).await;
+    let id = world.get(&path).await["value"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    world
+        .hear(&["W-1 Mei Tanaka Security", "W-2 Bo Ek Security"])
+        .await;
     assert!(world.look("W-1").await.ends_with("Watch keeper"));
     for who in ["W-1", "W-2"] {
         let user = world.id(who).await;
         let path = format!("/roleManagement/directory/roleAssignments?$filter=principalId%20eq%20'{user}'");
-        let held = world.get(&path).await["value"][0]["id"].as_str().unwrap().to_owned();
+        let held = world.get(&path).await["value"][0]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let path = format!("/roleManagement/directory/roleAssignments/{held}");
         world.delete(&path).await;
     }
@@ -249,13 +278,22 @@ async fn an_application_or_azure_that_does_not_tell_what_it_offers_keeps_no_leav
         ])
         .await;
     assert!(
-        report.findings.iter().any(|finding| finding.starts_with("arm: what it offers of kind azure role"))
-            && report.findings.iter().any(|finding| finding.starts_with("ticketing: what it offers of kind app")),
+        report
+            .findings
+            .iter()
+            .any(|finding| finding.starts_with("arm: what it offers of kind azure role"))
+            && report
+                .findings
+                .iter()
+                .any(|finding| finding.starts_with("ticketing: what it offers of kind app")),
         "{:?}",
         report.findings
     );
     let look = three_targets::look(&world, "W-1");
-    assert!(look.starts_with("blocked: ") && look.contains("|  | blocked"), "{look}");
+    assert!(
+        look.starts_with("blocked: ") && look.contains("|  | blocked"),
+        "{look}"
+    );
     assert_eq!(three_targets::look(&world, "W-2"), before);
     assert!(three_targets::look(&world, "W-3").starts_with("enabled: All Staff / SPE_E3 / "));
     world.sandbox.clear_faults();

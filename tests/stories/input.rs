@@ -110,7 +110,11 @@ async fn a_policy_that_does_not_fit_the_tenant_gives_what_there_is_and_says_what
     let target = iam_graph::GraphTarget::new(crate::world::client(&world.sandbox));
     let catalog = iam_core::target::Target::catalog(&target).await.unwrap();
     let report = world.hear(&["W-1 Mei Tanaka Security"]).await;
-    assert_eq!(report.findings, policy.check(&catalog), "whoever edits the policy sees the same");
+    assert_eq!(
+        report.findings,
+        policy.check(&catalog),
+        "whoever edits the policy sees the same"
+    );
     assert!(report.findings[1].contains("line 16, column 11: the tenant has no group \"st-security\""));
     assert_eq!(
         world.look("W-1").await,

@@ -170,8 +170,16 @@ groups = ["Sydney Everyone", "All Mail", "OnPrem Staff"]
     ] {
         let mut findings = preview.findings.iter();
         let finding = findings.find(|finding| finding.contains(group)).unwrap();
-        assert!(finding.contains("rule wish, line") && finding.contains(why), "{finding}");
-        assert!(preview.people[0].waiting.iter().any(|waits| waits.contains(group)));
+        assert!(
+            finding.contains("rule wish, line") && finding.contains(why),
+            "{finding}"
+        );
+        assert!(
+            preview.people[0]
+                .waiting
+                .iter()
+                .any(|waits| waits.contains(group))
+        );
     }
     assert_eq!(report.totals().failed, 0, "{report:?}");
     let look = world.look("W-1").await;
@@ -179,5 +187,8 @@ groups = ["Sydney Everyone", "All Mail", "OnPrem Staff"]
         look.contains("ada.ng enabled: Everybody, ") && look.contains("st-sales / POWER_BI_PRO, SPE_E3 / "),
         "{look}"
     );
-    assert!(!look.contains("All Mail") && !look.contains("OnPrem Staff"), "{look}");
+    assert!(
+        !look.contains("All Mail") && !look.contains("OnPrem Staff"),
+        "{look}"
+    );
 }

@@ -216,7 +216,8 @@ async fn nothing_is_taken_away_while_the_tenant_cannot_be_read() {
         retry_after: RetryAfter::Seconds(0),
     };
     // Without what somebody holds, that person waits; without the groups on offer, no group is given or taken.
-    let without_groups = "mei.tanaka enabled: Everybody, st-security / POWER_BI_PRO, SPE_E3 / Security Reader";
+    let without_groups =
+        "mei.tanaka enabled: Everybody, st-security / POWER_BI_PRO, SPE_E3 / Security Reader";
     for (path, instant, after) in [
         ("/users/*/memberOf", "2026-11-24T09:10:00Z", before.as_str()),
         ("/groups", "2026-11-24T09:20:00Z", without_groups),

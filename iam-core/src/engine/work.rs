@@ -189,7 +189,9 @@ impl Work<'_> {
             let mut report = self.execute(claim, &around, &decision, cx.now).await?;
             report.verdict = match report.verdict {
                 Verdict::Complete if !waits.is_empty() => Verdict::Waiting(waits.join("; ")),
-                Verdict::Waiting(why) if !waits.is_empty() => Verdict::Waiting(format!("{why}; {}", waits.join("; "))),
+                Verdict::Waiting(why) if !waits.is_empty() => {
+                    Verdict::Waiting(format!("{why}; {}", waits.join("; ")))
+                }
                 verdict => verdict,
             };
             if report.verdict == Verdict::NameTaken {

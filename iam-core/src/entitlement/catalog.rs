@@ -101,10 +101,12 @@ impl Catalog {
                     || (reference.kind == Kind::Role && item.entitlement.id.eq_ignore_ascii_case(name))
             }
         });
-        let first = found.next().ok_or_else(|| match self.unread.get(&reference.kind) {
-            Some(why) => format!("{reference} cannot be looked up: {why}"),
-            None => format!("the tenant has no {reference}"),
-        })?;
+        let first = found
+            .next()
+            .ok_or_else(|| match self.unread.get(&reference.kind) {
+                Some(why) => format!("{reference} cannot be looked up: {why}"),
+                None => format!("the tenant has no {reference}"),
+            })?;
         if id.is_none() && found.next().is_some() {
             return Err(format!(
                 "the tenant has more than one {reference}: name it as \"id:<id>\""

@@ -40,7 +40,9 @@ impl Asked<'_> {
     /// What the person does not get for now, and why.
     pub(super) fn lacking(&self, view: &View, ledger: &[Owned]) -> Vec<String> {
         let has = |reference: &Reference| {
-            let mut named = ledger.iter().filter(|owned| reference.may_mean(&owned.entitlement));
+            let mut named = ledger
+                .iter()
+                .filter(|owned| reference.may_mean(&owned.entitlement));
             named.any(|owned| view.actual.holds(&owned.entitlement))
         };
         let lost = self.lost.iter().filter(|(reference, _)| !has(reference));
@@ -124,7 +126,9 @@ impl Lifecycle {
     /// Why no new sign-in name would be taken, or nothing.
     pub(super) fn nameless(&self, view: &View) -> Option<String> {
         let domains = view.kinds.contains(&Kind::Role);
-        domains.then(|| self.document.domain_problem(&view.catalog)).flatten()
+        domains
+            .then(|| self.document.domain_problem(&view.catalog))
+            .flatten()
     }
 }
 

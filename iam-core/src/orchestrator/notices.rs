@@ -47,11 +47,7 @@ impl Lifecycle {
             Phase::Gone | Phase::Purged => before.left_at.or(Some(cx.now)),
             _ => None,
         };
-        let grace = decision
-            .plan
-            .ledger
-            .iter()
-            .filter_map(Owned::ends_at);
+        let grace = decision.plan.ledger.iter().filter_map(Owned::ends_at);
         decision.timers.extend(
             grace
                 .filter(|end| *end > cx.now)

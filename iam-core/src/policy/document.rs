@@ -168,7 +168,9 @@ impl Document {
         for (kind, why) in &catalog.unread {
             if self.names_any(*kind, target, kinds) {
                 let kind = kind.as_str();
-                problems.push(format!("{target}: what it offers of kind {kind} cannot be read: {why}"));
+                problems.push(format!(
+                    "{target}: what it offers of kind {kind} cannot be read: {why}"
+                ));
             }
         }
         let is_unread = |reference: &Reference| catalog.unread.contains_key(&reference.kind);
