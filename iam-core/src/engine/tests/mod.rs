@@ -16,6 +16,7 @@ mod guard;
 mod hold;
 mod leave;
 mod mailbox;
+mod mischief;
 mod names;
 mod news;
 mod order;
