@@ -128,6 +128,9 @@ pub struct FleetReport {
     pub troubles: u64,
     /// The last of these failures.
     pub last_trouble: Option<String>,
+    /// What the policy names and the tenant did not have when the catalogues were read last: see
+    /// [`RunReport::findings`](super::RunReport::findings).
+    pub findings: Vec<String>,
     /// What the guard refused last, and that somebody has to release.
     pub frozen: Option<String>,
 }
@@ -402,7 +405,11 @@ impl Shared {
         {
             return Ok(Arc::clone(known));
         }
-        let offers = self.engine.catalogs().await?;
+        let (offers, findings) = self.engine.catalogs().await?;
+        let before = std::mem::replace(&mut self.report().findings, findings.clone());
+        for finding in findings.iter().filter(|finding| !before.contains(finding)) {
+            self.tell(Progress::Finding(finding));
+        }
         let new = Arc::new(Known {
             preflight: Preflight::of(&offers),
             offers,

@@ -320,7 +320,8 @@ async fn a_lease_that_is_shorter_than_its_calls_and_a_policy_that_does_not_fit_a
     let error = fleet.run(std::future::pending()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("lease of 60s"), "{error}");
-    world.target.change_catalog(|catalog| catalog.items.clear());
+    let world = world_of(&POLICY.replace("authority = \"graph\"", "authority = \"scim\""));
+    let engine = process(&world, &journal, &Slow::around(&world, 0));
     let error = Fleet::new(engine).run(std::future::pending()).await.unwrap_err();
     assert!(error.to_string().contains("does not fit"), "{error}");
 }

@@ -5,11 +5,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::audit;
 use super::fault::{Attempt, Fault};
 use super::lane;
 use super::row::{self, TENANT, instant, nanos, signed, text, unsigned, value};
-use super::writer::{Writer, begin, note};
+use super::writer::{Lease, Writer, note};
 use crate::error::{Error, ErrorKind};
 use crate::event::EventId;
 use crate::journal::audit::{ASKED, Deed, Note, said_of, standing_of};
@@ -118,6 +117,19 @@ const WAITING: &str = "
     ORDER BY first DESC, e.parked DESC, iif(first, -e.urgent, 0), iif(first, -e.due_at, e.due_at),
              iif(first, -e.lane_seq, e.lane_seq) LIMIT 1";
 
+/// What a lane waits for that is held.
+pub(super) async fn claimed(conn: &mut SqliteConnection, lease: Lease, by: &str) -> Attempt<Waiting> {
+    let event: String = sqlx::query_scalar("SELECT id FROM event WHERE seq = ?1")
+        .bind(lease.event)
+        .fetch_one(conn)
+        .await?;
+    Ok(Waiting::Claimed {
+        event: EventId::new(event),
+        by: by.to_owned(),
+        since: lease.since,
+    })
+}
+
 /// What a lane waits for that nobody holds.
 pub(super) async fn waiting(
     conn: &mut SqliteConnection,
@@ -197,11 +209,8 @@ async fn decided(conn: &mut SqliteConnection, event: &EventId) -> Attempt<Decide
 }
 
 impl Writer {
-    async fn untouched(&mut self, claim: &Claim, at: Timestamp, why: &str, ask: Option<&Ask>) -> Attempt<()> {
-        let plan = ask
-            .map(|ask| text("plan", ask.event.as_str(), &ask.plan))
-            .transpose()?;
-        let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
+    async fn untouched(&mut self, claim: &Claim, at: Timestamp, why: &str) -> Attempt<i64> {
+        let held = self.held(claim).await?;
         let given = sqlx::query(
             "UPDATE event SET not_before = ?2, why = ?3, attempts = max(attempts - 1, 0) \
              WHERE seq = ?1 AND state = 0",
@@ -210,50 +219,58 @@ impl Writer {
             .bind(held.seq)
             .bind(nanos(at))
             .bind(why)
-            .execute(&mut *tx)
+            .execute(&mut self.conn)
             .await?;
-        let noted = match (ask, &plan) {
-            (Some(ask), Some(plan)) => {
-                sqlx::query(
-                    "INSERT INTO ask (tenant, event, person, ordinal, version, leave, urgent, organisation, plan, \
-                       asked_at, standing) \
-                     SELECT ?1, ?2, ?3, coalesce(max(ordinal), 0) + 1, 1, ?4, ?5, ?6, ?7, ?8, ?9 FROM ask \
-                     WHERE true \
-                     ON CONFLICT (tenant, event) DO UPDATE SET ordinal = excluded.ordinal, version = version + 1, \
-                       organisation = excluded.organisation, plan = excluded.plan, asked_at = excluded.asked_at, \
-                       standing = excluded.standing, answered_at = NULL",
-                )
-                .bind(TENANT)
-                .bind(held.seq)
-                .bind(ask.person.as_str())
-                .bind(ask.leave)
-                .bind(ask.urgent)
-                .bind(&ask.organisation)
-                .bind(plan)
-                .bind(nanos(ask.asked_at))
-                .bind(text("standing", ask.event.as_str(), &Standing::Asked)?)
-                .execute(&mut *tx)
-                .await?;
-                note(claim, Deed::Asked, plan.as_bytes())
-            }
-            _ => note(claim, Deed::Postponed, why.as_bytes()).detail("untouched"),
-        };
-        audit::add(&mut tx, noted).await?;
-        tx.commit().await?;
-        self.leases.remove(&claim.event.person);
-        Ok(())
+        self.lend(&claim.event.person, None);
+        Ok(held.seq)
     }
 
     pub(super) async fn put_back(&mut self, claim: &Claim, at: Timestamp, why: &str) -> Attempt<()> {
-        self.untouched(claim, at, why, None).await
+        self.untouched(claim, at, why).await?;
+        self.note(note(claim, Deed::Postponed, why.as_bytes()).detail("untouched"))
+            .await
     }
 
     pub(super) async fn ask(&mut self, claim: &Claim, ask: &Ask, at: Timestamp) -> Attempt<()> {
-        self.untouched(claim, at, ASKED, Some(ask)).await
+        let event = ask.event.as_str();
+        let (plan, standing) = (
+            text("plan", event, &ask.plan)?,
+            text("standing", event, &Standing::Asked)?,
+        );
+        let seq = self.untouched(claim, at, ASKED).await?;
+        sqlx::query(
+            "INSERT INTO ask (tenant, event, person, ordinal, version, leave, urgent, organisation, plan, asked_at, \
+               standing) \
+             SELECT ?1, ?2, ?3, coalesce(max(ordinal), 0) + 1, 1, ?4, ?5, ?6, ?7, ?8, ?9 FROM ask WHERE true \
+             ON CONFLICT (tenant, event) DO UPDATE SET ordinal = excluded.ordinal, version = version + 1, \
+               organisation = excluded.organisation, plan = excluded.plan, asked_at = excluded.asked_at, \
+               standing = excluded.standing, answered_at = NULL",
+        )
+        .bind(TENANT)
+        .bind(seq)
+        .bind(ask.person.as_str())
+        .bind(ask.leave)
+        .bind(ask.urgent)
+        .bind(&ask.organisation)
+        .bind(&plan)
+        .bind(nanos(ask.asked_at))
+        .bind(standing)
+        .execute(&mut self.conn)
+        .await?;
+        self.note(note(claim, Deed::Asked, plan.as_bytes())).await
+    }
+
+    /// What was asked about an event is over with it.
+    pub(super) async fn end_asking(&mut self, event: i64) -> Attempt<()> {
+        sqlx::query("DELETE FROM ask WHERE tenant = ?1 AND event = ?2")
+            .bind(TENANT)
+            .bind(event)
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
     }
 
     pub(super) async fn answer(&mut self, answers: &[Answer], at: Timestamp) -> Attempt<usize> {
-        let mut tx = begin(&mut self.conn).await?;
         let mut count = 0;
         for answer in answers {
             let standing = text("standing", answer.event.as_str(), &answer.standing)?;
@@ -267,38 +284,35 @@ impl Writer {
             .bind(signed(answer.version))
             .bind(&standing)
             .bind(nanos(at))
-            .fetch_optional(&mut *tx)
+            .fetch_optional(&mut self.conn)
             .await?;
             let Some((seq, person)) = answered else { continue };
             sqlx::query("UPDATE event SET not_before = due_at WHERE seq = ?1")
                 .bind(seq)
-                .execute(&mut *tx)
+                .execute(&mut self.conn)
                 .await?;
             let person = PersonKey::new(person);
             let word = standing_of(&answer.standing);
             let note = Note::new(Deed::Answered, &answer.event, &person, word.as_bytes());
-            audit::add(&mut tx, note.detail(word)).await?;
+            self.note(note.detail(word)).await?;
             count += 1;
         }
-        tx.commit().await?;
         Ok(count)
     }
 
     pub(super) async fn skip(&mut self, event: &EventId, by: &str, reason: &str) -> Attempt<()> {
-        let mut tx = begin(&mut self.conn).await?;
-        let known = decided(&mut tx, event).await?;
+        let known = decided(&mut self.conn, event).await?;
         if !known.parked {
             let message = format!("event {event} parks nothing: it cannot be skipped");
             return Err(Fault::Refused(Error::new(ErrorKind::Conflict, message)));
         }
         sqlx::query("UPDATE event SET parked = 0 WHERE seq = ?1")
             .bind(known.seq)
-            .execute(&mut *tx)
+            .execute(&mut self.conn)
             .await?;
         let person = PersonKey::new(known.person);
         let skipped = Note::decided(Deed::Skipped, Some(event), &person, by, reason);
-        audit::add(&mut tx, skipped).await?;
-        Ok(tx.commit().await?)
+        self.note(skipped).await
     }
 
     pub(super) async fn resolve(
@@ -308,15 +322,14 @@ impl Writer {
         happened: bool,
         (by, reason): (&str, &str),
     ) -> Attempt<()> {
-        let mut tx = begin(&mut self.conn).await?;
-        let known = decided(&mut tx, event).await?;
-        let person = PersonKey::new(known.person);
+        let known = decided(&mut self.conn, event).await?;
+        let person = PersonKey::new(known.person.clone());
         let outcome: Option<Option<String>> =
             sqlx::query_scalar("SELECT outcome FROM step WHERE tenant = ?1 AND event = ?2 AND step = ?3")
                 .bind(TENANT)
                 .bind(known.seq)
                 .bind(step.as_str())
-                .fetch_optional(&mut *tx)
+                .fetch_optional(&mut self.conn)
                 .await?;
         let outcome = outcome.ok_or_else(|| Fault::Refused(no_step(event, step)))?;
         let outcome = row::optional::<Outcome>("outcome", event.as_str(), outcome.as_ref())?;
@@ -332,31 +345,43 @@ impl Writer {
                 .bind(known.seq)
                 .bind(step.as_str())
                 .bind(done)
-                .execute(&mut *tx)
+                .execute(&mut self.conn)
                 .await?;
         } else {
-            sqlx::query("DELETE FROM step WHERE tenant = ?1 AND event = ?2 AND step = ?3")
-                .bind(TENANT)
-                .bind(known.seq)
-                .bind(step.as_str())
-                .execute(&mut *tx)
+            self.bring_back(event, known, step, format!("resolved by {by}: {reason}"))
                 .await?;
-            let mut plan = known.plan;
-            if row::state(known.state) == EventState::Done {
-                let rest = row::plan(event.as_str(), plan.as_ref())?.map(|plan| plan.again(step));
-                plan = rest.map(|plan| text("plan", event.as_str(), &plan)).transpose()?;
-            }
-            sqlx::query(
-                "UPDATE event SET state = 0, parked = 0, not_before = due_at, why = ?2, plan = ?3 WHERE seq = ?1",
-            )
-            .bind(known.seq)
-            .bind(format!("resolved by {by}: {reason}"))
-            .bind(plan)
-            .execute(&mut *tx)
-            .await?;
         }
         let resolved = Note::decided(Deed::Resolved, Some(event), &person, by, reason);
-        audit::add(&mut tx, resolved.detail(said_of(step, happened))).await?;
-        Ok(tx.commit().await?)
+        self.note(resolved.detail(said_of(step, happened))).await
+    }
+
+    /// Forgets a step, and makes its event pending again.
+    async fn bring_back(
+        &mut self,
+        event: &EventId,
+        known: Decided,
+        step: &StepId,
+        why: String,
+    ) -> Attempt<()> {
+        sqlx::query("DELETE FROM step WHERE tenant = ?1 AND event = ?2 AND step = ?3")
+            .bind(TENANT)
+            .bind(known.seq)
+            .bind(step.as_str())
+            .execute(&mut self.conn)
+            .await?;
+        let mut plan = known.plan;
+        if row::state(known.state) == EventState::Done {
+            let rest = row::plan(event.as_str(), plan.as_ref())?.map(|plan| plan.again(step));
+            plan = rest.map(|plan| text("plan", event.as_str(), &plan)).transpose()?;
+        }
+        sqlx::query(
+            "UPDATE event SET state = 0, parked = 0, not_before = due_at, why = ?2, plan = ?3 WHERE seq = ?1",
+        )
+        .bind(known.seq)
+        .bind(why)
+        .bind(plan)
+        .execute(&mut self.conn)
+        .await?;
+        Ok(())
     }
 }
