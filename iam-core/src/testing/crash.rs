@@ -82,7 +82,7 @@ impl CrashingJournal {
 
 /// What a [`relayed!`] journal does of its own besides its `write`.
 pub(crate) trait Relay: Sync {
-    /// What happens before `append` or `reserve`.
+    /// What happens before `append`, `observe` or `reserve`.
     fn beforehand(&self, _write: &'static str) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -129,12 +129,58 @@ macro_rules! relayed {
             use $crate::event::{Accepted, Event, EventId};
             use $crate::journal::audit::{AuditEntry, Checkpoint, Kept};
             use $crate::journal::{
-                Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome,
-                PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
+                Appended, Burial, Claim, DeliveryId, Entry, Exchange, Frozen, HistoryQuery, Journal, Lane,
+                Letter, LetterId, Observation, Outcome, PersonState, Quarantined, Release, Released, Report,
+                Reservation, Row, Staged, StepStart,
             };
             use $crate::person::PersonKey;
             use $crate::plan::{IdempotencyKey, Plan, StepId};
             use $crate::testing::Relay as _;
+
+            #[async_trait::async_trait]
+            impl Exchange for $journal {
+                async fn observe(&self, seen: &[Observation], now: Timestamp) -> Result<Vec<Appended>> {
+                    self.beforehand("observe").await;
+                    self.write(self.inner.observe(seen, now)).await
+                }
+
+                async fn bury(&self, burial: Burial<'_>) -> Result<LetterId> {
+                    self.write(self.inner.bury(burial)).await
+                }
+
+                async fn letters(&self, after: Option<LetterId>, limit: usize) -> Result<Vec<Letter>> {
+                    self.inner.letters(after, limit).await
+                }
+
+                async fn letter(&self, id: LetterId) -> Result<Option<Letter>> {
+                    self.inner.letter(id).await
+                }
+
+                async fn close_letter(
+                    &self,
+                    id: LetterId,
+                    accepted: bool,
+                    by: &str,
+                    reason: &str,
+                ) -> Result<()> {
+                    self.write(self.inner.close_letter(id, accepted, by, reason))
+                        .await
+                }
+
+                async fn bookmark(&self, name: &str) -> Result<Option<(u64, serde_json::Value)>> {
+                    self.inner.bookmark(name).await
+                }
+
+                async fn set_bookmark(
+                    &self,
+                    name: &str,
+                    version: u64,
+                    value: &serde_json::Value,
+                ) -> Result<bool> {
+                    self.write(self.inner.set_bookmark(name, version, value))
+                        .await
+                }
+            }
 
             #[async_trait::async_trait]
             impl Journal for $journal {

@@ -17,6 +17,7 @@
 //! A file of another tenant, of another program or of a newer version is refused, with advice.
 
 mod audit;
+mod exchange;
 mod fault;
 mod file;
 mod freeze;
