@@ -13,6 +13,7 @@ const WORKERS: usize = 2;
 
 /// What is modelled.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each guard is there or not")]
 struct Protocol {
     /// The lane is locked and its head read in two statements.
     two_statements: bool,
@@ -110,7 +111,7 @@ enum Act {
 
 impl World {
     /// The event that a lane is claimed for.
-    fn head(done: &[bool; 3], lane: usize, protocol: &Protocol) -> Option<usize> {
+    fn head(done: [bool; 3], lane: usize, protocol: Protocol) -> Option<usize> {
         let mut open = (0..3).filter(|event| PERSON[*event] == lane && !done[*event]);
         if protocol.lane_sequence {
             open.next()
@@ -119,7 +120,7 @@ impl World {
         }
     }
 
-    fn free(&self, lane: usize, protocol: &Protocol) -> bool {
+    fn free(&self, lane: usize, protocol: Protocol) -> bool {
         !self.leased[lane] || !protocol.lane_lock
     }
 
@@ -135,7 +136,7 @@ impl World {
     }
 
     /// Whether a write of this claim is accepted. It repeats its whole precondition.
-    fn accepts(&mut self, event: usize, fence: u8, protocol: &Protocol) -> bool {
+    fn accepts(&mut self, event: usize, fence: u8, protocol: Protocol) -> bool {
         let lane = PERSON[event];
         let held = fence == self.fences[lane] || !protocol.fences;
         let accepted = held && !self.done[event];
@@ -157,19 +158,19 @@ impl World {
         };
     }
 
-    fn take(&mut self, worker: usize, lane: usize, protocol: &Protocol) {
+    fn take(&mut self, worker: usize, lane: usize, protocol: Protocol) {
         self.fences[lane] += 1;
         self.leased[lane] = true;
         let fence = self.fences[lane];
         match self.workers[worker] {
             // The row that was locked is read anew, everything else as it was when the statement began.
-            Worker::Seeing { done } => self.give(worker, Self::head(&done, lane, protocol), fence),
+            Worker::Seeing { done } => self.give(worker, Self::head(done, lane, protocol), fence),
             _ => self.workers[worker] = Worker::Locked { lane, fence },
         }
     }
 
     /// The next write or call; whether it was a write that was accepted.
-    fn go(&mut self, worker: usize, protocol: &Protocol) -> bool {
+    fn go(&mut self, worker: usize, protocol: Protocol) -> bool {
         let Worker::Working { event, fence, at } = self.workers[worker] else {
             return false;
         };
@@ -244,7 +245,7 @@ impl Model for Protocol {
         for (number, worker) in world.workers.iter().enumerate() {
             match worker {
                 Worker::Idle if self.two_statements => {
-                    actions.extend((0..2).map(|lane| Act::Take(number, lane)))
+                    actions.extend((0..2).map(|lane| Act::Take(number, lane)));
                 }
                 Worker::Idle => actions.push(Act::Look(number)),
                 Worker::Seeing { .. } => actions.extend((0..2).map(|lane| Act::Take(number, lane))),
@@ -265,8 +266,8 @@ impl Model for Protocol {
         let mut next = world.clone();
         match action {
             Act::Look(worker) => {
-                let work =
-                    (0..2).any(|lane| World::head(&next.done, lane, self).is_some() && next.free(lane, self));
+                let work = (0..2)
+                    .any(|lane| World::head(next.done, lane, *self).is_some() && next.free(lane, *self));
                 if !work {
                     return None;
                 }
@@ -278,26 +279,26 @@ impl Model for Protocol {
                     Worker::Seeing { done } => done,
                     _ => next.done,
                 };
-                if World::head(&done, lane, self).is_none() || !next.free(lane, self) {
+                if World::head(done, lane, *self).is_none() || !next.free(lane, *self) {
                     return None;
                 }
-                next.take(worker, lane, self);
+                next.take(worker, lane, *self);
             }
             Act::Read(worker) => {
                 let Worker::Locked { lane, fence } = next.workers[worker] else {
                     return None;
                 };
-                let head = World::head(&next.done, lane, self);
+                let head = World::head(next.done, lane, *self);
                 if head.is_none() {
                     next.leased[lane] = false;
                 }
                 next.give(worker, head, fence);
             }
             Act::Go(worker) => {
-                next.go(worker, self);
+                next.go(worker, *self);
             }
             Act::Unheard(worker) => {
-                if !next.go(worker, self) {
+                if !next.go(worker, *self) {
                     return None;
                 }
                 next.workers[worker] = Worker::Idle;
