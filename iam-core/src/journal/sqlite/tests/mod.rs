@@ -1,6 +1,7 @@
 //! What only a file can promise: it survives, it is private, it is refused to others.
 
 mod audit;
+mod group;
 
 use std::fs;
 use std::path::{Path, PathBuf};
