@@ -26,7 +26,8 @@ mod memory;
 mod sqlite;
 mod stage;
 mod state;
-#[cfg(all(test, feature = "testing", feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(all(feature = "testing", feature = "sqlite"))]
 mod tests;
 
 pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Observation};

@@ -19,7 +19,7 @@ fn cases(otherwise: u32) -> u32 {
 }
 
 /// Puts random commands to a journal in memory and to another one.
-fn equal(cases: u32, other: impl AsyncFn(&[Command], bool) -> Vec<String>) {
+fn equal(cases: u32, other: &impl AsyncFn(&[Command], bool) -> Vec<String>) {
     let config = Config {
         cases,
         failure_persistence: None,
@@ -56,7 +56,7 @@ fn memory_and_file_give_equal_answers() {
     let folder = folder.unwrap();
     let number = std::cell::Cell::new(0);
     let cases = cases(500);
-    equal(cases, async |commands, lapse| {
+    equal(cases, &async |commands, lapse| {
         number.set(number.get() + 1);
         let path = folder.path().join(format!("{}.db", number.get()));
         let open = async || SqliteJournal::open(&path, ACME).await.unwrap();
