@@ -31,6 +31,9 @@ mod memory;
 mod sqlite;
 mod stage;
 mod state;
+#[cfg(test)]
+#[cfg(all(feature = "testing", feature = "sqlite"))]
+mod tests;
 mod waiting;
 
 pub use admission::{Answer, Ask, Asks, Standing};
