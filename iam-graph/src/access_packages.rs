@@ -5,6 +5,9 @@
 //! Source: Microsoft Learn, "accessPackage resource type", "List assignments", "List assignmentRequests", "Create
 //! accessPackageAssignmentRequest", "accessPackageAssignmentRequest: cancel", "List resourceRoleScopes".
 
+mod holding;
+mod offer;
+
 use iam_core::Result;
 use iam_core::http::{Method, Request};
 use serde::{Deserialize, Serialize};
@@ -15,6 +18,9 @@ use crate::listing::Listing;
 use crate::odata::segment;
 use crate::query::{Filter, Query};
 use crate::users::prints_only;
+
+pub(crate) use holding::Parcel;
+pub(crate) use offer::{Choices, Packages};
 
 const AT: &str = "/identityGovernance/entitlementManagement";
 
@@ -70,7 +76,10 @@ pub struct ResourceRole {
 impl AccessPackage {
     /// The ids of the groups that whoever has the package is a member of.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        let roles = self.resource_role_scopes.iter().filter_map(|held| held.role.as_ref());
+        let roles = self
+            .resource_role_scopes
+            .iter()
+            .filter_map(|held| held.role.as_ref());
         let roles = roles.filter(|role| role.origin_system.as_deref() == Some("AadGroup"));
         roles.filter_map(|role| role.origin_id.as_deref()?.strip_prefix("Member_"))
     }
@@ -194,7 +203,9 @@ impl Root {
         let path = format!("{AT}/assignments");
         let query = ["target", "accessPackage", "assignmentPolicy"]
             .into_iter()
-            .fold(query, |query, relation| query.expand(relation, Vec::<String>::new()));
+            .fold(query, |query, relation| {
+                query.expand(relation, Vec::<String>::new())
+            });
         self.list(&path, &query, "list package assignments")
     }
 
@@ -202,7 +213,9 @@ impl Root {
         let path = format!("{AT}/assignmentRequests");
         let query = ["requestor", "accessPackage", "assignment"]
             .into_iter()
-            .fold(query, |query, relation| query.expand(relation, Vec::<String>::new()));
+            .fold(query, |query, relation| {
+                query.expand(relation, Vec::<String>::new())
+            });
         self.list(&path, &query, "list package requests")
     }
 
@@ -314,7 +327,9 @@ impl GraphClient {
     /// [`Denied`](iam_core::ErrorKind::Denied) for an application; [`Invalid`](iam_core::ErrorKind::Invalid) for a
     /// request in another state.
     pub async fn cancel_package_request(&self, request: &str) -> Result<()> {
-        self.send(self.root.cancel_package_request(request)).await.map(drop)
+        self.send(self.root.cancel_package_request(request))
+            .await
+            .map(drop)
     }
 }
 
@@ -344,7 +359,11 @@ mod tests {
             root().remove_package("s1").unwrap(),
             root().cancel_package_request("r1"),
         ] {
-            assert!(!request.idempotent, "{}: a lost one is looked for", request.operation);
+            assert!(
+                !request.idempotent,
+                "{}: a lost one is looked for",
+                request.operation
+            );
         }
         let path = format!("{requests}/r1/cancel");
         check(root().cancel_package_request("r1"), "POST", &path, Value::Null);
@@ -374,7 +393,8 @@ mod tests {
 
     #[test]
     fn a_package_names_the_groups_that_it_brings() {
-        let role = |system: &str, id: &str| json!({"id": "x", "role": {"originSystem": system, "originId": id}});
+        let role =
+            |system: &str, id: &str| json!({"id": "x", "role": {"originSystem": system, "originId": id}});
         let package: AccessPackage = serde_json::from_value(json!({"id": "a1", "displayName": "A", "resourceRoleScopes": [
             role("AadGroup", "Member_g1"), role("AadGroup", "Owner_g2"), role("SharePointOnline", "4"), {"id": "y"},
             role("AadGroup", "Member_g3"),

@@ -17,6 +17,7 @@ mod mailboxes;
 mod model;
 mod moving;
 mod notices;
+mod packages;
 mod passes;
 mod provisioning;
 mod refused_reads;

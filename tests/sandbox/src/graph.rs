@@ -6,8 +6,9 @@ use crate::directory::Directory;
 use crate::errors::Fail;
 use crate::schema::Kind;
 use crate::{
-    access_packages, applications, conditional_access, deleted, delta, directory_objects, directory_roles, drive, groups,
-    licenses, organization, provisioning, roles, schedules, service_principals, subscriptions, units, users,
+    access_packages, applications, conditional_access, deleted, delta, directory_objects, directory_roles,
+    drive, groups, licenses, organization, provisioning, roles, schedules, service_principals, subscriptions,
+    units, users,
 };
 
 /// Answers one request. A refusal has changed nothing.

@@ -96,7 +96,10 @@ pub(super) fn request(directory: &mut Directory, call: &Call) -> Outcome {
         }
         _ => return Err(invalid(format!("'{kind}' is no type of request."))),
     };
-    if let Some(at) = body.get("schedule").and_then(|schedule| schedule["startDateTime"].as_str()) {
+    if let Some(at) = body
+        .get("schedule")
+        .and_then(|schedule| schedule["startDateTime"].as_str())
+    {
         let at: Timestamp = at
             .parse()
             .map_err(|_| invalid("'startDateTime' is no instant.".to_owned()))?;
@@ -123,18 +126,28 @@ fn add(
     assignment: &serde_json::Map<String, Value>,
 ) -> Result<Request, Fail> {
     let packages = &mut directory.access_packages;
-    let package = packages.package(required(assignment, "accessPackageId")?)?.id.clone();
+    let package = packages
+        .package(required(assignment, "accessPackageId")?)?
+        .id
+        .clone();
     let policy = match policy {
         Some(id) => packages.policy(id)?,
         None => {
-            let mut of_it = packages.policies.iter().filter(|policy| policy.package == package);
+            let mut of_it = packages
+                .policies
+                .iter()
+                .filter(|policy| policy.package == package);
             of_it.next().ok_or_else(|| missing("assignmentPolicy"))?
         }
     };
     if policy.package != package {
         return Err(invalid("The policy is not one of the access package.".to_owned()));
     }
-    if policy.body.get("automaticRequestSettings").is_some_and(Value::is_object) {
+    if policy
+        .body
+        .get("automaticRequestSettings")
+        .is_some_and(Value::is_object)
+    {
         return Err(invalid(
             "Assignments of an automatic policy follow its rule.".to_owned(),
         ));
@@ -176,9 +189,11 @@ fn remove(directory: &mut Directory, call: &Call, id: &str) -> Result<Request, F
     let held = packages.assignments.iter();
     let mut held = held.filter(|held| held.id.eq_ignore_ascii_case(id) && held.is_current());
     let held = held.next().ok_or_else(|| missing(id))?;
-    if packages.requests.iter().any(|known| {
-        known.is_open() && known.assignment.as_deref() == Some(&held.id)
-    }) {
+    if packages
+        .requests
+        .iter()
+        .any(|known| known.is_open() && known.assignment.as_deref() == Some(&held.id))
+    {
         let message = "The target has an open request for the access package already.";
         return Err(Fail::new(400, "ExistingOpenRequest", message));
     }
@@ -280,7 +295,13 @@ fn deliver(directory: &mut Directory, id: &str, now: Timestamp) -> &'static str 
     let target = packages.assignments[place].target.clone();
     let package = packages.package(&packages.assignments[place].package);
     let groups: Vec<String> = package
-        .map(|package| package.holds.iter().map(|(resource, _)| resource.group.clone()).collect())
+        .map(|package| {
+            package
+                .holds
+                .iter()
+                .map(|(resource, _)| resource.group.clone())
+                .collect()
+        })
         .unwrap_or_default();
     let (mut given, mut there) = (Vec::new(), 0);
     for group in &groups {

@@ -201,9 +201,7 @@ pub(crate) fn route(directory: &mut Directory, call: &Call, rest: &[&str]) -> Ou
         (["catalogs", id, "resources"], "GET") => view::resources(directory, call, id),
         (["catalogs", id, "resourceRoles"], "GET") => view::resource_roles(directory, call, id),
         (["accessPackages", id, "resourceRoleScopes"], "GET") => view::role_scopes(directory, call, id),
-        ([list, rest @ ..], "GET") if view::LISTS.contains(list) => {
-            view::listed(directory, call, list, rest)
-        }
+        ([list, rest @ ..], "GET") if view::LISTS.contains(list) => view::listed(directory, call, list, rest),
         ([list, ..], _) if view::LISTS.contains(list) => Err(Fail::method()),
         (["resourceRequests", ..], _) if !post => Err(Fail::method()),
         ([.., segment], _) => Err(Fail::segment(segment)),
@@ -221,7 +219,11 @@ fn required<'b>(body: &'b Map<String, Value>, name: &str) -> Result<&'b str, Fai
 /// The id in a relation of a body: `{ "catalog": { "id": "…" } }`.
 fn related<'b>(body: &'b Map<String, Value>, relation: &str) -> Result<&'b str, Fail> {
     let id = body.get(relation).and_then(|related| related["id"].as_str());
-    id.ok_or_else(|| invalid(format!("The property '{relation}' is required, with the id of one.")))
+    id.ok_or_else(|| {
+        invalid(format!(
+            "The property '{relation}' is required, with the id of one."
+        ))
+    })
 }
 
 fn invalid(message: String) -> Fail {

@@ -111,7 +111,8 @@ pub(super) fn add_role(directory: &mut Directory, call: &Call, id: &str) -> Outc
         &["role", "scope"],
     )?;
     let (role, scope) = (&body.get("role"), &body.get("scope"));
-    let text = |value: &Option<&Value>, name: &str| value.and_then(|value| value[name].as_str().map(str::to_owned));
+    let text =
+        |value: &Option<&Value>, name: &str| value.and_then(|value| value[name].as_str().map(str::to_owned));
     let origin = text(role, "originId").ok_or_else(|| invalid("'role/originId' is required.".to_owned()))?;
     let group = origin
         .strip_prefix("Member_")
@@ -122,7 +123,9 @@ pub(super) fn add_role(directory: &mut Directory, call: &Call, id: &str) -> Outc
     let packages = &mut directory.access_packages;
     let catalog = packages.package(id)?.catalog.clone();
     let resources = &packages.catalog(&catalog)?.resources;
-    let resource = resources.iter().find(|known| known.group.eq_ignore_ascii_case(group));
+    let resource = resources
+        .iter()
+        .find(|known| known.group.eq_ignore_ascii_case(group));
     let resource = resource.ok_or_else(|| missing(group))?.clone();
     let package = packages.packages.iter_mut().find(|package| package.id == id);
     let package = package.ok_or_else(|| missing(id))?;
@@ -133,7 +136,12 @@ pub(super) fn add_role(directory: &mut Directory, call: &Call, id: &str) -> Outc
     let shown = view::role_scope(&resource, call.now, &[]);
     package.holds.push((resource, call.now));
     let scope = shown["id"].as_str().unwrap_or_default().to_owned();
-    created(call, &format!("accessPackages/{id}/resourceRoleScopes"), &scope, shown)
+    created(
+        call,
+        &format!("accessPackages/{id}/resourceRoleScopes"),
+        &scope,
+        shown,
+    )
 }
 
 /// "Create accessPackageAssignmentPolicy".

@@ -60,7 +60,11 @@ pub(super) fn policy(policy: &Policy) -> Value {
 }
 
 fn schedule(from: Option<Timestamp>, until: Option<Timestamp>) -> Value {
-    let kind = if until.is_some() { "afterDateTime" } else { "noExpiration" };
+    let kind = if until.is_some() {
+        "afterDateTime"
+    } else {
+        "noExpiration"
+    };
     json!({
         "startDateTime": from.map(graph_time), "recurrence": null,
         "expiration": { "endDateTime": until.map(graph_time), "duration": null, "type": kind },
@@ -181,10 +185,22 @@ pub(super) fn resource_roles(directory: &Directory, call: &Call, id: &str) -> Ou
 /// `GET /accessPackages/{id}/resourceRoleScopes`.
 pub(super) fn role_scopes(directory: &Directory, call: &Call, id: &str) -> Outcome {
     let package = directory.access_packages.package(id)?;
-    let expand: Vec<String> = call.options.expand.iter().map(|one| one.relation.clone()).collect();
-    let values = package.holds.iter().map(|(resource, at)| role_scope(resource, *at, &expand));
+    let expand: Vec<String> = call
+        .options
+        .expand
+        .iter()
+        .map(|one| one.relation.clone())
+        .collect();
+    let values = package
+        .holds
+        .iter()
+        .map(|(resource, at)| role_scope(resource, *at, &expand));
     let rows = values.zip(1..).map(|(value, place)| ValueRow { place, value });
-    collection(call, &format!("{ROOT}/accessPackages('{id}')/resourceRoleScopes"), rows)
+    collection(
+        call,
+        &format!("{ROOT}/accessPackages('{id}')/resourceRoleScopes"),
+        rows,
+    )
 }
 
 /// Something with relations: filters see them, replies show those that are expanded.
@@ -201,7 +217,10 @@ impl Row for Related {
     }
 
     fn get(&self, name: &str) -> Option<Cow<'_, Value>> {
-        self.value.get(name).or_else(|| self.relations.get(name)).map(Cow::Borrowed)
+        self.value
+            .get(name)
+            .or_else(|| self.relations.get(name))
+            .map(Cow::Borrowed)
     }
 
     fn view(&self, options: &Options) -> Value {
@@ -233,12 +252,25 @@ pub(super) fn listed(directory: &Directory, call: &Call, list: &str, rest: &[&st
         ),
         "assignments" => (
             "accessPackageAssignment",
-            &["id", "state", "accessPackage/id", "assignmentPolicy/id", "target/objectId"],
+            &[
+                "id",
+                "state",
+                "accessPackage/id",
+                "assignmentPolicy/id",
+                "target/objectId",
+            ],
             &["accessPackage", "assignmentPolicy", "target"],
         ),
         _ => (
             "accessPackageAssignmentRequest",
-            &["id", "state", "requestType", "createdDateTime", "accessPackage/id", "requestor/objectId"],
+            &[
+                "id",
+                "state",
+                "requestType",
+                "createdDateTime",
+                "accessPackage/id",
+                "requestor/objectId",
+            ],
             &["accessPackage", "assignment", "requestor"],
         ),
     };
@@ -262,9 +294,17 @@ pub(super) fn listed(directory: &Directory, call: &Call, list: &str, rest: &[&st
         [] => collection(call, &format!("{ROOT}/{list}"), rows.into_iter()),
         [id] => {
             let mut rows = rows.into_iter();
-            let found = rows.find(|row| row.value["id"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(id)));
+            let found = rows.find(|row| {
+                row.value["id"]
+                    .as_str()
+                    .is_some_and(|own| own.eq_ignore_ascii_case(id))
+            });
             let found = found.ok_or_else(|| missing(id))?.view(&call.options);
-            Ok(Answer::ok(with_context(call, &format!("{ROOT}/{list}/$entity"), found)))
+            Ok(Answer::ok(with_context(
+                call,
+                &format!("{ROOT}/{list}/$entity"),
+                found,
+            )))
         }
         [_, segment, ..] => Err(Fail::segment(segment)),
     }
@@ -278,14 +318,26 @@ fn rows(directory: &Directory, call: &Call, list: &str) -> Vec<Related> {
         found.map(catalog).unwrap_or_default()
     };
     let all: Vec<(Value, Value)> = match list {
-        "catalogs" => packages.catalogs.iter().map(|one| (catalog(one), json!({}))).collect(),
+        "catalogs" => packages
+            .catalogs
+            .iter()
+            .map(|one| (catalog(one), json!({})))
+            .collect(),
         "accessPackages" => {
             let of = |one: &Package| json!({ "catalog": of_catalog(&one.catalog) });
-            packages.packages.iter().map(|one| (package(one), of(one))).collect()
+            packages
+                .packages
+                .iter()
+                .map(|one| (package(one), of(one)))
+                .collect()
         }
         "assignmentPolicies" => {
             let of = |one: &Policy| json!({ "accessPackage": of_package(&one.package) });
-            packages.policies.iter().map(|one| (policy(one), of(one))).collect()
+            packages
+                .policies
+                .iter()
+                .map(|one| (policy(one), of(one)))
+                .collect()
         }
         "assignments" => {
             let of = |one: &Assignment| {
@@ -294,11 +346,19 @@ fn rows(directory: &Directory, call: &Call, list: &str) -> Vec<Related> {
                     "assignmentPolicy": packages.policy(&one.policy).map(policy).unwrap_or_default(),
                 })
             };
-            packages.assignments.iter().map(|one| (assignment(one), of(one))).collect()
+            packages
+                .assignments
+                .iter()
+                .map(|one| (assignment(one), of(one)))
+                .collect()
         }
         _ => {
             let of = |one: &Request| related(directory, packages, one);
-            packages.requests.iter().map(|one| (request(one), of(one))).collect()
+            packages
+                .requests
+                .iter()
+                .map(|one| (request(one), of(one)))
+                .collect()
         }
     };
     let row = |((value, relations), place): ((Value, Value), u64)| {
@@ -336,7 +396,10 @@ fn parts(packages: &AccessPackages, value: &Value, expand: &crate::odata::Expand
         return Value::Null;
     };
     if expand.relation == "assignmentPolicies" {
-        let own = packages.policies.iter().filter(|policy| policy.package == found.id);
+        let own = packages
+            .policies
+            .iter()
+            .filter(|policy| policy.package == found.id);
         return own.map(policy).collect();
     }
     let holds = found.holds.iter();
@@ -348,7 +411,10 @@ fn parts(packages: &AccessPackages, value: &Value, expand: &crate::odata::Expand
 /// "requestor: the subject who requested or, if a direct assignment, was assigned."
 fn related(directory: &Directory, packages: &AccessPackages, of: &Request) -> Value {
     let id = of.assignment.as_deref();
-    let held = packages.assignments.iter().find(|held| Some(held.id.as_str()) == id);
+    let held = packages
+        .assignments
+        .iter()
+        .find(|held| Some(held.id.as_str()) == id);
     json!({
         "accessPackage": packages.package(&of.package).map(package).unwrap_or_default(),
         "assignment": held.map(assignment), "requestor": subject(directory, &of.target),
