@@ -28,6 +28,7 @@ mod stage;
 mod state;
 
 pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Observation};
+pub(crate) use exchange::{letter_over, no_letter};
 pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
 #[cfg(feature = "sqlite")]
