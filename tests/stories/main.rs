@@ -13,6 +13,7 @@ mod input;
 mod joining;
 mod keeping;
 mod mailboxes;
+mod messages;
 mod moving;
 mod notices;
 mod passes;

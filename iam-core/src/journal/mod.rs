@@ -15,12 +15,16 @@
 //! waits, and a parked lane**. Every write of a claim's holder carries its fence and is refused
 //! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
 //! was intended and not settled has an *unknown* outcome.
+//!
+//! What that is worth to whoever runs it, and how to run it: [`guarantees`].
 
 pub mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod exchange;
 mod freeze;
+#[doc = include_str!("guarantees.md")]
+pub mod guarantees {}
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;

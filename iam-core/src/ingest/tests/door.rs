@@ -111,6 +111,7 @@ async fn what_is_delivered_again_or_late_changes_nothing() {
     assert_eq!(told(&door, &other).await, (0, 0, 1, 0));
     assert_eq!(world.department("W-1").await.as_deref(), Some("Security"));
     assert_eq!(world.engine.quarantined().await.unwrap().len(), 1);
+    assert_eq!(world.people().await, ["mei.tanaka at work"]);
     let gone = event("4", EVENT, None, &json!({ "person": "W-1", "kind": "leave" }));
     assert_eq!(told(&door, &gone).await, (1, 0, 0, 0));
     let other = event("4", EVENT, None, &json!({ "person": "W-1", "kind": "suspend" }));
@@ -188,7 +189,7 @@ async fn one_bad_event_of_a_batch_is_a_dead_letter_and_the_others_count() {
         [
             "field kind: expected join, move, rename, rejoin, suspend, resume, convert, leave, retract or amend",
             "messages of type \"com.example.cake\" are not known here",
-            "row 1, field status: expected Active or Terminated, found nothing [missing_status]",
+            "row 1, field status: expected Active, On Leave or Terminated, found nothing; it is never assumed [missing_status]",
             "not a CloudEvent: attribute id: expected a text, found nothing",
             "not a CloudEvent: attribute (all): expected one event as a JSON object",
         ]
