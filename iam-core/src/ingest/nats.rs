@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
 /// After how long the server delivers again what was not acknowledged.
-const ACK_WAIT: Duration = Duration::from_secs(60);
+const ACK_WAIT: Duration = Duration::from_mins(1);
 /// How many messages are taken at once, and how long is waited for the first.
 const BATCH: (usize, Duration) = (200, Duration::from_secs(5));
 /// After how long is tried again when server or journal are down.

@@ -22,7 +22,7 @@ pub(crate) struct Malformed {
     /// What was expected of it.
     pub(crate) expected: String,
     /// What came, as far as it is worth keeping.
-    rest: Option<Message>,
+    rest: Option<Box<Message>>,
 }
 
 impl Malformed {
@@ -38,11 +38,11 @@ impl Malformed {
     pub(crate) fn of(mut self, source: &str, content_type: &str, data: &[u8]) -> Self {
         let id = EventId::of(&["content", &crate::person::hex(data)]);
         let message = Message::new(source, id.as_str(), "");
-        self.rest = Some(Message {
+        self.rest = Some(Box::new(Message {
             content_type: Some(content_type.to_owned()),
             data: data.to_vec(),
             ..message
-        });
+        }));
         self
     }
 
@@ -52,7 +52,10 @@ impl Malformed {
             "not a CloudEvent: attribute {}: {}",
             self.attribute, self.expected
         );
-        (self.rest.unwrap_or_else(|| Message::new("", "", "")), reason)
+        (
+            self.rest.map_or_else(|| Message::new("", "", ""), |rest| *rest),
+            reason,
+        )
     }
 }
 

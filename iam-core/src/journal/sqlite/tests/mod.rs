@@ -2,6 +2,7 @@
 
 mod audit;
 mod equal;
+mod group;
 
 use std::fs;
 use std::path::{Path, PathBuf};
