@@ -15,6 +15,7 @@ mod joining;
 mod keeping;
 mod mailboxes;
 mod messages;
+mod model;
 mod moving;
 mod notices;
 mod passes;

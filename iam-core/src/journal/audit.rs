@@ -392,8 +392,8 @@ pub(crate) fn ending_of(outcome: &Outcome) -> String {
 
 /// Why somebody's data is still needed.
 pub(super) fn keeps(state: Option<&PersonState>, open: bool) -> Option<&'static str> {
-    let state = state?;
-    if !state.accounts.is_empty() && state.lifecycle != Lifecycle::Deleted {
+    let account = |state: &PersonState| !state.accounts.is_empty() && state.lifecycle != Lifecycle::Deleted;
+    if state.is_some_and(account) {
         return Some(
             "there is an account, and what is known is needed to take it away: wait until it is deleted",
         );

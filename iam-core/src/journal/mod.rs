@@ -30,6 +30,9 @@ mod memory;
 mod sqlite;
 mod stage;
 mod state;
+#[cfg(test)]
+#[cfg(all(feature = "testing", feature = "sqlite"))]
+mod tests;
 
 pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Observation};
 pub(crate) use exchange::{letter_over, no_letter};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
 use futures::StreamExt as _;
+use iam_core::clock::{Clock as _, SystemClock};
 use iam_core::ingest::{Nats, NatsSignIn, Outbox};
 use iam_core::journal::{Exchange as _, Journal, MemoryJournal};
 use serde_json::{Value, json};
@@ -14,12 +15,12 @@ use serde_json::{Value, json};
 use super::server::Server;
 use super::{ended_well, event, events, hire, office, open, record, worker};
 
-async fn publish(context: &Context, headers: &[(&str, &str)], content: &str) {
+async fn publish(context: &Context, headers: &[(&str, &str)], text: &str) {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.insert(*name, *value);
     }
-    let sent = context.publish_with_headers("hr.people", map, content.to_owned().into());
+    let sent = context.publish_with_headers("hr.people", map, text.to_owned().into());
     sent.await.unwrap().await.unwrap();
 }
 
@@ -113,7 +114,7 @@ async fn drain(input: &iam_core::ingest::NatsInput, messages: u64) {
     for _ in 0..200 {
         // While the server is away there is nothing to be had, and then there is.
         let Ok(received) = input.take(50, Duration::from_millis(500)).await else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            SystemClock.sleep(Duration::from_millis(100)).await;
             continue;
         };
         taken += received.messages;

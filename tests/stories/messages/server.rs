@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::{self, Context, stream};
+use iam_core::clock::{Clock as _, SystemClock};
 use tempfile::TempDir;
 
 use super::office;
@@ -56,8 +57,8 @@ impl Server {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let config = format!(
-            "host: 127.0.0.1\nport: {port}\njetstream {{ store_dir: {:?}, sync_interval: always }}\n",
-            folder.path().join("store")
+            "host: 127.0.0.1\nport: {port}\njetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+            folder.path().join("store").display()
         );
         std::fs::write(folder.path().join("nats.conf"), config).unwrap();
         let process = Self::spawn(&folder);
@@ -85,7 +86,7 @@ impl Server {
             if async_nats::connect(self.url()).await.is_ok() {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            SystemClock.sleep(Duration::from_millis(100)).await;
         }
         panic!("nats-server does not listen on {}", self.port);
     }

@@ -139,6 +139,12 @@ pub async fn exam<J: Journal>(make: impl AsyncFn() -> J) {
     );
 }
 
+/// Whether there is a check of that name.
+#[cfg(test)]
+pub(crate) fn is_check(name: &str) -> bool {
+    CHECKS.iter().any(|(check, _)| *check == name)
+}
+
 /// Longer than any exam takes.
 const LEASE: Duration = Duration::from_mins(10);
 

@@ -1,7 +1,6 @@
 //! What only a file can promise: it survives, it is private, it is refused to others.
 
 mod audit;
-mod equal;
 mod group;
 
 use std::fs;
