@@ -2,11 +2,15 @@
 //! journal at which the process dies.
 
 mod crash;
+#[cfg(all(feature = "postgres", unix))]
+mod postgres;
 
 pub(crate) use crash::Relay;
 #[cfg(test)]
 pub(crate) use crash::relayed;
 pub use crash::{Crash, CrashingJournal};
+#[cfg(all(feature = "postgres", unix))]
+pub use postgres::PostgresServer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -19,8 +19,14 @@
 pub mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod fault;
 mod freeze;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stage;
@@ -28,6 +34,8 @@ mod state;
 
 pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
+#[cfg(feature = "postgres")]
+pub use postgres::{Durability, PostgresBuilder, PostgresJournal};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
 pub use stage::{DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};

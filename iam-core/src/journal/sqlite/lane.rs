@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use super::TENANT;
 use super::fault::{Attempt, Fault};
-use super::row::{self, TENANT, instant, is_replaced, nanos, signed, text, unsigned, value};
+use super::row::{self, instant, is_replaced, nanos, signed, text, unsigned, value};
 use super::stage;
 use crate::event::{Accepted, Event};
 use crate::journal::{Appended, PersonState, StepRecord};
@@ -19,7 +20,7 @@ pub(super) struct Head {
     pub(super) seq: i64,
     pub(super) id: String,
     pub(super) event: String,
-    pub(super) attempts: u32,
+    pub(super) attempts: i64,
     pub(super) plan: Option<String>,
     pub(super) state: Option<String>,
 }
