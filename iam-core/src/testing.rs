@@ -11,6 +11,8 @@ pub(crate) use crash::relayed;
 pub use crash::{Crash, CrashingJournal};
 #[cfg(all(feature = "postgres", unix))]
 pub use postgres::PostgresServer;
+#[cfg(all(test, feature = "postgres", unix))]
+pub(crate) use postgres::free_port;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -6,6 +6,7 @@
 mod app_roles;
 mod architecture;
 mod company;
+mod crashes;
 mod crashing;
 mod hand_overs;
 mod input;

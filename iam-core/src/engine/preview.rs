@@ -13,8 +13,9 @@ use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Claim, DeliveryId, Entry, EventState, Frozen, HistoryQuery, Journal, Lane, MemoryJournal,
-    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
+    Appended, Burial, Claim, DeliveryId, Entry, EventState, Exchange, Frozen, HistoryQuery, Journal, Lane,
+    Letter, LetterId, MemoryJournal, Observation, Outcome, PersonState, Quarantined, Release, Released,
+    Report, Reservation, Row, Staged, StepStart,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -81,6 +82,40 @@ impl<'a> Shadow<'a> {
 
     fn has(&self, person: &PersonKey) -> bool {
         lock(&self.seeded).contains(person)
+    }
+}
+
+#[async_trait]
+impl Exchange for Shadow<'_> {
+    async fn observe(&self, seen: &[Observation], now: Timestamp) -> Result<Vec<Appended>> {
+        for seen in seen {
+            self.seed(&seen.person.key).await?;
+        }
+        self.copy.observe(seen, now).await
+    }
+
+    async fn bury(&self, burial: Burial<'_>) -> Result<LetterId> {
+        self.copy.bury(burial).await
+    }
+
+    async fn letters(&self, after: Option<LetterId>, limit: usize) -> Result<Vec<Letter>> {
+        self.real.letters(after, limit).await
+    }
+
+    async fn letter(&self, id: LetterId) -> Result<Option<Letter>> {
+        self.real.letter(id).await
+    }
+
+    async fn close_letter(&self, id: LetterId, accepted: bool, by: &str, reason: &str) -> Result<()> {
+        self.copy.close_letter(id, accepted, by, reason).await
+    }
+
+    async fn bookmark(&self, name: &str) -> Result<Option<(u64, serde_json::Value)>> {
+        self.real.bookmark(name).await
+    }
+
+    async fn set_bookmark(&self, name: &str, version: u64, value: &serde_json::Value) -> Result<bool> {
+        self.copy.set_bookmark(name, version, value).await
     }
 }
 

@@ -45,6 +45,12 @@ pub enum Deed {
     Requeued,
     /// Somebody had a person's data destroyed.
     Erased,
+    /// A message could not be understood, and is kept as a dead letter.
+    Refused,
+    /// Somebody corrected a dead letter, and it was accepted.
+    Corrected,
+    /// Somebody decided that a dead letter does not count.
+    Discarded,
 }
 
 impl Deed {
@@ -60,6 +66,9 @@ impl Deed {
             Self::SetAside => "set_aside",
             Self::Requeued => "requeued",
             Self::Erased => "erased",
+            Self::Refused => "refused",
+            Self::Corrected => "corrected",
+            Self::Discarded => "discarded",
         }
     }
 
@@ -74,6 +83,9 @@ impl Deed {
             Self::SetAside,
             Self::Requeued,
             Self::Erased,
+            Self::Refused,
+            Self::Corrected,
+            Self::Discarded,
         ];
         all.into_iter().find(|deed| deed.as_str() == name)
     }

@@ -1,6 +1,7 @@
 //! [`MemoryJournal`]: for previews, tests and demos. Nothing survives the process.
 
 mod audit;
+mod exchange;
 mod lane;
 mod stage;
 
@@ -36,6 +37,7 @@ struct Inner {
     names: HashMap<String, PersonKey>,
     quarantine: Vec<Quarantined>,
     desk: stage::Desk,
+    mail: exchange::Mail,
     audit: Vec<AuditEntry>,
     salts: HashMap<PersonKey, String>,
     frozen: Vec<Frozen>,

@@ -19,6 +19,7 @@
 pub mod audit;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod exchange;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod fault;
 mod freeze;
@@ -32,6 +33,7 @@ mod sqlite;
 mod stage;
 mod state;
 
+pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Observation};
 pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
 #[cfg(feature = "postgres")]
@@ -229,10 +231,10 @@ pub struct Report {
     pub waits: bool,
 }
 
-/// The durable journal. Implementations are shared between tasks; every method that writes returns after
+/// The durable journal, with what it keeps of the [`Exchange`] of messages. Implementations are shared between tasks; every method that writes returns after
 /// the commit.
 #[async_trait]
-pub trait Journal: std::fmt::Debug + Send + Sync {
+pub trait Journal: Exchange {
     /// Accepts events, each on its own terms, in order, in one commit. An event with a record makes it the
     /// person's latest accepted one; news are added to what is known of the person, in whichever order they come.
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>>;

@@ -8,8 +8,11 @@ use sqlx::FromRow;
 
 use super::audit::{self, AuditEntry, Deed, Kept};
 use super::fault::{Attempt, Fault, storage};
-use super::{DeliveryId, DeliveryState, Entry, EventState, Staged, StepRecord};
+use super::{
+    DeliveryId, DeliveryState, Entry, EventState, Letter, LetterId, LetterState, Message, Staged, StepRecord,
+};
 use crate::event::{Accepted, Event, EventId, EventKind, News, Timer};
+use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
 
 /// Nanoseconds since 1970; instants outside of the years 1677 to 2262 are the first or the last of them.
@@ -240,5 +243,39 @@ impl AuditRow {
             hash: self.hash,
         };
         Ok((entry, kept))
+    }
+}
+
+/// A row of `letter`.
+#[derive(FromRow)]
+pub(super) struct LetterRow {
+    id: i64,
+    message: String,
+    data: Option<Vec<u8>>,
+    person: Option<String>,
+    reason: String,
+    received_at: i64,
+    state: i64,
+    decision: Option<String>,
+}
+
+impl LetterRow {
+    pub(super) fn read(self) -> Attempt<Letter> {
+        let id = LetterId(unsigned(self.id));
+        let mut message: Message = value("message", &format!("dead letter {id}"), &self.message)?;
+        message.data = self.data.unwrap_or_default();
+        Ok(Letter {
+            id,
+            message,
+            person: self.person.map(PersonKey::new),
+            reason: self.reason,
+            received_at: instant(self.received_at),
+            state: match self.state {
+                0 => LetterState::Open,
+                1 => LetterState::Accepted,
+                _ => LetterState::Discarded,
+            },
+            decision: self.decision,
+        })
     }
 }

@@ -1,9 +1,12 @@
 //! A journal at which the process dies.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use futures::future::BoxFuture;
 
 use crate::error::Result;
 use crate::journal::Journal;
@@ -17,12 +20,24 @@ pub enum Crash {
     After(usize),
 }
 
+/// What strikes: the process does not survive it, or the world is another one afterwards.
+type Blow = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// A journal at which the process dies ([`std::process::abort`]) around its n-th write, counted from 1.
-#[derive(Debug)]
 pub struct CrashingJournal {
     inner: Arc<dyn Journal>,
     crash: Crash,
+    blow: Blow,
     writes: AtomicUsize,
+}
+
+impl fmt::Debug for CrashingJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CrashingJournal")
+            .field("inner", &self.inner)
+            .field("crash", &self.crash)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CrashingJournal {
@@ -31,18 +46,32 @@ impl CrashingJournal {
         Self {
             inner,
             crash,
+            blow: Arc::new(|| std::process::abort()),
             writes: AtomicUsize::new(0),
         }
+    }
+
+    /// Something else than an abort happens at that point: the process is killed or stopped from outside, the disk is
+    /// full from then on, the clock jumps.
+    #[must_use]
+    pub fn struck_by(mut self, blow: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        self.blow = Arc::new(blow);
+        self
+    }
+
+    /// How many writes were begun so far.
+    pub fn writes(&self) -> usize {
+        self.writes.load(Ordering::SeqCst)
     }
 
     async fn write<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
         if self.crash == Crash::Before(write) {
-            std::process::abort();
+            (self.blow)().await;
         }
         let outcome = work.await;
         if self.crash == Crash::After(write) {
-            std::process::abort();
+            (self.blow)().await;
         }
         outcome
     }
@@ -50,7 +79,7 @@ impl CrashingJournal {
 
 /// What a [`relayed!`] journal does of its own besides its `write`.
 pub(crate) trait Relay: Sync {
-    /// What happens before `append` or `reserve`.
+    /// What happens before `append`, `observe` or `reserve`.
     fn beforehand(&self, _write: &'static str) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -74,12 +103,58 @@ macro_rules! relayed {
             use $crate::event::{Accepted, Event, EventId};
             use $crate::journal::audit::{AuditEntry, Checkpoint, Kept};
             use $crate::journal::{
-                Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome,
-                PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
+                Appended, Burial, Claim, DeliveryId, Entry, Exchange, Frozen, HistoryQuery, Journal, Lane,
+                Letter, LetterId, Observation, Outcome, PersonState, Quarantined, Release, Released, Report,
+                Reservation, Row, Staged, StepStart,
             };
             use $crate::person::PersonKey;
             use $crate::plan::{IdempotencyKey, Plan, StepId};
             use $crate::testing::Relay as _;
+
+            #[async_trait::async_trait]
+            impl Exchange for $journal {
+                async fn observe(&self, seen: &[Observation], now: Timestamp) -> Result<Vec<Appended>> {
+                    self.beforehand("observe").await;
+                    self.write(self.inner.observe(seen, now)).await
+                }
+
+                async fn bury(&self, burial: Burial<'_>) -> Result<LetterId> {
+                    self.write(self.inner.bury(burial)).await
+                }
+
+                async fn letters(&self, after: Option<LetterId>, limit: usize) -> Result<Vec<Letter>> {
+                    self.inner.letters(after, limit).await
+                }
+
+                async fn letter(&self, id: LetterId) -> Result<Option<Letter>> {
+                    self.inner.letter(id).await
+                }
+
+                async fn close_letter(
+                    &self,
+                    id: LetterId,
+                    accepted: bool,
+                    by: &str,
+                    reason: &str,
+                ) -> Result<()> {
+                    self.write(self.inner.close_letter(id, accepted, by, reason))
+                        .await
+                }
+
+                async fn bookmark(&self, name: &str) -> Result<Option<(u64, serde_json::Value)>> {
+                    self.inner.bookmark(name).await
+                }
+
+                async fn set_bookmark(
+                    &self,
+                    name: &str,
+                    version: u64,
+                    value: &serde_json::Value,
+                ) -> Result<bool> {
+                    self.write(self.inner.set_bookmark(name, version, value))
+                        .await
+                }
+            }
 
             #[async_trait::async_trait]
             impl Journal for $journal {

@@ -244,7 +244,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Whether this process may do everything, and so may not run PostgreSQL.
-pub(crate) fn is_root() -> bool {
+fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }

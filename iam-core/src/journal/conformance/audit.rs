@@ -22,7 +22,7 @@ async fn all(journal: &dyn Journal) -> Vec<(AuditEntry, Kept)> {
     }
 }
 
-async fn verified(journal: &dyn Journal) -> Vec<(AuditEntry, Kept)> {
+pub(super) async fn verified(journal: &dyn Journal) -> Vec<(AuditEntry, Kept)> {
     let entries = all(journal).await;
     let mut verifier = Verifier::default();
     for (entry, kept) in &entries {

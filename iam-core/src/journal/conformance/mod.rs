@@ -19,6 +19,7 @@
 mod accept;
 mod audit;
 mod claim;
+mod exchange;
 mod freeze;
 mod lane;
 mod look;
@@ -101,6 +102,13 @@ const CHECKS: &[(&str, Check)] = checks![
     stage::an_old_delivery_does_not_replace_a_newer_one,
     stage::a_delivery_that_was_cut_off_is_discarded_by_the_next,
     stage::what_is_withdrawn_is_not_released,
+    exchange::a_record_counts_once_by_its_id,
+    exchange::a_record_under_a_known_id_with_other_content_is_quarantined,
+    exchange::what_is_older_than_what_its_source_said_says_nothing,
+    exchange::a_dead_letter_is_kept_once_and_waits_for_a_decision,
+    exchange::a_decision_about_a_dead_letter_is_audited_and_destroys_its_content,
+    exchange::who_is_erased_leaves_no_letter_and_no_receipt,
+    exchange::a_bookmark_is_moved_by_whoever_knows_where_it_is,
     audit::every_write_is_noted_once_and_nobody_is_named,
     audit::a_refused_write_is_not_noted,
     audit::who_is_erased_is_gone_and_the_audit_still_verifies,

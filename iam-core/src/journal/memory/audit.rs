@@ -84,6 +84,7 @@ impl Inner {
         inner.names.retain(|_, holder| holder != person);
         inner.quarantine.retain(|apart| apart.event.person != *person);
         inner.desk.forget(person);
+        inner.mail.forget(person);
         for entry in inner
             .entries
             .iter_mut()

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::exchange;
 use super::fault::{Attempt, Fault};
-use super::row::{AuditRow, nanos, signed, text, unsigned, value};
+use super::row::{AuditRow, nanos, optional, signed, text, unsigned, value};
 use super::transaction::Work;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
@@ -145,10 +146,11 @@ pub(super) async fn erase(work: &mut Work, person: &PersonKey, by: &str, reason:
          WHERE tenant = $1 AND person = $2 FOR UPDATE",
     );
     let held = held.bind(person.as_str()).fetch_optional(work.conn()).await?;
-    let Some(held) = held else {
+    let unknown = || {
         let message = format!("the journal knows nobody by {person}");
-        return Err(Error::new(ErrorKind::NotFound, message).into());
+        Err(Fault::Refused(Error::new(ErrorKind::NotFound, message)))
     };
+    let Some(held) = held else { return unknown() };
     let refuse = |why: &str| {
         let message = format!("{person} cannot be erased: {why}");
         Err(Fault::Refused(Error::new(ErrorKind::Conflict, message)))
@@ -156,19 +158,17 @@ pub(super) async fn erase(work: &mut Work, person: &PersonKey, by: &str, reason:
     if held {
         return refuse("an event of theirs is being worked on");
     }
-    let state = work.column::<Option<String>>("SELECT state FROM person WHERE tenant = $1 AND person = $2");
-    let state = state
-        .bind(person.as_str())
-        .fetch_optional(work.conn())
-        .await?
-        .flatten();
-    let state: Option<PersonState> = state
-        .map(|state| value("state", person.as_str(), &state))
-        .transpose()?;
+    let known = work.column::<Option<String>>("SELECT state FROM person WHERE tenant = $1 AND person = $2");
+    let known = known.bind(person.as_str()).fetch_optional(work.conn()).await?;
+    let state = known.as_ref().and_then(Option::as_ref);
+    let state: Option<PersonState> = optional("state", person.as_str(), state)?;
     let open = work.column::<bool>(
         "SELECT EXISTS (SELECT 1 FROM event WHERE tenant = $1 AND person = $2 AND state IN (0, 2))",
     );
     let open = open.bind(person.as_str()).fetch_one(work.conn()).await?;
+    if known.is_none() && !open {
+        return unknown();
+    }
     if let Some(why) = audit::keeps(state.as_ref(), open) {
         return refuse(why);
     }
@@ -197,6 +197,7 @@ async fn forget(work: &mut Work, person: &PersonKey) -> Attempt<()> {
         let forget = work.query(statement).bind(old);
         forget.execute(work.conn()).await?;
     }
+    exchange::forget(work, person).await?;
     let rows = work.rows::<(i64, String)>("SELECT seq, event FROM event WHERE tenant = $1 AND person = $2");
     for (seq, event) in rows.bind(old).fetch_all(work.conn()).await? {
         let mut event: Event = value("event", "somebody who is erased", &event)?;

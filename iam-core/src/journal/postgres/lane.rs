@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use jiff::Timestamp;
+
 use super::fault::Attempt;
 use super::row::{self, is_replaced, nanos, signed, text, value};
 use super::stage;
@@ -9,7 +11,7 @@ use super::transaction::Work;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Accepted, Event};
 use crate::journal::audit::{Deed, Note};
-use crate::journal::{Appended, PersonState};
+use crate::journal::{Appended, Observation, PersonState, Row};
 use crate::person::PersonKey;
 
 /// Lanes that this transaction has locked: the number of the newest event of each.
@@ -63,6 +65,14 @@ pub(super) async fn refresh(work: &mut Work, locked: &Locked, free: Option<&str>
     if people.is_empty() {
         return Ok(());
     }
+    if last_seqs.contains(&0) {
+        // Somebody of whom nothing was accepted after all is not remembered.
+        let empty = work
+            .query("DELETE FROM lane WHERE tenant = $1 AND person = ANY ($2) AND last_seq = 0 AND fence = 0");
+        let new = locked.iter().filter(|(_, last_seq)| **last_seq == 0);
+        let empty = empty.bind(new.map(|(person, _)| person.as_str()).collect::<Vec<_>>());
+        empty.execute(work.conn()).await?;
+    }
     // A leave that was attempted has come due: what it overtook will not be the head again, nor will a lesser leave.
     let update = work.query(
         "UPDATE lane l SET last_seq = p.last_seq, \
@@ -102,7 +112,9 @@ pub(super) enum Given<'a> {
     /// An event.
     Event(&'a Event),
     /// A record or a message that was staged: what it is an event of depends on what was accepted before it.
-    Row(crate::journal::Row, jiff::Timestamp),
+    Row(Row, Timestamp),
+    /// A record with an id of its own.
+    Seen(&'a Observation, Timestamp),
 }
 
 impl Given<'_> {
@@ -110,6 +122,7 @@ impl Given<'_> {
         match self {
             Self::Event(event) => &event.person,
             Self::Row(row, _) => row.person(),
+            Self::Seen(seen, _) => &seen.person.key,
         }
     }
 
@@ -118,6 +131,10 @@ impl Given<'_> {
         match self {
             Self::Event(event) => Some((*event).clone()),
             Self::Row(row, now) => stage::event_of(row, known, *now),
+            Self::Seen(seen, now) => {
+                let id = seen.id.clone();
+                Event::observed(known, &seen.person, *now).map(|event| Event { id, ..event })
+            }
         }
     }
 }

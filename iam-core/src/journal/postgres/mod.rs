@@ -24,6 +24,7 @@
 
 mod audit;
 mod claim;
+mod exchange;
 mod fault;
 mod freeze;
 mod lane;
@@ -47,7 +48,7 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
 use self::fault::{Fault, during, may_be_repeated};
-use self::transaction::{Start, Work};
+use self::transaction::Start;
 use self::wake::Wake;
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
@@ -258,12 +259,14 @@ impl PostgresJournal {
 }
 
 /// One write, in a transaction of its own; begun again when the server could not order it, or the connection was dead.
-macro_rules! write {
+macro_rules! writing {
     ($journal:ident, $operation:literal, |$work:ident| $body:expr) => {{
         let mut tries = 0;
         loop {
             let attempt = async {
-                let mut owned = Work::write(&$journal.0.pool, &$journal.0.start).await?;
+                let mut owned =
+                    $crate::journal::postgres::transaction::Work::write(&$journal.0.pool, &$journal.0.start)
+                        .await?;
                 let $work = &mut owned;
                 let answer = $body?;
                 owned.commit().await?;
@@ -272,19 +275,21 @@ macro_rules! write {
             match attempt.await {
                 Ok(answer) => break Ok(answer),
                 Err(fault) if $journal.again(&fault, &mut tries).await => {}
-                Err(fault) => break Err(during(fault, $operation)),
+                Err(fault) => break Err($crate::journal::postgres::fault::during(fault, $operation)),
             }
         }
     }};
 }
 
 /// One look, at one moment.
-macro_rules! look {
+macro_rules! looking {
     ($journal:ident, $operation:literal, |$work:ident| $body:expr) => {{
         let mut tries = 0;
         loop {
             let attempt = async {
-                let mut owned = Work::look(&$journal.0.pool, &$journal.0.start).await?;
+                let mut owned =
+                    $crate::journal::postgres::transaction::Work::look(&$journal.0.pool, &$journal.0.start)
+                        .await?;
                 let $work = &mut owned;
                 let answer = $body?;
                 owned.commit().await?;
@@ -293,11 +298,13 @@ macro_rules! look {
             match attempt.await {
                 Ok(answer) => break Ok(answer),
                 Err(fault) if $journal.again(&fault, &mut tries).await => {}
-                Err(fault) => break Err(during(fault, $operation)),
+                Err(fault) => break Err($crate::journal::postgres::fault::during(fault, $operation)),
             }
         }
     }};
 }
+use looking;
+use writing;
 
 #[async_trait]
 impl Journal for PostgresJournal {
@@ -306,7 +313,7 @@ impl Journal for PostgresJournal {
         let mut lost: Option<Vec<Appended>> = None;
         let answers = loop {
             let mut answers = None;
-            let appended: Result<()> = write!(self, "append events", |work| {
+            let appended: Result<()> = writing!(self, "append events", |work| {
                 answers = Some(lane::append(work, batch).await?);
                 Ok::<(), Fault>(())
             });
@@ -330,51 +337,51 @@ impl Journal for PostgresJournal {
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
         let keys: Vec<&PersonKey> = keys.iter().collect();
-        look!(self, "read accepted records", |work| lane::accepted(work, &keys)
+        looking!(self, "read accepted records", |work| lane::accepted(work, &keys)
             .await)
     }
 
     async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
         self.0.wake.claims();
         let holder = self.0.holder.as_str();
-        write!(self, "claim lanes", |work| claim::claim(
+        writing!(self, "claim lanes", |work| claim::claim(
             work, max, now, lease, holder
         )
         .await)
     }
 
     async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
-        write!(self, "extend a lease", |work| claim::heartbeat(
+        writing!(self, "extend a lease", |work| claim::heartbeat(
             work, claim, lease
         )
         .await)
     }
 
     async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
-        write!(self, "store a plan", |work| claim::plan(work, claim, plan).await)
+        writing!(self, "store a plan", |work| claim::plan(work, claim, plan).await)
     }
 
     async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
-        write!(self, "intend a step", |work| claim::intend(
+        writing!(self, "intend a step", |work| claim::intend(
             work, claim, step, key
         )
         .await)
     }
 
     async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
-        write!(self, "settle a step", |work| claim::settle(
+        writing!(self, "settle a step", |work| claim::settle(
             work, claim, step, outcome, at
         )
         .await)
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
-        write!(self, "reserve a name", |work| look::reserve(work, name, person)
+        writing!(self, "reserve a name", |work| look::reserve(work, name, person)
             .await)
     }
 
     async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
-        write!(self, "complete an event", |work| claim::complete(
+        writing!(self, "complete an event", |work| claim::complete(
             work, claim, state, timers
         )
         .await)?;
@@ -383,7 +390,7 @@ impl Journal for PostgresJournal {
     }
 
     async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
-        write!(self, "give a lane back", |work| claim::retry_later(
+        writing!(self, "give a lane back", |work| claim::retry_later(
             work, claim, state, at, why
         )
         .await)
@@ -397,7 +404,7 @@ impl Journal for PostgresJournal {
         why: &str,
         set: Lane,
     ) -> Result<()> {
-        write!(self, "set an event aside", |work| {
+        writing!(self, "set an event aside", |work| {
             claim::dead_letter(work, claim, state, timers, why, set).await
         })?;
         self.0.wake.changed();
@@ -405,7 +412,7 @@ impl Journal for PostgresJournal {
     }
 
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
-        write!(self, "requeue an event", |work| claim::requeue(
+        writing!(self, "requeue an event", |work| claim::requeue(
             work, event, by, reason
         )
         .await)?;
@@ -414,94 +421,94 @@ impl Journal for PostgresJournal {
     }
 
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
-        look!(self, "read the audit", |work| audit::entries(work, after, limit)
+        looking!(self, "read the audit", |work| audit::entries(work, after, limit)
             .await)
     }
 
     async fn audit_head(&self) -> Result<Checkpoint> {
-        look!(self, "read the end of the audit", |work| audit::head(work).await)
+        looking!(self, "read the end of the audit", |work| audit::head(work).await)
     }
 
     async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {
-        look!(self, "read a pseudonym", |work| audit::pseudonym(work, person)
+        looking!(self, "read a pseudonym", |work| audit::pseudonym(work, person)
             .await)
     }
 
     async fn erase(&self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
-        write!(self, "erase a person", |work| audit::erase(
+        writing!(self, "erase a person", |work| audit::erase(
             work, person, by, reason
         )
         .await)
     }
 
     async fn person(&self, key: &PersonKey) -> Result<Option<PersonState>> {
-        look!(self, "read a person", |work| look::person(work, key).await)
+        looking!(self, "read a person", |work| look::person(work, key).await)
     }
 
     async fn people(&self, after: Option<&PersonKey>, limit: usize) -> Result<Vec<PersonState>> {
-        look!(self, "read people", |work| look::people(work, after, limit).await)
+        looking!(self, "read people", |work| look::people(work, after, limit).await)
     }
 
     async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {
-        look!(self, "read who reports to a manager", |work| look::reports_of(
+        looking!(self, "read who reports to a manager", |work| look::reports_of(
             work, manager
         )
         .await)
     }
 
     async fn holder(&self, name: &str) -> Result<Option<PersonKey>> {
-        look!(self, "read who holds a name", |work| look::holder(work, name)
+        looking!(self, "read who holds a name", |work| look::holder(work, name)
             .await)
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
-        look!(self, "read when the next event is due", |work| look::next_due(
+        looking!(self, "read when the next event is due", |work| look::next_due(
             work
         )
         .await)
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
-        look!(self, "read the history", |work| look::history(work, query).await)
+        looking!(self, "read the history", |work| look::history(work, query).await)
     }
 
     async fn freeze(&self, plan: &Frozen) -> Result<()> {
-        write!(self, "freeze a plan", |work| freeze::freeze(work, plan).await)
+        writing!(self, "freeze a plan", |work| freeze::freeze(work, plan).await)
     }
 
     async fn frozen(&self) -> Result<Vec<Frozen>> {
-        look!(self, "read frozen plans", |work| freeze::all(work).await)
+        looking!(self, "read frozen plans", |work| freeze::all(work).await)
     }
 
     async fn release(&self, hash: &str, release: &Release) -> Result<()> {
-        write!(self, "release a plan", |work| freeze::release(
+        writing!(self, "release a plan", |work| freeze::release(
             work, hash, release
         )
         .await)
     }
 
     async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
-        write!(self, "use a release", |work| freeze::spend(work, hash, at).await)
+        writing!(self, "use a release", |work| freeze::spend(work, hash, at).await)
     }
 
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
-        look!(self, "read the quarantine", |work| stage::quarantine(work).await)
+        looking!(self, "read the quarantine", |work| stage::quarantine(work).await)
     }
 
     async fn successor_of(&self, person: &PersonKey) -> Result<Option<PersonKey>> {
-        look!(self, "read who somebody is now", |work| look::successor_of(
+        looking!(self, "read who somebody is now", |work| look::successor_of(
             work, person
         )
         .await)
     }
 
     async fn open_delivery(&self, source: &str, at: Timestamp) -> Result<DeliveryId> {
-        write!(self, "open a delivery", |work| stage::open(work, source, at)
+        writing!(self, "open a delivery", |work| stage::open(work, source, at)
             .await)
     }
 
     async fn stage(&self, delivery: DeliveryId, rows: &[Row]) -> Result<()> {
-        write!(self, "stage rows", |work| stage::stage(work, delivery, rows)
+        writing!(self, "stage rows", |work| stage::stage(work, delivery, rows)
             .await)
     }
 
@@ -511,14 +518,14 @@ impl Journal for PostgresJournal {
         totals: &serde_json::Value,
         findings: &[String],
     ) -> Result<()> {
-        write!(self, "close a delivery", |work| stage::close(
+        writing!(self, "close a delivery", |work| stage::close(
             work, delivery, totals, findings
         )
         .await)
     }
 
     async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released> {
-        let released = write!(self, "release rows", |work| {
+        let released = writing!(self, "release rows", |work| {
             stage::release_some(work, delivery, max, now).await
         })?;
         self.0.wake.changed();
@@ -527,24 +534,24 @@ impl Journal for PostgresJournal {
 
     async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
         let decision = super::stage::decision(release, by, reason);
-        write!(self, "decide about a delivery", |work| {
+        writing!(self, "decide about a delivery", |work| {
             stage::decide(work, delivery, release, &decision).await
         })
     }
 
     async fn staged(&self) -> Result<Vec<Staged>> {
-        look!(self, "read what is staged", |work| stage::deliveries(work, None)
+        looking!(self, "read what is staged", |work| stage::deliveries(work, None)
             .await)
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>> {
-        let found = look!(self, "read a delivery", |work| stage::deliveries(work, Some(id))
+        let found = looking!(self, "read a delivery", |work| stage::deliveries(work, Some(id))
             .await)?;
         Ok(found.into_iter().next())
     }
 
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>> {
-        look!(self, "read what was delivered last", |work| look::last_good(
+        looking!(self, "read what was delivered last", |work| look::last_good(
             work, source
         )
         .await)

@@ -3,6 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::TENANT;
+use super::exchange;
 use super::fault::{Attempt, Fault};
 use super::row::{AuditRow, nanos, signed, text, unsigned, value};
 use crate::clock::{Clock as _, SystemClock};
@@ -161,6 +162,7 @@ pub(super) async fn erase(
 }
 
 async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> {
+    exchange::forget(conn, person).await?;
     let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
     let (old, new) = (person.as_str(), nobody.as_str());
     for (statement, needs_new) in [

@@ -20,7 +20,7 @@ const APPLICATION_ID: i64 = 0x4941_4d4a;
 const OLDEST: [u32; 3] = [3, 51, 3];
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 5;
+pub(super) const SCHEMA: i64 = 7;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
@@ -38,6 +38,7 @@ fn migrator() -> Migrator {
             "step instants",
             include_str!("migrations/0005_step_instants.sql"),
         ),
+        migration(7, "exchange", include_str!("migrations/0007_exchange.sql")),
     ])
 }
 

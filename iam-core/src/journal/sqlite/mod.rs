@@ -17,6 +17,7 @@
 //! A file of another tenant, of another program or of a newer version is refused, with advice.
 
 mod audit;
+mod exchange;
 mod fault;
 mod file;
 mod freeze;
@@ -193,6 +194,14 @@ macro_rules! read {
         };
         read.await.map_err(|fault: Fault| fault.during($operation))
     }};
+}
+
+#[cfg(feature = "testing")]
+impl SqliteJournal {
+    /// For tests: the file cannot grow any more (`PRAGMA max_page_count`), as on a full disk. Opening it again ends that.
+    pub async fn fill_disk(&self) -> Result<()> {
+        write!(self, "fill the disk", |writer| writer.fill_disk().await)
+    }
 }
 
 #[async_trait]

@@ -77,6 +77,15 @@ impl Writer {
         Ok(())
     }
 
+    #[cfg(feature = "testing")]
+    pub(super) async fn fill_disk(&mut self) -> Attempt<()> {
+        self.options = self.options.clone().pragma("max_page_count", "1");
+        sqlx::query("PRAGMA max_page_count = 1")
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
+    }
+
     /// Ends the connection, then the lock.
     pub(super) async fn close(self) -> sqlx::Result<()> {
         self.conn.close().await

@@ -132,6 +132,51 @@ CREATE TABLE quarantine (
 );
 CREATE INDEX quarantine_id ON quarantine (tenant, id);
 
+-- Messages: which records were seen, dead letters of inputs, and how far receivers of outcomes have been told.
+CREATE TABLE receipt (
+    tenant bigint NOT NULL REFERENCES tenant,
+    id     text   COLLATE "C" NOT NULL,                     -- of the record's event
+    person text   COLLATE "C",                              -- NULL: erased
+    digest text,                                            -- of the record
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX receipt_person ON receipt (tenant, person) WHERE person IS NOT NULL;
+
+CREATE TABLE newest (
+    tenant bigint NOT NULL REFERENCES tenant,
+    source text   COLLATE "C" NOT NULL,
+    person text   COLLATE "C" NOT NULL,
+    at     bigint NOT NULL,                                 -- of the newest record that the source sent of the person
+    PRIMARY KEY (tenant, source, person)
+);
+CREATE INDEX newest_person ON newest (tenant, person);
+
+CREATE TABLE letter (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant      bigint NOT NULL REFERENCES tenant,
+    source      text   COLLATE "C" NOT NULL,
+    message_id  text   COLLATE "C" NOT NULL,
+    digest      text   COLLATE "C" NOT NULL,                -- of the content
+    message     text   NOT NULL,                            -- Message, without the content
+    data        bytea,                                      -- NULL: destroyed with the decision
+    person      text   COLLATE "C",
+    reason      text   NOT NULL,
+    received_at bigint NOT NULL,
+    state       bigint NOT NULL DEFAULT 0,                  -- 0 open, 1 accepted, 2 discarded
+    decision    text,                                       -- who and why
+    UNIQUE (tenant, source, message_id, digest)
+);
+CREATE INDEX letter_open   ON letter (tenant, id)     WHERE state = 0;
+CREATE INDEX letter_person ON letter (tenant, person) WHERE person IS NOT NULL;
+
+CREATE TABLE bookmark (
+    tenant  bigint NOT NULL REFERENCES tenant,
+    name    text   COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    value   text   NOT NULL,
+    PRIMARY KEY (tenant, name)
+);
+
 -- Plans that the guard has refused. At most one is open: frozen, or released and not applied yet.
 CREATE TABLE frozen (
     seq    bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- order of freezing

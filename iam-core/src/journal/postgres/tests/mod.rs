@@ -1,8 +1,12 @@
 //! What only a server can promise: many processes, many tenants, one truth.
 
+mod claim;
 mod server;
 
 use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, FromRow, PgConnection};
 
 use crate::event::{Event, EventId, EventKind};
 use crate::journal::{PostgresJournal, conformance};
@@ -47,6 +51,33 @@ impl Place {
     /// A journal on it, as another process would open it.
     async fn open(&self) -> PostgresJournal {
         self.open_for(ACME).await
+    }
+
+    /// Another database of the same server.
+    fn other_database(&self, name: &str) -> String {
+        let (server, _) = self.url.rsplit_once('/').unwrap();
+        format!("{server}/{name}")
+    }
+
+    async fn conn(&self) -> PgConnection {
+        let options: PgConnectOptions = self.url.parse().unwrap();
+        let options = options.options([("search_path", &self.schema)]);
+        options.connect().await.unwrap()
+    }
+
+    /// Runs statements on the schema, as an administrator does.
+    async fn run(&self, statements: &str) {
+        let statements = AssertSqlSafe(statements.to_owned());
+        self.conn().await.execute(statements).await.unwrap();
+    }
+
+    async fn column<T>(&self, statement: &'static str) -> Vec<T>
+    where
+        T: Send + Unpin,
+        (T,): for<'r> FromRow<'r, PgRow>,
+    {
+        let column = sqlx::query_scalar(statement);
+        column.fetch_all(&mut self.conn().await).await.unwrap()
     }
 
     async fn open_for(&self, tenant: &str) -> PostgresJournal {
