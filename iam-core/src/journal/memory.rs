@@ -356,10 +356,11 @@ impl Journal for MemoryJournal {
             };
             let leaves = || pending().filter(|entry| entry.event.kind.is_leave());
             // A leave that was attempted has come due: what stands before it will not be the head again.
-            let passed = leaves().filter(|entry| entry.attempts > 0).map(order).max();
+            let rank = |entry: &Entry| (entry.event.kind.is_urgent(), order(entry));
+            let passed = leaves().filter(|entry| entry.attempts > 0).map(rank).max();
             let head = pending().min_by_key(|entry| order(entry));
             let head = head.filter(|_| !parked && passed.is_none());
-            let leaves = leaves().filter(|entry| passed.is_none_or(|passed| order(entry) >= passed));
+            let leaves = leaves().filter(|entry| passed.is_none_or(|passed| rank(entry) >= passed));
             head.into_iter().chain(leaves).map(instant).min()
         });
         Ok(heads.min())

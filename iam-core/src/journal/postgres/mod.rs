@@ -320,7 +320,7 @@ impl Journal for PostgresJournal {
             match appended {
                 Ok(()) => break answers.unwrap_or_default(),
                 Err(error) if error.reason() == Some(fault::COMMIT_UNKNOWN) && lost.is_none() => {
-                    lost = answers
+                    lost = answers;
                 }
                 Err(error) => return Err(error),
             }

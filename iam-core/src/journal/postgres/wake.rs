@@ -106,8 +106,8 @@ impl Wake {
         }
         let claimed = self.claimed.load(Ordering::SeqCst);
         let mut changes = self.changes.subscribe();
-        let changed = changes.wait_for(|change| *change != claimed);
-        tokio::time::timeout(timeout, changed).await.is_ok()
+        let news = changes.wait_for(|change| *change != claimed);
+        tokio::time::timeout(timeout, news).await.is_ok()
     }
 }
 

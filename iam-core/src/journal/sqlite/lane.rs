@@ -151,7 +151,7 @@ pub(super) const NEXT_DUE: &str = "
       AND NOT EXISTS (SELECT 1 FROM event l INDEXED BY event_leave_lane
                       WHERE l.tenant = e.tenant AND l.person = e.person AND l.state = 0 AND l.leave = 1
                         AND l.attempts > 0
-                        AND (e.leave = 0 OR (l.due_at, l.lane_seq) > (e.due_at, e.lane_seq)))
+                        AND (e.leave = 0 OR (l.urgent, l.due_at, l.lane_seq) > (e.urgent, e.due_at, e.lane_seq)))
       AND (e.leave = 1 OR NOT EXISTS (SELECT 1 FROM event l INDEXED BY event_lane
                       WHERE l.tenant = e.tenant AND l.person = e.person AND l.state = 0
                         AND (l.due_at, l.lane_seq) < (e.due_at, e.lane_seq)))

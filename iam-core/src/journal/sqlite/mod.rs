@@ -27,7 +27,7 @@ mod writer;
 
 #[cfg(test)]
 #[cfg(feature = "testing")]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,11 @@
 //! What only a server can promise: many processes, many tenants, one truth.
 
 mod claim;
+mod cost;
+#[cfg(feature = "sqlite")]
+mod equal;
 mod server;
+mod wire;
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use crate::person::{Person, PersonKey};
 use crate::plan::{Action, Plan};
 
 #[derive(Debug, Clone)]
-enum Command {
+pub(in crate::journal) enum Command {
     Append(Vec<News>),
     Tick(i64),
     Claim { max: usize, lapse: bool },
@@ -31,7 +31,7 @@ enum Command {
 }
 
 #[derive(Debug, Clone)]
-struct News {
+pub(in crate::journal) struct News {
     person: u8,
     id: u8,
     kind: usize,
@@ -40,7 +40,7 @@ struct News {
 }
 
 #[derive(Debug, Clone)]
-struct Wake {
+pub(in crate::journal) struct Wake {
     person: Option<u8>,
     timer: usize,
     due: i64,
@@ -49,7 +49,7 @@ struct Wake {
 const TIMERS: [Timer; 4] = [Timer::Start, Timer::Leave, Timer::Grace, Timer::Recheck];
 const PEOPLE: u8 = 4;
 
-fn command() -> impl Strategy<Value = Command> {
+pub(in crate::journal) fn command() -> impl Strategy<Value = Command> {
     let person = 0..PEOPLE;
     let news = (
         person.clone(),
@@ -323,7 +323,7 @@ fn json(event: &Event) -> String {
     serde_json::to_string(event).unwrap()
 }
 
-async fn answers<J: Journal>(
+pub(in crate::journal) async fn answers<J: Journal>(
     mut journal: J,
     commands: &[Command],
     lapse: bool,

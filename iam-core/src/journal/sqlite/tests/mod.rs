@@ -1,7 +1,7 @@
 //! What only a file can promise: it survives, it is private, it is refused to others.
 
 mod audit;
-mod equal;
+pub(in crate::journal) mod equal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
