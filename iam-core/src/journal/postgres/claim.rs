@@ -72,11 +72,11 @@ const HEADS: &str = "
     ), raised AS (
         UPDATE lane l SET fence = l.fence + 1, holder = $5,
                           lease_until = clock_timestamp() + $4 * interval '1 microsecond'
-        FROM head h WHERE l.tenant = $1 AND l.person = h.person RETURNING l.person, l.fence
+        FROM head h WHERE l.tenant = $1 AND l.person = h.person RETURNING l.person, l.fence, l.last_seq
     ), counted AS (
         UPDATE event e SET attempts = e.attempts + 1 FROM head h WHERE e.seq = h.seq AND e.state = 0 RETURNING e.seq
     )
-    SELECT h.seq, h.id, h.event, h.attempts, h.plan, r.fence, p.state
+    SELECT h.seq, h.id, h.event, h.attempts, h.plan, h.leave, r.fence, r.last_seq, p.state
     FROM head h JOIN raised r ON r.person = h.person JOIN counted c ON c.seq = h.seq
     LEFT JOIN person p ON p.tenant = $1 AND p.person = h.person COLLATE \"C\"
     ORDER BY h.urgent DESC, h.leave DESC, h.due_at, h.seq";
@@ -88,7 +88,9 @@ struct Head {
     event: String,
     attempts: i64,
     plan: Option<String>,
+    leave: bool,
     fence: i64,
+    last_seq: i64,
     state: Option<String>,
 }
 
@@ -119,9 +121,13 @@ pub(super) async fn claim(
         .bind(holder);
     let heads = heads.fetch_all(work.conn()).await?;
     let mut steps = steps(work, heads.iter().map(|head| head.seq).collect()).await?;
+    let mut overtaken = Locked::new();
     let claims = heads.into_iter().map(|head| {
         let event: Event = value("event", &head.id, &head.event)?;
         let state = optional("state", event.person.as_str(), head.state.as_ref())?;
+        if head.leave && head.attempts == 0 {
+            overtaken.insert(event.person.as_str().to_owned(), head.last_seq);
+        }
         Ok(Claim {
             state: state.unwrap_or_else(|| PersonState::new(event.person.clone())),
             plan: row::plan(&head.id, head.plan.as_ref())?,
@@ -131,7 +137,10 @@ pub(super) async fn claim(
             event,
         })
     });
-    claims.collect()
+    let claims = claims.collect::<Attempt<_>>()?;
+    // A leave that was claimed once is the head for good: nothing that it overtook comes up when its holder dies.
+    lane::refresh(work, &overtaken, None).await?;
+    Ok(claims)
 }
 
 /// The steps of these events, in the order in which they were first intended.

@@ -88,6 +88,8 @@ pub(super) fn schema_name(name: &str) -> Result<&str> {
 
 /// What the server's settings must be, and whether a transaction has to raise one of them itself.
 pub(super) async fn check(conn: &mut PgConnection, durability: Durability) -> Attempt<bool> {
+    // In a transaction like everything else: a pooler may give the next statement to another session.
+    let mut tx = conn.begin().await?;
     type Settings = (i32, bool, String, String, String, String);
     let settings: Settings = sqlx::query_as(
         "SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(), current_setting('fsync'), \
@@ -95,8 +97,9 @@ pub(super) async fn check(conn: &mut PgConnection, durability: Durability) -> At
          current_setting('server_encoding')",
     )
     .persistent(false)
-    .fetch_one(&mut *conn)
+    .fetch_one(&mut *tx)
     .await?;
+    tx.rollback().await?;
     let (version, standby, fsync, commit, standbys, encoding) = settings;
     let refuse = |message: String| Err(Fault::Refused(storage(message)));
     if version < 150_000 {

@@ -11,8 +11,14 @@ use crate::journal::row::nanos;
 async fn pages(place: &Place) -> u64 {
     let mut conn = place.conn().await;
     // What was deleted or moved is cleared away, and the statistics are what they would be in the morning.
-    sqlx::query("VACUUM ANALYZE lane").execute(&mut conn).await.unwrap();
-    sqlx::query("VACUUM ANALYZE event").execute(&mut conn).await.unwrap();
+    sqlx::query("VACUUM ANALYZE lane")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    sqlx::query("VACUUM ANALYZE event")
+        .execute(&mut conn)
+        .await
+        .unwrap();
     let explain = AssertSqlSafe(format!("EXPLAIN (ANALYZE, BUFFERS) {LOCK}"));
     let lines: Vec<String> = sqlx::query_scalar(explain)
         .bind(1_i64)
@@ -23,7 +29,9 @@ async fn pages(place: &Place) -> u64 {
         .unwrap();
     // The first of these lines is of the whole: `Buffers: shared hit=12 read=3`.
     let whole = lines.iter().find(|line| line.contains("Buffers: ")).unwrap();
-    let pages = whole.split([' ', '=']).filter_map(|word| word.parse::<u64>().ok());
+    let pages = whole
+        .split([' ', '='])
+        .filter_map(|word| word.parse::<u64>().ok());
     pages.sum()
 }
 
@@ -51,6 +59,9 @@ async fn a_million_future_events_would_cost_nothing() {
     let few = pages(&place).await;
     place.run(&future(1_001, 60_000)).await;
     let many = pages(&place).await;
-    assert!(many <= few + few / 5 + 10, "{few} pages before, {many} with sixty times as many");
+    assert!(
+        many <= few + few / 5 + 10,
+        "{few} pages before, {many} with sixty times as many"
+    );
     assert_eq!(journal.claim(99, at(5), super::LEASE).await.unwrap().len(), 50);
 }

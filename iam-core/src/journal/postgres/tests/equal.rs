@@ -16,7 +16,11 @@ fn memory_and_postgres_give_equal_answers() {
         ..Config::default()
     };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let (place, number) = (Place::new(), std::cell::Cell::new(0));
     let commands = (prop::collection::vec(command(), 1..50), any::<bool>());
     let equal = TestRunner::new_with_rng(config, rng).run(&commands, |(commands, lapse)| {

@@ -30,8 +30,14 @@ impl Drop for Pooler {
 
 impl Pooler {
     async fn start(server: &str) -> Self {
-        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"];
-        let program = program.into_iter().find(|program| std::path::Path::new(program).exists());
+        let program = [
+            "/usr/sbin/pgbouncer",
+            "/usr/bin/pgbouncer",
+            "/opt/homebrew/bin/pgbouncer",
+        ];
+        let program = program
+            .into_iter()
+            .find(|program| std::path::Path::new(program).exists());
         let program = program.expect("PgBouncer is not installed: apt-get install pgbouncer");
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let server = server.rsplit_once('@').unwrap().1.split_once('/').unwrap().0;
@@ -50,9 +56,19 @@ impl Pooler {
             let readable = std::fs::Permissions::from_mode(0o755);
             std::fs::set_permissions(folder.path(), readable).unwrap();
             command = Command::new("setpriv");
-            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--", program]);
+            command.args([
+                "--reuid=postgres",
+                "--regid=postgres",
+                "--clear-groups",
+                "--",
+                program,
+            ]);
         }
-        command.arg("-q").arg(&settings).stderr(Stdio::null()).stdout(Stdio::null());
+        command
+            .arg("-q")
+            .arg(&settings)
+            .stderr(Stdio::null())
+            .stdout(Stdio::null());
         let child = command.spawn().unwrap();
         while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             SystemClock.sleep(Duration::from_millis(10)).await;
@@ -79,7 +95,9 @@ async fn passes_the_exam_through_a_pooler_in_transaction_mode() {
     conformance::exam(async || {
         number.set(number.get() + 1);
         let tenant = format!("tenant {}", number.get());
-        let journal = PostgresJournal::builder(&pooler.url(), &tenant).schema(&place.schema).pooled(true);
+        let journal = PostgresJournal::builder(&pooler.url(), &tenant)
+            .schema(&place.schema)
+            .pooled(true);
         journal.open().await.unwrap()
     })
     .await;
@@ -94,7 +112,9 @@ async fn journals_of_different_schemas_share_a_poolers_sessions() {
     let worked = places.iter().enumerate().map(|(n, place)| {
         let url = &url;
         async move {
-            let journal = PostgresJournal::builder(url, ACME).schema(&place.schema).pooled(true);
+            let journal = PostgresJournal::builder(url, ACME)
+                .schema(&place.schema)
+                .pooled(true);
             let journal = journal.open().await.unwrap();
             for event in 0..=n {
                 journal.append(&[join(&format!("p{event}"), 0)]).await.unwrap();
@@ -114,9 +134,19 @@ struct Cutter {
 
 impl Cutter {
     async fn before(server: &str) -> Self {
-        let server = server.rsplit_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
+        let server = server
+            .rsplit_once('@')
+            .unwrap()
+            .1
+            .split_once('/')
+            .unwrap()
+            .0
+            .to_owned();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let (port, armed) = (listener.local_addr().unwrap().port(), Arc::new(AtomicBool::new(false)));
+        let (port, armed) = (
+            listener.local_addr().unwrap().port(),
+            Arc::new(AtomicBool::new(false)),
+        );
         let cut = armed.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -159,7 +189,11 @@ async fn a_commit_whose_answer_is_lost_is_told_and_may_be_repeated() {
     let place = Place::new();
     let cutter = Cutter::before(&place.url).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", cutter.port);
-    let journal = PostgresJournal::builder(&url, ACME).schema(&place.schema).open().await.unwrap();
+    let journal = PostgresJournal::builder(&url, ACME)
+        .schema(&place.schema)
+        .open()
+        .await
+        .unwrap();
     // Appending finds out by itself, and the event is new: it was not there before the call.
     journal.append(&[join("q", 90)]).await.unwrap();
     cutter.armed.store(true, Ordering::SeqCst);
@@ -172,7 +206,10 @@ async fn a_commit_whose_answer_is_lost_is_told_and_may_be_repeated() {
     let claim = journal.claim(1, at(5), LEASE).await.unwrap().remove(0);
     cutter.armed.store(true, Ordering::SeqCst);
     let error = journal.complete(&claim, &claim.state, &[]).await.unwrap_err();
-    assert_eq!((error.kind(), error.reason()), (ErrorKind::Storage, Some("commit_unknown")));
+    assert_eq!(
+        (error.kind(), error.reason()),
+        (ErrorKind::Storage, Some("commit_unknown"))
+    );
     assert!(matches!(error.retry(), Retry::After(Some(_))), "{error:?}");
     // Repeating it is refused, because it stands: the holder drops the work, and it is done.
     let again = journal.complete(&claim, &claim.state, &[]).await.unwrap_err();
@@ -191,7 +228,9 @@ async fn dead_connections_are_replaced_without_a_word() {
     let journal = place.open().await;
     let events: Vec<_> = (0..8).map(|n| join(&format!("p{n}"), 0)).collect();
     let many = || async {
-        let appends = events.iter().map(|event| journal.append(std::slice::from_ref(event)));
+        let appends = events
+            .iter()
+            .map(|event| journal.append(std::slice::from_ref(event)));
         futures::future::join_all(appends).await
     };
     for answer in many().await {
@@ -208,7 +247,10 @@ async fn terminate(journal: &PostgresJournal, place: &Place) {
     let mut pids = Vec::new();
     let mut held = Vec::new();
     while let Some(mut conn) = journal.0.pool.try_acquire() {
-        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *conn).await.unwrap();
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut *conn)
+            .await
+            .unwrap();
         pids.push(pid);
         held.push(conn);
     }
@@ -229,7 +271,10 @@ async fn another_process_is_told_that_there_is_work() {
     // The connection that listens begins with what may have been told before.
     assert!(worker.changed(Duration::from_mins(10)).await);
     assert!(worker.claim(1, at(5), LEASE).await.unwrap().is_empty());
-    assert!(!worker.changed(Duration::from_millis(300)).await, "nothing has happened");
+    assert!(
+        !worker.changed(Duration::from_millis(300)).await,
+        "nothing has happened"
+    );
     let waiting = tokio::spawn({
         let worker = worker.clone();
         async move { worker.changed(Duration::from_mins(10)).await }
@@ -238,7 +283,10 @@ async fn another_process_is_told_that_there_is_work() {
     assert!(waiting.await.unwrap());
     let claim = worker.claim(1, at(5), LEASE).await.unwrap().remove(0);
     // What happens in this process is known at once, whoever else is told.
-    worker.complete(&claim, &claim.state, &[join("q", 0)]).await.unwrap();
+    worker
+        .complete(&claim, &claim.state, &[join("q", 0)])
+        .await
+        .unwrap();
     assert!(worker.changed(Duration::from_mins(10)).await);
     assert_eq!(worker.claim(1, at(5), LEASE).await.unwrap().len(), 1);
 }
