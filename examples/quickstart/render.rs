@@ -130,6 +130,10 @@ impl Screen {
                 need.needed, need.freed
             ));
         }
+        for finding in &preview.findings {
+            let finding = format!("Policy {finding}");
+            self.line(Style::new().yellow().apply_to(finding).to_string());
+        }
         if preview.guard.is_empty() {
             self.line("Guard  lets it pass");
         }

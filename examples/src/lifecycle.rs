@@ -54,6 +54,9 @@ pub fn gone(mut person: Person) -> Person {
 pub async fn hear(engine: &Engine, people: impl IntoIterator<Item = Person>) -> Result<RunReport> {
     engine.accept(people).await?;
     let report = engine.run(&|_| {}).await?;
+    for finding in &report.findings {
+        say(format_args!("finding: {finding}"));
+    }
     for run in &report.people {
         say(format_args!("{}: {:?}", run.person, run.ending));
         for (step, outcome) in &run.outcomes {

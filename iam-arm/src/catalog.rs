@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use iam_core::Result;
 use iam_core::entitlement::{Catalog, Class, Entitlement, Item, Kind, TargetId};
+use iam_core::{ErrorKind, Result};
 
 use crate::client::ArmClient;
 use crate::error::is_gone;
@@ -19,7 +19,7 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    /// Reads all of it: one collection for each scope.
+    /// Reads all of it: one collection for each scope. One that is refused or down is noted, and keeps no other waiting.
     pub(crate) async fn read(
         client: &ArmClient,
         target: &TargetId,
@@ -28,12 +28,23 @@ impl Offer {
         let read = async |scope| match client.list_roles(scope).await {
             // Nothing is offered where nothing is any more: who was given something there still has to be
             // looked at.
-            Err(error) if is_gone(&error) => Ok(Vec::new()),
-            roles => roles,
+            Err(error) if is_gone(&error) => Ok(Ok(Vec::new())),
+            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable) => {
+                Ok(Err(format!("at {scope}: {error}")))
+            }
+            roles => roles.map(Ok),
         };
         let roles = parallel(scopes.iter().map(read).collect()).await?;
         let mut offer = Self::default();
+        let mut unread = Vec::new();
         for (scope, roles) in scopes.iter().zip(roles) {
+            let roles = match roles {
+                Ok(roles) => roles,
+                Err(why) => {
+                    unread.push(why);
+                    continue;
+                }
+            };
             for role in roles {
                 let (guid, name) = (role.guid(), &role.properties.role_name);
                 offer.catalog.items.push(Item {
@@ -46,7 +57,15 @@ impl Offer {
                 offer.names.insert(guid, name.clone());
             }
         }
+        if !unread.is_empty() {
+            offer.catalog.unread.insert(Kind::Azure, unread.join("; "));
+        }
         Ok(offer)
+    }
+
+    /// Whether nobody can tell all of what is offered.
+    pub(crate) fn is_unread(&self) -> bool {
+        !self.catalog.unread.is_empty()
     }
 
     /// The name of a role, if it is offered at one of the scopes.

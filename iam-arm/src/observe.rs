@@ -35,10 +35,12 @@ impl ArmTarget {
             }
             people.push((unique.into_values().collect::<Vec<_>>(), unread));
         }
-        if people
-            .iter()
-            .flat_map(|(held, _)| held)
-            .any(|held| offer.name_of(&held.role()).is_none())
+        let named = !offer.is_unread();
+        if named
+            && people
+                .iter()
+                .flat_map(|(held, _)| held)
+                .any(|held| offer.name_of(&held.role()).is_none())
         {
             offer = self.newer_offer().await?;
         }

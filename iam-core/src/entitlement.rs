@@ -3,8 +3,10 @@
 //!
 //! These are the words that policy, plan and targets share. Nothing here knows Graph, ARM or SCIM.
 
+mod catalog;
 mod limits;
 
+pub use catalog::{Catalog, Class, Item, Keep, Seats};
 pub use limits::{Cap, Counted, Limits, Organisation, PerOrganisation, Tier};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,6 +102,26 @@ impl Reference {
     /// Whether a target that offers these kinds is meant.
     pub fn is_for(&self, target: &TargetId, kinds: &BTreeSet<Kind>) -> bool {
         kinds.contains(&self.kind) && self.target.as_ref().is_none_or(|named| named == target)
+    }
+
+    /// Whether it names that entitlement by its words, where no catalogue says what it stands for (any more).
+    pub fn may_mean(&self, what: &Entitlement) -> bool {
+        let here = self.kind == what.kind && self.target.as_ref().is_none_or(|target| *target == what.target);
+        here && match self.name.strip_prefix("id:") {
+            Some(id) => what.id.eq_ignore_ascii_case(id.trim()),
+            None => {
+                what.name.eq_ignore_ascii_case(self.path())
+                    || what.kind == Kind::Role && what.id.eq_ignore_ascii_case(&self.name)
+            }
+        }
+    }
+
+    /// The name. An Azure scope at its end is a path, with or without its last slash.
+    fn path(&self) -> &str {
+        match self.kind {
+            Kind::Azure => self.name.trim_end_matches('/'),
+            _ => &self.name,
+        }
     }
 }
 
@@ -342,114 +364,6 @@ impl Actual {
 /// Whether two entitlements are the same thing, whatever they are called.
 pub fn same(a: &Entitlement, b: &Entitlement) -> bool {
     a.kind == b.kind && a.target == b.target && a.id.eq_ignore_ascii_case(&b.id)
-}
-
-/// Whether a catalogue item can be given to an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Class {
-    /// Can be given and taken.
-    Assignable,
-    /// A group whose members are computed from attributes.
-    Dynamic,
-    /// Mastered in another directory.
-    Synced,
-    /// A mail-enabled security group or distribution list, which the target's API cannot change.
-    MailEnabled,
-}
-
-/// Seats of a licence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seats {
-    /// Bought and usable.
-    pub total: u64,
-    /// Taken.
-    pub used: u64,
-}
-
-/// One thing a target offers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// What.
-    pub entitlement: Entitlement,
-    /// Whether it can be given.
-    pub class: Class,
-    /// Whether it carries administrative power.
-    pub privileged: bool,
-    /// Seats, for licences.
-    pub seats: Option<Seats>,
-    /// Ids of licences that come with it (group-based licensing).
-    pub carries: Vec<String>,
-}
-
-/// Everything a target offers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Catalog {
-    /// What can be held.
-    pub items: Vec<Item>,
-    /// Domains that sign-in names may end in, lower case.
-    pub domains: BTreeSet<String>,
-    /// Roles without which nobody could repair the tenant any more: some of their holders must stay.
-    #[serde(default)]
-    pub keep: Vec<Keep>,
-    /// Ids of the accounts that the platform itself runs as, lower case. They are never touched.
-    #[serde(default)]
-    pub own: BTreeSet<String>,
-}
-
-/// An entitlement of which some holders must stay, and be able to sign in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keep {
-    /// Which.
-    pub entitlement: Entitlement,
-    /// How many at least.
-    pub least: usize,
-    /// The ids of the accounts that hold it now and may sign in, lower case; `None` when that could not be read, and
-    /// then it is taken from nobody.
-    pub holders: Option<BTreeSet<String>>,
-    /// Ids of groups whose members hold it, lower case.
-    pub through: BTreeSet<String>,
-}
-
-impl Catalog {
-    /// Finds what a policy names.
-    ///
-    /// # Errors
-    /// A clause that says what is wrong: nothing by that name, or more than one.
-    pub fn resolve(&self, reference: &Reference) -> Result<&Item, String> {
-        let of_kind = self
-            .items
-            .iter()
-            .filter(|item| item.entitlement.kind == reference.kind);
-        // An Azure scope at the end of a name is a path, with or without its last slash.
-        let name = match reference.kind {
-            Kind::Azure => reference.name.trim_end_matches('/'),
-            _ => reference.name.as_str(),
-        };
-        let id = name.strip_prefix("id:");
-        let mut found = of_kind.filter(|item| match id {
-            Some(id) => item.entitlement.id.eq_ignore_ascii_case(id.trim()),
-            None => {
-                item.entitlement.name.eq_ignore_ascii_case(name)
-                    || (reference.kind == Kind::Role && item.entitlement.id.eq_ignore_ascii_case(name))
-            }
-        });
-        let first = found
-            .next()
-            .ok_or_else(|| format!("the tenant has no {reference}"))?;
-        if id.is_none() && found.next().is_some() {
-            return Err(format!(
-                "the tenant has more than one {reference}: name it as \"id:<id>\""
-            ));
-        }
-        Ok(first)
-    }
-
-    /// The item of an entitlement, if it is still offered.
-    pub fn item(&self, what: &Entitlement) -> Option<&Item> {
-        self.items.iter().find(|item| same(&item.entitlement, what))
-    }
 }
 
 /// Who is never touched, whatever HR and policy say. Cannot be overridden by an approval.

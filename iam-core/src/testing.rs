@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
-use crate::entitlement::{Account, Actual, Attribute, Catalog, Held, Kind, TargetId, Unread};
+use crate::entitlement::{Account, Actual, Attribute, Catalog, Class, Held, Kind, TargetId, Unread, Via};
 use crate::error::{Error, ErrorKind, Result};
 use crate::person::PersonKey;
 use crate::plan::{Action, IdempotencyKey, Step, apply};
@@ -137,6 +137,26 @@ impl MemoryTarget {
     /// Changes what it offers.
     pub fn change_catalog(&self, change: impl FnOnce(&mut Catalog)) {
         change(&mut lock(&self.directory).catalog);
+    }
+
+    /// From now on it is of that class: who holds it holds it by computation, by another directory, or directly.
+    pub fn turn(&self, name: &str, class: Class) {
+        let mut directory = lock(&self.directory);
+        let items = directory.catalog.items.iter_mut();
+        items
+            .filter(|item| item.entitlement.name == name)
+            .for_each(|item| item.class = class);
+        let via = match class {
+            Class::Assignable => Via::Direct,
+            Class::Dynamic => Via::Dynamic,
+            _ => Via::Synced,
+        };
+        let held = directory
+            .accounts
+            .values_mut()
+            .flat_map(|actual| &mut actual.held);
+        held.filter(|held| held.entitlement.name == name)
+            .for_each(|held| held.via = via.clone());
     }
 
     /// Every account with what it holds, by id.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use iam_core::entitlement::{Catalog, Class, Entitlement, Item, Kind, Seats, TargetId};
-use iam_core::{ErrorKind, Result};
+use iam_core::{Error, ErrorKind, Result};
 
 use crate::app_roles::{AppRoleAssignment, DEFAULT_ROLE};
 use crate::client::GraphClient;
@@ -29,25 +29,43 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    /// Reads all of it.
+    /// Reads all of it. What is refused or down of one kind is noted as unread, and keeps nothing else waiting.
     pub(crate) async fn read(client: &GraphClient, target: &TargetId) -> Result<Self> {
-        let (groups, skus, roles, domains) = tokio::try_join!(
+        let (groups, skus, roles, domains) = tokio::join!(
             client.list_groups(),
             client.list_skus(),
             client.list_roles(),
             client.list_domains()
-        )?;
+        );
+        let mut offer = Self::default();
+        let groups = offer.told(groups, Kind::Group)?;
+        let skus = offer.told(skus, Kind::License)?;
+        let roles = offer.told(roles, Kind::Role)?;
+        let domains = match domains {
+            Err(error) if is_refused(&error) => {
+                offer.catalog.domains_unread = Some(error.to_string());
+                Vec::new()
+            }
+            read => read?,
+        };
         let assignable = groups
             .iter()
             .filter(|group| group.is_assignable_to_role == Some(true));
         let ids: Vec<&str> = assignable.map(|group| group.id.as_str()).collect();
-        let roles_of_groups = parallel(ids.iter().map(|id| client.roles_of(id)).collect()).await?;
-        let ids = ids.into_iter().map(str::to_owned);
-        let through_groups = ids.zip(roles_of_groups).collect();
-        let mut offer = Self {
-            through_groups,
-            ..Self::default()
+        // Members of a group that is left out count as those of whom nobody knows what roles they hold.
+        let roles_of = async |id: &str| match client.roles_of(id).await {
+            Err(error) if is_refused(&error) => {
+                tracing::warn!(%error, group = id, "what roles a group carries is not told");
+                Ok(None)
+            }
+            read => read.map(Some),
         };
+        let roles_of_groups = parallel(ids.iter().map(|id| roles_of(id)).collect()).await?;
+        let ids = ids.into_iter().map(str::to_owned);
+        let through_groups = ids.zip(roles_of_groups);
+        offer.through_groups = through_groups
+            .filter_map(|(id, roles)| Some((id, roles?)))
+            .collect();
         let items = groups.into_iter().map(|group| group_item(group, target));
         offer.catalog.items.extend(items);
         for sku in skus
@@ -68,6 +86,23 @@ impl Offer {
         let verified = domains.into_iter().filter(|domain| domain.is_verified);
         offer.catalog.domains = verified.map(|domain| domain.id.to_lowercase()).collect();
         Ok(offer)
+    }
+
+    /// What was read, or nothing: then the kind is noted as unread.
+    fn told<T>(&mut self, read: Result<Vec<T>>, kind: Kind) -> Result<Vec<T>> {
+        match read {
+            Err(error) if is_refused(&error) => {
+                tracing::warn!(%error, ?kind, "what the tenant offers is not told");
+                self.catalog.unread.insert(kind, error.to_string());
+                Ok(Vec::new())
+            }
+            read => read,
+        }
+    }
+
+    /// Why the names of that kind are not known, where they are not.
+    pub(crate) fn unread(&self, kind: Kind) -> Option<&str> {
+        self.catalog.unread.get(&kind).map(String::as_str)
     }
 
     fn add_role(&mut self, role: RoleDefinition, target: &TargetId) {
@@ -108,7 +143,7 @@ impl Offer {
         let read = async |id: &str| match client.service_principal(id).await {
             Ok(found) => Ok(Some(Some(found))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(None)),
-            Err(error) if error.kind() == ErrorKind::Denied => Ok(None),
+            Err(error) if is_refused(&error) => Ok(None),
             Err(error) => Err(error),
         };
         let found = parallel(unknown.iter().map(|id| read(id)).collect()).await?;
@@ -142,6 +177,11 @@ impl Offer {
             .get(&definition.to_lowercase())
             .map_or(definition, String::as_str)
     }
+}
+
+/// Whether a part of the tenant cannot be read, by lack of a permission or because the service behind does not answer.
+pub(crate) fn is_refused(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable)
 }
 
 /// How a group may be changed.

@@ -8,7 +8,7 @@ use iam_core::http::Method;
 use iam_core::{ErrorKind, Result};
 use serde::Deserialize;
 
-use crate::catalog::Offer;
+use crate::catalog::{Offer, is_refused};
 use crate::query::{Filter, Query};
 use crate::roles::{RoleAssignment, TENANT};
 use crate::target::{GraphTarget, parallel};
@@ -39,11 +39,19 @@ impl GraphTarget {
         let role = |what: &&Entitlement| {
             what.kind == Kind::Role && what.id.eq_ignore_ascii_case(GLOBAL_ADMINISTRATOR)
         };
-        let Some(role) = items.find(role) else {
-            return Ok(Vec::new());
+        let entitlement = match items.find(role) {
+            Some(role) => role.clone(),
+            // It is there, whether or not it may be read.
+            None if offer.unread(Kind::Role).is_some() => Entitlement {
+                target: self.id.clone(),
+                kind: Kind::Role,
+                id: GLOBAL_ADMINISTRATOR.to_owned(),
+                name: GLOBAL_ADMINISTRATOR.to_owned(),
+            },
+            None => return Ok(Vec::new()),
         };
         let mut keep = Keep {
-            entitlement: role.clone(),
+            entitlement,
             least: LEAST,
             holders: None,
             through: BTreeSet::new(),
@@ -51,7 +59,7 @@ impl GraphTarget {
         let query = Query::new().filter(Filter::eq("roleDefinitionId", GLOBAL_ADMINISTRATOR));
         let assigned = match self.client.stream_role_assignments(query)?.all().await {
             // Not to be read: then it is taken from nobody.
-            Err(error) if error.kind() == ErrorKind::Denied => return Ok(vec![keep]),
+            Err(error) if is_refused(&error) => return Ok(vec![keep]),
             read => read?,
         };
         let principals: BTreeSet<String> = assigned
@@ -61,7 +69,11 @@ impl GraphTarget {
             .collect();
         let read = principals.iter().map(|id| self.who_holds(id, offer)).collect();
         let mut holders = BTreeSet::new();
-        for (id, holder) in principals.iter().zip(parallel(read).await?) {
+        let read = match parallel(read).await {
+            Err(error) if is_refused(&error) => return Ok(vec![keep]),
+            read => read?,
+        };
+        for (id, holder) in principals.iter().zip(read) {
             match holder {
                 Holder::User(true) => {
                     holders.insert(id.to_lowercase());
@@ -78,18 +90,22 @@ impl GraphTarget {
     }
 
     async fn who_holds(&self, id: &str, offer: &Offer) -> Result<Holder> {
-        if offer.through_groups.contains_key(id) {
-            let members = self.client.list_member_users(id).await?.into_iter();
-            let members = members.filter(|user| user.account_enabled == Some(true));
-            return Ok(Holder::Group(
-                members.map(|user| user.id.to_lowercase()).collect(),
-            ));
+        if !offer.through_groups.contains_key(id) {
+            match self.client.user(id).await {
+                Ok(user) => return Ok(Holder::User(user.account_enabled == Some(true))),
+                // A group all the same, where not all of them were told.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
-        match self.client.user(id).await {
-            Ok(user) => Ok(Holder::User(user.account_enabled == Some(true))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Holder::Other),
-            Err(error) => Err(error),
-        }
+        let members = match self.client.list_member_users(id).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Holder::Other),
+            members => members?.into_iter(),
+        };
+        let members = members.filter(|user| user.account_enabled == Some(true));
+        Ok(Holder::Group(
+            members.map(|user| user.id.to_lowercase()).collect(),
+        ))
     }
 
     /// The accounts that the platform runs as, lower case: those it was told of, and the user who is signed in. An

@@ -7,11 +7,11 @@ use futures::FutureExt;
 use iam_core::entitlement::{Actual, Class, Entitlement, Held, Kind, Unread, Via};
 use iam_core::error::Retry;
 use iam_core::target::PersonRef;
-use iam_core::{Error, ErrorKind, Result};
+use iam_core::{ErrorKind, Result};
 
 use crate::account::account;
 use crate::app_roles::{AppRoleAssignment, Holder};
-use crate::catalog::{ELIGIBLE, Offer, app_role, class, eligible, membership, scoped};
+use crate::catalog::{ELIGIBLE, Offer, app_role, class, eligible, is_refused, membership, scoped};
 use crate::eligibility::ScheduledRole;
 use crate::groups::Group;
 use crate::roles::{RoleAssignment, TENANT};
@@ -57,11 +57,14 @@ impl GraphTarget {
         let apps = apps.map(|role| role.resource_id.as_str()).collect();
         offer.meet_apps(&self.client, apps).await?;
         let actual = |(person, seen): (&PersonRef, Option<Seen>)| match seen {
-            Some(seen) => Actual {
+            Some(mut seen) => Actual {
                 person: person.person.clone(),
                 account: Some(account(&seen.user)),
                 held: self.held(&seen, &offer),
-                unread: seen.unread,
+                unread: {
+                    seen.unread.extend(nameless(&seen, &offer));
+                    seen.unread
+                },
             },
             None => Actual::none(person.person.clone()),
         };
@@ -228,7 +231,6 @@ impl GraphTarget {
 
 /// What was read, or nothing: then `kinds` are noted as unread.
 fn known<T>(read: Result<Vec<T>>, kinds: &[Kind], unread: &mut Vec<Unread>) -> Result<Vec<T>> {
-    let is_refused = |error: &Error| matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable);
     match read {
         Err(error) if is_refused(&error) => {
             tracing::warn!(%error, ?kinds, "what an account holds is not told");
@@ -240,7 +242,32 @@ fn known<T>(read: Result<Vec<T>>, kinds: &[Kind], unread: &mut Vec<Unread>) -> R
     }
 }
 
-/// Whether something is held that the catalogue does not name.
+/// Roles that nobody can put a name to, or of whose group nobody knows what it carries: what protects by role, and what
+/// policy asks for, goes by names.
+fn nameless(seen: &Seen, offer: &Offer) -> Option<Unread> {
+    let carries = |group: &&Group| {
+        group.is_assignable_to_role == Some(true) && !offer.through_groups.contains_key(&group.id)
+    };
+    if let Some(group) = seen.groups.iter().find(carries) {
+        let why = format!("what roles group {} carries is not known", group.id);
+        return Some(Unread::all_of(Kind::Role, why));
+    }
+    let why = offer.unread(Kind::Role)?;
+    let through = seen
+        .groups
+        .iter()
+        .filter_map(|group| offer.through_groups.get(&group.id))
+        .flatten();
+    let mut roles = seen.roles.iter().chain(through);
+    let stranger = |role: &RoleAssignment| {
+        let role = offer.template(&role.role_definition_id);
+        offer.name_of(Kind::Role, role).is_none()
+    };
+    let held = roles.any(stranger) || !seen.eligible.is_empty();
+    held.then(|| Unread::all_of(Kind::Role, why))
+}
+
+/// Whether something is held that the catalogue does not name, though it could.
 fn has_strangers(seen: &Seen, offer: &Offer) -> bool {
     let mut skus = seen
         .user
@@ -250,6 +277,6 @@ fn has_strangers(seen: &Seen, offer: &Offer) -> bool {
     let assigned = seen.roles.iter().map(|role| &role.role_definition_id);
     let definitions = assigned.chain(seen.eligible.iter().map(|role| &role.role_definition_id));
     let mut roles = definitions.map(|definition| (Kind::Role, offer.template(definition)));
-    let unknown = |(kind, id)| offer.name_of(kind, id).is_none();
+    let unknown = |(kind, id)| offer.unread(kind).is_none() && offer.name_of(kind, id).is_none();
     skus.any(unknown) || roles.any(unknown)
 }

@@ -1,9 +1,9 @@
 //! What the application offers: its groups, or the roles it knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use iam_core::Result;
 use iam_core::entitlement::{Catalog, Class, Entitlement, Item, Kind, TargetId};
+use iam_core::{Error, ErrorKind, Result};
 
 use crate::discovery::Definition;
 use crate::groups::Group;
@@ -12,8 +12,16 @@ use crate::users::USER;
 
 impl ScimTarget {
     pub(crate) async fn offer(&self) -> Result<Catalog> {
+        let mut unread = BTreeMap::new();
         let entitlements: Vec<Entitlement> = if self.has_groups().await? {
-            let groups = self.client.list_groups(None).await?;
+            let groups = match self.client.list_groups(None).await {
+                Err(error) if is_refused(&error) => {
+                    tracing::warn!(%error, "the groups of the application are not told");
+                    unread.insert(Kind::App, error.to_string());
+                    Vec::new()
+                }
+                groups => groups?,
+            };
             groups.iter().map(|group| membership(&self.id, group)).collect()
         } else {
             let roles = self.roles_offered().await?;
@@ -29,6 +37,7 @@ impl ScimTarget {
         Ok(Catalog {
             items: entitlements.into_iter().map(item).collect(),
             domains: self.domains.iter().cloned().collect(),
+            unread,
             ..Catalog::default()
         })
     }
@@ -60,6 +69,11 @@ impl ScimTarget {
         roles.extend(values.unwrap_or_default());
         Ok(roles)
     }
+}
+
+/// Whether a part of the application cannot be read, by lack of a permission or because it does not answer.
+pub(crate) fn is_refused(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable)
 }
 
 /// The entitlement of being a group's member. A group without a name goes by its id.

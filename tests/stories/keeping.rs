@@ -147,7 +147,7 @@ async fn seats_that_run_out_are_known_before_the_first_write() {
 }
 
 #[tokio::test]
-async fn groups_that_cannot_be_changed_are_refused_with_the_rule_before_anything_is_done() {
+async fn groups_that_cannot_be_changed_are_named_with_the_rule_before_anything_is_done_and_not_tried() {
     let rules = r#"
 [[rule]]
 id = "wish"
@@ -160,19 +160,35 @@ groups = ["Sydney Everyone", "All Mail", "OnPrem Staff"]
     }
     let record = crate::world::person("W-1 Ada Ng Sales");
     world.engine.accept([record]).await.unwrap();
-    for refused in [
-        world.engine.plan().await.map(drop),
-        world.engine.run(&|_| {}).await.map(drop),
+    let preview = world.engine.plan().await.unwrap();
+    let report = world.run().await;
+    assert_eq!(preview.findings, report.findings);
+    for (group, why) in [
+        ("Sydney Everyone", "is dynamic"),
+        ("All Mail", "is mail-enabled"),
+        ("OnPrem Staff", "is mastered in another directory"),
     ] {
-        let text = refused.unwrap_err().to_string();
-        for (group, why) in [
-            ("Sydney Everyone", "is dynamic"),
-            ("All Mail", "is mail-enabled"),
-            ("OnPrem Staff", "is mastered in another directory"),
-        ] {
-            let line = text.lines().find(|line| line.contains(group)).unwrap_or_default();
-            assert!(line.contains("rule wish, line") && line.contains(why), "{text}");
-        }
+        let mut findings = preview.findings.iter();
+        let finding = findings.find(|finding| finding.contains(group)).unwrap();
+        assert!(
+            finding.contains("rule wish, line") && finding.contains(why),
+            "{finding}"
+        );
+        assert!(
+            preview.people[0]
+                .waiting
+                .iter()
+                .any(|waits| waits.contains(group))
+        );
     }
-    assert_eq!(world.look("W-1").await, "nothing");
+    assert_eq!(report.totals().failed, 0, "{report:?}");
+    let look = world.look("W-1").await;
+    assert!(
+        look.contains("ada.ng enabled: Everybody, ") && look.contains("st-sales / POWER_BI_PRO, SPE_E3 / "),
+        "{look}"
+    );
+    assert!(
+        !look.contains("All Mail") && !look.contains("OnPrem Staff"),
+        "{look}"
+    );
 }

@@ -8,6 +8,7 @@ mod architecture;
 mod company;
 mod crashes;
 mod crashing;
+mod findings;
 mod hand_overs;
 mod input;
 mod joining;

@@ -215,31 +215,37 @@ async fn nothing_is_taken_away_while_the_tenant_cannot_be_read() {
         status: 503,
         retry_after: RetryAfter::Seconds(0),
     };
-    for path in ["/groups", "/users/*/memberOf"] {
+    // Without what somebody holds, that person waits; without the groups on offer, no group is given or taken.
+    let without_groups =
+        "mei.tanaka enabled: Everybody, st-security / POWER_BI_PRO, SPE_E3 / Security Reader";
+    for (path, instant, after) in [
+        ("/users/*/memberOf", "2026-11-24T09:10:00Z", before.as_str()),
+        ("/groups", "2026-11-24T09:20:00Z", without_groups),
+    ] {
         world.sandbox.fault(Fault::new(down()).on("GET", path));
         world
             .engine
             .accept([crate::world::person("W-1 Mei Tanaka Sales")])
             .await
             .unwrap();
-        // Without the catalogue nothing is begun; without what somebody holds, that person waits.
-        match world.engine.run(&|_| {}).await {
-            Err(error) => assert_eq!(
-                (path, error.kind()),
-                ("/groups", iam_core::ErrorKind::Unavailable)
-            ),
-            Ok(report) => assert_eq!(
-                (report.totals().done, report.totals().open),
-                (0, 1),
-                "{path}: {report:?}"
-            ),
-        }
+        let report = world.at(instant).await;
+        assert_eq!(report.totals().open, 1, "{path}: {report:?}");
         world.sandbox.clear_faults();
-        assert_eq!(world.look("W-1").await, before);
+        assert_eq!(world.look("W-1").await, after);
     }
-    world.at("2026-11-24T09:30:00Z").await;
+    // Not even the people can be read: nothing is begun.
+    world.sandbox.fault(Fault::new(down()).on("GET", "/users"));
+    world
+        .engine
+        .accept([crate::world::person("W-2 Bo Ek Sales")])
+        .await
+        .unwrap();
+    let error = world.engine.run(&|_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), iam_core::ErrorKind::Unavailable);
+    world.sandbox.clear_faults();
+    world.at("2026-11-24T10:30:00Z").await;
     assert!(
-        world.look("W-1").await.contains("st-sales"),
+        world.look("W-1").await.contains("st-sales") && world.look("W-2").await.contains("st-sales"),
         "what was accepted is not lost"
     );
 }

@@ -259,6 +259,13 @@ impl World {
             .unwrap();
     }
 
+    pub async fn delete(&self, path: &str) {
+        self.eyes
+            .request(Method::Delete, path, None, "delete")
+            .await
+            .unwrap();
+    }
+
     async fn list(&self, path: &str) -> Vec<Value> {
         self.get(path).await["value"]
             .as_array()

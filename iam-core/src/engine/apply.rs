@@ -78,6 +78,13 @@ fn leaves(plan: &PersonPlan) -> bool {
     plan.kind.is_leave() || guard::leaves(&plan.plan)
 }
 
+/// Once for each run, before anything else.
+fn tell(findings: &[String], progress: &(dyn Fn(Progress<'_>) + Sync)) {
+    for finding in findings {
+        progress(Progress::Finding(finding));
+    }
+}
+
 impl Engine {
     /// Everything that would happen now: the same work as [`run`](Self::run), with every effect kept in
     /// memory. Reads the targets, and writes nothing but what a dead process left half done of accepting.
@@ -86,9 +93,10 @@ impl Engine {
     /// As [`run`](Self::run), but for the guard, which is reported in the preview.
     pub async fn plan(&self) -> Result<Preview> {
         Box::pin(self.catch_up()).await?;
-        let catalogs = self.catalogs().await?;
+        let (catalogs, findings) = self.catalogs().await?;
         let names = NameCheck::new(self.naming()?);
-        let (preview, ..) = self.preview(&catalogs, &names).await?;
+        let (mut preview, ..) = self.preview(&catalogs, &names).await?;
+        preview.findings = findings;
         self.recent().remember(&preview);
         Ok(preview)
     }
@@ -157,19 +165,24 @@ impl Engine {
     ///
     /// # Errors
     /// [`ErrorKind::Guarded`] when the guard refuses the whole, nothing was done and the plan is
-    /// [frozen](Self::frozen), or what came during the run, and the run ends; [`ErrorKind::Invalid`] when the policy names what the
-    /// tenant does not have; the target's error when it cannot be read (nothing was done, the work stays
-    /// accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report.
+    /// [frozen](Self::frozen), or what came during the run, and the run ends; [`ErrorKind::Invalid`] when the policy asks
+    /// for what no connected target does at all; the target's error when it cannot be read (nothing was done, the work
+    /// stays accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report, and so
+    /// is what the policy names and the tenant does not know ([`RunReport::findings`]): that holds what depends on it,
+    /// for those whom it concerns, and nobody else.
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
         Box::pin(self.catch_up()).await?;
-        let catalogs = self.catalogs().await?;
+        let (catalogs, findings) = self.catalogs().await?;
+        tell(&findings, progress);
         // What the preview has learnt about names is good for the moment that the run takes, and a name that
         // somebody else is quicker to take is refused by the directory.
         let names = NameCheck::new(self.naming()?);
         let (preview, brake, preflight) = self.preview(&catalogs, &names).await?;
         self.pass(&preview).await?;
-        self.carry_out(&catalogs, &names, (&brake, &preflight), None, progress)
-            .await
+        let report = self
+            .carry_out(&catalogs, &names, (&brake, &preflight), None, progress)
+            .await?;
+        Ok(RunReport { findings, ..report })
     }
 
     /// Carries out exactly what the [plan](Self::plan) with this [hash](Preview::hash) showed. What is accepted
@@ -188,7 +201,8 @@ impl Engine {
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<RunReport> {
         Box::pin(self.catch_up()).await?;
-        let catalogs = self.catalogs().await?;
+        let (catalogs, findings) = self.catalogs().await?;
+        tell(&findings, progress);
         let names = NameCheck::new(self.naming()?);
         let (preview, brake, preflight) = self.preview(&catalogs, &names).await?;
         if preview.hash() != hash.trim() {
@@ -214,6 +228,7 @@ impl Engine {
             .carry_out(&catalogs, &names, (&brake, &preflight), Some(&scope), progress)
             .await?;
         report.people.extend(rest.people);
+        report.findings = findings;
         Ok(report)
     }
 

@@ -329,6 +329,7 @@ mod tests {
             attributes: &attributes.collect(),
             wanted: &wanted,
             withheld: &[],
+            kept: &[],
             ended: &[],
             manager: None,
             actual: &observe(&target, &person),

@@ -223,39 +223,41 @@ impl Engine {
         Ok(offers)
     }
 
-    /// What the targets offer, with everything that the policy names found in it. The directory must answer;
-    /// an application that does not keeps nobody else waiting.
-    async fn catalogs(&self) -> Result<Vec<Offer>> {
-        let offers = self.offers().await?;
-        let mut problems = Vec::new();
-        for (target, offer) in self.targets.iter().zip(&offers) {
-            if let Offer::Catalog(catalog) = offer {
-                let kinds = target.capabilities().kinds;
-                problems.extend(self.policy.check_at(target.id(), &kinds, catalog));
-            }
-        }
+    /// What the targets offer, and what the policy names and they do not: what depends on that is held, and nothing
+    /// else. The directory must answer; an application that does not keeps nobody else waiting.
+    async fn catalogs(&self) -> Result<(Vec<Offer>, Vec<String>)> {
         let offered: Vec<_> = self
             .targets
             .iter()
             .map(|target| (target.id().clone(), target.capabilities().kinds))
             .collect();
-        problems.extend(self.policy.unserved(&offered));
+        let mut problems = self.policy.unserved(&offered);
         problems.extend(self.misplaced_authority()?);
         problems.extend(errands::unserved(
             self.policy.settings(),
             self.naming()?,
             self.notifier.as_deref(),
         ));
-        if problems.is_empty() {
-            return Ok(offers);
+        if !problems.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "the policy does not fit the tenant, and nothing was done:\n{}",
+                    problems.join("\n")
+                ),
+            ));
         }
-        Err(Error::new(
-            ErrorKind::Invalid,
-            format!(
-                "the policy does not fit the tenant, and nothing was done:\n{}",
-                problems.join("\n")
-            ),
-        ))
+        let offers = self.offers().await?;
+        let mut findings = Vec::new();
+        for ((target, kinds), offer) in offered.iter().zip(&offers) {
+            if let Offer::Catalog(catalog) = offer {
+                findings.extend(self.policy.check_at(target, kinds, catalog));
+            }
+        }
+        for finding in &findings {
+            tracing::warn!(finding, "the policy names what the tenant has not got");
+        }
+        Ok((offers, findings))
     }
 
     /// Whether the directory makes accounts otherwise than the policy says.

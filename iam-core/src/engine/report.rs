@@ -47,8 +47,8 @@ pub struct PersonPlan {
     pub plan: Plan,
     /// Why nothing may be done before somebody has looked.
     pub hold: Option<String>,
-    /// Licences that have no free seat for this person, and why: everything else goes on, and the person is looked
-    /// at again.
+    /// What policy asks for and this person cannot be given for now, and why: licences without a free seat, and what the
+    /// tenant does not know (any more). Everything else goes on, and the person is looked at again.
     pub waiting: Vec<String>,
     /// What the person waits for, and until when.
     pub next: Option<(crate::event::Timer, Timestamp)>,
@@ -65,6 +65,9 @@ pub struct Preview {
     pub guard: Vec<String>,
     /// The licences that the whole asks for or frees, and how far their seats go.
     pub seats: Vec<SeatNeed>,
+    /// What the policy names and the tenant does not have, or will not tell of, with line and column: what depends on
+    /// it is held for those whom it concerns, leavers excepted.
+    pub findings: Vec<String>,
 }
 
 /// How far the seats of a licence go, over the whole plan.
@@ -143,7 +146,8 @@ impl Preview {
 pub enum Ending {
     /// Everything is as planned.
     Done,
-    /// Done but for something that is not available yet (a licence seat, a mailbox): looked at again later.
+    /// Done but for something that is not available yet (a licence seat, a mailbox, a group that has gone): looked at
+    /// again later.
     Waiting(String),
     /// Tried again at that instant.
     Retry(Timestamp, String),
@@ -177,6 +181,8 @@ pub struct PersonRun {
 pub struct RunReport {
     /// Event by event.
     pub people: Vec<PersonRun>,
+    /// As [`Preview::findings`].
+    pub findings: Vec<String>,
 }
 
 /// Steps by how they ended.
@@ -225,6 +231,8 @@ impl RunReport {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Progress<'a> {
+    /// What the policy names and the tenant does not have, or will not tell of: once for each run, before anything else.
+    Finding(&'a str),
     /// A step has come to an end.
     Step(&'a Step, &'a Outcome),
     /// An event has come to an end, or waits.

@@ -57,14 +57,7 @@ impl Sight {
 
     /// What the ledger remembers by that name, where the tenant does not know it any more.
     pub(super) fn remembered(&self, what: &Reference) -> Option<&Owned> {
-        let named = |owned: &&Owned| {
-            let entitlement = &owned.entitlement;
-            let at = what.target.as_ref();
-            entitlement.kind == what.kind
-                && at.is_none_or(|at| *at == entitlement.target)
-                && (entitlement.name.eq_ignore_ascii_case(&what.name)
-                    || what.name.strip_prefix("id:") == Some(entitlement.id.as_str()))
-        };
+        let named = |owned: &&Owned| what.may_mean(&owned.entitlement);
         self.state.ledger.iter().find(named)
     }
 }

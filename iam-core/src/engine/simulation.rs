@@ -110,7 +110,7 @@ impl Engine {
     }
 
     async fn played(&self, now: Timestamp, until: Timestamp) -> Result<Vec<Moment>> {
-        let catalogs = self.catalogs().await?;
+        let (catalogs, _) = self.catalogs().await?;
         let names = NameCheck::new(self.naming()?);
         let shadow = Shadow::of(self.journal.as_ref(), until).await?;
         let targets = self.targets.iter();

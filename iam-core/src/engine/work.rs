@@ -171,7 +171,8 @@ impl Work<'_> {
             if let Err(error) = self.heed(claim, state, &around, &cx, &mut decision).await {
                 return self.postpone(claim, state, outcomes, &error).await;
             }
-            let waits = self.preflight.apply(&mut decision);
+            let mut waits = self.preflight.apply(&mut decision);
+            waits.extend(decision.lacking.iter().cloned());
             if let Some((ending, lane)) = set_aside(&decision) {
                 self.take_down(claim, &decision);
                 return self.aside(claim, state, decision, ending, lane).await;
@@ -186,9 +187,13 @@ impl Work<'_> {
                 self.journal.plan(claim, &decision.plan).await?;
             }
             let mut report = self.execute(claim, &around, &decision, cx.now).await?;
-            if report.verdict == Verdict::Complete && !waits.is_empty() {
-                report.verdict = Verdict::Waiting(waits.join("; "));
-            }
+            report.verdict = match report.verdict {
+                Verdict::Complete if !waits.is_empty() => Verdict::Waiting(waits.join("; ")),
+                Verdict::Waiting(why) if !waits.is_empty() => {
+                    Verdict::Waiting(format!("{why}; {}", waits.join("; ")))
+                }
+                verdict => verdict,
+            };
             if report.verdict == Verdict::NameTaken {
                 for (step, _) in &report.outcomes {
                     if let Action::CreateAccount { name, .. } = &step.action {
@@ -313,7 +318,7 @@ impl Work<'_> {
             kind: claim.event.kind.clone(),
             plan: decision.plan.clone(),
             hold: decision.hold.clone(),
-            waiting: Vec::new(),
+            waiting: decision.lacking.clone(),
             next: next_instant(decision),
         };
         decided.lock().unwrap_or_else(PoisonError::into_inner).push(plan);

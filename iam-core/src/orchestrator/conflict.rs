@@ -23,6 +23,8 @@ pub(super) struct Apart {
     pub(super) notes: Vec<String>,
     /// Targets that cannot be read and may hold the other side.
     pub(super) waiting: Vec<String>,
+    /// What is withheld because nobody can tell what the other side is.
+    pub(super) lacking: Vec<String>,
 }
 
 /// Something on a side of a conflict that the person holds.
@@ -138,6 +140,11 @@ impl Apart {
                 }
             }
         }
+        if !has && known {
+            for (_, references) in others() {
+                self.doubt(conflict, references, what, cx);
+            }
+        }
         let mut going = Vec::new();
         for (_, references) in others() {
             for seen in cx.views {
@@ -166,6 +173,24 @@ impl Apart {
                 self.ended.push((gone.clone(), why));
             }
             self.order.push((gone, what.clone()));
+        }
+    }
+
+    /// A side names what the tenant does not know by that name (any more), and the person may hold it by another.
+    fn doubt(&mut self, conflict: &Conflict, side: &[Reference], what: &Entitlement, cx: &Context<'_>) {
+        for reference in side {
+            let mut here = cx
+                .views
+                .iter()
+                .filter(|view| reference.is_for(&view.target, &view.kinds));
+            let problem = here.find_map(|view| view.catalog.resolve(reference).err());
+            let Some(problem) = problem else { continue };
+            let why = format!("conflict {}: {problem}", conflict.id);
+            let lacking = format!("{what} is not given: {why}");
+            self.withhold(what, why);
+            if !self.lacking.contains(&lacking) {
+                self.lacking.push(lacking);
+            }
         }
     }
 
@@ -242,13 +267,7 @@ fn names(references: &[Reference], what: &Entitlement, catalog: &Catalog) -> boo
             named.kind == what.kind && named.target.as_ref().is_none_or(|target| *target == what.target);
         here && match catalog.resolve(named) {
             Ok(item) => same(&item.entitlement, what),
-            Err(_) => match named.name.strip_prefix("id:") {
-                Some(id) => what.id.eq_ignore_ascii_case(id.trim()),
-                None => {
-                    what.name.eq_ignore_ascii_case(&named.name)
-                        || what.kind == Kind::Role && what.id.eq_ignore_ascii_case(&named.name)
-                }
-            },
+            Err(_) => named.may_mean(what),
         }
     })
 }

@@ -10,31 +10,30 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::calendar::{calendar, handed_over, stage};
+use super::calendar::{calendar, handed_over};
 use super::conflict::Apart;
+use super::doubt::{lacks, resolve};
 use super::errands::{Scene, errands};
 use super::link::{Link, link};
 use super::mailbox;
 use super::phase::{Standing, midnight, over_everywhere, standing};
 use super::place::{
-    accounts, at_application, fitting, is_directory, is_open, is_open_elsewhere, matters, owes_farewell,
-    resolve, sign_in_name, sort, starts_afresh, unread,
+    accounts, at_application, fitting, is_directory, is_open, matters, sign_in_name, sort, starts_afresh,
+    unread,
 };
 use super::{Context, Decision, Orchestrator, View};
-use crate::entitlement::{Desired, Held, Via};
+use crate::entitlement::Desired;
 use crate::error::Result;
-use crate::event::{Course, Event, EventKind, Timer};
-use crate::journal::{AccountRef, Lifecycle as Stage, PersonState};
-use crate::person::{Person, Recipient};
-use crate::plan::{Accounts, Action, Input, Notice, Phase, Plan, Step, ends_by, plan};
+use crate::event::{Course, Event, Timer};
+use crate::journal::{AccountRef, PersonState};
+use crate::person::Person;
+use crate::plan::{Accounts, Input, Phase, Plan, Step, plan};
 use crate::policy::{AccessPolicy, Conflict, Document, Legacy, Subject};
 
 /// How far ahead is looked for a day on which a date condition turns.
 const HORIZON_DAYS: u16 = 31;
-/// How long a restored account that is not visible yet is left alone.
-const SETTLING: SignedDuration = SignedDuration::from_secs(30);
 /// How often somebody is looked at again whose manager has no account.
-const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What policy says one person should have, and what it keeps apart.
 type Says = (Desired, Vec<Conflict>);
@@ -42,7 +41,7 @@ type Says = (Desired, Vec<Conflict>);
 /// The standard [`Orchestrator`].
 #[derive(Debug, Clone)]
 pub struct Lifecycle {
-    document: Arc<Document>,
+    pub(super) document: Arc<Document>,
     policy: Arc<dyn AccessPolicy>,
 }
 
@@ -93,6 +92,7 @@ impl Orchestrator for Lifecycle {
             timers: cx.course.turns.clone(),
             state: state.clone(),
             waiting: Vec::new(),
+            lacking: Vec::new(),
             hold: None,
         };
         decision.plan.notes.clone_from(&cx.course.remarks);
@@ -140,6 +140,10 @@ impl Orchestrator for Lifecycle {
             }
             if let Some(why) = protected.reason(&view.actual) {
                 decision.plan.refused = Some(why);
+                return Ok(decision);
+            }
+            if let Some(why) = self.unsure_of_protection(view, at.phase) {
+                waits(&mut decision, format!("{}: {why}", view.target));
                 return Ok(decision);
             }
         }
@@ -193,13 +197,24 @@ impl Lifecycle {
             waits(decision, format!("{} cannot be read: {}", down.target, down.why));
         }
         let takes_reports = self.document.settings().manager_takes.contains(&Legacy::Reports);
-        let wanted: Result<Vec<_>, String> = cx.views.iter().map(|view| resolve(view, desired)).collect();
-        let mut wanted = match wanted {
-            Ok(wanted) => wanted,
-            Err(why) => return Ok(Err(why)),
-        };
+        let mut wanted = Vec::with_capacity(cx.views.len());
+        let mut kept = Vec::with_capacity(cx.views.len());
+        for view in cx.views {
+            let asked = resolve(view, desired);
+            for why in asked.lacking(view, &ledger) {
+                lacks(decision, why);
+            }
+            kept.push((asked.kept(view, &ledger), !asked.lost.is_empty()));
+            wanted.push(asked.wanted);
+        }
         let fresh = starts_afresh(state, cx);
-        let apart = Apart::of(conflicts, &mut wanted, cx, &ledger, fresh, state);
+        let mut apart = Apart::of(conflicts, &mut wanted, cx, &ledger, fresh, state);
+        for (view, wanted) in cx.views.iter().zip(&wanted) {
+            self.count_no_tier(view, wanted, &mut apart);
+        }
+        for why in &apart.lacking {
+            lacks(decision, why.clone());
+        }
         decision.plan.notes.extend(apart.notes.iter().cloned());
         for why in &apart.waiting {
             waits(decision, why.clone());
@@ -209,11 +224,12 @@ impl Lifecycle {
             let later = cx.now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
             decision.timers.push((Timer::Review, later));
         }
-        for (view, wanted) in cx.views.iter().zip(wanted) {
+        for ((view, wanted), (kept, lost)) in cx.views.iter().zip(wanted).zip(kept) {
             let accounts = accounts(view, cx);
             let here = match accounts {
                 Accounts::Application => {
-                    at_application(view, at.phase, &at.because, &wanted, &apart, state, cx)
+                    let asked = (wanted.as_slice(), lost);
+                    at_application(view, at.phase, &at.because, asked, &apart, state, cx)
                 }
                 _ => Some((at.phase, at.because.clone())),
             };
@@ -224,6 +240,10 @@ impl Lifecycle {
             let account = view.actual.account.as_ref();
             let present = phase.is_employed();
             if present && account.is_none() && accounts == Accounts::Directory {
+                if let Some(why) = self.nameless(view) {
+                    lacks(decision, format!("no account is made at {}: {why}", view.target));
+                    continue;
+                }
                 decision.state.name = self.name(person, state, cx).await?;
                 if decision.state.name.is_none() {
                     let why = "no free sign-in name was found: add another pattern to the naming ladder";
@@ -273,6 +293,7 @@ impl Lifecycle {
                 attributes: &attributes,
                 wanted: &wanted,
                 withheld: &apart.withheld,
+                kept: &kept,
                 ended: &apart.ended,
                 manager: manager.as_ref().map(Link::for_plan),
                 actual: &view.actual,
@@ -323,147 +344,6 @@ impl Lifecycle {
             .chain(self.document.naming().candidates(person));
         cx.names.choose(&person.key, &mut ladder).await
     }
-
-    /// State, timers and notices that follow from the plan.
-    fn finish(
-        &self,
-        event: &Event,
-        before: &PersonState,
-        cx: &Context<'_>,
-        at: &Standing,
-        decision: &mut Decision,
-    ) {
-        let settings = self.document.settings();
-        let next = &mut decision.state;
-        next.lifecycle = stage(at, before);
-        if decision
-            .plan
-            .steps
-            .iter()
-            .any(|step| step.action == Action::RestoreAccount)
-        {
-            // Looked at once more, as somebody who comes back, as soon as the account can be read.
-            next.lifecycle = Stage::Disabled;
-            // Not at once again, should the directory be slow to show it.
-            let again = event.kind == EventKind::Due { timer: Timer::Review };
-            let wait = if again { SETTLING } else { SignedDuration::ZERO };
-            let look = cx.now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-            decision.timers.push((Timer::Review, look));
-        }
-        next.left_at = match at.phase {
-            Phase::Gone | Phase::Purged => before.left_at.or(Some(cx.now)),
-            _ => None,
-        };
-        let grace = decision
-            .plan
-            .ledger
-            .iter()
-            .filter_map(crate::plan::Owned::ends_at);
-        decision.timers.extend(
-            grace
-                .filter(|end| *end > cx.now)
-                .min()
-                .map(|end| (Timer::Grace, end)),
-        );
-        let lingers = |held: &Held| matches!(held.via, Via::Dynamic | Via::Synced);
-        let lingers = |view: &View| view.actual.held.iter().any(lingers);
-        if let (Phase::Gone, Some(left_at)) = (at.phase, next.left_at) {
-            // Looked at once more when it should be over.
-            let deadline = ends_by(left_at);
-            let due = deadline > cx.now && cx.views.iter().any(lingers);
-            decision.timers.extend(due.then_some((Timer::Review, deadline)));
-        }
-        if next.waits_for.is_some() {
-            let later = cx.now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
-            decision.timers.push((Timer::Review, later));
-        }
-
-        let steps = &decision.plan.steps;
-        let opens = |step: &Step| step.action == Action::AllowSignIn && is_directory(&step.target, cx);
-        let back = before.lifecycle == Stage::Suspended;
-        // Some of it by an earlier attempt, which had to wait for the rest.
-        let takes = || steps.iter().any(|step| step.action.removes_access()) || untold(cx.earlier);
-        let (notice, to) = if steps.iter().any(opens) && !back {
-            (Notice::Joined, settings.joiner_notify.as_slice())
-        } else if at.phase == Phase::Gone && (takes() || owes_farewell(before)) {
-            if is_open_elsewhere(cx) {
-                let note = "sign-in is still allowed where the account is mastered: nobody is told that access \
-                            is gone, and sessions are ended every hour until it is blocked there";
-                decision.plan.notes.push(note.to_owned());
-                let later = cx.now.saturating_add(SignedDuration::from_hours(1));
-                let later = later.unwrap_or(Timestamp::MAX);
-                decision.timers.push((Timer::Review, later));
-                decision.state.owes_notice = true;
-                return;
-            }
-            decision.state.owes_notice = false;
-            if !decision.waiting.is_empty() {
-                return; // told when it is true everywhere
-            }
-            (Notice::Left, settings.leaver_notify.as_slice())
-        } else if before.owes_notice && at.phase == Phase::Active {
-            (Notice::Joined, &[Recipient::Manager][..])
-        } else if matches!(
-            event.kind,
-            EventKind::Move | EventKind::Rename | EventKind::Convert
-        ) && !steps.is_empty()
-        {
-            (Notice::Moved, settings.mover_notify.as_slice())
-        } else {
-            return;
-        };
-        self.tell(cx, at, notice, to, decision);
-    }
-
-    fn tell(
-        &self,
-        cx: &Context<'_>,
-        at: &Standing,
-        notice: Notice,
-        to: &[Recipient],
-        decision: &mut Decision,
-    ) {
-        let directory = cx.views.iter().find(|view| is_directory(&view.target, cx));
-        let (Some(view), Some(_)) = (directory, &self.document.settings().notify_from) else {
-            return;
-        };
-        let manager = cx
-            .acting
-            .filter(|manager| manager.accounts.contains_key(&view.target));
-        let (told, missed): (Vec<Recipient>, Vec<Recipient>) = to
-            .iter()
-            .partition(|who| **who != Recipient::Manager || manager.is_some());
-        // A new colleague's manager is told once there is one. Other news would be stale by then.
-        let owes = notice == Notice::Joined && !missed.is_empty() && decision.state.waits_for.is_some();
-        if notice == Notice::Joined {
-            decision.state.owes_notice = owes;
-        }
-        if !missed.is_empty() && !owes && cx.manager.is_some() {
-            let note = "the manager has no account, or is away: no notice to the manager";
-            decision.plan.notes.push(note.to_owned());
-        }
-        if told.is_empty() {
-            return;
-        }
-        let action = Action::Notify { notice, to: told };
-        let person = &decision.plan.person;
-        let step = Step::new(&view.target, person, None, action, at.because.clone());
-        decision.plan.steps.push(step);
-    }
-}
-
-/// Whether an earlier attempt took access away and was not to tell anybody.
-fn untold(earlier: Option<&Plan>) -> bool {
-    let tells = |step: &Step| {
-        matches!(
-            step.action,
-            Action::Notify {
-                notice: Notice::Left,
-                ..
-            }
-        )
-    };
-    earlier.is_some_and(|plan| plan.all().any(|step| step.action.removes_access()) && !plan.all().any(tells))
 }
 
 /// The event comes up again for that reason.

@@ -6,10 +6,12 @@
 
 mod calendar;
 mod conflict;
+mod doubt;
 mod errands;
 mod lifecycle;
 mod link;
 mod mailbox;
+mod notices;
 mod phase;
 mod place;
 
@@ -125,6 +127,9 @@ pub struct Decision {
     /// Targets that are down and matter to this person, or that would not tell all of what the account holds, with
     /// the reason: the event is tried again when the rest is done.
     pub waiting: Vec<String>,
+    /// What policy asks for and the person cannot be given for now, with the reason: what it names has gone, turned
+    /// dynamic, or cannot be looked up. Everything else is done, and the person is looked at again.
+    pub lacking: Vec<String>,
     /// Set when nothing may be done until somebody has looked: why. The plan is empty then.
     pub hold: Option<String>,
 }

@@ -4,7 +4,7 @@ use super::conflict::Apart;
 use super::{Context, Down, View};
 use crate::entitlement::{Attributes, Desired, TargetId};
 use crate::journal::{Lifecycle as Stage, PersonState};
-use crate::plan::{Accounts, Action, Phase, Plan, Step, Wanted};
+use crate::plan::{Accounts, Action, Owned, Phase, Plan, Step, Wanted};
 
 /// Whose accounts the view's target uses. The first target is the directory.
 pub(super) fn accounts(view: &View, cx: &Context<'_>) -> Accounts {
@@ -24,7 +24,7 @@ pub(super) fn at_application(
     view: &View,
     phase: Phase,
     because: &str,
-    wanted: &[Wanted<'_>],
+    (wanted, lost): (&[Wanted<'_>], bool),
     apart: &Apart,
     state: &PersonState,
     cx: &Context<'_>,
@@ -35,7 +35,7 @@ pub(super) fn at_application(
         Phase::Purged => return Some((Phase::Gone, because.to_owned())),
         other => return Some((other, because.to_owned())),
     }
-    let ending = |owned: &&crate::plan::Owned| {
+    let ending = |owned: &&Owned| {
         let at_once = owned.grace_days == 0 || apart.ends(&owned.entitlement);
         !at_once && owned.ends_at().is_none_or(|end| end > cx.now)
     };
@@ -47,40 +47,14 @@ pub(super) fn at_application(
     if !wanted.is_empty() || here.any(|owned| ending(&owned)) || !view.actual.unread.is_empty() {
         return Some((phase, because.to_owned()));
     }
+    if lost {
+        // Rules ask for something, and nobody can tell what: no account is made for it, and none closed.
+        return view.actual.account.is_some().then(|| (phase, because.to_owned()));
+    }
     // An account that the platform never saw to is somebody else's affair.
     let ours = state.accounts.contains_key(&view.target);
     let ended = format!("no rule asks for anything at {} any more", view.target);
     (ours && view.actual.account.is_some()).then_some((Phase::Gone, ended))
-}
-
-/// What policy asks for at this target, found in its catalogue.
-pub(super) fn resolve<'a>(view: &'a View, desired: &Desired) -> Result<Vec<Wanted<'a>>, String> {
-    let mut wanted: Vec<Wanted<'a>> = Vec::new();
-    for grant in desired
-        .grants
-        .iter()
-        .filter(|grant| grant.what.is_for(&view.target, &view.kinds))
-    {
-        let item = view
-            .catalog
-            .resolve(&grant.what)
-            .map_err(|why| format!("{why} (rules {})", grant.rules.join(", ")))?;
-        // A name and an id may mean the same thing.
-        if let Some(known) = wanted
-            .iter_mut()
-            .find(|known| known.item.entitlement == item.entitlement)
-        {
-            known.rules.extend(grant.rules.iter().cloned());
-            known.grace_days = known.grace_days.max(grant.grace_days);
-        } else {
-            wanted.push(Wanted {
-                item,
-                rules: grant.rules.clone(),
-                grace_days: grant.grace_days,
-            });
-        }
-    }
-    Ok(wanted)
 }
 
 /// The attribute values that the target keeps, cut to what it takes.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::entitlement::{Account, Class, Entitlement, Kind, Via, same};
+use crate::entitlement::{Account, Class, Entitlement, Held, Kind, Via, same};
 
 use super::leave::{gone, purged, source};
 use super::{Accounts, Action, Change, Input, Phase, Plan, Reply, Step};
@@ -308,7 +308,7 @@ fn said<'a>(list: &'a [(Entitlement, String)], what: &Entitlement) -> Option<&'a
     found.map(|(_, why)| why.as_str())
 }
 
-pub(super) fn rules(ids: &[String]) -> String {
+pub(crate) fn rules(ids: &[String]) -> String {
     let noun = if ids.len() == 1 { "rule" } else { "rules" };
     format!("{noun} {}", ids.join(", "))
 }
@@ -325,7 +325,8 @@ fn revocations(steps: &mut Steps<'_, '_>) {
     };
     let ledger = std::mem::take(&mut steps.plan.ledger);
     for mut owned in ledger {
-        if owned.entitlement.target != *input.target || wanted(&owned.entitlement) {
+        let kept = || !input.fresh && input.kept.iter().any(|kept| owned.covers(kept));
+        if owned.entitlement.target != *input.target || wanted(&owned.entitlement) || kept() {
             steps.plan.ledger.push(owned);
             continue;
         }
@@ -335,6 +336,21 @@ fn revocations(steps: &mut Steps<'_, '_>) {
             .iter()
             .find(|held| same(&held.entitlement, &owned.entitlement) && held.via == Via::Direct);
         let Some(held) = held else {
+            let turned = |held: &&Held| {
+                owned.covers(&held.entitlement) && matches!(held.via, Via::Dynamic | Via::Synced)
+            };
+            if input.actual.held.iter().any(|held| turned(&held)) {
+                // It was given, and cannot be taken any more. Should it turn back, it is still ours.
+                let since = *owned.losing_since.get_or_insert(input.now);
+                steps.note(format!(
+                    "{} no longer applies since {since}, and {} cannot be taken here: it has become dynamic, or is \
+                     mastered elsewhere",
+                    rules(&owned.rules),
+                    owned.entitlement
+                ));
+                steps.plan.ledger.push(owned);
+                continue;
+            }
             // Somebody took it away already: no longer ours. It may still come from elsewhere.
             let via = input.actual.held.iter().find_map(|held| match &held.via {
                 Via::Inherited { from } if owned.covers(&held.entitlement) => Some(from),

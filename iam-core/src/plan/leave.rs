@@ -15,11 +15,15 @@ pub(super) fn gone(input: &Input<'_>, plan: &mut Plan) {
         return;
     };
     let mut steps = Steps { input, plan };
+    // What hangs on it shows what a group carries, where the catalogue does not.
+    let gives = |held: &Held, id: &str| {
+        held.entitlement.kind == Kind::License
+            && matches!(&held.via, Via::Inherited { from } if from.eq_ignore_ascii_case(id))
+    };
     let carries = |id: &str| {
-        input
-            .carriers
-            .get(id)
-            .is_some_and(|licences| !licences.is_empty())
+        let licences = input.carriers.get(id);
+        licences.is_some_and(|licences| !licences.is_empty())
+            || input.actual.held.iter().any(|held| gives(held, id))
     };
     let rank = |kind: Kind, id: &str| match kind {
         Kind::Role => 0,

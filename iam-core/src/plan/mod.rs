@@ -13,6 +13,7 @@ mod step;
 
 pub use crate::person::Notice;
 pub use diff::plan;
+pub(crate) use diff::rules;
 pub use errand::{Errand, Turn};
 pub use explain::{Drift, Holding, drift, holdings};
 pub use step::{Action, Change, IdempotencyKey, Risk, Step, StepId};
@@ -179,6 +180,9 @@ pub struct Input<'a> {
     pub wanted: &'a [Wanted<'a>],
     /// What is kept if it is held and not given if it is not, though policy asks for it: why.
     pub withheld: &'a [(Entitlement, String)],
+    /// What the ledger holds and is not taken away, though it is not among what is wanted: nobody can tell whether
+    /// policy asks for it. On a fresh start it goes all the same.
+    pub kept: &'a [Entitlement],
     /// What is taken away at once where the platform gave it and nobody asks for it any more, whatever its grace: why.
     pub ended: &'a [(Entitlement, String)],
     /// The manager, once the account exists.

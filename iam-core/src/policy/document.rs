@@ -148,6 +148,9 @@ impl Document {
 
     /// Compares what the policy names with what a directory has: every group, licence and role that it has not
     /// got (or has twice), protected roles included, and a domain that is not verified. Empty means all is well.
+    ///
+    /// For whoever edits the policy, each of these is an error. An [`Engine`](crate::Engine) reports them and goes on:
+    /// tenants change under a policy, and only what depends on such a name is held.
     pub fn check(&self, catalog: &Catalog) -> Vec<String> {
         let directory = [Kind::Group, Kind::License, Kind::Role].into();
         self.check_at(&TargetId::new(""), &directory, catalog)
@@ -157,20 +160,26 @@ impl Document {
     /// roles.
     pub fn check_at(&self, target: &TargetId, kinds: &BTreeSet<Kind>, catalog: &Catalog) -> Vec<String> {
         let mut problems = Vec::new();
-        if kinds.contains(&Kind::Role) && !catalog.domains.contains(&self.domain) {
-            let verified: Vec<&str> = catalog.domains.iter().map(String::as_str).collect();
-            problems.push(format!(
-                "domain, {}: the tenant has no verified domain {:?} (it has {})",
-                self.domain_at,
-                self.domain,
-                verified.join(", ")
-            ));
+        if kinds.contains(&Kind::Role)
+            && let Some(problem) = self.domain_problem(catalog)
+        {
+            problems.push(format!("domain, {}: {problem}", self.domain_at));
         }
+        for (kind, why) in &catalog.unread {
+            if self.names_any(*kind, target, kinds) {
+                let kind = kind.as_str();
+                problems.push(format!(
+                    "{target}: what it offers of kind {kind} cannot be read: {why}"
+                ));
+            }
+        }
+        let is_unread = |reference: &Reference| catalog.unread.contains_key(&reference.kind);
         for (what, id, position, reference) in self.mentions() {
             if !reference.is_for(target, kinds) {
                 continue;
             }
             let problem = match catalog.resolve(reference) {
+                Err(_) if is_unread(reference) => continue, // said above
                 Err(problem) => problem,
                 // What is only kept apart may be of any kind.
                 Ok(item) if what == RULE => match unassignable(item.class) {
@@ -182,19 +191,43 @@ impl Document {
             problems.push(format!("{what} {id}, {position}: {problem}"));
         }
         for (key, reference, position) in &self.named {
-            if !kinds.contains(&reference.kind) {
-                continue;
-            }
-            // A group may carry a role, and so stand in a tier.
-            let group = Reference::new(Kind::Group, reference.name.clone());
-            if *key == "tier" && catalog.resolve(&group).is_ok() {
-                continue;
-            }
-            if let Err(problem) = catalog.resolve(reference) {
+            if kinds.contains(&reference.kind)
+                && !is_unread(reference)
+                && let Some(problem) = unknown(key, reference, catalog)
+            {
                 problems.push(format!("{key}, {position}: {problem}"));
             }
         }
         problems
+    }
+
+    /// Why a new sign-in name would not be taken, or nothing.
+    pub(crate) fn domain_problem(&self, catalog: &Catalog) -> Option<String> {
+        if let Some(why) = &catalog.domains_unread {
+            return Some(format!("the tenant's domains cannot be read: {why}"));
+        }
+        if catalog.domains.contains(&self.domain) {
+            return None;
+        }
+        let verified: Vec<&str> = catalog.domains.iter().map(String::as_str).collect();
+        Some(format!(
+            "the tenant has no verified domain {:?} (it has {})",
+            self.domain,
+            verified.join(", ")
+        ))
+    }
+
+    /// Why one of the roles under `key` in `[guard]` is not known by its name any more, or nothing. What it stood for
+    /// may go by another.
+    pub(crate) fn role_problem(&self, key: &str, catalog: &Catalog) -> Option<String> {
+        let mut named = self.named.iter().filter(|(named, ..)| *named == key);
+        named.find_map(|(key, reference, _)| Some(format!("{key}: {}", unknown(key, reference, catalog)?)))
+    }
+
+    fn names_any(&self, kind: Kind, target: &TargetId, kinds: &BTreeSet<Kind>) -> bool {
+        let mut mentioned = self.mentions().map(|(.., reference)| reference);
+        mentioned.any(|reference| reference.kind == kind && reference.is_for(target, kinds))
+            || self.named.iter().any(|(_, reference, _)| reference.kind == kind)
     }
 
     /// What the policy names and none of these targets offers.
@@ -291,8 +324,18 @@ impl Document {
     }
 }
 
+/// Why the tenant does not know what is named beside the rules' grants, or nothing.
+fn unknown(key: &str, reference: &Reference, catalog: &Catalog) -> Option<String> {
+    // A group may carry a role, and so stand in a tier.
+    let group = Reference::new(Kind::Group, reference.name.clone());
+    if key == "tier" && catalog.resolve(&group).is_ok() {
+        return None;
+    }
+    catalog.resolve(reference).err()
+}
+
 /// Why nobody can be given what is of this class; `None` where everybody can.
-fn unassignable(class: Class) -> Option<&'static str> {
+pub(crate) fn unassignable(class: Class) -> Option<&'static str> {
     match class {
         Class::Assignable => None,
         Class::Dynamic => Some("is dynamic: it follows from attributes, and cannot be given"),

@@ -31,6 +31,7 @@ mod workflow;
 pub use conflict::{Conflict, Resolve};
 pub use coverage::Coverage;
 pub use document::Document;
+pub(crate) use document::unassignable;
 pub use explain::{Asked, Clause, Explanation, Gap, Verdict};
 pub use impact::{Delta, Edit, Impact, RuleEdits, diff};
 pub use import::{Fate, Imported, Remark, import_config};
@@ -211,7 +212,7 @@ impl Default for Settings {
 
 /// So many cases for each property, or as many as the nightly run asks for.
 #[cfg(test)]
-fn cases(least: u32) -> proptest::prelude::ProptestConfig {
+pub(crate) fn cases(least: u32) -> proptest::prelude::ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok();
     proptest::prelude::ProptestConfig::with_cases(asked.and_then(|asked| asked.parse().ok()).unwrap_or(least))
 }

@@ -269,6 +269,7 @@ impl Orchestrator for Reckless {
             timers: Vec::new(),
             state: state.clone(),
             waiting: Vec::new(),
+            lacking: Vec::new(),
             hold: None,
         })
     }

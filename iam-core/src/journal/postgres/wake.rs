@@ -78,11 +78,9 @@ impl Wake {
             self.run(async move {
                 loop {
                     tell.notified().await;
-                    let notify = sqlx::query("SELECT pg_notify($1, '')")
-                        .persistent(false)
-                        .bind(&channel);
-                    // Whoever is not told asks in a while.
-                    let _ = notify.execute(&pool).await;
+                    // One message, which any pooler passes on. Whoever is not told asks in a while.
+                    let notify = sqlx::AssertSqlSafe(format!("NOTIFY \"{channel}\""));
+                    let _ = pool.execute(notify).await;
                     SystemClock.sleep(BETWEEN).await;
                 }
             });

@@ -2,7 +2,7 @@
 //!
 //! *Durable*: write-ahead log with `synchronous = FULL`, so `append` returns after the data has reached the
 //! disk (sqlite.org, "PRAGMA synchronous"). Every write is one `BEGIN IMMEDIATE` transaction of the one
-//! connection that writes; reading has connections of its own and never waits for it.
+//! connection that writes, which writes that come at the same time share; reading has connections of its own and never waits for it.
 //!
 //! *One process*: a lock on `<file>.lock` is held for as long as the journal is open. Leases can therefore
 //! run on this process's monotonic clock, in memory: a lane that a dead process had claimed is free as soon
@@ -21,6 +21,7 @@ mod exchange;
 mod fault;
 mod file;
 mod freeze;
+mod group;
 mod lane;
 mod stage;
 mod writer;
@@ -37,9 +38,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
-use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use self::fault::{Attempt, Fault, closed};
+use self::group::{Ticket, Turn};
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::row::{self, EventRow, instant, nanos, optional, signed, state_number, value};
@@ -63,7 +65,7 @@ struct Inner {
     path: PathBuf,
     readers: SqlitePool,
     /// `None` once it is closed.
-    writer: Mutex<Option<Writer>>,
+    writer: Arc<Mutex<Option<Writer>>>,
 }
 
 impl fmt::Debug for SqliteJournal {
@@ -90,14 +92,14 @@ impl SqliteJournal {
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             readers: opened.readers,
-            writer: Mutex::new(Some(writer)),
+            writer: Arc::new(Mutex::new(Some(writer))),
         })))
     }
 
     /// Closes the file for all clones: waits for running work, moves the write-ahead log into the database
     /// and frees the lock. Dropping the last clone is safe as well; the next opening catches up.
     pub async fn close(&self) -> Result<()> {
-        let Some(mut writer) = self.0.writer.lock().await.take() else {
+        let Some(mut writer) = group::end(self.turn().await).await?.take() else {
             return Ok(());
         };
         self.0.readers.close().await;
@@ -111,12 +113,42 @@ impl SqliteJournal {
             .map_err(|error| Fault::Sql(error).during("close the journal"))
     }
 
-    async fn writer(&self) -> Result<MappedMutexGuard<'_, Writer>> {
-        let guard = self.0.writer.lock().await;
-        let guard = MutexGuard::try_map(guard, Option::as_mut);
-        let mut writer = guard.map_err(|_| closed())?;
+    async fn turn(&self) -> Turn {
+        self.0.writer.clone().lock_owned().await
+    }
+
+    /// The writer, for a write that shares the open transaction.
+    async fn shared(&self) -> Result<OwnedMappedMutexGuard<Option<Writer>, Writer>> {
+        let mut turn = self.turn().await;
+        if turn.as_ref().is_some_and(Writer::is_full) {
+            turn = group::end(turn).await?;
+        }
+        let writer = OwnedMutexGuard::try_map(turn, Option::as_mut);
+        let mut writer = writer.map_err(|_| closed())?;
         writer.repair().await?;
         Ok(writer)
+    }
+
+    /// The writer, for a write in a transaction of its own.
+    async fn writer(&self) -> Result<OwnedMappedMutexGuard<Option<Writer>, Writer>> {
+        let turn = group::end(self.turn().await).await?;
+        let writer = OwnedMutexGuard::try_map(turn, Option::as_mut);
+        let mut writer = writer.map_err(|_| closed())?;
+        writer.repair().await?;
+        Ok(writer)
+    }
+
+    /// Waits until what was written stands, and commits it for all who wait when it is one's turn.
+    async fn committed(&self, mut ticket: Ticket) -> Result<()> {
+        let turn = tokio::select! {
+            biased;
+            ending = ticket.ended() => return ending,
+            turn = self.turn() => turn,
+        };
+        if ticket.ending().is_none() {
+            drop(group::end(turn).await?);
+        }
+        ticket.ending().unwrap_or_else(|| Err(closed()))
     }
 
     async fn read_accepted(&self, keys: &[PersonKey]) -> Attempt<Vec<Option<Accepted>>> {
@@ -175,12 +207,26 @@ impl SqliteJournal {
 /// Person, version, record, news.
 type AcceptedRow = (String, Option<i64>, Option<String>, Option<String>);
 
-/// One write: waits for its turn, does it, and tells the outcome.
+/// One write in a transaction of its own: waits for its turn, does it, and tells the outcome.
 macro_rules! write {
     ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
         let mut $writer = $journal.writer().await?;
         let answer = $work;
         $writer.told($operation, answer)
+    }};
+}
+
+/// One write in a transaction that others may share: its work begins none.
+macro_rules! share {
+    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
+        let (answer, ticket) = {
+            let mut $writer = $journal.shared().await?;
+            $writer.enter($operation).await?;
+            let answer = $work;
+            $writer.leave($operation, answer).await?
+        };
+        $journal.committed(ticket).await?;
+        Ok(answer)
     }};
 }
 
@@ -207,7 +253,7 @@ impl SqliteJournal {
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
-        write!(self, "append events", |writer| writer.append(batch).await)
+        share!(self, "append events", |writer| writer.append(batch).await)
     }
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -216,43 +262,45 @@ impl Journal for SqliteJournal {
     }
 
     async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
-        write!(self, "claim lanes", |writer| writer.claim(max, now, lease).await)
+        share!(self, "claim lanes", |writer| writer.claim(max, now, lease).await)
     }
 
     async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
-        write!(self, "extend a lease", |writer| writer.heartbeat(claim, lease))
+        let mut writer = self.shared().await?;
+        let held = writer.heartbeat(claim, lease);
+        held.map_err(|fault| fault.during("extend a lease"))
     }
 
     async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
-        write!(self, "store a plan", |writer| writer.plan(claim, plan).await)
+        share!(self, "store a plan", |writer| writer.plan(claim, plan).await)
     }
 
     async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
-        write!(self, "intend a step", |writer| writer
+        share!(self, "intend a step", |writer| writer
             .intend(claim, step, key)
             .await)
     }
 
     async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
-        write!(self, "settle a step", |writer| writer
+        share!(self, "settle a step", |writer| writer
             .settle(claim, step, outcome, at)
             .await)
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
-        write!(self, "reserve a name", |writer| writer
+        share!(self, "reserve a name", |writer| writer
             .reserve(name, person)
             .await)
     }
 
     async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
-        write!(self, "complete an event", |writer| writer
+        share!(self, "complete an event", |writer| writer
             .complete(claim, state, timers)
             .await)
     }
 
     async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
-        write!(self, "give a lane back", |writer| writer
+        share!(self, "give a lane back", |writer| writer
             .retry_later(claim, state, at, why)
             .await)
     }
@@ -265,13 +313,13 @@ impl Journal for SqliteJournal {
         why: &str,
         set: Lane,
     ) -> Result<()> {
-        write!(self, "set an event aside", |writer| {
+        share!(self, "set an event aside", |writer| {
             writer.dead_letter(claim, state, timers, why, set).await
         })
     }
 
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
-        write!(self, "requeue an event", |writer| writer
+        share!(self, "requeue an event", |writer| writer
             .requeue(event, by, reason)
             .await)
     }
@@ -357,7 +405,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
-        let busy = self.writer().await?.busy(Instant::now());
+        let busy = self.shared().await?.busy(Instant::now());
         let due: Result<Option<i64>, _> = sqlx::query_scalar(lane::NEXT_DUE)
             .bind(TENANT)
             .bind(busy)

@@ -2,6 +2,7 @@
 
 mod audit;
 pub(in crate::journal) mod equal;
+mod group;
 
 use std::fs;
 use std::path::{Path, PathBuf};
