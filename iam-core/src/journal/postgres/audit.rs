@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::exchange;
 use super::fault::{Attempt, Fault};
 use super::row::{AuditRow, nanos, optional, signed, text, unsigned, value};
-use super::transaction::Work;
+use super::work::Work;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use super::fault::{Attempt, Fault};
 use super::lane::{self, Locked};
 use super::row::{self, instant, nanos, optional, signed, text, unsigned, value};
-use super::transaction::Work;
+use super::work::Work;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};
 use crate::journal::audit::{Deed, Note, ending_of, kind_of};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::fault::{Attempt, Fault};
 use super::lane::{self, Given};
 use super::row::{LetterRow, nanos, signed, text, unsigned, value};
-use super::transaction::Work;
+use super::work::Work;
 use super::{PostgresJournal, looking, stage, writing};
 use crate::error::Result;
 use crate::journal::Appended;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::fault::Attempt;
 use super::row::{text, value};
-use super::transaction::Work;
+use super::work::Work;
 use crate::journal::freeze::unknown;
 use crate::journal::{Frozen, FrozenState, Release};
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::fault::Attempt;
 use super::row::{self, is_replaced, nanos, signed, text, value};
 use super::stage;
-use super::transaction::Work;
+use super::work::Work;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Accepted, Event};
 use crate::journal::audit::{Deed, Note};

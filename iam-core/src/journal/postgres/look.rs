@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::claim;
 use super::fault::Attempt;
 use super::row::{EventRow, instant, nanos, optional, signed, state_number, value};
-use super::transaction::Work;
+use super::work::Work;
 use crate::journal::{Entry, HistoryQuery, PersonState, Report, Reservation};
 use crate::person::PersonKey;
 

@@ -31,8 +31,8 @@ mod lane;
 mod look;
 mod server;
 mod stage;
-mod transaction;
 mod wake;
+mod work;
 
 #[cfg(test)]
 #[cfg(feature = "testing")]
@@ -48,8 +48,8 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
 use self::fault::{Fault, during, may_be_repeated};
-use self::transaction::Start;
 use self::wake::Wake;
+use self::work::Start;
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
     Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState,
@@ -258,19 +258,27 @@ impl PostgresJournal {
     }
 }
 
-/// One write, in a transaction of its own; begun again when the server could not order it, or the connection was dead.
-macro_rules! writing {
-    ($journal:ident, $operation:literal, |$work:ident| $body:expr) => {{
+/// One piece of work in a transaction of its own; begun again when the server could not order it, or the connection was
+/// dead.
+macro_rules! transaction {
+    ($journal:ident, $begin:ident, $operation:literal, |$work:ident| $body:expr) => {{
         let mut tries = 0;
         loop {
             let attempt = async {
+                let inner = &$journal.0;
                 let mut owned =
-                    $crate::journal::postgres::transaction::Work::write(&$journal.0.pool, &$journal.0.start)
-                        .await?;
-                let $work = &mut owned;
-                let answer = $body?;
-                owned.commit().await?;
-                Ok(answer)
+                    $crate::journal::postgres::work::Work::$begin(&inner.pool, &inner.start).await?;
+                let answer = async {
+                    let $work = &mut owned;
+                    $body
+                };
+                match answer.await {
+                    Ok(answer) => owned.commit().await.map(|()| answer),
+                    Err(fault) => {
+                        owned.give_up().await;
+                        Err(fault)
+                    }
+                }
             };
             match attempt.await {
                 Ok(answer) => break Ok(answer),
@@ -281,30 +289,20 @@ macro_rules! writing {
     }};
 }
 
+/// One write.
+macro_rules! writing {
+    ($journal:ident, $operation:literal, |$work:ident| $body:expr) => {
+        $crate::journal::postgres::transaction!($journal, write, $operation, |$work| $body)
+    };
+}
+
 /// One look, at one moment.
 macro_rules! looking {
-    ($journal:ident, $operation:literal, |$work:ident| $body:expr) => {{
-        let mut tries = 0;
-        loop {
-            let attempt = async {
-                let mut owned =
-                    $crate::journal::postgres::transaction::Work::look(&$journal.0.pool, &$journal.0.start)
-                        .await?;
-                let $work = &mut owned;
-                let answer = $body?;
-                owned.commit().await?;
-                Ok(answer)
-            };
-            match attempt.await {
-                Ok(answer) => break Ok(answer),
-                Err(fault) if $journal.again(&fault, &mut tries).await => {}
-                Err(fault) => break Err($crate::journal::postgres::fault::during(fault, $operation)),
-            }
-        }
-    }};
+    ($journal:ident, $operation:literal, |$work:ident| $body:expr) => {
+        $crate::journal::postgres::transaction!($journal, look, $operation, |$work| $body)
+    };
 }
-use looking;
-use writing;
+use {looking, transaction, writing};
 
 #[async_trait]
 impl Journal for PostgresJournal {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::fault::{Attempt, Fault};
 use super::lane::{self, Given};
 use super::row::{DeliveryRow, delivery_number, delivery_state, nanos, signed, text, unsigned, value};
-use super::transaction::Work;
+use super::work::Work;
 use crate::event::{Accepted, Event, News};
 use crate::journal::stage::{elsewhere, overtaken, unknown};
 use crate::journal::{Appended, DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};

@@ -2,7 +2,7 @@
 
 use super::{ACME, Place, at, join};
 use crate::error::{Error, ErrorKind};
-use crate::journal::postgres::transaction::Work;
+use crate::journal::postgres::work::Work;
 use crate::journal::{Appended, Durability, HistoryQuery, Journal, PostgresJournal};
 use crate::testing::PostgresServer;
 

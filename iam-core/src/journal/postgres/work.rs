@@ -93,6 +93,12 @@ impl Work {
         Ok(())
     }
 
+    /// Ends it without a trace, at once: what it had locked is free when this returns.
+    pub(super) async fn give_up(self) {
+        // Where that fails, so has the connection, and the server gives up on its own.
+        let _ = self.tx.rollback().await;
+    }
+
     /// Ends it. The end of the audit's chain is what everybody writes: it is locked last, and until the commit.
     pub(super) async fn commit(mut self) -> Attempt<()> {
         let notes = std::mem::take(&mut self.notes);
