@@ -59,10 +59,7 @@ pub(super) async fn chain(
     .bind(&entry.hash)
     .execute(conn)
     .await?;
-    Ok(Checkpoint {
-        sequence: entry.sequence,
-        hash: entry.hash,
-    })
+    Ok(entry.place())
 }
 
 /// Writes the end of the chain down.
