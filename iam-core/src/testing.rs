@@ -1,10 +1,12 @@
-//! For tests of what is built on this crate: a clock that is moved by hand, a target in memory, and a
-//! journal at which the process dies.
+//! For tests of what is built on this crate: a clock that is moved by hand, a target in memory, a journal at which the
+//! process dies, and journals that break a promise.
 
+mod broken;
 mod crash;
 #[cfg(all(feature = "postgres", unix))]
 mod postgres;
 
+pub use broken::{BrokenJournal, Guard};
 pub(crate) use crash::Relay;
 #[cfg(test)]
 pub(crate) use crash::relayed;

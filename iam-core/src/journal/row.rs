@@ -9,7 +9,8 @@ use sqlx::FromRow;
 use super::audit::{self, AuditEntry, Deed, Kept};
 use super::fault::{Attempt, Fault, storage};
 use super::{
-    DeliveryId, DeliveryState, Entry, EventState, Letter, LetterId, LetterState, Message, Staged, StepRecord,
+    Ask, DeliveryId, DeliveryState, Entry, EventState, Letter, LetterId, LetterState, Message, Staged,
+    Standing, StepRecord, Waiting,
 };
 use crate::event::{Accepted, Event, EventId, EventKind, News, Timer};
 use crate::person::PersonKey;
@@ -277,5 +278,84 @@ impl LetterRow {
             },
             decision: self.decision,
         })
+    }
+}
+
+/// A row of `ask`.
+#[derive(FromRow)]
+pub(super) struct AskRow {
+    id: String,
+    person: String,
+    version: i64,
+    leave: bool,
+    urgent: bool,
+    organisation: Option<String>,
+    plan: String,
+    asked_at: i64,
+    standing: String,
+    answered_at: Option<i64>,
+}
+
+impl AskRow {
+    pub(super) fn read(self) -> Attempt<Ask> {
+        let event = EventId::new(self.id);
+        Ok(Ask {
+            plan: Plan::read(&self.plan)
+                .map_err(|error| Fault::unreadable("plan", event.as_str(), &error))?,
+            standing: value("standing", event.as_str(), &self.standing)?,
+            event,
+            person: PersonKey::new(self.person),
+            leave: self.leave,
+            urgent: self.urgent,
+            organisation: self.organisation,
+            asked_at: instant(self.asked_at),
+            version: unsigned(self.version),
+            answered_at: self.answered_at.map(instant),
+        })
+    }
+}
+
+/// The head of a lane that nobody holds, or what parks it.
+#[derive(FromRow)]
+pub(super) struct WaitingRow {
+    id: String,
+    due_at: i64,
+    not_before: i64,
+    attempts: i64,
+    why: Option<String>,
+    parked: bool,
+    set_aside_at: Option<i64>,
+    standing: Option<String>,
+    asked_at: Option<i64>,
+}
+
+impl WaitingRow {
+    /// What the lane waits for.
+    pub(super) fn read(self, now: Timestamp) -> Attempt<Waiting> {
+        let standing = optional::<Standing>("standing", &self.id, self.standing.as_ref())?;
+        let event = EventId::new(self.id);
+        let why = self.why.unwrap_or_default();
+        if self.parked {
+            let since = self.set_aside_at.map(instant);
+            return Ok(Waiting::Parked { event, since, why });
+        }
+        if self.due_at > nanos(now) {
+            let at = instant(self.due_at);
+            return Ok(Waiting::Until { event, at });
+        }
+        if let (Some(Standing::Asked), Some(since)) = (standing, self.asked_at) {
+            let since = instant(since);
+            return Ok(Waiting::Asked { event, since });
+        }
+        if self.not_before > nanos(now) {
+            return Ok(Waiting::Retrying {
+                event,
+                at: instant(self.not_before),
+                attempts: count(self.attempts),
+                why,
+            });
+        }
+        let since = instant(self.not_before.max(self.due_at));
+        Ok(Waiting::Ready { event, since })
     }
 }

@@ -188,6 +188,7 @@ async fn forget(work: &mut Work, person: &PersonKey) -> Attempt<()> {
     for statement in [
         "DELETE FROM step WHERE tenant = $1 \
          AND event IN (SELECT seq FROM event WHERE tenant = $1 AND person = $2)",
+        "DELETE FROM ask WHERE tenant = $1 AND person = $2",
         "DELETE FROM name WHERE tenant = $1 AND person = $2",
         "DELETE FROM pseudonym WHERE tenant = $1 AND person = $2",
         "DELETE FROM person WHERE tenant = $1 AND person = $2",

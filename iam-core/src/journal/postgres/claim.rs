@@ -6,19 +6,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
+use super::admission;
 use super::fault::{Attempt, Fault};
 use super::lane::{self, Locked};
 use super::row::{self, instant, nanos, optional, signed, text, unsigned, value};
 use super::work::Work;
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};
 use crate::journal::audit::{Deed, Note, ending_of, kind_of};
-use crate::journal::{Claim, Lane, Outcome, PersonState, StepRecord, StepStart};
+use crate::journal::{Claim, Lane, Outcome, PersonState, StepRecord, StepStart, not_known, over};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
 
 /// Locks lanes that nobody holds and whose head can be claimed at `$2`, at most `$3`, urgent leaves first, then other
-/// leaves. What others have locked just now is passed over.
+/// leaves, and none of the people `$4`. What others have locked just now is passed over.
 ///
 /// This statement sees one moment, and locks each lane as it is at a later one. What it saw of the *lane* is checked
 /// once more by PostgreSQL when it is locked; what it saw of *events* is not: [`HEADS`] reads them anew.
@@ -26,7 +28,7 @@ pub(super) const LOCK: &str = "
     WITH urgent AS (
         SELECT l.person FROM event e JOIN lane l ON l.tenant = e.tenant AND l.person = e.person
         WHERE e.tenant = $1 AND e.state = 0 AND e.leave AND e.urgent AND e.due_at <= $2 AND e.not_before <= $2
-          AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp())
+          AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp()) AND l.person <> ALL ($4::text[])
           AND NOT EXISTS (SELECT 1 FROM event h
                           WHERE h.tenant = e.tenant AND h.person = e.person AND h.state = 0 AND h.leave AND h.urgent
                             AND h.due_at <= $2 AND (h.due_at, h.lane_seq) > (e.due_at, e.lane_seq))
@@ -34,7 +36,7 @@ pub(super) const LOCK: &str = "
     ), leaves AS (
         SELECT l.person FROM event e JOIN lane l ON l.tenant = e.tenant AND l.person = e.person
         WHERE e.tenant = $1 AND e.state = 0 AND e.leave AND NOT e.urgent AND e.due_at <= $2 AND e.not_before <= $2
-          AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp())
+          AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp()) AND l.person <> ALL ($4::text[])
           AND NOT EXISTS (SELECT 1 FROM event h
                           WHERE h.tenant = e.tenant AND h.person = e.person AND h.state = 0 AND h.leave
                             AND h.due_at <= $2
@@ -44,53 +46,50 @@ pub(super) const LOCK: &str = "
         SELECT l.person FROM lane l
         WHERE l.tenant = $1 AND l.head_due <= $2 AND l.head_at <= $2 AND l.head_at IS NOT NULL
           AND (l.leave_due IS NULL OR l.leave_due > $2)
-          AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp())
+          AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp()) AND l.person <> ALL ($4::text[])
         ORDER BY l.head_due, l.head_seq
         LIMIT greatest($3 - (SELECT count(*) FROM urgent) - (SELECT count(*) FROM leaves), 0)
         FOR UPDATE OF l SKIP LOCKED
     )
     SELECT person FROM urgent UNION ALL SELECT person FROM leaves UNION ALL SELECT person FROM others";
 
-/// The heads of the locked lanes `$2` that can be claimed at `$3`, as they are now: raises the fence and begins the
-/// lease, and counts the attempt.
+/// The heads of the locked lanes `$2` that can be claimed at `$3`, as they are now.
 const HEADS: &str = "
-    WITH head AS (
-        SELECT p.person, h.seq, h.id, h.event, h.attempts, h.plan, h.leave, h.urgent, h.due_at
-        FROM unnest($2::text[]) AS p (person) CROSS JOIN LATERAL (
-            SELECT * FROM (
-                (SELECT 0 AS place, e.* FROM event e
-                 WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0 AND e.leave
-                   AND (e.due_at <= $3 OR e.attempts > 0)
-                 ORDER BY e.urgent DESC, e.due_at DESC, e.lane_seq DESC LIMIT 1)
-                UNION ALL
-                (SELECT 1 AS place, e.* FROM event e
-                 WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0
-                   AND NOT EXISTS (SELECT 1 FROM event k WHERE k.tenant = $1 AND k.person = p.person AND k.parked)
-                 ORDER BY e.due_at, e.lane_seq LIMIT 1)
-            ) candidate ORDER BY place LIMIT 1) h
-        WHERE h.due_at <= $3 AND h.not_before <= $3
-    ), raised AS (
-        UPDATE lane l SET fence = l.fence + 1, holder = $5,
-                          lease_until = clock_timestamp() + $4 * interval '1 microsecond'
-        FROM head h WHERE l.tenant = $1 AND l.person = h.person RETURNING l.person, l.fence, l.last_seq
-    ), counted AS (
-        UPDATE event e SET attempts = e.attempts + 1 FROM head h WHERE e.seq = h.seq AND e.state = 0 RETURNING e.seq
-    )
-    SELECT h.seq, h.id, h.event, h.attempts, h.plan, h.leave, r.fence, r.last_seq, p.state
-    FROM head h JOIN raised r ON r.person = h.person JOIN counted c ON c.seq = h.seq
-    LEFT JOIN person p ON p.tenant = $1 AND p.person = h.person COLLATE \"C\"
+    SELECT p.person, h.seq, h.id, h.event, h.attempts, h.plan, h.leave, s.state
+    FROM unnest($2::text[]) AS p (person) CROSS JOIN LATERAL (
+        SELECT * FROM (
+            (SELECT 0 AS place, e.* FROM event e
+             WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0 AND e.leave
+               AND (e.due_at <= $3 OR e.attempts > 0 OR e.not_before > e.due_at)
+             ORDER BY e.urgent DESC, e.due_at DESC, e.lane_seq DESC LIMIT 1)
+            UNION ALL
+            (SELECT 1 AS place, e.* FROM event e
+             WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0
+               AND NOT EXISTS (SELECT 1 FROM event k WHERE k.tenant = $1 AND k.person = p.person AND k.parked)
+             ORDER BY e.due_at, e.lane_seq LIMIT 1)
+        ) candidate ORDER BY place LIMIT 1) h
+    LEFT JOIN person s ON s.tenant = $1 AND s.person = p.person
+    WHERE h.due_at <= $3 AND h.not_before <= $3
     ORDER BY h.urgent DESC, h.leave DESC, h.due_at, h.seq";
+
+/// Claims the lanes `$2` for the events `$3`: raises the fences, begins the leases, counts the attempts.
+const RAISE: &str = "
+    WITH counted AS (
+        UPDATE event e SET attempts = e.attempts + 1 WHERE e.seq = ANY ($3::bigint[]) AND e.state = 0 RETURNING e.seq)
+    UPDATE lane l SET fence = l.fence + 1, holder = $5, claimed_seq = c.seq, claimed_at = $6,
+                      lease_until = clock_timestamp() + $4 * interval '1 microsecond'
+    FROM unnest($2::text[], $3::bigint[]) AS p (person, seq) JOIN counted c ON c.seq = p.seq
+    WHERE l.tenant = $1 AND l.person = p.person RETURNING l.person, l.fence, l.last_seq";
 
 #[derive(FromRow)]
 struct Head {
+    person: String,
     seq: i64,
     id: String,
     event: String,
     attempts: i64,
     plan: Option<String>,
     leave: bool,
-    fence: i64,
-    last_seq: i64,
     state: Option<String>,
 }
 
@@ -101,46 +100,94 @@ fn micros(lease: Duration) -> i64 {
         .min(100_000_000_000_000_000)
 }
 
-pub(super) async fn claim(
-    work: &mut Work,
-    max: usize,
-    now: Timestamp,
-    lease: Duration,
-    holder: &str,
-) -> Attempt<Vec<Claim>> {
-    let lanes = work.column::<String>(LOCK).bind(nanos(now)).bind(signed(max));
+/// What is asked for when lanes are claimed.
+pub(super) struct Asked<'a> {
+    pub(super) max: usize,
+    pub(super) now: Timestamp,
+    pub(super) lease: Duration,
+    pub(super) holder: &'a str,
+    /// Whose lanes are left alone.
+    pub(super) except: &'a [String],
+}
+
+/// The claims, and the people whose head this version cannot read: their lanes stay as they are.
+pub(super) async fn claim(work: &mut Work, asked: &Asked<'_>) -> Attempt<(Vec<Claim>, Vec<String>)> {
+    let now = nanos(asked.now);
+    let lanes = work
+        .column::<String>(LOCK)
+        .bind(now)
+        .bind(signed(asked.max))
+        .bind(asked.except);
     let lanes = lanes.fetch_all(work.conn()).await?;
     if lanes.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
-    let heads = work
-        .rows::<Head>(HEADS)
-        .bind(lanes)
-        .bind(nanos(now))
-        .bind(micros(lease))
-        .bind(holder);
+    let heads = work.rows::<Head>(HEADS).bind(&lanes).bind(now);
     let heads = heads.fetch_all(work.conn()).await?;
-    let mut steps = steps(work, heads.iter().map(|head| head.seq).collect()).await?;
-    let mut overtaken = Locked::new();
-    let claims = heads.into_iter().map(|head| {
-        let event: Event = value("event", &head.id, &head.event)?;
-        let state = optional("state", event.person.as_str(), head.state.as_ref())?;
-        if head.leave && head.attempts == 0 {
-            overtaken.insert(event.person.as_str().to_owned(), head.last_seq);
+    let (mut claims, mut unreadable, mut seqs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut overtaken = Vec::new();
+    for head in heads {
+        let seq = head.seq;
+        match head.read() {
+            Ok((claim, first_leave)) => {
+                seqs.push(seq);
+                overtaken.extend(first_leave.then(|| claim.event.person.clone()));
+                claims.push(claim);
+            }
+            Err(fault) => {
+                // One that a newer version wrote, or that is damaged, keeps nobody else waiting.
+                let error = super::fault::during(fault, "claim lanes");
+                tracing::error!(event = seq, "a lane is left alone: {error}");
+                unreadable.push(head.person);
+            }
         }
-        Ok(Claim {
-            state: state.unwrap_or_else(|| PersonState::new(event.person.clone())),
-            plan: row::plan(&head.id, head.plan.as_ref())?,
-            steps: steps.remove(&head.seq).unwrap_or_default(),
-            attempts: row::count(head.attempts),
-            fence: unsigned(head.fence),
-            event,
-        })
-    });
-    let claims = claims.collect::<Attempt<_>>()?;
+    }
+    if claims.is_empty() {
+        return Ok((claims, unreadable));
+    }
+    let people: Vec<&str> = claims.iter().map(|claim| claim.event.person.as_str()).collect();
+    let raise = work
+        .rows::<(String, i64, i64)>(RAISE)
+        .bind(people)
+        .bind(&seqs)
+        .bind(micros(asked.lease));
+    let raised = raise.bind(asked.holder).bind(now).fetch_all(work.conn()).await?;
+    let raised: HashMap<String, (i64, i64)> = raised
+        .into_iter()
+        .map(|(person, fence, last_seq)| (person, (fence, last_seq)))
+        .collect();
+    let mut steps = steps(work, seqs.clone()).await?;
+    for (claim, seq) in claims.iter_mut().zip(&seqs) {
+        let (fence, _) = raised
+            .get(claim.event.person.as_str())
+            .ok_or(sqlx::Error::RowNotFound)?;
+        claim.fence = unsigned(*fence);
+        claim.steps = steps.remove(seq).unwrap_or_default();
+    }
     // A leave that was claimed once is the head for good: nothing that it overtook comes up when its holder dies.
-    lane::refresh(work, &overtaken, None).await?;
-    Ok(claims)
+    let overtaken = overtaken.iter().filter_map(|person| {
+        let (_, last_seq) = raised.get(person.as_str())?;
+        Some((person.as_str().to_owned(), *last_seq))
+    });
+    lane::refresh(work, &overtaken.collect(), None).await?;
+    Ok((claims, unreadable))
+}
+
+impl Head {
+    /// The claim, without fence and steps, and whether it is the first one of a leave.
+    fn read(&self) -> Attempt<(Claim, bool)> {
+        let event: Event = value("event", &self.id, &self.event)?;
+        let state = optional("state", &self.person, self.state.as_ref())?;
+        let claim = Claim {
+            state: state.unwrap_or_else(|| PersonState::new(event.person.clone())),
+            plan: row::plan(&self.id, self.plan.as_ref())?,
+            steps: Vec::new(),
+            attempts: row::count(self.attempts),
+            fence: 0,
+            event,
+        };
+        Ok((claim, self.leave && self.attempts == 0))
+    }
 }
 
 /// The steps of these events, in the order in which they were first intended.
@@ -170,12 +217,12 @@ fn fenced(claim: &Claim) -> Fault {
 }
 
 /// A write that found its row in another state than its transaction saw wrote nothing: give up.
-fn one(rows: u64, claim: &Claim) -> Attempt<()> {
+pub(super) fn one(rows: u64, claim: &Claim) -> Attempt<()> {
     if rows == 1 { Ok(()) } else { Err(fenced(claim)) }
 }
 
 /// What is noted of a claimed event.
-fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<'a> {
+pub(super) fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<'a> {
     Note::new(deed, &claim.event.id, &claim.event.person, payload)
 }
 
@@ -195,8 +242,8 @@ pub(super) async fn heartbeat(work: &mut Work, claim: &Claim, lease: Duration) -
 
 /// The event of a claim that is still held.
 #[derive(FromRow)]
-struct Held {
-    seq: i64,
+pub(super) struct Held {
+    pub(super) seq: i64,
     due_at: i64,
     lane_seq: i64,
     leave: bool,
@@ -221,7 +268,7 @@ async fn held(work: &mut Work, claim: &Claim) -> Attempt<Held> {
 }
 
 /// The same, with the lanes of those whom `timers` wake.
-async fn held_with(work: &mut Work, claim: &Claim, timers: &[Event]) -> Attempt<(Held, Locked)> {
+pub(super) async fn held_with(work: &mut Work, claim: &Claim, timers: &[Event]) -> Attempt<(Held, Locked)> {
     let own = &claim.event.person;
     let mut locked = Locked::new();
     if timers.iter().any(|timer| timer.person != *own) {
@@ -362,6 +409,7 @@ pub(super) async fn complete(
         lane::end_by_leave(work, person, held.due_at, held.lane_seq).await?;
     }
     lane::replace_timers(work, &mut locked, person, timers).await?;
+    admission::end_asking(work, held.seq).await?;
     release(work, claim, &locked, state, Deed::Completed).await
 }
 
@@ -395,24 +443,25 @@ pub(super) async fn dead_letter(
 ) -> Attempt<()> {
     let (held, mut locked) = held_with(work, claim, timers).await?;
     let update = work.query(
-        "UPDATE event SET state = 2, why = $3, parked = $4 WHERE tenant = $1 AND seq = $2 AND state = 0",
+        "UPDATE event SET state = 2, why = $3, parked = $4, set_aside_at = $5 \
+         WHERE tenant = $1 AND seq = $2 AND state = 0",
     );
     let update = update
         .bind(held.seq)
         .bind(lane::plain(why))
-        .bind(set == Lane::Park);
+        .bind(set == Lane::Park)
+        .bind(nanos(SystemClock.now()));
     let done = update.execute(work.conn()).await?;
     one(done.rows_affected(), claim)?;
     lane::replace_timers(work, &mut locked, claim.event.person.as_str(), timers).await?;
+    admission::end_asking(work, held.seq).await?;
     release(work, claim, &locked, state, Deed::SetAside).await
 }
 
 pub(super) async fn requeue(work: &mut Work, event: &EventId, by: &str, reason: &str) -> Attempt<()> {
     let person = work.column::<String>("SELECT person FROM event WHERE tenant = $1 AND id = $2");
     let person = person.bind(event.as_str()).fetch_optional(work.conn()).await?;
-    let person = PersonKey::new(
-        person.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the journal has no event {event}")))?,
-    );
+    let person = PersonKey::new(person.ok_or_else(|| not_known(event))?);
     let locked = lane::lock(work, [&person].into_iter()).await?;
     let back = work.query(
         "UPDATE event SET state = 0, parked = false, not_before = due_at, why = $3 \
@@ -421,8 +470,7 @@ pub(super) async fn requeue(work: &mut Work, event: &EventId, by: &str, reason: 
     let why = lane::plain(&format!("requeued by {by}: {reason}"));
     let back = back.bind(event.as_str()).bind(why).execute(work.conn()).await?;
     if back.rows_affected() != 1 {
-        let message = format!("event {event} is over: it cannot be requeued");
-        return Err(Error::new(ErrorKind::Conflict, message).into());
+        return Err(over(event).into());
     }
     lane::refresh(work, &locked, None).await?;
     work.note(Note::decided(Deed::Requeued, Some(event), &person, by, reason))

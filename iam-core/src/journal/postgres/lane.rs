@@ -79,16 +79,16 @@ pub(super) async fn refresh(work: &mut Work, locked: &Locked, free: Option<&str>
                 holder = CASE WHEN l.person = $4 THEN NULL ELSE l.holder END, \
                 lease_until = CASE WHEN l.person = $4 THEN NULL ELSE l.lease_until END, \
                 head_seq = f.seq, head_due = f.due_at, head_at = f.at, \
-                leave_due = v.due_at, ready_at = least(f.at, v.at) \
+                leave_due = v.due_at, ready_at = r.at, ready_seq = r.seq \
          FROM unnest($2::text[], $3::bigint[]) AS p (person, last_seq) \
          LEFT JOIN LATERAL ( \
              SELECT urgent, due_at, lane_seq FROM event e \
-             WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0 AND e.leave AND e.attempts > 0 \
+             WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0 AND e.leave \
+               AND (e.attempts > 0 OR e.not_before > e.due_at) \
              ORDER BY urgent DESC, due_at DESC, lane_seq DESC LIMIT 1) a ON true \
          LEFT JOIN LATERAL ( \
-             SELECT min(due_at) AS due_at, min(greatest(due_at, not_before)) FILTER (WHERE a.lane_seq IS NULL \
-                    OR (e.urgent, e.due_at, e.lane_seq) >= (a.urgent, a.due_at, a.lane_seq)) AS at \
-             FROM event e WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0 AND e.leave) v ON true \
+             SELECT min(due_at) AS due_at FROM event e \
+             WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0 AND e.leave) v ON true \
          LEFT JOIN LATERAL ( \
              SELECT seq, due_at, greatest(due_at, not_before) AS at FROM ( \
                  SELECT seq, due_at, not_before, leave FROM event e \
@@ -96,6 +96,14 @@ pub(super) async fn refresh(work: &mut Work, locked: &Locked, free: Option<&str>
                  ORDER BY due_at, lane_seq LIMIT 1) first \
              WHERE NOT leave AND a.lane_seq IS NULL AND NOT EXISTS ( \
                  SELECT 1 FROM event k WHERE k.tenant = $1 AND k.person = p.person AND k.parked)) f ON true \
+         LEFT JOIN LATERAL ( \
+             SELECT seq, at FROM ( \
+                 SELECT e.seq, greatest(e.due_at, e.not_before) AS at FROM event e \
+                 WHERE v.due_at IS NOT NULL \
+                   AND e.tenant = $1 AND e.person = p.person AND e.state = 0 AND e.leave AND (a.lane_seq IS NULL \
+                       OR (e.urgent, e.due_at, e.lane_seq) >= (a.urgent, a.due_at, a.lane_seq)) \
+                 UNION ALL SELECT f.seq, f.at WHERE f.at IS NOT NULL) heads \
+             ORDER BY at, seq LIMIT 1) r ON true \
          WHERE l.tenant = $1 AND l.person = p.person",
     );
     update

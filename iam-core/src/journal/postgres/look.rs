@@ -86,12 +86,12 @@ pub(super) async fn successor_of(work: &mut Work, person: &PersonKey) -> Attempt
     Ok(successor.map(PersonKey::new))
 }
 
-pub(super) async fn next_due(work: &mut Work) -> Attempt<Option<Timestamp>> {
+pub(super) async fn next_due(work: &mut Work, except: &[String]) -> Attempt<Option<Timestamp>> {
     let due = work.column::<i64>(
-        "SELECT ready_at FROM lane WHERE tenant = $1 AND ready_at IS NOT NULL \
-         AND (lease_until IS NULL OR lease_until <= clock_timestamp()) ORDER BY ready_at LIMIT 1",
+        "SELECT ready_at FROM lane WHERE tenant = $1 AND ready_at IS NOT NULL AND person <> ALL ($2::text[]) \
+         AND (lease_until IS NULL OR lease_until <= clock_timestamp()) ORDER BY ready_at, ready_seq LIMIT 1",
     );
-    Ok(due.fetch_optional(work.conn()).await?.map(instant))
+    Ok(due.bind(except).fetch_optional(work.conn()).await?.map(instant))
 }
 
 pub(super) async fn last_good(work: &mut Work, source: &str) -> Attempt<Option<serde_json::Value>> {

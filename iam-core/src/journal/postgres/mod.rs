@@ -19,10 +19,16 @@
 //!
 //! *Many tenants* share a schema: the tenant's number stands in every key, and in every statement.
 //!
+//! *Hints* reach other processes by `NOTIFY`, at most one in 100 ms; polling is the truth.
+//!
 //! A newer schema is refused. An older one is brought up to date by whoever opens it first, under a lock on the row of
 //! `meta`.
+//!
+//! Size: one short method for each of the port's, which stand in one `impl`.
 
+mod admission;
 mod audit;
+mod budget;
 mod claim;
 mod exchange;
 mod fault;
@@ -39,7 +45,7 @@ mod work;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -52,8 +58,9 @@ use self::wake::Wake;
 use self::work::Start;
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
-    Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState,
-    Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart, row,
+    Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Frozen, HistoryQuery, Journal, Lane,
+    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
+    StepStart, Waiting, row,
 };
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -180,6 +187,7 @@ impl PostgresBuilder {
             holder: uuid::Uuid::new_v4().to_string(),
             place: format!("{schema}, tenant {tenant}"),
             tries: self.connections + 5,
+            left_alone: Mutex::default(),
             pool,
             start,
         })))
@@ -200,6 +208,7 @@ struct Inner {
     place: String,
     /// How often a piece of work is begun.
     tries: u32,
+    left_alone: Mutex<Vec<String>>,
 }
 
 impl fmt::Debug for PostgresJournal {
@@ -238,12 +247,9 @@ impl PostgresJournal {
         self.0.pool.close().await;
     }
 
-    /// Waits until something may have become claimable since the latest claim, here or in another process, and at most
-    /// `timeout`; `false` when it was that. A hint: it may come without a reason, and may be lost, so whoever works asks
-    /// [`claim`](Journal::claim) after a second or two in any case. An event whose time comes makes no hint
-    /// ([`next_due`](Journal::next_due) tells when).
-    pub async fn changed(&self, timeout: Duration) -> bool {
-        self.0.wake.wait(timeout).await
+    /// People whose head this version cannot read: their lanes are left alone.
+    fn left_alone(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.left_alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether work that failed so for the `tries`th time is to be begun again, after a pause.
@@ -341,11 +347,23 @@ impl Journal for PostgresJournal {
 
     async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
         self.0.wake.claims();
-        let holder = self.0.holder.as_str();
-        writing!(self, "claim lanes", |work| claim::claim(
-            work, max, now, lease, holder
-        )
-        .await)
+        loop {
+            let except = self.left_alone().clone();
+            let asked = claim::Asked {
+                max,
+                now,
+                lease,
+                holder: &self.0.holder,
+                except: &except,
+            };
+            let (claims, unreadable) =
+                writing!(self, "claim lanes", |work| claim::claim(work, &asked).await)?;
+            let more = claims.is_empty() && !unreadable.is_empty();
+            self.left_alone().extend(unreadable);
+            if !more {
+                return Ok(claims);
+            }
+        }
     }
 
     async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
@@ -409,6 +427,91 @@ impl Journal for PostgresJournal {
         Ok(())
     }
 
+    async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()> {
+        writing!(self, "put a lane back", |work| admission::put_back(
+            work, claim, at, why
+        )
+        .await)
+    }
+
+    async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()> {
+        writing!(self, "ask the guard", |work| admission::ask(work, claim, ask, at)
+            .await)
+    }
+
+    async fn asked(&self, event: &EventId) -> Result<Option<Ask>> {
+        looking!(self, "read what was asked", |work| admission::asked(work, event)
+            .await)
+    }
+
+    async fn asks(&self, now: Timestamp) -> Result<Asks> {
+        looking!(self, "read what was asked", |work| admission::asks(work, now)
+            .await)
+    }
+
+    async fn answer(&self, answers: &[Answer], at: Timestamp) -> Result<usize> {
+        let answered = writing!(self, "answer what was asked", |work| {
+            admission::answer(work, answers, at).await
+        })?;
+        self.0.wake.changed();
+        Ok(answered)
+    }
+
+    async fn skip(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        writing!(self, "skip an event", |work| admission::skip(
+            work, event, by, reason
+        )
+        .await)?;
+        self.0.wake.changed();
+        Ok(())
+    }
+
+    async fn resolve(
+        &self,
+        event: &EventId,
+        step: &StepId,
+        happened: bool,
+        by: &str,
+        reason: &str,
+    ) -> Result<()> {
+        writing!(self, "resolve a step", |work| {
+            admission::resolve(work, event, step, happened, (by, reason)).await
+        })?;
+        self.0.wake.changed();
+        Ok(())
+    }
+
+    async fn waiting(&self, person: &PersonKey, now: Timestamp) -> Result<Waiting> {
+        looking!(self, "read why somebody waits", |work| {
+            admission::waiting(work, person, now).await
+        })
+    }
+
+    async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
+        looking!(self, "read what is stalled", |work| admission::stalled(work, now)
+            .await)
+    }
+
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+        writing!(self, "draw from a budget", |work| budget::draw(work, draw, now)
+            .await)
+    }
+
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+        writing!(self, "block a target", |work| budget::block(
+            work, target, until, now
+        )
+        .await)
+    }
+
+    fn worker(&self) -> &str {
+        &self.0.holder
+    }
+
+    async fn hint(&self) {
+        self.0.wake.wait().await;
+    }
+
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
         writing!(self, "requeue an event", |work| claim::requeue(
             work, event, by, reason
@@ -460,10 +563,10 @@ impl Journal for PostgresJournal {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
-        looking!(self, "read when the next event is due", |work| look::next_due(
-            work
-        )
-        .await)
+        let except = self.left_alone().clone();
+        looking!(self, "read when the next event is due", |work| {
+            look::next_due(work, &except).await
+        })
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {

@@ -18,16 +18,19 @@ CREATE TABLE lane (
     fence       bigint NOT NULL DEFAULT 0,                  -- number of claims
     holder      text,                                       -- which open journal has claimed it
     lease_until timestamptz,                                -- NULL: nobody holds it
+    claimed_seq bigint,                                     -- for which event,
+    claimed_at  bigint,                                     -- and since when, by the holder's clock
     -- What a claim looks at; brought up to date with every change of the lane's events.
     head_seq    bigint,                                     -- the first pending event, which is no leave,
     head_due    bigint,
     head_at     bigint,                                     -- and when it may be claimed; NULL: parked, or a leave waits
     leave_due   bigint,                                     -- when the first pending leave is due
-    ready_at    bigint,                                     -- when a claim could succeed
+    ready_at    bigint,                                     -- when a claim could succeed,
+    ready_seq   bigint,                                     -- and for which event
     PRIMARY KEY (tenant, person)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500);
 CREATE INDEX lane_head  ON lane (tenant, head_due, head_seq) WHERE head_at IS NOT NULL;
-CREATE INDEX lane_ready ON lane (tenant, ready_at)           WHERE ready_at IS NOT NULL;
+CREATE INDEX lane_ready ON lane (tenant, ready_at, ready_seq) WHERE ready_at IS NOT NULL;
 
 CREATE TABLE person (
     tenant   bigint NOT NULL REFERENCES tenant,
@@ -61,6 +64,7 @@ CREATE TABLE event (
     why        text,
     event      text     NOT NULL,
     plan       text,
+    set_aside_at bigint,                                    -- by the machine's clock
     UNIQUE (tenant, id),
     UNIQUE (tenant, person, lane_seq),
     FOREIGN KEY (tenant, person) REFERENCES lane
@@ -83,6 +87,34 @@ CREATE TABLE step (
     settled_at bigint,                                      -- NULL: the outcome is unknown
     PRIMARY KEY (event, step)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+
+-- What was asked of the guard about events that are pending.
+CREATE TABLE ask (
+    event        bigint  PRIMARY KEY REFERENCES event (seq),
+    tenant       bigint  NOT NULL REFERENCES tenant,
+    person       text    COLLATE "C" NOT NULL,
+    ordinal      bigint  GENERATED ALWAYS AS IDENTITY,      -- order of asking
+    version      bigint  NOT NULL,                          -- questions about the event so far
+    leave        boolean NOT NULL,
+    urgent       boolean NOT NULL,
+    organisation text,
+    plan         text    NOT NULL,
+    asked_at     bigint  NOT NULL,
+    standing     text    NOT NULL,                          -- JSON
+    answered_at  bigint
+);
+CREATE INDEX ask_person ON ask (tenant, person);
+
+-- What a service allows, and all workers spend from: see Bucket.
+CREATE TABLE budget (
+    tenant        bigint NOT NULL REFERENCES tenant,
+    target        text   COLLATE "C" NOT NULL,
+    level         double precision NOT NULL,
+    filled_at     bigint NOT NULL,
+    share         double precision NOT NULL,
+    blocked_until bigint,
+    PRIMARY KEY (tenant, target)
+) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 CREATE TABLE name (
     tenant bigint NOT NULL REFERENCES tenant,

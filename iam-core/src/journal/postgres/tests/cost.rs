@@ -24,6 +24,7 @@ async fn pages(place: &Place) -> u64 {
         .bind(1_i64)
         .bind(nanos(at(5)))
         .bind(10_i64)
+        .bind(Vec::<String>::new())
         .fetch_all(&mut conn)
         .await
         .unwrap();

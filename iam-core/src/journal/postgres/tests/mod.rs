@@ -2,8 +2,6 @@
 
 mod claim;
 mod cost;
-#[cfg(feature = "sqlite")]
-mod equal;
 mod server;
 mod wire;
 

@@ -269,24 +269,22 @@ async fn another_process_is_told_that_there_is_work() {
     let (worker, other) = (place.open().await, place.open().await);
     assert!(worker.claim(1, at(5), LEASE).await.unwrap().is_empty());
     // The connection that listens begins with what may have been told before.
-    assert!(worker.changed(Duration::from_mins(10)).await);
+    worker.hint().await;
     assert!(worker.claim(1, at(5), LEASE).await.unwrap().is_empty());
-    assert!(
-        !worker.changed(Duration::from_millis(300)).await,
-        "nothing has happened"
-    );
+    let hint = tokio::time::timeout(Duration::from_millis(300), worker.hint()).await;
+    assert!(hint.is_err(), "nothing has happened");
     let waiting = tokio::spawn({
         let worker = worker.clone();
-        async move { worker.changed(Duration::from_mins(10)).await }
+        async move { worker.hint().await }
     });
     other.append(&[join("p", 0)]).await.unwrap();
-    assert!(waiting.await.unwrap());
+    waiting.await.unwrap();
     let claim = worker.claim(1, at(5), LEASE).await.unwrap().remove(0);
     // What happens in this process is known at once, whoever else is told.
     worker
         .complete(&claim, &claim.state, &[join("q", 0)])
         .await
         .unwrap();
-    assert!(worker.changed(Duration::from_mins(10)).await);
+    worker.hint().await;
     assert_eq!(worker.claim(1, at(5), LEASE).await.unwrap().len(), 1);
 }
