@@ -122,14 +122,23 @@ async fn run(options: &Options) -> Result<bool> {
         sandbox: None,
     };
     let tenant = which.open(Sandbox::builder()).await?;
-    let sandbox = tenant.embedded.as_ref().ok_or_else(|| failed("there is no embedded tenant"))?;
-    let folder = tempfile::tempdir().map_err(|error| failed("a temporary folder cannot be made").with_source(error))?;
+    let sandbox = tenant
+        .embedded
+        .as_ref()
+        .ok_or_else(|| failed("there is no embedded tenant"))?;
+    let folder = tempfile::tempdir()
+        .map_err(|error| failed("a temporary folder cannot be made").with_source(error))?;
     let env = folder.path().join("sandbox.env");
-    std::fs::write(&env, sandbox.env()).map_err(|error| failed("the env file cannot be written").with_source(error))?;
+    std::fs::write(&env, sandbox.env())
+        .map_err(|error| failed("the env file cannot be written").with_source(error))?;
 
-    let journal = PostgresJournal::builder(&url, sandbox.tenant_id()).schema(&options.schema).open().await?;
+    let journal = PostgresJournal::builder(&url, sandbox.tenant_id())
+        .schema(&options.schema)
+        .open()
+        .await?;
     let journal: Arc<dyn Journal> = Arc::new(journal);
-    let policy = Document::parse(POLICY).map_err(|error| failed("the policy is not used").with_source(error))?;
+    let policy =
+        Document::parse(POLICY).map_err(|error| failed("the policy is not used").with_source(error))?;
     let engine = Engine::builder(journal.clone(), Arc::new(policy))
         .target(Arc::new(GraphTarget::new(tenant.client.clone())))
         .build();
@@ -137,7 +146,11 @@ async fn run(options: &Options) -> Result<bool> {
         "{} processes with {} workers each, on {}",
         options.processes,
         options.workers,
-        if server.is_some() { "a PostgreSQL of its own" } else { "the PostgreSQL that was named" }
+        if server.is_some() {
+            "a PostgreSQL of its own"
+        } else {
+            "the PostgreSQL that was named"
+        }
     ));
 
     let started = Instant::now();
@@ -150,7 +163,9 @@ async fn run(options: &Options) -> Result<bool> {
     let drained = async {
         // Everybody is hired into engineering, and once that is done everybody moves to finance.
         for department in ["Engineering", "Finance"] {
-            let people: Vec<Person> = (0..options.events / 2).map(|number| proof::person(number, department)).collect();
+            let people: Vec<Person> = (0..options.events / 2)
+                .map(|number| proof::person(number, department))
+                .collect();
             events += usize::try_from(engine.accept(people).await?.events).unwrap_or_default();
             drain(journal.as_ref(), &mut crew, options, (&bar, events)).await?;
         }
@@ -165,7 +180,10 @@ async fn run(options: &Options) -> Result<bool> {
         say(worker::line(report));
     }
     let rate = f64::from(u32::try_from(events).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);
-    say(format_args!("{events} events in {:.1} s: {rate:.0} a second", took.as_secs_f64()));
+    say(format_args!(
+        "{events} events in {:.1} s: {rate:.0} a second",
+        took.as_secs_f64()
+    ));
 
     let proof = proof::read_back(&tenant.client, journal.as_ref(), options.events / 2, events).await?;
     proof.lines().iter().for_each(say);
@@ -186,11 +204,17 @@ async fn own_server() -> Result<PostgresServer> {
 }
 
 fn spawn(options: &Options, url: &str, env: &Path) -> Result<Child> {
-    let own = std::env::current_exe().map_err(|error| failed("this program cannot find itself").with_source(error))?;
+    let own = std::env::current_exe()
+        .map_err(|error| failed("this program cannot find itself").with_source(error))?;
     let child = Command::new(own)
         .arg("--work-on")
         .arg(env)
-        .args(["--workers", &options.workers.to_string(), "--schema", &options.schema])
+        .args([
+            "--workers",
+            &options.workers.to_string(),
+            "--schema",
+            &options.schema,
+        ])
         // Not as an argument, which everybody on the machine can read.
         .env("IAM_FLEET_JOURNAL", url)
         .stdin(Stdio::piped())
@@ -217,7 +241,11 @@ async fn drain(
                 // At once and without a word, as SIGKILL does.
                 let killed = victim.kill().and_then(|()| victim.wait());
                 killed.map_err(|error| failed("a worker cannot be killed").with_source(error))?;
-                bar.suspend(|| say(format_args!("one worker process is killed in the middle, after {done} events")));
+                bar.suspend(|| {
+                    say(format_args!(
+                        "one worker process is killed in the middle, after {done} events"
+                    ))
+                });
             }
         }
         if left == 0 && proof::pending(journal, now).await? == 0 {

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use iam_core::http::Method;
 use iam_core::journal::{EventState, HistoryQuery, Journal};
 use iam_core::person::{Person, PersonKey};
 use iam_core::{Error, ErrorKind, Result};
 use iam_graph::GraphClient;
-use iam_core::http::Method;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -57,7 +57,9 @@ impl Proof {
             ended_twice,
         } = self;
         vec![
-            format!("tenant:  {people} people, {missing} missing, {twice} there twice, {differ} not as planned"),
+            format!(
+                "tenant:  {people} people, {missing} missing, {twice} there twice, {differ} not as planned"
+            ),
             format!("journal: {events} events accepted, {done} done, {open} open, {ended_twice} ended twice"),
             if self.holds() {
                 "nothing was lost, and nothing was done twice".to_owned()
@@ -91,9 +93,17 @@ pub(crate) async fn read_back(
         events,
         ..Proof::default()
     };
-    let members = [members(client, "All Staff").await?, members(client, "sg-finance").await?];
+    let members = [
+        members(client, "All Staff").await?,
+        members(client, "sg-finance").await?,
+    ];
     let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for user in all(client, "/users?$select=id,employeeId,department,accountEnabled&$top=999").await? {
+    for user in all(
+        client,
+        "/users?$select=id,employeeId,department,accountEnabled&$top=999",
+    )
+    .await?
+    {
         if let Some(id) = user["employeeId"].as_str() {
             found.entry(id.to_owned()).or_default().push(user);
         }
@@ -121,7 +131,9 @@ pub(crate) async fn read_back(
         };
         let entries = journal.history(&query).await?;
         // A grace that ends in two weeks is not late.
-        let late = entries.iter().filter(|entry| entry.state == EventState::Dead || entry.attempts > 0);
+        let late = entries
+            .iter()
+            .filter(|entry| entry.state == EventState::Dead || entry.attempts > 0);
         proof.open += late.count();
     }
     Ok(proof)
@@ -137,7 +149,10 @@ async fn ended(journal: &dyn Journal) -> Result<BTreeMap<String, usize>> {
             return Ok(ended);
         };
         after = last.sequence;
-        for (entry, _) in page.iter().filter(|(entry, _)| entry.deed.as_str() == "completed") {
+        for (entry, _) in page
+            .iter()
+            .filter(|(entry, _)| entry.deed.as_str() == "completed")
+        {
             if let Some(event) = &entry.event {
                 *ended.entry(event.to_string()).or_default() += 1;
             }
@@ -163,7 +178,10 @@ async fn all(client: &GraphClient, path: &str) -> Result<Vec<Value>> {
     let mut next = Some(path.replace(' ', "%20"));
     let mut found = Vec::new();
     while let Some(path) = next {
-        let page: Value = client.request(Method::Get, &path, None, "read back").await?.json()?;
+        let page: Value = client
+            .request(Method::Get, &path, None, "read back")
+            .await?
+            .json()?;
         found.extend(page["value"].as_array().cloned().unwrap_or_default());
         next = page["@odata.nextLink"].as_str().map(str::to_owned);
     }

@@ -10,7 +10,11 @@ use iam_core::testing::PostgresServer;
 
 fn fleet(arguments: &[&str]) -> (Option<i32>, String, String) {
     let here = std::env::current_exe().unwrap();
-    let program = here.parent().and_then(Path::parent).unwrap().join("examples/fleet");
+    let program = here
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples/fleet");
     assert!(
         program.exists(),
         "{} is missing: run `cargo build --examples` first",
@@ -36,7 +40,10 @@ fn three_processes_drain_everything_once_though_one_is_killed() {
         lines[0].starts_with("3 processes with 2 workers each, on the PostgreSQL"),
         "{out}"
     );
-    assert!(lines[1].starts_with("one worker process is killed in the middle, after "), "{out}");
+    assert!(
+        lines[1].starts_with("one worker process is killed in the middle, after "),
+        "{out}"
+    );
     // The other two tell what they did.
     let told = lines.iter().filter(|line| line.starts_with("  worker "));
     assert_eq!(told.count(), 2, "{out}");
@@ -51,7 +58,11 @@ fn three_processes_drain_everything_once_though_one_is_killed() {
 #[test]
 fn a_journal_that_cannot_be_reached_is_said() {
     let here = std::env::current_exe().unwrap();
-    let program = here.parent().and_then(Path::parent).unwrap().join("examples/fleet");
+    let program = here
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples/fleet");
     let output = Command::new(program)
         .args(["--journal", "mysql://somebody:secret@localhost/iam"])
         .output()

@@ -47,18 +47,27 @@ pub(crate) async fn work(options: &Options, env: &Path) -> Result<()> {
         sandbox: Some(env.to_owned()),
     };
     let tenant = which.open(Sandbox::builder()).await?;
-    let text = std::fs::read_to_string(env).map_err(|error| failed("the env file cannot be read").with_source(error))?;
-    let id = text.lines().find_map(|line| line.trim().strip_prefix("SANDBOX_TENANT="));
+    let text = std::fs::read_to_string(env)
+        .map_err(|error| failed("the env file cannot be read").with_source(error))?;
+    let id = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("SANDBOX_TENANT="));
     let id = id.ok_or_else(|| failed("the env file has no line SANDBOX_TENANT=…"))?;
-    let url = options.journal.as_deref().ok_or_else(|| failed("a worker needs --journal"))?;
-    let connections = u32::try_from(options.workers).unwrap_or(u32::MAX).saturating_add(2);
+    let url = options
+        .journal
+        .as_deref()
+        .ok_or_else(|| failed("a worker needs --journal"))?;
+    let connections = u32::try_from(options.workers)
+        .unwrap_or(u32::MAX)
+        .saturating_add(2);
     let journal = PostgresJournal::builder(url, id.trim().trim_matches('"'))
         .schema(&options.schema)
         .connections(connections)
         .open()
         .await?;
     let journal: Arc<dyn Journal> = Arc::new(journal);
-    let policy = Document::parse(POLICY).map_err(|error| failed("the policy is not used").with_source(error))?;
+    let policy =
+        Document::parse(POLICY).map_err(|error| failed("the policy is not used").with_source(error))?;
     let engine = Engine::builder(journal, Arc::new(policy))
         .target(Arc::new(GraphTarget::new(tenant.client)))
         .build();
@@ -74,7 +83,8 @@ pub(crate) async fn work(options: &Options, env: &Path) -> Result<()> {
         passed_on: report.passed_on,
         steps: report.steps.done,
     };
-    let text = serde_json::to_string(&told).map_err(|error| failed("a report has no JSON form").with_source(error))?;
+    let text = serde_json::to_string(&told)
+        .map_err(|error| failed("a report has no JSON form").with_source(error))?;
     say(text);
     Ok(())
 }
