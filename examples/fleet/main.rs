@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use iam_core::clock::{Clock as _, SystemClock};
-use iam_core::engine::{Engine, FleetReport};
+use iam_core::engine::Engine;
 use iam_core::journal::{Journal, PostgresJournal};
 use iam_core::person::Person;
 use iam_core::policy::Document;
