@@ -166,9 +166,9 @@ fn access_packages_are_granted_tested_kept_apart_and_limited() {
         ("access package \"Tools\"", 7),
     ];
     assert_eq!(grants, expected.map(|(what, days)| (what.to_owned(), days)));
-    assert!(document.test().cases[0].passed);
+    assert!(document.run_tests().cases[0].passed);
     let less = text.replace("'Everybody','id:7','Tools'", "'Everybody','Tools'");
-    let case = &Document::parse(&less).unwrap().test().cases[0];
+    let case = &Document::parse(&less).unwrap().run_tests().cases[0];
     assert!(!case.passed && case.unexpected == [Reference::new(Kind::Package, "id:7")]);
     let changes = &document.limits().changes;
     assert_eq!(changes[&crate::entitlement::Counted::GivePackage].most, Some(3));
