@@ -81,10 +81,8 @@ fn item(kind: Kind, name: &str) -> Item {
 /// The directory as the dead process left it: two people hired, the first one blocked and signed out.
 async fn directory(clock: &ManualClock) -> MemoryTarget {
     let mut catalog = Catalog::default();
-    catalog.items = vec![
-        item(Kind::Group, "All Staff"),
-        item(Kind::Role, "Security Reader"),
-    ];
+    catalog.items.push(item(Kind::Group, "All Staff"));
+    catalog.items.push(item(Kind::Role, "Security Reader"));
     catalog.domains.insert("contoso.example".to_owned());
     let target = MemoryTarget::new("graph", catalog);
     let then = engine(Arc::new(MemoryJournal::new()), &target, clock);
