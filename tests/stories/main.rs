@@ -18,6 +18,7 @@ mod messages;
 mod model;
 mod moving;
 mod notices;
+mod packages;
 mod passes;
 mod provisioning;
 mod refused_reads;

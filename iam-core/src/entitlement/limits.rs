@@ -31,11 +31,14 @@ pub enum Counted {
     /// A role in an application.
     GiveApp,
     TakeApp,
+    /// An access package.
+    GivePackage,
+    TakePackage,
 }
 
 impl Counted {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::CreateAccount,
         Self::DeleteAccount,
         Self::BlockSignIn,
@@ -50,6 +53,8 @@ impl Counted {
         Self::TakeAzure,
         Self::GiveApp,
         Self::TakeApp,
+        Self::GivePackage,
+        Self::TakePackage,
     ];
 
     /// The word that a policy uses.
@@ -69,6 +74,8 @@ impl Counted {
             Self::TakeAzure => "take_azure",
             Self::GiveApp => "give_app",
             Self::TakeApp => "take_app",
+            Self::GivePackage => "give_package",
+            Self::TakePackage => "take_package",
         }
     }
 
@@ -80,6 +87,7 @@ impl Counted {
             Kind::Role => Self::GiveRole,
             Kind::Azure => Self::GiveAzure,
             Kind::App => Self::GiveApp,
+            Kind::Package => Self::GivePackage,
         }
     }
 
@@ -91,6 +99,7 @@ impl Counted {
             Kind::Role => Self::TakeRole,
             Kind::Azure => Self::TakeAzure,
             Kind::App => Self::TakeApp,
+            Kind::Package => Self::TakePackage,
         }
     }
 }

@@ -31,7 +31,8 @@ pub(super) const TOP: &[&str] = &[
 ];
 
 /// The keys under which entitlements are named.
-pub(super) const ENTITLEMENTS: [&str; 5] = ["groups", "licenses", "roles", "azure", "apps"];
+pub(super) const ENTITLEMENTS: [&str; 6] =
+    ["groups", "licenses", "roles", "azure", "apps", "access_packages"];
 
 /// `version = 1`.
 pub(super) fn version(top: &Section<'_, '_>, source: &mut Source<'_>) {
@@ -165,6 +166,7 @@ pub(super) fn rules(
         "roles",
         "azure",
         "apps",
+        "access_packages",
     ];
     if let Some(defaults) = top.child("defaults", "[defaults]", &known, &[], source) {
         if let Some(written) = defaults.text("usage_location", source) {
@@ -181,7 +183,15 @@ pub(super) fn rules(
         rules.push(DEFAULTS, None, 0, references);
     }
     let known = [
-        "id", "when", "groups", "licenses", "roles", "azure", "apps", "grace",
+        "id",
+        "when",
+        "groups",
+        "licenses",
+        "roles",
+        "azure",
+        "apps",
+        "access_packages",
+        "grace",
     ];
     let mut ids = BTreeSet::from([DEFAULTS.to_owned()]);
     for section in top.children("rule", "[[rule]]", &known, &[], source) {
@@ -201,7 +211,7 @@ pub(super) fn rules(
         if references.is_empty() && !["azure", "apps"].iter().any(|key| section.has(key)) {
             source.refuse(
                 section.at,
-                format!("rule {name:?} gives nothing: name groups, licenses, roles, azure or apps"),
+                format!("rule {name:?} gives nothing: name groups, licenses, roles, azure, apps or access_packages"),
             );
         }
         let grace = section.days("grace", source).unwrap_or(0);

@@ -47,6 +47,10 @@ const SILENT_TASK: [&str; 9] = [
     "continueOnError",
 ];
 
+/// The arguments of a task that asks for an access package.
+const PACKAGE: &str = "accessPackageId";
+const POLICY: &str = "assignmentPolicyId";
+
 /// Makes a policy of exported workflows: the answer of `GET /identityGovernance/lifecycleWorkflows/workflows` (with
 /// `$expand=tasks`), a list of workflows, or one. New sign-in names end in `domain`.
 ///
@@ -103,6 +107,7 @@ struct Reading {
     when: std::result::Result<String, String>,
     groups: Vec<String>,
     licenses: Vec<String>,
+    packages: Vec<String>,
     /// The parts that the rule will hold, until its place is known.
     parts: Vec<String>,
 }
@@ -149,6 +154,7 @@ impl Import {
             when: Ok("true".to_owned()),
             groups: Vec::new(),
             licenses: Vec::new(),
+            packages: Vec::new(),
             parts: Vec::new(),
             name,
         };
@@ -204,8 +210,9 @@ impl Import {
         }
         let leaving = reading.category == Some(Moment::Leaver);
         match known.does {
-            Does::Groups(_) | Does::Licenses if leaving => {
-                let given: Vec<String> = ["groupID", "teamID", "licenses"]
+            Does::Groups(_) | Does::Licenses | Does::Packages if leaving => {
+                arguments.remove(POLICY);
+                let given: Vec<String> = ["groupID", "teamID", "licenses", PACKAGE]
                     .iter()
                     .filter_map(|argument| arguments.remove(*argument))
                     .collect();
@@ -219,6 +226,16 @@ impl Import {
             Does::Licenses => {
                 let ids = ids(arguments.remove("licenses"));
                 self.gives(&part, ids, reading, |reading| &mut reading.licenses);
+            }
+            Does::Packages => {
+                let ids = ids(arguments.remove(PACKAGE));
+                if let Some(policy) = arguments.remove(POLICY).filter(|_| !ids.is_empty()) {
+                    let text = format!(
+                        "{part}: assigned by policy {policy}: the target is to be told, if it is not the package's own for direct assignment"
+                    );
+                    self.draft.comment("", &text);
+                }
+                self.gives(&part, ids, reading, |reading| &mut reading.packages);
             }
             Does::Notify(moment, to) => {
                 self.notify.entry(moment).or_default().insert(to);
@@ -241,10 +258,10 @@ impl Import {
                 );
             }
             Does::Takes => {
-                for argument in ["groupID", "teamID", "licenses"] {
+                for argument in ["groupID", "teamID", "licenses", PACKAGE] {
                     arguments.remove(argument);
                 }
-                self.draft.remark(&part, Fate::Implied, None, known.equivalent);
+                self.draft.remark(&part, known.fate, None, known.equivalent);
             }
             Does::Delete if reading.after_leave.is_some() => {
                 let days = reading.after_leave.and_then(|days| u64::try_from(days).ok());
@@ -317,7 +334,12 @@ impl Import {
 
     fn rule(&mut self, number: usize, reading: &Reading) {
         let place = format!("rule {number}");
-        let gives = !(reading.groups.is_empty() && reading.licenses.is_empty());
+        let given = [
+            ("groups", &reading.groups),
+            ("licenses", &reading.licenses),
+            ("access_packages", &reading.packages),
+        ];
+        let gives = given.iter().any(|(_, ids)| !ids.is_empty());
         let Ok(when) = reading.when.as_ref().map(String::as_str) else {
             return;
         };
@@ -326,7 +348,7 @@ impl Import {
             self.draft.at(&place, "[[rule]]");
             self.draft.line(&format!("id = {}", quoted(&id)));
             self.draft.line(&format!("when = {}", quoted(when)));
-            for (key, ids) in [("groups", &reading.groups), ("licenses", &reading.licenses)] {
+            for (key, ids) in given {
                 if !ids.is_empty() {
                     self.draft
                         .line(&format!("{key} = {}", list(ids.iter().map(String::as_str))));

@@ -152,7 +152,14 @@ fn steps() -> Vec<Step> {
             changes: BTreeMap::default(),
         },
     ];
-    for kind in [Kind::Group, Kind::License, Kind::Role, Kind::Azure, Kind::App] {
+    for kind in [
+        Kind::Group,
+        Kind::License,
+        Kind::Role,
+        Kind::Azure,
+        Kind::App,
+        Kind::Package,
+    ] {
         for name in ["a", "b"] {
             actions.push(Action::grant(what(kind, name)));
             actions.push(Action::Revoke {

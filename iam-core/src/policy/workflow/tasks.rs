@@ -25,6 +25,7 @@ pub(super) enum Does {
     /// Gives what an argument lists: a rule does.
     Groups(&'static str),
     Licenses,
+    Packages,
     /// Tells somebody when somebody starts, moves or leaves.
     Notify(Moment, &'static str),
     /// Happens by itself in workflows of this category.
@@ -60,7 +61,6 @@ const fn task(
     }
 }
 
-const PACKAGES: &str = "access packages: a rule gives and takes what the package holds";
 const SPONSORS: &str = "agent identities and their sponsors are not looked after";
 
 /// All of them, in the order of Microsoft's table.
@@ -96,9 +96,9 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "c1ec1e76-f374-4375-aaa6-0bb6bd4c60be",
         "Request user access package assignment",
-        Fate::Missing,
-        Does::Nothing,
-        PACKAGES,
+        Fate::Mapped,
+        Does::Packages,
+        "`access_packages` of a rule, as `id:<id>` or by name",
     ),
     task(
         "683c87a4-2ad4-420b-97d4-220d90afcd24",
@@ -180,23 +180,23 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "4a0b64f2-c7ec-46ba-b117-18f262946c50",
         "Remove access package assignment for user",
-        Fate::Missing,
-        Does::Nothing,
-        PACKAGES,
+        Fate::Implied,
+        Does::Takes,
+        "step `revoke`: what the platform gave and no rule asks for goes, after the rule's grace",
     ),
     task(
         "42ae2956-193d-4f39-be06-691b8ac4fa1d",
         "Remove all access package assignments for user",
-        Fate::Missing,
-        Does::Nothing,
-        PACKAGES,
+        Fate::Implied,
+        Does::Takes,
+        "step `revoke`: a leaver holds none, whoever gave it",
     ),
     task(
         "498770d9-bab7-4e4c-b73d-5ded82a1d0b3",
         "Cancel all pending access package assignment requests",
-        Fate::Missing,
-        Does::Nothing,
-        PACKAGES,
+        Fate::Partly,
+        Does::Takes,
+        "step `revoke`, where an administrator is signed in: no application may cancel by itself, so that elsewhere each request is reported",
     ),
     task(
         "5fc402a8-daaf-4b7b-9203-da868b05fc5f",
