@@ -252,6 +252,9 @@ pub struct Plan {
     /// The version of the policy that it was made by; empty where that has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub policy: String,
+    /// Somebody has said that the one step it holds did not happen: it is to be carried out again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 impl Plan {
@@ -268,6 +271,20 @@ impl Plan {
             begun: Vec::new(),
             written: 0,
             policy: String::new(),
+            again: false,
+        }
+    }
+
+    /// What is left of a plan that is over, of which one step did not happen.
+    #[cfg(feature = "engine")]
+    pub(crate) fn again(mut self, step: &StepId) -> Self {
+        let all = self.begun.drain(..).chain(self.steps.drain(..));
+        let steps: Vec<Step> = all.filter(|known| known.id == *step).collect();
+        Self {
+            steps,
+            written: 0,
+            again: true,
+            ..self
         }
     }
 

@@ -129,9 +129,10 @@ macro_rules! relayed {
             use $crate::event::{Accepted, Event, EventId};
             use $crate::journal::audit::{AuditEntry, Checkpoint, Kept};
             use $crate::journal::{
-                Appended, Burial, Claim, DeliveryId, Entry, Exchange, Frozen, HistoryQuery, Journal, Lane,
-                Letter, LetterId, Observation, Outcome, PersonState, Quarantined, Release, Released, Report,
-                Reservation, Row, Staged, StepStart,
+                Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, Exchange, Frozen,
+                HistoryQuery, Journal, Lane, Letter, LetterId, Observation, Outcome, PersonState,
+                Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart,
+                Waiting,
             };
             use $crate::person::PersonKey;
             use $crate::plan::{IdempotencyKey, Plan, StepId};
@@ -280,6 +281,67 @@ macro_rules! relayed {
                             .dead_letter(&self.held(claim), state, timers, why, lane),
                     )
                     .await
+                }
+
+                async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()> {
+                    self.write(self.inner.put_back(claim, at, why)).await
+                }
+
+                async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()> {
+                    self.write(self.inner.ask(claim, ask, at)).await
+                }
+
+                async fn asked(&self, event: &EventId) -> Result<Option<Ask>> {
+                    self.inner.asked(event).await
+                }
+
+                async fn asks(&self, now: Timestamp) -> Result<Asks> {
+                    self.inner.asks(now).await
+                }
+
+                async fn answer(&self, answers: &[Answer], at: Timestamp) -> Result<usize> {
+                    self.write(self.inner.answer(answers, at)).await
+                }
+
+                async fn skip(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+                    self.write(self.inner.skip(event, by, reason)).await
+                }
+
+                async fn resolve(
+                    &self,
+                    event: &EventId,
+                    step: &StepId,
+                    happened: bool,
+                    by: &str,
+                    reason: &str,
+                ) -> Result<()> {
+                    self.write(self.inner.resolve(event, step, happened, by, reason))
+                        .await
+                }
+
+                async fn waiting(&self, person: &PersonKey, now: Timestamp) -> Result<Waiting> {
+                    self.inner.waiting(person, now).await
+                }
+
+                async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
+                    self.inner.stalled(now).await
+                }
+
+                async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+                    self.write(self.inner.take_budget(draw, now)).await
+                }
+
+                async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+                    self.write(self.inner.block_target(target, until, now))
+                        .await
+                }
+
+                fn worker(&self) -> &str {
+                    self.inner.worker()
+                }
+
+                async fn hint(&self) {
+                    self.inner.hint().await;
                 }
 
                 async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {

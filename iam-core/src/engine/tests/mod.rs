@@ -1,6 +1,7 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
 mod absence;
+mod admission;
 mod apply;
 mod calendar;
 mod conflict;
@@ -11,6 +12,7 @@ mod early;
 mod evidence;
 mod explain;
 mod findings;
+mod fleet;
 mod freeze;
 mod guard;
 mod hold;
@@ -24,6 +26,7 @@ mod pass;
 mod preflight;
 mod property;
 mod retry;
+mod slow;
 mod succession;
 mod synced;
 mod takeover;
@@ -39,7 +42,7 @@ use doors::{Moody, Mortal, Notices};
 
 use super::*;
 use crate::entitlement::{Actual, Catalog, Class, Entitlement, Item, Kind, TargetId};
-use crate::event::Event;
+use crate::event::{Event, EventId};
 use crate::journal::{EventState, Lifecycle as Stage, MemoryJournal};
 use crate::person::{Person, Status};
 use crate::plan::Action;

@@ -84,6 +84,7 @@ impl Inner {
         inner.lanes.remove(person);
         inner.salts.remove(person);
         inner.names.retain(|_, holder| holder != person);
+        inner.asks.retain(|_, (ask, _)| ask.person != *person);
         inner.quarantine.retain(|apart| apart.event.person != *person);
         inner.desk.forget(person);
         inner.mail.forget(person);

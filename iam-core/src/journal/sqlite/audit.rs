@@ -263,6 +263,7 @@ async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> 
              AND event IN (SELECT seq FROM event WHERE tenant = ?1 AND person = ?2)",
             false,
         ),
+        ("DELETE FROM ask WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM name WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM pseudonym WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM person WHERE tenant = ?1 AND person = ?2", false),

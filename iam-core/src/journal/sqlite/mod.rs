@@ -15,8 +15,12 @@
 //! (for their next attempt, behind a parked one) are walked over again and again.
 //!
 //! A file of another tenant, of another program or of a newer version is refused, with advice.
+//!
+//! Size: one short method for each of the port's, which stand in one `impl`.
 
+mod admission;
 mod audit;
+mod budget;
 mod exchange;
 mod fault;
 mod file;
@@ -39,7 +43,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqlitePool};
-use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+use tokio::sync::{Mutex, Notify, OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use self::fault::{Attempt, Fault, closed};
 use self::group::{Ticket, Turn};
@@ -47,8 +51,9 @@ use self::row::{TENANT, instant, nanos, optional, plan, signed, state, state_num
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
-    Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState,
-    Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
+    Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Frozen, HistoryQuery, Journal, Lane,
+    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
+    StepStart, Waiting,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -61,6 +66,9 @@ pub struct SqliteJournal(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
+    worker: String,
+    /// Rings when something may have become due.
+    bell: Notify,
     readers: SqlitePool,
     /// `None` once it is closed.
     writer: Arc<Mutex<Option<Writer>>>,
@@ -89,6 +97,8 @@ impl SqliteJournal {
         let writer = Writer::new(opened.conn, opened.options, opened.lock);
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
+            worker: uuid::Uuid::new_v4().to_string(),
+            bell: Notify::new(),
             readers: opened.readers,
             writer: Arc::new(Mutex::new(Some(writer))),
         })))
@@ -251,6 +261,15 @@ macro_rules! share {
     }};
 }
 
+/// A shared write by which something may become due.
+macro_rules! ring {
+    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
+        let answer = async { share!($journal, $operation, |$writer| $work) }.await;
+        $journal.0.bell.notify_waiters();
+        answer
+    }};
+}
+
 /// One look, on a connection of its own.
 macro_rules! read {
     ($journal:ident, $operation:literal, |$conn:ident| $work:expr) => {{
@@ -274,7 +293,7 @@ impl SqliteJournal {
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
-        share!(self, "append events", |writer| writer.append(batch).await)
+        ring!(self, "append events", |writer| writer.append(batch).await)
     }
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -315,7 +334,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
-        share!(self, "complete an event", |writer| writer
+        ring!(self, "complete an event", |writer| writer
             .complete(claim, state, timers)
             .await)
     }
@@ -334,13 +353,97 @@ impl Journal for SqliteJournal {
         why: &str,
         set: Lane,
     ) -> Result<()> {
-        share!(self, "set an event aside", |writer| {
+        ring!(self, "set an event aside", |writer| {
             writer.dead_letter(claim, state, timers, why, set).await
         })
     }
 
+    async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()> {
+        share!(self, "put a lane back", |writer| writer
+            .put_back(claim, at, why)
+            .await)
+    }
+
+    async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()> {
+        share!(self, "ask the guard", |writer| writer.ask(claim, ask, at).await)
+    }
+
+    async fn asked(&self, event: &EventId) -> Result<Option<Ask>> {
+        read!(self, "read what was asked", |conn| admission::asked(conn, event)
+            .await)
+    }
+
+    async fn asks(&self, now: Timestamp) -> Result<Asks> {
+        read!(self, "read what was asked", |conn| admission::asks(conn, now)
+            .await)
+    }
+
+    async fn answer(&self, answers: &[Answer], at: Timestamp) -> Result<usize> {
+        ring!(self, "answer what was asked", |writer| writer
+            .answer(answers, at)
+            .await)
+    }
+
+    async fn skip(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        ring!(self, "skip an event", |writer| writer
+            .skip(event, by, reason)
+            .await)
+    }
+
+    async fn resolve(
+        &self,
+        event: &EventId,
+        step: &StepId,
+        happened: bool,
+        by: &str,
+        reason: &str,
+    ) -> Result<()> {
+        ring!(self, "resolve a step", |writer| {
+            writer.resolve(event, step, happened, (by, reason)).await
+        })
+    }
+
+    async fn waiting(&self, person: &PersonKey, now: Timestamp) -> Result<Waiting> {
+        let lease = self.shared().await?.leases.get(person).copied();
+        if let Some(lease) = lease.filter(|lease| lease.until > Instant::now()) {
+            return read!(self, "read why somebody waits", |conn| {
+                admission::claimed(conn, lease, &self.0.worker).await
+            });
+        }
+        read!(self, "read why somebody waits", |conn| {
+            admission::waiting(conn, person, now).await
+        })
+    }
+
+    async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
+        let held = self.shared().await?.held_at(Instant::now());
+        read!(self, "read what is stalled", |conn| {
+            admission::stalled(conn, &held, now).await
+        })
+    }
+
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+        write!(self, "draw from a budget", |writer| {
+            budget::draw(&mut writer.conn, draw, now).await
+        })
+    }
+
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+        write!(self, "block a target", |writer| {
+            budget::block(&mut writer.conn, target, until, now).await
+        })
+    }
+
+    fn worker(&self) -> &str {
+        &self.0.worker
+    }
+
+    async fn hint(&self) {
+        self.0.bell.notified().await;
+    }
+
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
-        share!(self, "requeue an event", |writer| writer
+        ring!(self, "requeue an event", |writer| writer
             .requeue(event, by, reason)
             .await)
     }
@@ -427,13 +530,13 @@ impl Journal for SqliteJournal {
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
         let busy = self.shared().await?.busy(Instant::now());
-        let due: Result<Option<i64>, _> = sqlx::query_scalar(lane::NEXT_DUE)
+        let due: Result<Option<(i64, String, String)>, _> = sqlx::query_as(lane::NEXT_DUE)
             .bind(TENANT)
             .bind(busy)
             .fetch_optional(&self.0.readers)
             .await;
         let due = due.map_err(|error| Fault::Sql(error).during("read when the next event is due"))?;
-        Ok(due.map(instant))
+        Ok(due.map(|(due, ..)| instant(due)))
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
@@ -506,9 +609,14 @@ impl Journal for SqliteJournal {
     }
 
     async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released> {
-        write!(self, "release rows", |writer| {
-            stage::release_some(&mut writer.conn, delivery, max, now).await
-        })
+        let released = async {
+            write!(self, "release rows", |writer| {
+                stage::release_some(&mut writer.conn, delivery, max, now).await
+            })
+        };
+        let released = released.await;
+        self.0.bell.notify_waiters();
+        released
     }
 
     async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 //! [`Writer`]: every write, each in one transaction of the one connection that writes, most in one that they [share](super::group).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,11 @@ use super::fault::{Attempt, Fault};
 use super::group::{Group, Point};
 use super::lane::{self, Head};
 use super::row::{self, TENANT, nanos, optional, signed, text, value};
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId};
 use crate::journal::audit::{Deed, Note, ending_of, kind_of};
-use crate::journal::{Appended, Claim, Lane, Outcome, PersonState, Reservation, StepStart};
+use crate::journal::{Appended, Claim, Lane, Outcome, PersonState, Reservation, StepStart, not_known, over};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
 
@@ -25,6 +26,8 @@ pub(super) struct Writer {
     pub(super) conn: SqliteConnection,
     options: SqliteConnectOptions,
     pub(super) leases: Leases,
+    /// Events that this version cannot read: their lanes are left alone.
+    unreadable: BTreeSet<i64>,
     pub(super) salts: Salts,
     /// The transaction that is open.
     pub(super) group: Option<Group>,
@@ -42,13 +45,15 @@ pub(super) type Leases = HashMap<PersonKey, Lease>;
 #[derive(Clone, Copy)]
 pub(super) struct Lease {
     fence: u64,
-    until: Instant,
-    event: i64,
+    pub(super) until: Instant,
+    pub(super) event: i64,
+    /// Since when, by the claimer's clock.
+    pub(super) since: Timestamp,
 }
 
 /// The event of a claim that is still held.
-struct Held {
-    seq: i64,
+pub(super) struct Held {
+    pub(super) seq: i64,
     due_at: i64,
     lane_seq: i64,
     leave: bool,
@@ -70,6 +75,7 @@ impl Writer {
             conn,
             options,
             leases: HashMap::new(),
+            unreadable: BTreeSet::new(),
             salts: Salts::default(),
             group: None,
             at: None,
@@ -110,9 +116,18 @@ impl Writer {
     }
 
     /// The events of the lanes that are held at `moment`, as a JSON array.
+    pub(super) fn held_at(&self, moment: Instant) -> String {
+        array(self.holding(moment))
+    }
+
+    /// The same, with those of the lanes that are left alone.
     pub(super) fn busy(&self, moment: Instant) -> String {
-        let held = self.leases.values().filter(|lease| lease.until > moment);
-        array(held.map(|lease| lease.event))
+        array(self.holding(moment).chain(self.unreadable.iter().copied()))
+    }
+
+    fn holding(&self, moment: Instant) -> impl Iterator<Item = i64> {
+        let held = self.leases.values().filter(move |lease| lease.until > moment);
+        held.map(|lease| lease.event)
     }
 
     pub(super) async fn append(&mut self, batch: &[Event]) -> Attempt<Vec<Appended>> {
@@ -130,8 +145,19 @@ impl Writer {
 
     pub(super) async fn claim(&mut self, max: usize, now: Timestamp, lease: Duration) -> Attempt<Vec<Claim>> {
         let moment = Instant::now();
-        let busy = self.busy(moment);
-        let heads = lane::heads(&mut self.conn, &busy, nanos(now), max).await?;
+        let heads = loop {
+            let busy = self.busy(moment);
+            let heads = lane::heads(&mut self.conn, &busy, nanos(now), max).await?;
+            let mut unreadable = heads
+                .iter()
+                .filter_map(|head| Some((head.seq, unreadable(head)?)));
+            let Some((seq, error)) = unreadable.next() else {
+                break heads;
+            };
+            // One that a newer version wrote, or that is damaged, keeps nobody else waiting.
+            tracing::error!(event = seq, "a lane is left alone: {error}");
+            self.unreadable.insert(seq);
+        };
         if heads.is_empty() {
             return Ok(Vec::new());
         }
@@ -164,8 +190,13 @@ impl Writer {
         }
         let until = moment + lease;
         for (claim, event) in claims.iter().zip(events) {
-            let fence = claim.fence;
-            self.lend(&claim.event.person, Some(Lease { fence, until, event }));
+            let lease = Lease {
+                fence: claim.fence,
+                until,
+                event,
+                since: now,
+            };
+            self.lend(&claim.event.person, Some(lease));
         }
         Ok(claims)
     }
@@ -181,7 +212,7 @@ impl Writer {
 
     /// The event of a claim's holder, who is refused when it is held no more. `leases` knows about this process, the
     /// fence in the file about everything that was ever committed.
-    async fn held(&mut self, claim: &Claim) -> Attempt<Held> {
+    pub(super) async fn held(&mut self, claim: &Claim) -> Attempt<Held> {
         let ours = self.leases.get(&claim.event.person);
         if ours.is_none_or(|lease| lease.fence != claim.fence) {
             return Err(fenced(claim));
@@ -326,6 +357,7 @@ impl Writer {
             lane::end_by_leave(&mut self.conn, person, held.due_at, held.lane_seq).await?;
         }
         lane::replace_timers(&mut self.conn, person, timers).await?;
+        self.end_asking(held.seq).await?;
         self.release(claim, state, Deed::Completed).await
     }
 
@@ -356,16 +388,19 @@ impl Writer {
         set: Lane,
     ) -> Attempt<()> {
         let held = self.held(claim).await?;
-        let done =
-            sqlx::query("UPDATE event SET state = 2, why = ?2, parked = ?3 WHERE seq = ?1 AND state = 0")
-                .bind(held.seq)
-                .bind(why)
-                .bind(set == Lane::Park)
-                .execute(&mut self.conn)
-                .await?;
+        let done = sqlx::query(
+            "UPDATE event SET state = 2, why = ?2, parked = ?3, set_aside_at = ?4 WHERE seq = ?1 AND state = 0",
+        )
+        .bind(held.seq)
+        .bind(why)
+        .bind(set == Lane::Park)
+        .bind(nanos(SystemClock.now()))
+        .execute(&mut self.conn)
+        .await?;
         one(done.rows_affected(), claim)?;
         let person = claim.event.person.as_str();
         lane::replace_timers(&mut self.conn, person, timers).await?;
+        self.end_asking(held.seq).await?;
         self.release(claim, state, Deed::SetAside).await
     }
 
@@ -408,12 +443,22 @@ impl Writer {
             .fetch_one(&mut self.conn)
             .await?;
         Err(Fault::Refused(if known == 0 {
-            Error::new(ErrorKind::NotFound, format!("the journal has no event {event}"))
+            not_known(event)
         } else {
-            let message = format!("event {event} is over: it cannot be requeued");
-            Error::new(ErrorKind::Conflict, message)
+            over(event)
         }))
     }
+}
+
+/// Why a head cannot be understood.
+fn unreadable(head: &Head) -> Option<Error> {
+    let read = || -> Attempt<()> {
+        let event: Event = value("event", &head.id, &head.event)?;
+        optional::<PersonState>("state", event.person.as_str(), head.state.as_ref())?;
+        row::plan(&head.id, head.plan.as_ref())?;
+        Ok(())
+    };
+    read().err().map(|fault| fault.during("claim lanes"))
 }
 
 /// Notes what was accepted.
@@ -434,7 +479,7 @@ fn accepted<'a>(event: &'a Event, text: &'a str) -> Note<'a> {
 }
 
 /// What is noted of a claimed event.
-fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<'a> {
+pub(super) fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<'a> {
     Note::new(deed, &claim.event.id, &claim.event.person, payload)
 }
 
