@@ -2,14 +2,16 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use iam_core::engine::Engine;
+use iam_core::engine::{Engine, Fleet, Progress};
 use iam_core::journal::SqliteJournal;
 use iam_core::person::{Person, PersonKey};
 use iam_core::policy::Document;
 use iam_graph::GraphTarget;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::figures::Figures;
 use crate::tenant::Tenant;
@@ -50,7 +52,6 @@ async fn events(tenant: &Tenant, workers: usize) -> Result<f64, Box<dyn Error>> 
     let journal = SqliteJournal::open(folder.path().join("journal.db"), tenant.get("SANDBOX_TENANT")).await?;
     let engine = Engine::builder(Arc::new(journal), Arc::new(Document::parse(POLICY)?))
         .target(Arc::new(GraphTarget::new(client)))
-        .concurrency(workers)
         .build();
     let people = (0..PEOPLE).map(|number| Person {
         given_name: Some(format!("Mei{workers}x{number}")),
@@ -60,12 +61,23 @@ async fn events(tenant: &Tenant, workers: usize) -> Result<f64, Box<dyn Error>> 
         ..Person::new(PersonKey::new(format!("E{workers}-{number}")))
     });
     engine.accept(people).await?;
+    let (all, joined) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let watcher = {
+        let all = all.clone();
+        move |progress: Progress<'_>| {
+            if matches!(progress, Progress::Person(_)) && joined.fetch_add(1, Ordering::SeqCst) + 1 == PEOPLE
+            {
+                all.notify_one();
+            }
+        }
+    };
+    // One person at a time for each worker.
+    let fleet = Fleet::new(Arc::new(engine)).workers(workers).lanes(1);
     let start = Instant::now();
-    let report = engine.run(&|_| {}).await?;
+    let report = fleet.progress(watcher).run(all.notified()).await?;
     let rate = PEOPLE as f64 / start.elapsed().as_secs_f64();
-    let totals = report.totals();
-    if totals.people != PEOPLE || totals.failed + totals.open > 0 {
-        return Err(format!("not everybody joined: {totals:?}").into());
+    if report.done != PEOPLE as u64 {
+        return Err(format!("not everybody joined: {report:?}").into());
     }
     Ok(rate)
 }

@@ -1,6 +1,7 @@
 //! The same random commands give the same answers from every journal: in memory, in a file, at a server.
 
 mod command;
+mod crew;
 mod desk;
 mod run;
 
