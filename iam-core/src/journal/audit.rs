@@ -394,7 +394,7 @@ fn keyed(salt: &str, purpose: &[u8], text: &[u8]) -> String {
 }
 
 /// The kind of a step, which its id begins with; the rest may name somebody.
-pub(super) fn kind_of(step: &StepId) -> &str {
+pub(crate) fn kind_of(step: &StepId) -> &str {
     let kind = step.as_str().split(':').next().unwrap_or_default();
     kind.rsplit('/').next().unwrap_or_default()
 }
@@ -415,7 +415,7 @@ pub(super) fn said_of(step: &StepId, happened: bool) -> String {
 }
 
 /// How a step ended, without the words of the service.
-pub(super) fn ending_of(outcome: &Outcome) -> String {
+pub(crate) fn ending_of(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done { .. } => "done".to_owned(),
         Outcome::AlreadySo { .. } => "already so".to_owned(),

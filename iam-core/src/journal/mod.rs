@@ -18,6 +18,8 @@
 //! waits, and a parked lane**. Every write of a claim's holder carries its fence and is refused
 //! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
 //! was intended and not settled has an *unknown* outcome.
+//!
+//! What that is worth to whoever runs it, and how to run it: [`guarantees`].
 
 mod admission;
 pub mod audit;
@@ -26,6 +28,8 @@ mod budget;
 pub mod conformance;
 mod exchange;
 mod freeze;
+#[doc = include_str!("guarantees.md")]
+pub mod guarantees {}
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -39,6 +43,7 @@ mod waiting;
 pub use admission::{Answer, Ask, Asks, Standing};
 pub use budget::{Bucket, Draw, Drawn};
 pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Observation};
+pub(crate) use exchange::{letter_over, no_letter};
 pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
 #[cfg(feature = "sqlite")]
