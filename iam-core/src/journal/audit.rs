@@ -138,6 +138,22 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
+    /// Gives it its place in the chain, behind `last`.
+    pub(super) fn behind(mut self, last: &Checkpoint) -> Self {
+        self.sequence = last.sequence + 1;
+        self.previous.clone_from(&last.hash);
+        self.hash = self.expected();
+        self
+    }
+
+    /// The place that it is.
+    pub(super) fn place(&self) -> Checkpoint {
+        Checkpoint {
+            sequence: self.sequence,
+            hash: self.hash.clone(),
+        }
+    }
+
     /// The hash that the entry should have.
     fn expected(&self) -> String {
         let mut hash = Sha256::new();
@@ -351,8 +367,13 @@ impl<'a> Note<'a> {
 
     /// The entry behind `last`.
     pub(super) fn entry(self, last: &Checkpoint, salt: &str, at: Timestamp) -> AuditEntry {
-        let mut entry = AuditEntry {
-            sequence: last.sequence + 1,
+        self.sealed(salt, at).behind(last)
+    }
+
+    /// The entry, before it has a place in the chain.
+    pub(super) fn sealed(self, salt: &str, at: Timestamp) -> AuditEntry {
+        AuditEntry {
+            sequence: 0,
             at,
             deed: self.deed,
             detail: self.detail,
@@ -360,11 +381,9 @@ impl<'a> Note<'a> {
             subject: pseudonym(salt, self.person),
             actor: self.actor.map(str::to_owned),
             digest: digest(salt, self.payload),
-            previous: last.hash.clone(),
+            previous: String::new(),
             hash: String::new(),
-        };
-        entry.hash = entry.expected();
-        entry
+        }
     }
 }
 

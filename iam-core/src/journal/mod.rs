@@ -27,10 +27,16 @@ mod budget;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod exchange;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod fault;
 mod freeze;
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stage;
@@ -46,6 +52,8 @@ pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Obs
 pub(crate) use exchange::{letter_over, no_letter};
 pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
+#[cfg(feature = "postgres")]
+pub use postgres::{Durability, PostgresBuilder, PostgresJournal};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
 pub use stage::{DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};

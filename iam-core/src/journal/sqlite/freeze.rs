@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+use super::TENANT;
 use super::fault::{Attempt, Fault};
-use super::row::{TENANT, text, value};
+use super::row::{text, value};
 use super::writer::{Writer, begin};
 use crate::journal::freeze::unknown;
 use crate::journal::{Frozen, FrozenState, Release};
