@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use iam_core::entitlement::TargetId;
 use iam_core::event::{Event, EventId, EventKind};
-use iam_core::journal::{Claim, Journal, Outcome, SqliteJournal};
+use iam_core::journal::{Claim, Journal, Outcome, PostgresJournal, SqliteJournal};
 use iam_core::person::{Person, PersonKey};
 use iam_core::plan::{Action, IdempotencyKey, Step};
 use jiff::{SignedDuration, Timestamp};
@@ -48,6 +48,7 @@ pub(crate) fn measure(figures: &mut Figures) -> Answer<()> {
     let floor = floor(folder.path(), amount(4_000))?;
     figures.note("journal", "write and fdatasync of 4 KiB", floor, "1/s", None)?;
     runtime.block_on(sqlite(folder.path(), floor, figures))?;
+    runtime.block_on(postgres(floor, figures))?;
     runtime.block_on(crate::journal_end::measure(figures))
 }
 
@@ -80,8 +81,47 @@ async fn sqlite(folder: &Path, floor: f64, figures: &mut Figures) -> Answer<()> 
     future(&open("future.db").await?, figures).await
 }
 
+/// Four workers at a server that starts and ends with this.
+async fn postgres(floor: f64, figures: &mut Figures) -> Answer<()> {
+    const WORKERS: usize = 4;
+    let server = iam_core::testing::PostgresServer::start();
+    let open = async |schema: &str| {
+        let journal = PostgresJournal::builder(server.url(), "bench").schema(schema);
+        journal.connections(16).open().await
+    };
+    let events = amount(10_000);
+    let single = one_by_one(&open("single").await?, events, WORKERS).await?;
+    let bare = Some(("5 bare commits an event", floor / COMMITS));
+    figures.note(
+        "journal",
+        "PostgreSQL, one by one, 4 workers",
+        single,
+        "events/s",
+        bare,
+    )?;
+    let batched = batched(&open("batched").await?, events * 2, WORKERS).await?;
+    let alone = Some(("one by one", single));
+    figures.note(
+        "journal",
+        "PostgreSQL, by 100, 4 workers",
+        batched,
+        "events/s",
+        alone,
+    )?;
+    for (batch, ours) in [(1, single), (BATCH, batched)] {
+        for peer in [Peer::Procrastinate, Peer::Apalis] {
+            let database = format!("{}_{batch}", peer.name());
+            server.sql(&format!("CREATE DATABASE {database}"));
+            let (place, _) = server.url().rsplit_once('/').unwrap_or_default();
+            let place = format!("{place}/{database}");
+            peers(&[peer], &place, events, batch, WORKERS, ours, figures)?;
+        }
+    }
+    Ok(())
+}
+
 /// The peers at the same work, against ours.
-pub(crate) fn peers(
+fn peers(
     peers: &[Peer],
     place: &str,
     jobs: usize,
@@ -116,7 +156,7 @@ fn now() -> Timestamp {
     Timestamp::UNIX_EPOCH
 }
 
-pub(crate) fn event(number: usize) -> Event {
+fn event(number: usize) -> Event {
     let person = PersonKey::new(format!("W-{number:07}"));
     let record = Person {
         given_name: Some("Mei".to_owned()),
@@ -149,11 +189,7 @@ async fn finish(journal: &dyn Journal, claim: &Claim) -> iam_core::Result<()> {
 }
 
 /// Events per second, each appended, claimed and worked off by itself, by so many workers.
-pub(crate) async fn one_by_one(
-    journal: &(dyn Journal + 'static),
-    events: usize,
-    workers: usize,
-) -> Answer<f64> {
+async fn one_by_one(journal: &(dyn Journal + 'static), events: usize, workers: usize) -> Answer<f64> {
     let start = Instant::now();
     let work = (0..workers).map(|worker| async move {
         for number in (worker..events).step_by(workers) {
@@ -174,7 +210,7 @@ pub(crate) async fn one_by_one(
 }
 
 /// Events per second, appended and claimed a hundred at a time and worked off side by side.
-pub(crate) async fn batched(journal: &(dyn Journal + 'static), events: usize, workers: usize) -> Answer<f64> {
+async fn batched(journal: &(dyn Journal + 'static), events: usize, workers: usize) -> Answer<f64> {
     let start = Instant::now();
     let share = events / workers;
     let work = (0..workers).map(|worker| async move {
