@@ -284,11 +284,12 @@ macro_rules! relayed {
                 }
 
                 async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()> {
-                    self.write(self.inner.put_back(claim, at, why)).await
+                    self.write(self.inner.put_back(&self.held(claim), at, why))
+                        .await
                 }
 
                 async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()> {
-                    self.write(self.inner.ask(claim, ask, at)).await
+                    self.write(self.inner.ask(&self.held(claim), ask, at)).await
                 }
 
                 async fn asked(&self, event: &EventId) -> Result<Option<Ask>> {
