@@ -19,6 +19,8 @@ mod model;
 mod moving;
 mod notices;
 mod passes;
+#[cfg(unix)]
+mod postgres;
 mod provisioning;
 mod refused_reads;
 mod three_targets;
