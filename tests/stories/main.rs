@@ -22,6 +22,8 @@ mod moving;
 mod notices;
 mod packages;
 mod passes;
+#[cfg(unix)]
+mod postgres;
 mod provisioning;
 mod refused_reads;
 mod three_targets;

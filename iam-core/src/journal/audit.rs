@@ -63,6 +63,8 @@ pub enum Deed {
     Corrected,
     /// Somebody decided that a dead letter does not count.
     Discarded,
+    /// Somebody decided to go on with a journal that was restored.
+    Adopted,
 }
 
 impl Deed {
@@ -85,6 +87,7 @@ impl Deed {
             Self::Refused => "refused",
             Self::Corrected => "corrected",
             Self::Discarded => "discarded",
+            Self::Adopted => "adopted",
         }
     }
 
@@ -107,6 +110,7 @@ impl Deed {
             Self::Refused,
             Self::Corrected,
             Self::Discarded,
+            Self::Adopted,
         ];
         all.into_iter().find(|deed| deed.as_str() == name)
     }
