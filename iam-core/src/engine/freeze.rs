@@ -48,6 +48,7 @@ impl Engine {
         frozen.people = preview.digests().len();
         frozen.steps = preview.steps();
         self.journal.freeze(&frozen).await?;
+        self.alert_of_guard(&hash, &preview.guard).await;
         // Somebody may have planned the same before.
         let planner = self
             .frozen()

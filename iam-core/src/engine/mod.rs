@@ -5,6 +5,7 @@
 //! to look first, [`plan`](Engine::plan) shows everything, and [`apply`](Engine::apply) carries out what was shown.
 
 mod accepting;
+mod alerts;
 mod apply;
 mod audit;
 mod brake;

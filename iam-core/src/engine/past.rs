@@ -202,7 +202,8 @@ fn is_true(notice: Notice, stage: Stage) -> bool {
     match notice {
         Notice::Joined => matches!(stage, Stage::Active | Stage::Leaving),
         Notice::Moved => stage.is_employed(),
-        Notice::Pass => false,
+        Notice::Leaving => stage.is_employed(),
+        Notice::Pass | Notice::Alert => false,
         Notice::Left => stage.has_left(),
     }
 }

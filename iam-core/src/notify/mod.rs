@@ -7,6 +7,8 @@ mod words;
 pub(crate) use crate::person::Words;
 #[cfg(feature = "http")]
 pub use webhook::{Webhook, verify};
+#[cfg(feature = "engine")]
+pub(crate) use words::alert;
 pub use words::compose;
 
 use std::fmt::{self, Debug};

@@ -1,6 +1,7 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
 mod absence;
+mod alerts;
 mod apply;
 mod calendar;
 mod conflict;

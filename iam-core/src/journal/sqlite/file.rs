@@ -20,7 +20,7 @@ const APPLICATION_ID: i64 = 0x4941_4d4a;
 const OLDEST: [u32; 3] = [3, 51, 3];
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 7;
+pub(super) const SCHEMA: i64 = 8;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
@@ -39,6 +39,11 @@ fn migrator() -> Migrator {
             include_str!("migrations/0005_step_instants.sql"),
         ),
         migration(7, "exchange", include_str!("migrations/0007_exchange.sql")),
+        migration(
+            8,
+            "policy in force",
+            include_str!("migrations/0008_policy_in_force.sql"),
+        ),
     ])
 }
 
