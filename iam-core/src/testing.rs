@@ -1,8 +1,10 @@
-//! For tests of what is built on this crate: a clock that is moved by hand, a target in memory, and a
-//! journal at which the process dies.
+//! For tests of what is built on this crate: a clock that is moved by hand, a target in memory, a journal at which the
+//! process dies, and journals that break a promise.
 
+mod broken;
 mod crash;
 
+pub use broken::{BrokenJournal, Guard};
 pub(crate) use crash::Relay;
 #[cfg(test)]
 pub(crate) use crash::relayed;

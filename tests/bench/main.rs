@@ -1,4 +1,4 @@
-//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `graph`, `joiners`, `policy`, `sandbox`, `scim`,
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `company`, `graph`, `joiners`, `policy`, `sandbox`, `scim`,
 //! `throttling`) as argument of the
 //! program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
@@ -6,6 +6,7 @@
 
 #![allow(clippy::cast_precision_loss, reason = "figures are for reading")]
 
+mod company;
 mod csv_intake;
 mod figures;
 mod graph;
@@ -58,6 +59,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("joiners") {
         joiners::measure(&mut figures)?;
+    }
+    if wanted("company") {
+        company::measure(&mut figures)?;
     }
     if wanted("throttling") {
         throttling::measure(&mut figures)?;

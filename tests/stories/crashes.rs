@@ -18,7 +18,7 @@ use futures::StreamExt;
 
 use self::cell::Tenant;
 use self::course::{Blow, Strike};
-use self::history::{findings, told};
+use self::history::{Wrong, findings, told};
 
 const TASKS: usize = 4;
 /// Stories that one tenant sees.
@@ -109,4 +109,29 @@ async fn clocks_that_jump_an_hour_lose_nothing_and_double_nothing() {
     for by in [Blow::Ahead, Blow::Behind] {
         assert_eq!(matrix(by).await, 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_forgets_intents_is_seen_by_what_happens_twice() {
+    let tenant = Tenant::start(1).await;
+    for write in 1..=20 {
+        let strike = Strike {
+            write,
+            after: false,
+            by: Blow::Abort,
+        };
+        let story = format!("f{write:03}");
+        let story = tenant.live_with(&story, 1, Some(strike), true).await;
+        let twice = findings(&story.left)
+            .into_iter()
+            .filter(|finding| finding.wrong == Wrong::Repeated);
+        // A mail that was sent before the crash, and again after it.
+        if twice
+            .into_iter()
+            .any(|finding| finding.what.contains("can sign in"))
+        {
+            return;
+        }
+    }
+    panic!("no crash shows it");
 }

@@ -14,6 +14,7 @@ mod input;
 mod joining;
 mod keeping;
 mod mailboxes;
+mod model;
 mod moving;
 mod notices;
 mod passes;

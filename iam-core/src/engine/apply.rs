@@ -281,8 +281,12 @@ impl Engine {
         let mut runs = report.people.iter().filter(|run| first.contains(&run.person));
         if let Some(run) = runs.find(|run| !well(&run.ending)) {
             let why = match &run.ending {
-                Ending::Retry(_, why) | Ending::Dead(why) | Ending::Held(why) | Ending::Refused(why) => why,
-                Ending::Done | Ending::Waiting(_) => "it has not ended",
+                Ending::Retry(_, why)
+                | Ending::Dead(why)
+                | Ending::Held(why)
+                | Ending::Refused(why)
+                | Ending::LeftAlone(why) => why,
+                Ending::Done | Ending::Waiting(_) | Ending::Asked => "it has not ended",
             };
             return failed(format!("{}: {why}", run.person));
         }

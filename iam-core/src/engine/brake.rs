@@ -12,7 +12,7 @@ use super::{CHUNK, Engine};
 use crate::entitlement::Limits;
 use crate::error::Result;
 use crate::event::EventKind;
-use crate::journal::PersonState;
+use crate::journal::{Ask, PersonState};
 use crate::person::{Person, PersonKey};
 use crate::plan::Plan;
 use crate::plan::guard::{self, Counts, Tally};
@@ -99,7 +99,7 @@ impl<'a> Brake<'a> {
 }
 
 /// Whoever leaves was at work, whatever is known of them.
-fn at_least_those_who_leave(mut tally: Tally) -> Tally {
+pub(super) fn at_least_those_who_leave(mut tally: Tally) -> Tally {
     let shares = tally.organisations.values_mut();
     for share in shares.chain([&mut tally.whole]) {
         share.at_work = share.at_work.max(share.planned.leavers);
@@ -108,7 +108,7 @@ fn at_least_those_who_leave(mut tally: Tally) -> Tally {
 }
 
 /// The organisation that the limits count somebody of that record in.
-fn organisation(limits: &Limits, record: Option<&Person>) -> Option<String> {
+pub(super) fn organisation(limits: &Limits, record: Option<&Person>) -> Option<String> {
     let per = limits.per_organisation.as_ref()?;
     Some(record.map_or_else(String::new, |record| per.field.of(record).to_owned()))
 }
@@ -121,8 +121,24 @@ impl Engine {
 
     /// What was done within the guard's window, and who is at work.
     pub(super) async fn before(&self, now: Timestamp) -> Result<Tally> {
+        self.before_and(now, &BTreeMap::new()).await
+    }
+
+    /// The same, with what was granted to people and is not over as if it were done.
+    pub(super) async fn before_and(
+        &self,
+        now: Timestamp,
+        granted: &BTreeMap<&PersonKey, &Ask>,
+    ) -> Result<Tally> {
         let since = now.saturating_sub(self.window()).unwrap_or(Timestamp::MIN);
         let mut tally = Tally::default();
+        for (person, ask) in granted {
+            // What it brought so far is in the person's state, and counted there.
+            let state = self.journal.person(person).await?;
+            let done = state.map_or_else(Counts::default, |state| done_since(&state, ask.answered_at));
+            let rest = Counts::of(&ask.plan).beyond(&done);
+            tally.each(ask.organisation.as_deref(), |share| share.before.add(&rest));
+        }
         let mut after: Option<PersonKey> = None;
         loop {
             let people = self.journal.people(after.as_ref(), CHUNK).await?;
@@ -134,6 +150,19 @@ impl Engine {
         }
         Ok(tally)
     }
+}
+
+/// What the person's state tells of since then.
+fn done_since(state: &PersonState, since: Option<Timestamp>) -> Counts {
+    let since = since.unwrap_or(Timestamp::MAX);
+    let left = state.left_at.is_some_and(|left| left >= since);
+    let mut done = Counts {
+        leavers: u32::from(left && !state.accounts.is_empty() && !state.blocked_by_us.is_empty()),
+        ..Counts::default()
+    };
+    let deeds = state.deeds.iter().filter(|deed| deed.at >= since.as_second());
+    deeds.for_each(|deed| done.remember(deed));
+    done
 }
 
 fn count(limits: &Limits, state: &PersonState, since: Timestamp, tally: &mut Tally) {

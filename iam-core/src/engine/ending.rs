@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use jiff::Timestamp;
 
+use super::crew::left_alone;
 use super::past::{no_later_than_the_calendar, so_far, strike_out, write_down};
 use super::report::{Ending, PersonPlan, PersonRun};
 use super::views::Surroundings;
@@ -169,14 +170,8 @@ impl Work<'_> {
             .now()
             .saturating_add(PATIENCE)
             .unwrap_or(Timestamp::MAX);
-        self.journal.retry_later(claim, &claim.state, at, &why).await?;
-        Ok(PersonRun {
-            person: claim.event.person.clone(),
-            event: claim.event.id.clone(),
-            outcomes: Vec::new(),
-            notes: Vec::new(),
-            ending: Ending::Retry(at, why),
-        })
+        self.journal.put_back(claim, at, &why).await?;
+        Ok(left_alone(claim, why))
     }
 
     pub(super) async fn postpone(

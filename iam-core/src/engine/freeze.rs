@@ -40,27 +40,35 @@ impl Engine {
         if preview.guard.is_empty() {
             return Ok(());
         }
-        let (hash, now) = (preview.hash(), self.clock.now());
-        if self.journal.spend(&hash, now).await? {
-            return Ok(());
-        }
-        let mut frozen = Frozen::new(&hash, preview.guard.clone(), &self.actor, now);
+        let mut frozen = Frozen::new(
+            &preview.hash(),
+            preview.guard.clone(),
+            &self.actor,
+            self.clock.now(),
+        );
         frozen.people = preview.digests().len();
         frozen.steps = preview.steps();
-        self.journal.freeze(&frozen).await?;
-        self.alert_of_guard(&hash, &preview.guard).await;
+        self.pass_or_freeze(&frozen).await
+    }
+
+    /// Uses the release of a plan that exceeds limits up, or freezes it.
+    pub(super) async fn pass_or_freeze(&self, frozen: &Frozen) -> Result<()> {
+        let hash = &frozen.hash;
+        if self.journal.spend(hash, frozen.planned_at).await? {
+            return Ok(());
+        }
+        self.journal.freeze(frozen).await?;
+        self.alert_of_guard(hash, &frozen.trips).await;
         // Somebody may have planned the same before.
-        let planner = self
-            .frozen()
-            .await?
-            .map_or(frozen.planned_by, |open| open.planned_by);
+        let open = self.frozen().await?;
+        let planner = open.map_or(frozen.planned_by.clone(), |open| open.planned_by);
         Err(Error::new(
             ErrorKind::Guarded,
             format!(
                 "the guard of the policy refuses the plan, and nothing was done: {}; the plan is frozen as {hash}: it \
                  is carried out once somebody other than {planner} has released it (Engine::release) and as long as \
                  planning gives the same",
-                preview.guard.join("; ")
+                frozen.trips.join("; ")
             ),
         ))
     }

@@ -1,21 +1,24 @@
 //! [`Engine`]: what users hold. It accepts what HR says, plans, and brings the targets to policy.
 //!
 //! One engine serves one tenant. It owns no threads: [`run`](Engine::run) works off everything that is due
-//! and returns, and a program that wants to go on sleeps until [`next_due`](Engine::next_due). Where somebody is
+//! and returns. A [`Fleet`] goes on: any number of workers in any number of processes share one journal. Where somebody is
 //! to look first, [`plan`](Engine::plan) shows everything, and [`apply`](Engine::apply) carries out what was shown.
 
 mod accepting;
+mod admission;
 mod alerts;
 mod apply;
 mod audit;
 mod brake;
 mod calendar;
 mod compensation;
+mod crew;
 mod drift;
 mod ending;
 mod errands;
 mod evidence;
 mod explain;
+mod fleet;
 mod freeze;
 mod names;
 mod past;
@@ -33,6 +36,7 @@ mod succession;
 mod tests;
 mod undo;
 mod views;
+mod waiting;
 mod wake;
 mod work;
 
@@ -40,6 +44,7 @@ pub use apply::Canary;
 pub use compensation::UndoPlan;
 pub use drift::{DriftTotals, PersonDrift};
 pub use evidence::{Deed, Evidence, Heard, Held};
+pub use fleet::{Fleet, FleetReport};
 pub use reading::{Delivered, Reading};
 pub use reason::{Obstacle, Origin, Until, Why, WhyNot};
 pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, SeatNeed, Totals};
@@ -53,7 +58,7 @@ use jiff::Timestamp;
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{EventId, EventKind};
+use crate::event::EventKind;
 use crate::intake::Gate;
 use crate::journal::{Entry, EventState, HistoryQuery, Journal, PersonState};
 use crate::notify::Notifier;
@@ -208,6 +213,7 @@ impl Engine {
             decided,
             brake: None,
             scope: None,
+            crew: None,
         }
     }
 
@@ -310,10 +316,5 @@ impl Engine {
         entries.retain(|entry| matches!(entry.event.kind, EventKind::Due { .. }));
         entries.sort_by_key(|entry| entry.event.due_at);
         Ok(entries)
-    }
-
-    /// Brings an event that was set aside back to work; `by` and `reason` are kept with it.
-    pub async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
-        self.journal.requeue(event, by, reason).await
     }
 }

@@ -101,6 +101,19 @@ impl Preflight {
         take(&mut self.lock(), plan)
     }
 
+    /// The accounts that the plan takes a role from, or locks out, that somebody must keep; where nobody knows who holds
+    /// the role, an empty name as well.
+    pub(super) fn touched(&self, plan: &Plan) -> BTreeSet<String> {
+        let lock = self.lock();
+        let touched = lock.iter().filter(|left| left.is_touched(plan));
+        touched.flat_map(|left| left.weighed(plan)).collect()
+    }
+
+    /// The same of a plan that may be carried out by now.
+    pub(super) fn lost(&self, plan: &Plan) -> BTreeSet<String> {
+        self.lock().iter().flat_map(|left| left.weighed(plan)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Left>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,6 +158,15 @@ impl Left {
         steps
             .filter_map(|step| Some(step.account.as_ref()?.to_lowercase()))
             .collect()
+    }
+
+    /// The accounts that the plan takes the role from, with an empty name where nobody knows who holds it.
+    fn weighed(&self, plan: &Plan) -> BTreeSet<String> {
+        let mut lost = self.lost(plan);
+        if self.holders.is_none() {
+            lost.insert(String::new());
+        }
+        lost
     }
 
     /// Whether members of a group hold the role.

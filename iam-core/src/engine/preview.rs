@@ -13,9 +13,9 @@ use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Appended, Burial, Claim, DeliveryId, Entry, EventState, Exchange, Frozen, HistoryQuery, Journal, Lane,
-    Letter, LetterId, MemoryJournal, Observation, Outcome, PersonState, Quarantined, Release, Released,
-    Report, Reservation, Row, Staged, StepStart,
+    Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Exchange, Frozen,
+    HistoryQuery, Journal, Lane, Letter, LetterId, MemoryJournal, Observation, Outcome, PersonState,
+    Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart, Waiting,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -189,6 +189,65 @@ impl Journal for Shadow<'_> {
             self.seed(&timer.person).await?;
         }
         self.copy.dead_letter(claim, state, timers, why, lane).await
+    }
+
+    async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()> {
+        self.copy.put_back(claim, at, why).await
+    }
+
+    async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()> {
+        self.copy.ask(claim, ask, at).await
+    }
+
+    async fn asked(&self, event: &EventId) -> Result<Option<Ask>> {
+        self.copy.asked(event).await
+    }
+
+    async fn asks(&self, now: Timestamp) -> Result<Asks> {
+        self.copy.asks(now).await
+    }
+
+    async fn answer(&self, answers: &[Answer], at: Timestamp) -> Result<usize> {
+        self.copy.answer(answers, at).await
+    }
+
+    async fn skip(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        self.copy.skip(event, by, reason).await
+    }
+
+    async fn resolve(
+        &self,
+        event: &EventId,
+        step: &StepId,
+        happened: bool,
+        by: &str,
+        reason: &str,
+    ) -> Result<()> {
+        self.copy.resolve(event, step, happened, by, reason).await
+    }
+
+    async fn waiting(&self, person: &PersonKey, now: Timestamp) -> Result<Waiting> {
+        self.real.waiting(person, now).await
+    }
+
+    async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
+        self.real.stalled(now).await
+    }
+
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+        self.real.take_budget(draw, now).await
+    }
+
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+        self.real.block_target(target, until, now).await
+    }
+
+    fn worker(&self) -> &str {
+        self.copy.worker()
+    }
+
+    async fn hint(&self) {
+        self.copy.hint().await;
     }
 
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {

@@ -157,6 +157,10 @@ pub enum Ending {
     Held(String),
     /// Set aside, nothing was done: the account is protected.
     Refused(String),
+    /// Nothing was done: this version, or this process, does not know how. Another one may.
+    LeftAlone(String),
+    /// Nothing was done yet: in a [fleet](super::Fleet), what counts against a limit of the guard is asked for first.
+    Asked,
 }
 
 /// What one event led to.
@@ -211,19 +215,24 @@ impl RunReport {
         let mut totals = Totals::default();
         let people: std::collections::BTreeSet<_> = self.people.iter().map(|run| &run.person).collect();
         totals.people = people.len();
-        for run in &self.people {
-            totals.open += usize::from(run.ending != Ending::Done);
-            for (_, outcome) in &run.outcomes {
-                match outcome {
-                    Outcome::Done { .. } => totals.done += 1,
-                    Outcome::AlreadySo { .. } => totals.already_so += 1,
-                    Outcome::NotApplicable { .. } => totals.not_applicable += 1,
-                    Outcome::Failed { .. } => totals.failed += 1,
-                    Outcome::Unknown => totals.unknown += 1,
-                }
+        self.people.iter().for_each(|run| totals.count(run));
+        totals
+    }
+}
+
+impl Totals {
+    /// Adds an event, but not its person, who may have several.
+    pub(super) fn count(&mut self, run: &PersonRun) {
+        self.open += usize::from(run.ending != Ending::Done);
+        for (_, outcome) in &run.outcomes {
+            match outcome {
+                Outcome::Done { .. } => self.done += 1,
+                Outcome::AlreadySo { .. } => self.already_so += 1,
+                Outcome::NotApplicable { .. } => self.not_applicable += 1,
+                Outcome::Failed { .. } => self.failed += 1,
+                Outcome::Unknown => self.unknown += 1,
             }
         }
-        totals
     }
 }
 
@@ -237,4 +246,7 @@ pub enum Progress<'a> {
     Step(&'a Step, &'a Outcome),
     /// An event has come to an end, or waits.
     Person(&'a PersonRun),
+    /// A [fleet](super::Fleet) goes on, and something that is nobody's went wrong: the journal or the directory does
+    /// not answer, the guard refuses what was asked.
+    Trouble(&'a crate::error::Error),
 }

@@ -174,7 +174,7 @@ impl Scope {
 }
 
 /// What a step does, whatever the ids of accounts that the plan could not know yet.
-fn digest(step: &Step) -> [u8; 32] {
+pub(super) fn digest(step: &Step) -> [u8; 32] {
     let mut action = step.action.clone();
     match &mut action {
         Action::SetManager { manager_account, .. } => manager_account.clear(),

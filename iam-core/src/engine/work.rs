@@ -9,6 +9,7 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::brake::Brake;
+use super::crew::Crew;
 use super::ending::written;
 use super::names::{NameCheck, NameDesk, Place, Queue};
 use super::past::{informed, inherit, pending_name};
@@ -20,11 +21,11 @@ use crate::clock::SharedClock;
 use crate::entitlement::Protected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Course, Timer};
-use crate::execute::{self, Doors, Report, Verdict};
+use crate::execute::{self, Doors, Hold, Report, Verdict};
 use crate::journal::{Claim, Journal, Lane, Lifecycle as Stage, Outcome, PersonState};
 use crate::notify::{Addressees, Notifier};
 use crate::orchestrator::{Context, Decision, Orchestrator};
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Step};
 use crate::policy::Settings;
 use crate::target::Target;
 
@@ -58,6 +59,8 @@ pub(super) struct Work<'a> {
     pub(super) brake: Option<&'a Brake<'a>>,
     /// Nothing beyond it is carried out, or looked at.
     pub(super) scope: Option<&'a Scope>,
+    /// The lanes that a worker of a fleet holds.
+    pub(super) crew: Option<&'a Crew<'a>>,
 }
 
 impl Work<'_> {
@@ -85,26 +88,7 @@ impl Work<'_> {
                 Some(scope) => scope.admit(claims),
                 None => claims,
             };
-            let (claims, courses) = informed(self.journal, claims, self.settings, now, self.window).await?;
-            let around = match views::read(self.journal, self.targets, self.catalogs, &claims, now).await {
-                Ok(around) => around,
-                Err(error) => return Err(self.give_back(&claims, error).await),
-            };
-            let (queue, shown) = (Queue::default(), self.shown());
-            let work = claims.iter().zip(around).zip(&courses).enumerate();
-            let work = work.map(|(at, (((claim, state), around), course))| {
-                self.one(claim, state, around, course, queue.place(at))
-            });
-            let mut leaves: Vec<_> = work.collect();
-            let count = claims.iter().filter(|(claim, _)| claim.event.kind.is_leave());
-            let others = leaves.split_off(count.count());
-            let mut ended: Vec<Result<PersonRun>> = Vec::with_capacity(claims.len());
-            // Leaves stand first. The seats that they free are free when somebody else needs them.
-            for work in [leaves, others] {
-                let work = futures::stream::iter(work).buffer_unordered(self.concurrency);
-                ended.extend(work.collect::<Vec<_>>().await);
-            }
-            self.show_in_order(shown, &claims);
+            let ended = self.batch(claims, now).await?;
             let mut failure = None;
             for run in ended {
                 match run {
@@ -121,6 +105,35 @@ impl Work<'_> {
                 return Err(error);
             }
         }
+    }
+
+    /// Works claimed lanes off, each on its own terms.
+    pub(super) async fn batch(&self, claims: Vec<Claim>, now: Timestamp) -> Result<Vec<Result<PersonRun>>> {
+        let (claims, courses) = informed(self.journal, claims, self.settings, now, self.window).await?;
+        let around = match views::read(self.journal, self.targets, self.catalogs, &claims, now).await {
+            Ok(around) => around,
+            Err(error) => return Err(self.give_back(&claims, error).await),
+        };
+        let (queue, shown) = (Queue::default(), self.shown());
+        let work = claims.iter().zip(around).zip(&courses).enumerate();
+        let work = work.map(|(at, (((claim, state), around), course))| {
+            self.held(
+                claim,
+                state,
+                self.one(claim, state, around, course, queue.place(at)),
+            )
+        });
+        let mut leaves: Vec<_> = work.collect();
+        let count = claims.iter().filter(|(claim, _)| claim.event.kind.is_leave());
+        let others = leaves.split_off(count.count());
+        let mut ended: Vec<Result<PersonRun>> = Vec::with_capacity(claims.len());
+        // Leaves stand first. The seats that they free are free when somebody else needs them.
+        for work in [leaves, others] {
+            let work = futures::stream::iter(work).buffer_unordered(self.concurrency);
+            ended.extend(work.collect::<Vec<_>>().await);
+        }
+        self.show_in_order(shown, &claims);
+        Ok(ended)
     }
 
     /// Nothing could be read: every claimed lane goes back, to be tried again later.
@@ -146,7 +159,8 @@ impl Work<'_> {
         course: &Course,
         place: Place<'_>,
     ) -> Result<PersonRun> {
-        if let Some(why) = claim.plan.as_ref().and_then(Plan::newer) {
+        let begun = claim.plan.as_ref();
+        if let Some(why) = begun.and_then(|plan| plan.newer().or_else(|| self.foreign(plan))) {
             return self.leave_alone(claim, state, why).await;
         }
         let desk = NameDesk {
@@ -181,6 +195,12 @@ impl Work<'_> {
             self.take_down(claim, &decision);
             if let Some(scope) = self.scope.filter(|scope| !scope.covers(&decision.plan)) {
                 return Ok(scope.hold(claim, written(state, claim), cx.now));
+            }
+            if let Some(why) = self.foreign(&decision.plan) {
+                return self.leave_alone(claim, state, why).await;
+            }
+            if let Some(run) = self.admit(claim, state, &decision).await? {
+                return Ok(run);
             }
             self.brake(claim, state, &decision).await?;
             if !decision.plan.steps.is_empty() {
@@ -261,7 +281,10 @@ impl Work<'_> {
             notifier: self.notifier,
             words: &self.settings.words,
             clock: self.clock,
-            lease: LEASE,
+            hold: match self.crew.and_then(|crew| crew.tenure(claim)) {
+                Some(tenure) => Hold::Watched(tenure),
+                None => Hold::Renewed(LEASE),
+            },
             forbidden: &protected,
             settled: &settled,
         };

@@ -9,8 +9,10 @@
 mod backoff;
 mod deed;
 mod step;
+mod tenure;
 
 pub(crate) use deed::note;
+pub(crate) use tenure::{Tenure, Terms};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +35,15 @@ const BEAT: Duration = Duration::from_secs(30);
 /// How long an errand is tried again that keeps failing.
 const ERRAND_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// How a claim is held while its steps are carried out.
+#[derive(Clone, Copy)]
+pub(crate) enum Hold<'a> {
+    /// The executor renews the lease between two steps.
+    Renewed(Duration),
+    /// Somebody else renews it, and says for how long the claim is good.
+    Watched(&'a Tenure),
+}
+
 /// Where effects go.
 pub(crate) struct Doors<'a> {
     pub(crate) journal: &'a dyn Journal,
@@ -41,7 +52,7 @@ pub(crate) struct Doors<'a> {
     /// How notices are worded.
     pub(crate) words: &'a Words,
     pub(crate) clock: &'a SharedClock,
-    pub(crate) lease: Duration,
+    pub(crate) hold: Hold<'a>,
     /// Why the step's account must not be touched, or `None`: asked again here, whoever made the plan.
     pub(crate) forbidden: &'a (dyn Fn(&Step) -> Option<String> + Sync),
     /// Called for each step that has come to an end.
@@ -54,6 +65,14 @@ impl Doors<'_> {
         self.journal
             .settle(claim, &step.id, outcome, self.clock.now())
             .await
+    }
+
+    /// Whether something may be begun for the claim.
+    fn go_on(&self) -> Result<()> {
+        match self.hold {
+            Hold::Renewed(_) => Ok(()),
+            Hold::Watched(tenure) => tenure.go_on(),
+        }
     }
 
     /// The target that carries a step out.
@@ -119,10 +138,13 @@ pub(crate) async fn execute(
     // Something old is still held; something that a notice would speak of has failed.
     let (mut kept, mut untold) = (false, false);
     for step in &plan.steps {
-        if beat.elapsed() > BEAT {
-            doors.journal.heartbeat(claim, doors.lease).await?;
+        if let Hold::Renewed(lease) = doors.hold
+            && beat.elapsed() > BEAT
+        {
+            doors.journal.heartbeat(claim, lease).await?;
             beat = Instant::now();
         }
+        doors.go_on()?;
         if matches!(step.action, Action::Notify { .. }) && (retry.is_some() || untold) {
             continue; // told when it is true
         }

@@ -33,6 +33,8 @@ pub(super) async fn carry_out(
         }
         StepStart::Unknown | StepStart::First | StepStart::Settled { .. } => {}
     }
+    // Writing the intent down may have taken its time.
+    doors.go_on()?;
     let result = effect(doors, claim, step, &key, addressees).await;
     settle(doors, claim, step, result).await
 }

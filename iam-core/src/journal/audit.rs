@@ -22,6 +22,10 @@ use crate::plan::StepId;
 /// The hash before the first entry.
 const START: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// What is said of an event that waits for the guard.
+pub(super) const ASKED: &str =
+    "what is planned counts against a limit of the guard, and waits to be seen with the rest";
+
 /// What an entry tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,8 +45,16 @@ pub enum Deed {
     Postponed,
     /// An event was set aside for a person to look at.
     SetAside,
+    /// What is planned counts against a limit of the guard, and needs an answer.
+    Asked,
+    /// It was answered; the detail is how.
+    Answered,
     /// Somebody brought an event back to work.
     Requeued,
+    /// Somebody let a lane go on without an event that was set aside.
+    Skipped,
+    /// Somebody said whether a step has happened of which nobody knew; the detail is its kind and what was said.
+    Resolved,
     /// Somebody had a person's data destroyed.
     Erased,
     /// A message could not be understood, and is kept as a dead letter.
@@ -72,7 +84,11 @@ impl Deed {
             Self::Completed => "completed",
             Self::Postponed => "postponed",
             Self::SetAside => "set_aside",
+            Self::Asked => "asked",
+            Self::Answered => "answered",
             Self::Requeued => "requeued",
+            Self::Skipped => "skipped",
+            Self::Resolved => "resolved",
             Self::Erased => "erased",
             Self::Refused => "refused",
             Self::Corrected => "corrected",
@@ -93,7 +109,11 @@ impl Deed {
             Self::Completed,
             Self::Postponed,
             Self::SetAside,
+            Self::Asked,
+            Self::Answered,
             Self::Requeued,
+            Self::Skipped,
+            Self::Resolved,
             Self::Erased,
             Self::Refused,
             Self::Corrected,
@@ -405,6 +425,21 @@ pub(super) fn kind_of(step: &StepId) -> &str {
     kind.rsplit('/').next().unwrap_or_default()
 }
 
+/// What was answered, in one word.
+pub(super) fn standing_of(standing: &super::Standing) -> &'static str {
+    match standing {
+        super::Standing::Asked => "asked",
+        super::Standing::Granted => "granted",
+        super::Standing::Refused { .. } => "refused",
+    }
+}
+
+/// What somebody said of a step of which nobody knew.
+pub(super) fn said_of(step: &StepId, happened: bool) -> String {
+    let said = if happened { "happened" } else { "did not happen" };
+    format!("{} {said}", kind_of(step))
+}
+
 /// How a step ended, without the words of the service.
 pub(super) fn ending_of(outcome: &Outcome) -> String {
     match outcome {
@@ -418,8 +453,8 @@ pub(super) fn ending_of(outcome: &Outcome) -> String {
 
 /// Why somebody's data is still needed.
 pub(super) fn keeps(state: Option<&PersonState>, open: bool) -> Option<&'static str> {
-    let state = state?;
-    if !state.accounts.is_empty() && state.lifecycle != Lifecycle::Deleted {
+    let account = |state: &PersonState| !state.accounts.is_empty() && state.lifecycle != Lifecycle::Deleted;
+    if state.is_some_and(account) {
         return Some(
             "there is an account, and what is known is needed to take it away: wait until it is deleted",
         );

@@ -1,5 +1,6 @@
 //! [`MemoryJournal`]: for previews, tests and demos. Nothing survives the process.
 
+mod admission;
 mod audit;
 mod exchange;
 mod lane;
@@ -11,14 +12,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use self::lane::{LaneState, supersede};
-use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept, Note};
+use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept};
 use super::freeze::unknown;
 use super::{
-    Appended, Claim, DeliveryId, Entry, EventState, Frozen, FrozenState, HistoryQuery, Journal, Lane,
-    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, StepRecord,
-    StepStart,
+    Answer, Appended, Ask, Asks, Bucket, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Frozen,
+    FrozenState, HistoryQuery, Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report,
+    Reservation, Row, Staged, Stalled, StepRecord, StepStart, Waiting,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -27,7 +29,25 @@ use crate::plan::{IdempotencyKey, Plan, StepId};
 
 /// A journal in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryJournal(Arc<Mutex<Inner>>);
+pub struct MemoryJournal(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    inner: Mutex<Inner>,
+    worker: String,
+    /// Rings when something may have become due.
+    bell: Notify,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            inner: Mutex::default(),
+            worker: uuid::Uuid::new_v4().to_string(),
+            bell: Notify::new(),
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -41,6 +61,12 @@ struct Inner {
     audit: Vec<AuditEntry>,
     salts: HashMap<PersonKey, String>,
     frozen: Vec<Frozen>,
+    /// What was asked of the guard, with its place in the order of asking.
+    asks: BTreeMap<EventId, (Ask, u64)>,
+    asked: u64,
+    budgets: BTreeMap<String, Bucket>,
+    /// When the entries were set aside that were.
+    set_aside: HashMap<usize, Timestamp>,
 }
 
 impl MemoryJournal {
@@ -84,7 +110,7 @@ impl MemoryJournal {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every change is complete before the guard is dropped, so a poisoned lock holds sound data.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,7 +118,9 @@ impl MemoryJournal {
 impl Journal for MemoryJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
         let mut inner = self.lock();
-        Ok(batch.iter().map(|event| inner.append_noted(event)).collect())
+        let answers = batch.iter().map(|event| inner.append_noted(event)).collect();
+        self.0.bell.notify_waiters();
+        Ok(answers)
     }
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -124,12 +152,16 @@ impl Journal for MemoryJournal {
         heads.truncate(max);
         let mut claims = Vec::with_capacity(heads.len());
         for at in heads {
-            let person = inner.entries[at].event.person.clone();
+            let (id, person) = (
+                inner.entries[at].event.id.clone(),
+                inner.entries[at].event.person.clone(),
+            );
             let Some(lane) = inner.lanes.get_mut(&person) else {
                 continue;
             };
             lane.fence += 1;
             lane.lease = Some(moment + lease);
+            lane.claimed = Some((id, now));
             let (fence, state) = (lane.fence, lane.state.clone());
             let entry = &mut inner.entries[at];
             claims.push(Claim {
@@ -229,7 +261,9 @@ impl Journal for MemoryJournal {
         lane.state = Some(state.clone());
         lane.lease = None;
         inner.set(timers);
+        inner.end_asking(&claim.event.id);
         inner.note_of(claim, Deed::Completed, "", state);
+        self.0.bell.notify_waiters();
         Ok(())
     }
 
@@ -261,33 +295,92 @@ impl Journal for MemoryJournal {
         lane.state = Some(state.clone());
         lane.lease = None;
         inner.set(timers);
+        inner.set_aside(at);
+        inner.end_asking(&claim.event.id);
         inner.note_of(claim, Deed::SetAside, "", state);
+        self.0.bell.notify_waiters();
         Ok(())
     }
 
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        let answer = self.lock().requeue(event, by, reason);
+        self.0.bell.notify_waiters();
+        answer
+    }
+
+    async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()> {
         let mut inner = self.lock();
-        let at = inner.by_id.get(event).copied();
-        let entry = at.and_then(|at| inner.entries.get_mut(at));
-        match entry {
-            Some(entry) if matches!(entry.state, EventState::Dead | EventState::Pending) => {
-                entry.state = EventState::Pending;
-                entry.parked = false;
-                entry.not_before = entry.event.due_at;
-                entry.why = Some(format!("requeued by {by}: {reason}"));
-                let person = entry.event.person.clone();
-                inner.note(Note::decided(Deed::Requeued, Some(event), &person, by, reason));
-                Ok(())
-            }
-            Some(_) => Err(Error::new(
-                ErrorKind::Conflict,
-                format!("event {event} is over: it cannot be requeued"),
-            )),
-            None => Err(Error::new(
-                ErrorKind::NotFound,
-                format!("the journal has no event {event}"),
-            )),
-        }
+        inner.put_back(claim, at, why)?;
+        inner.note_of(claim, Deed::Postponed, "untouched", &why);
+        Ok(())
+    }
+
+    async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()> {
+        self.lock().ask(claim, ask, at)
+    }
+
+    async fn asked(&self, event: &EventId) -> Result<Option<Ask>> {
+        Ok(self.lock().asked(event))
+    }
+
+    async fn asks(&self, now: Timestamp) -> Result<Asks> {
+        Ok(self.lock().asks(now))
+    }
+
+    async fn answer(&self, answers: &[Answer], at: Timestamp) -> Result<usize> {
+        let count = self.lock().answer(answers, at);
+        self.0.bell.notify_waiters();
+        Ok(count)
+    }
+
+    async fn skip(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        let answer = self.lock().skip(event, by, reason);
+        self.0.bell.notify_waiters();
+        answer
+    }
+
+    async fn resolve(
+        &self,
+        event: &EventId,
+        step: &StepId,
+        happened: bool,
+        by: &str,
+        reason: &str,
+    ) -> Result<()> {
+        let answer = self.lock().resolve(event, step, happened, (by, reason));
+        self.0.bell.notify_waiters();
+        answer
+    }
+
+    async fn waiting(&self, person: &PersonKey, now: Timestamp) -> Result<Waiting> {
+        Ok(self.lock().waiting(person, &self.0.worker, now))
+    }
+
+    async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
+        Ok(self.lock().stalled(now))
+    }
+
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+        let mut inner = self.lock();
+        let full = || Bucket::full(draw.capacity, now);
+        let bucket = inner.budgets.entry(draw.target.clone()).or_insert_with(full);
+        Ok(bucket.draw(draw, now))
+    }
+
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+        let mut inner = self.lock();
+        let empty = || Bucket::full(0.0, now);
+        let bucket = inner.budgets.entry(target.to_owned()).or_insert_with(empty);
+        bucket.block(until, now);
+        Ok(())
+    }
+
+    fn worker(&self) -> &str {
+        &self.0.worker
+    }
+
+    async fn hint(&self) {
+        self.0.bell.notified().await;
     }
 
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
@@ -340,29 +433,7 @@ impl Journal for MemoryJournal {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
-        let inner = self.lock();
-        let moment = Instant::now();
-        let free = inner
-            .lanes
-            .values()
-            .filter(|lane| lane.lease.is_none_or(|until| until <= moment));
-        let heads = free.filter_map(|lane| {
-            let order = |entry: &Entry| (entry.event.due_at, entry.lane_seq);
-            let instant = |entry: &Entry| entry.not_before.max(entry.event.due_at);
-            let parked = lane.open.iter().any(|&at| inner.entries[at].parked);
-            let pending = || {
-                let open = lane.open.iter().map(|&at| &inner.entries[at]);
-                open.filter(|entry| entry.state == EventState::Pending)
-            };
-            let leaves = || pending().filter(|entry| entry.event.kind.is_leave());
-            // A leave that was attempted has come due: what stands before it will not be the head again.
-            let passed = leaves().filter(|entry| entry.attempts > 0).map(order).max();
-            let head = pending().min_by_key(|entry| order(entry));
-            let head = head.filter(|_| !parked && passed.is_none());
-            let leaves = leaves().filter(|entry| passed.is_none_or(|passed| order(entry) >= passed));
-            head.into_iter().chain(leaves).map(instant).min()
-        });
-        Ok(heads.min())
+        Ok(self.lock().next().map(|(due, _)| due))
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {

@@ -5,10 +5,13 @@
 //!   (nothing) ─────────────► pending ─────────────► claimed ─────────────────────► done
 //!                              ▲  ▲                  │  │  │
 //!                requeue       │  │ retry_later,     │  │  └── dead_letter ──► dead ─► (requeue)
-//!       dead ──────────────────┘  └ lease expired ◄──┘  │
-//!                                  or process died      └ a leave completes: earlier pending events and
-//!                                                         superseded timers of the lane ──► superseded
+//!       dead ──────────────────┘  ├ put_back, ask     │  │
+//!                                 └ lease expired ◄───┘  └ a leave completes: earlier pending events and
+//!                                   or process died        superseded timers of the lane ──► superseded
 //! ```
+//! A step whose outcome nobody knows is answered by a person ([`Journal::resolve`]): where it did not happen, the event
+//! is pending again though it was done.
+//!
 //! Accepted means durable: `append` returns after the commit. One person's events are worked one at a
 //! time, in the order (due instant, lane sequence); an event whose time has not come blocks nothing; an
 //! event that waits for its next attempt blocks the later ones, except that **a leave overtakes whatever
@@ -16,7 +19,9 @@
 //! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
 //! was intended and not settled has an *unknown* outcome.
 
+mod admission;
 pub mod audit;
+mod budget;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod exchange;
@@ -26,7 +31,13 @@ mod memory;
 mod sqlite;
 mod stage;
 mod state;
+#[cfg(test)]
+#[cfg(all(feature = "testing", feature = "sqlite"))]
+mod tests;
+mod waiting;
 
+pub use admission::{Answer, Ask, Asks, Standing};
+pub use budget::{Bucket, Draw, Drawn};
 pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Observation};
 pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
@@ -34,6 +45,7 @@ pub use memory::MemoryJournal;
 pub use sqlite::SqliteJournal;
 pub use stage::{DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};
 pub use state::{AccountRef, ErrandRecord, ErrandState, Lifecycle, PersonState, Tried};
+pub use waiting::{Stalled, Waiting};
 
 use std::time::Duration;
 
@@ -42,7 +54,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use self::audit::{AuditEntry, Checkpoint, Kept};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
@@ -277,6 +289,67 @@ pub trait Journal: Exchange {
         lane: Lane,
     ) -> Result<()>;
 
+    /// Gives the lane back untouched, as if it had not been claimed: its head may be claimed again from `at` on, and the
+    /// attempt does not count.
+    async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()>;
+
+    /// Gives the lane back untouched, as [`put_back`](Self::put_back) does, because what is planned needs an answer
+    /// first. A question replaces the one before it about the same event. It is over when the event is.
+    async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()>;
+
+    /// What was asked about an event that is pending.
+    async fn asked(&self, event: &EventId) -> Result<Option<Ask>>;
+
+    /// Everything that was asked about events that are pending, and how much more could be asked about at `now`, both at
+    /// one moment.
+    async fn asks(&self, now: Timestamp) -> Result<Asks>;
+
+    /// Answers questions, in one commit: those whose version is the latest; the others stay open. Whoever is answered
+    /// may be claimed at once. Tells how many were.
+    async fn answer(&self, answers: &[Answer], at: Timestamp) -> Result<usize>;
+
+    /// Lets a lane go on without the event that has parked it, which stays set aside. Records who decided and why.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound), [`Conflict`](crate::ErrorKind::Conflict) when it parks nothing.
+    async fn skip(&self, event: &EventId, by: &str, reason: &str) -> Result<()>;
+
+    /// Writes down what somebody says of a step whose outcome is [`Outcome::Unknown`], and who and why. Where it did not
+    /// happen, the step is forgotten, and the event is pending again, due as it was, whatever it was before.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) for an event or a step that is not known,
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the step's outcome is known, or the event was superseded.
+    async fn resolve(
+        &self,
+        event: &EventId,
+        step: &StepId,
+        happened: bool,
+        by: &str,
+        reason: &str,
+    ) -> Result<()>;
+
+    /// What the person's lane waits for at `now`.
+    async fn waiting(&self, person: &PersonKey, now: Timestamp) -> Result<Waiting>;
+
+    /// The head that could have been claimed for the longest time at `now`: neither parked nor claimed, due, and not
+    /// waiting for its next attempt. Needs no worker to be alive.
+    async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>>;
+
+    /// Draws from the bucket of a target that all workers share, in one step; a bucket that is not known is full.
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn>;
+
+    /// A service has refused a call of any worker: nothing more is granted from its bucket before `until`, and less
+    /// after that ([`Bucket::block`]).
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()>;
+
+    /// Under which name claims of this process are known: a new one each time the journal is opened.
+    fn worker(&self) -> &str;
+
+    /// Completes when something may have become due earlier than [`next_due`](Self::next_due) last said. A hint: it may
+    /// come for nothing, and it may never come.
+    async fn hint(&self);
+
     /// Brings a dead event back to its place in the lane, and lifts the parking it caused. Records who did
     /// it and why. An event that waits for its next attempt is made due at once.
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()>;
@@ -386,4 +459,29 @@ pub trait Journal: Exchange {
 
     /// What is remembered of the last good delivery of a source.
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>>;
+}
+
+/// Nothing is known of that event.
+fn not_known(event: &EventId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("the journal has no event {event}"))
+}
+
+fn over(event: &EventId) -> Error {
+    let message = format!("event {event} is over: it cannot be requeued");
+    Error::new(ErrorKind::Conflict, message)
+}
+
+/// The event has no such step.
+fn no_step(event: &EventId, step: &StepId) -> Error {
+    let message = format!("event {event} has no step {step}, or never began it");
+    Error::new(ErrorKind::NotFound, message)
+}
+
+/// There is nothing to say about the step.
+fn settled(event: &EventId, step: &StepId) -> Error {
+    let message = format!(
+        "step {step} of event {event} is not one that ended unknown: only such a step is answered by a person, while \
+         nobody works on it"
+    );
+    Error::new(ErrorKind::Conflict, message)
 }

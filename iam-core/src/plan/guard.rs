@@ -213,6 +213,22 @@ fn power(step: &Step) -> Option<Power> {
     }
 }
 
+/// Whether a limit counts any of it at all.
+pub fn weighs(limits: &Limits, counts: &Counts) -> bool {
+    let per = limits.per_organisation.as_ref();
+    let caps = |cap: &Cap| cap.most.is_some() || cap.percent.is_some();
+    let leavers = limits.max_leavers.is_some()
+        || limits.max_leavers_percent.is_some()
+        || per.is_some_and(|per| caps(&per.leavers));
+    let powers = limits.max_privileged_changes.is_some() || !limits.tiers.is_empty();
+    let counted = |kind: &Counted| {
+        limits.changes.contains_key(kind) || per.is_some_and(|per| per.changes.contains_key(kind))
+    };
+    (counts.leavers > 0 && leavers)
+        || (!counts.powers.is_empty() && powers)
+        || counts.changes.keys().any(counted)
+}
+
 /// Every limit that the tally exceeds, one clause each; empty means go.
 pub fn check(limits: &Limits, tally: &Tally) -> Vec<String> {
     let mut trips = Vec::new();

@@ -256,6 +256,9 @@ pub struct Plan {
     /// day, and nobody leaves by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stays: bool,
+    /// Somebody has said that the one step it holds did not happen: it is to be carried out again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 impl Plan {
@@ -273,6 +276,20 @@ impl Plan {
             written: 0,
             policy: String::new(),
             stays: false,
+            again: false,
+        }
+    }
+
+    /// What is left of a plan that is over, of which one step did not happen.
+    #[cfg(feature = "engine")]
+    pub(crate) fn again(mut self, step: &StepId) -> Self {
+        let all = self.begun.drain(..).chain(self.steps.drain(..));
+        let steps: Vec<Step> = all.filter(|known| known.id == *step).collect();
+        Self {
+            steps,
+            written: 0,
+            again: true,
+            ..self
         }
     }
 

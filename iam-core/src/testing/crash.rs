@@ -1,5 +1,6 @@
 //! A journal at which the process dies.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -9,7 +10,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use crate::error::Result;
-use crate::journal::Journal;
+use crate::event::Event;
+use crate::journal::{Claim, Journal};
+use crate::plan::{IdempotencyKey, StepId};
 
 /// When a [`CrashingJournal`] strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +91,29 @@ pub(crate) trait Relay: Sync {
     fn lease(&self, asked: Duration) -> Duration {
         asked
     }
+
+    /// What was claimed.
+    fn claimed(&self, _claims: &[Claim]) {}
+
+    /// The claim by which its holder writes.
+    fn held<'a>(&self, claim: &'a Claim) -> Cow<'a, Claim> {
+        Cow::Borrowed(claim)
+    }
+
+    /// In which order a batch is appended, by place.
+    fn order(&self, batch: &[Event]) -> Vec<usize> {
+        (0..batch.len()).collect()
+    }
+
+    /// Whether an intent is written.
+    fn intends(&self, _step: &StepId, _key: &IdempotencyKey) -> bool {
+        true
+    }
+
+    /// The key of an intent that was not written, before the step is settled.
+    fn not_intended(&self, _step: &StepId) -> Option<IdempotencyKey> {
+        None
+    }
 }
 
 impl Relay for CrashingJournal {}
@@ -103,9 +129,10 @@ macro_rules! relayed {
             use $crate::event::{Accepted, Event, EventId};
             use $crate::journal::audit::{AuditEntry, Checkpoint, Kept};
             use $crate::journal::{
-                Appended, Burial, Claim, DeliveryId, Entry, Exchange, Frozen, HistoryQuery, Journal, Lane,
-                Letter, LetterId, Observation, Outcome, PersonState, Quarantined, Release, Released, Report,
-                Reservation, Row, Staged, StepStart,
+                Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, Exchange, Frozen,
+                HistoryQuery, Journal, Lane, Letter, LetterId, Observation, Outcome, PersonState,
+                Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart,
+                Waiting,
             };
             use $crate::person::PersonKey;
             use $crate::plan::{IdempotencyKey, Plan, StepId};
@@ -160,7 +187,12 @@ macro_rules! relayed {
             impl Journal for $journal {
                 async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
                     self.beforehand("append").await;
-                    self.write(self.inner.append(batch)).await
+                    let order = self.order(batch);
+                    let events: Vec<Event> = order.iter().map(|at| batch[*at].clone()).collect();
+                    let answers = self.write(self.inner.append(&events)).await?;
+                    let mut answers: Vec<_> = order.into_iter().zip(answers).collect();
+                    answers.sort_by_key(|(at, _)| *at);
+                    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
                 }
 
                 async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -168,16 +200,20 @@ macro_rules! relayed {
                 }
 
                 async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
-                    self.write(self.inner.claim(max, now, self.lease(lease)))
-                        .await
+                    let claims = self
+                        .write(self.inner.claim(max, now, self.lease(lease)))
+                        .await?;
+                    self.claimed(&claims);
+                    Ok(claims)
                 }
 
                 async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
-                    self.write(self.inner.heartbeat(claim, lease)).await
+                    self.write(self.inner.heartbeat(&self.held(claim), lease))
+                        .await
                 }
 
                 async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
-                    self.write(self.inner.plan(claim, plan)).await
+                    self.write(self.inner.plan(&self.held(claim), plan)).await
                 }
 
                 async fn intend(
@@ -186,7 +222,11 @@ macro_rules! relayed {
                     step: &StepId,
                     key: &IdempotencyKey,
                 ) -> Result<StepStart> {
-                    self.write(self.inner.intend(claim, step, key)).await
+                    if !self.intends(step, key) {
+                        return Ok(StepStart::First);
+                    }
+                    self.write(self.inner.intend(&self.held(claim), step, key))
+                        .await
                 }
 
                 async fn settle(
@@ -196,7 +236,10 @@ macro_rules! relayed {
                     outcome: &Outcome,
                     at: Timestamp,
                 ) -> Result<()> {
-                    self.write(self.inner.settle(claim, step, outcome, at))
+                    if let Some(key) = self.not_intended(step) {
+                        self.inner.intend(&self.held(claim), step, &key).await?;
+                    }
+                    self.write(self.inner.settle(&self.held(claim), step, outcome, at))
                         .await
                 }
 
@@ -210,7 +253,8 @@ macro_rules! relayed {
                 }
 
                 async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
-                    self.write(self.inner.complete(claim, state, timers)).await
+                    self.write(self.inner.complete(&self.held(claim), state, timers))
+                        .await
                 }
 
                 async fn retry_later(
@@ -220,7 +264,7 @@ macro_rules! relayed {
                     at: Timestamp,
                     why: &str,
                 ) -> Result<()> {
-                    self.write(self.inner.retry_later(claim, state, at, why))
+                    self.write(self.inner.retry_later(&self.held(claim), state, at, why))
                         .await
                 }
 
@@ -232,8 +276,72 @@ macro_rules! relayed {
                     why: &str,
                     lane: Lane,
                 ) -> Result<()> {
-                    self.write(self.inner.dead_letter(claim, state, timers, why, lane))
+                    self.write(
+                        self.inner
+                            .dead_letter(&self.held(claim), state, timers, why, lane),
+                    )
+                    .await
+                }
+
+                async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()> {
+                    self.write(self.inner.put_back(claim, at, why)).await
+                }
+
+                async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()> {
+                    self.write(self.inner.ask(claim, ask, at)).await
+                }
+
+                async fn asked(&self, event: &EventId) -> Result<Option<Ask>> {
+                    self.inner.asked(event).await
+                }
+
+                async fn asks(&self, now: Timestamp) -> Result<Asks> {
+                    self.inner.asks(now).await
+                }
+
+                async fn answer(&self, answers: &[Answer], at: Timestamp) -> Result<usize> {
+                    self.write(self.inner.answer(answers, at)).await
+                }
+
+                async fn skip(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+                    self.write(self.inner.skip(event, by, reason)).await
+                }
+
+                async fn resolve(
+                    &self,
+                    event: &EventId,
+                    step: &StepId,
+                    happened: bool,
+                    by: &str,
+                    reason: &str,
+                ) -> Result<()> {
+                    self.write(self.inner.resolve(event, step, happened, by, reason))
                         .await
+                }
+
+                async fn waiting(&self, person: &PersonKey, now: Timestamp) -> Result<Waiting> {
+                    self.inner.waiting(person, now).await
+                }
+
+                async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
+                    self.inner.stalled(now).await
+                }
+
+                async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+                    self.write(self.inner.take_budget(draw, now)).await
+                }
+
+                async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+                    self.write(self.inner.block_target(target, until, now))
+                        .await
+                }
+
+                fn worker(&self) -> &str {
+                    self.inner.worker()
+                }
+
+                async fn hint(&self) {
+                    self.inner.hint().await;
                 }
 
                 async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
@@ -358,7 +466,6 @@ macro_rules! relayed {
         };
     };
 }
-#[cfg(test)]
 pub(crate) use relayed;
 
 relayed!(CrashingJournal);

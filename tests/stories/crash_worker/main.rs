@@ -18,7 +18,7 @@ use std::time::Duration;
 use iam_core::clock::Clock;
 use iam_core::engine::Engine;
 use iam_core::journal::{EventState, HistoryQuery, Journal, SqliteJournal};
-use iam_core::testing::{Crash, CrashingJournal, ManualClock};
+use iam_core::testing::{BrokenJournal, Crash, CrashingJournal, Guard, ManualClock};
 use iam_core::{Error, ErrorKind};
 use iam_graph::{GraphMail, GraphTarget};
 use jiff::{SignedDuration, Timestamp};
@@ -49,7 +49,11 @@ fn struck(order: &Order, journal: &SqliteJournal, clock: &ManualClock) -> Arc<Cr
         Some(strike) => Crash::Before(strike.write),
         None => Crash::Before(usize::MAX),
     };
-    let (inner, journal, clock) = (Arc::new(journal.clone()), journal.clone(), clock.clone());
+    let mut inner: Arc<dyn Journal> = Arc::new(journal.clone());
+    if order.forgetful {
+        inner = Arc::new(BrokenJournal::new(inner, Guard::Intent));
+    }
+    let (journal, clock) = (journal.clone(), clock.clone());
     let by = order.strike.map(|strike| strike.by);
     let struck = CrashingJournal::new(inner, crash).struck_by(move || {
         let (journal, clock) = (journal.clone(), clock.clone());

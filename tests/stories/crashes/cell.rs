@@ -67,6 +67,17 @@ impl Tenant {
 
     /// One story: lives on a journal of their own, a worker with so many tasks, perhaps a strike.
     pub async fn live(&self, story: &str, tasks: usize, strike: Option<Strike>) -> Story {
+        self.live_with(story, tasks, strike, false).await
+    }
+
+    /// The same with a journal that may forget intents.
+    pub async fn live_with(
+        &self,
+        story: &str,
+        tasks: usize,
+        strike: Option<Strike>,
+        forgetful: bool,
+    ) -> Story {
         let folder = tempfile::tempdir().unwrap();
         let mut order = Order {
             authority: self.sandbox.authority().to_owned(),
@@ -79,6 +90,7 @@ impl Tenant {
             people: self.people,
             tasks,
             strike,
+            forgetful,
         };
         let mut deaths = 0;
         while !worker(&order).await {

@@ -124,6 +124,8 @@ pub struct Order {
     /// How many tasks work at the same time.
     pub tasks: usize,
     pub strike: Option<Strike>,
+    /// The journal forgets intents: for the proof that the checker sees it.
+    pub forgetful: bool,
 }
 
 /// The variable that an [`Order`] travels in. Its secret is the sandbox's, which is nobody's.

@@ -75,6 +75,11 @@ impl Moody {
         });
     }
 
+    /// Every account of the directory, with what it holds.
+    pub(super) fn accounts(&self) -> Vec<Actual> {
+        self.inner.accounts()
+    }
+
     pub(super) fn calm(&self) {
         *self.temper.lock().unwrap() = None;
     }

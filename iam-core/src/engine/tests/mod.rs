@@ -1,6 +1,7 @@
 //! The whole flow on a directory in memory. Judged by what the directory holds at the end.
 
 mod absence;
+mod admission;
 mod alerts;
 mod apply;
 mod calendar;
@@ -12,6 +13,7 @@ mod early;
 mod evidence;
 mod explain;
 mod findings;
+mod fleet;
 mod freeze;
 mod guard;
 mod hold;
@@ -25,6 +27,7 @@ mod pass;
 mod preflight;
 mod property;
 mod retry;
+mod slow;
 mod succession;
 mod synced;
 mod takeover;
@@ -40,7 +43,7 @@ use doors::{Moody, Mortal, Notices};
 
 use super::*;
 use crate::entitlement::{Actual, Catalog, Class, Entitlement, Item, Kind, TargetId};
-use crate::event::Event;
+use crate::event::{Event, EventId};
 use crate::journal::{EventState, Lifecycle as Stage, MemoryJournal};
 use crate::person::{Person, Status};
 use crate::plan::Action;

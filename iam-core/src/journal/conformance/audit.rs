@@ -284,5 +284,9 @@ pub(super) async fn nobody_is_erased_whose_data_is_needed(journal: &dyn Journal)
     let error = journal.erase(&key("q"), "x", "y").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     assert!(journal.person(&key("p")).await.unwrap().is_some());
+    // Nobody has worked on it yet: accepted is accepted.
+    accept(journal, &[join("r", 100)]).await;
+    let error = journal.erase(&key("r"), "x", "y").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     verified(journal).await;
 }

@@ -17,7 +17,9 @@
 )]
 
 mod accept;
+mod admission;
 mod audit;
+mod budget;
 mod claim;
 mod exchange;
 mod freeze;
@@ -26,6 +28,7 @@ mod look;
 mod news;
 mod stage;
 mod step;
+mod waiting;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -102,6 +105,19 @@ const CHECKS: &[(&str, Check)] = checks![
     stage::an_old_delivery_does_not_replace_a_newer_one,
     stage::a_delivery_that_was_cut_off_is_discarded_by_the_next,
     stage::what_is_withdrawn_is_not_released,
+    admission::what_is_put_back_is_untouched_and_no_attempt,
+    admission::a_question_waits_for_an_answer_to_its_latest_version,
+    admission::a_question_is_over_when_its_event_is,
+    admission::what_could_still_be_asked_is_counted,
+    budget::a_budget_is_granted_out_of_one_bucket_for_each_target,
+    budget::concurrent_draws_never_exceed_the_bucket,
+    budget::a_refusal_of_the_service_blocks_everybody,
+    waiting::why_somebody_waits_is_one_answer,
+    waiting::a_leave_is_what_a_lane_waits_for_once_it_is_due,
+    waiting::what_nobody_takes_is_stalled_since_it_could_be_taken,
+    waiting::a_skipped_event_stays_dead_and_its_lane_goes_on,
+    waiting::a_step_of_which_nobody_knows_is_resolved_by_a_person,
+    waiting::only_what_ended_unknown_is_resolved,
     exchange::a_record_counts_once_by_its_id,
     exchange::a_record_under_a_known_id_with_other_content_is_quarantined,
     exchange::what_is_older_than_what_its_source_said_says_nothing,
@@ -138,6 +154,12 @@ pub async fn exam<J: Journal>(make: impl AsyncFn() -> J) {
         "{count} of {all} promises are broken:\n{}",
         broken.join("\n")
     );
+}
+
+/// Whether there is a check of that name.
+#[cfg(test)]
+pub(crate) fn is_check(name: &str) -> bool {
+    CHECKS.iter().any(|(check, _)| *check == name)
 }
 
 /// Longer than any exam takes.

@@ -70,14 +70,16 @@ impl Inner {
 
     pub(super) fn erase(&mut self, person: &PersonKey, by: &str, reason: &str) -> Result<()> {
         let inner = self;
-        let lane = inner.lanes.get(person).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("the journal knows nobody by {person}"),
-            )
-        })?;
+        let unknown = || {
+            let message = format!("the journal knows nobody by {person}");
+            Error::new(ErrorKind::NotFound, message)
+        };
+        let lane = inner.lanes.get(person).ok_or_else(unknown)?;
         let mut open = lane.open.iter().map(|&at| inner.entries[at].state);
         let open = open.any(|state| matches!(state, EventState::Pending | EventState::Dead));
+        if lane.state.is_none() && lane.accepted.is_none() && !open {
+            return Err(unknown());
+        }
         if let Some(why) = audit::keeps(lane.state.as_ref(), open) {
             let message = format!("{person} cannot be erased: {why}");
             return Err(Error::new(ErrorKind::Conflict, message));
@@ -87,6 +89,7 @@ impl Inner {
         inner.lanes.remove(person);
         inner.salts.remove(person);
         inner.names.retain(|_, holder| holder != person);
+        inner.asks.retain(|_, (ask, _)| ask.person != *person);
         inner.quarantine.retain(|apart| apart.event.person != *person);
         inner.desk.forget(person);
         inner.mail.forget(person);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Inner;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Accepted, Event, EventKind, Timer};
+use crate::event::{Accepted, Event, EventId, EventKind, Timer};
 use crate::journal::audit::{Deed, Note};
 use crate::journal::{Appended, Claim, Entry, EventState, PersonState, Quarantined};
 
@@ -17,6 +17,8 @@ pub(super) struct LaneState {
     pub(super) next_seq: u64,
     pub(super) fence: u64,
     pub(super) lease: Option<Instant>,
+    /// Which event the lane was claimed for last, and when.
+    pub(super) claimed: Option<(EventId, Timestamp)>,
     pub(super) accepted: Option<Accepted>,
     pub(super) state: Option<PersonState>,
 }

@@ -1,5 +1,7 @@
 //! The SQL of the audit: entries behind the last one, in the transaction of what they tell of; and erasing somebody.
 
+use std::collections::HashMap;
+
 use sqlx::{FromRow, SqliteConnection};
 
 use super::exchange;
@@ -24,32 +26,47 @@ pub(super) async fn add_all(conn: &mut SqliteConnection, notes: Vec<Note<'_>>) -
     let begun = last.sequence;
     for note in notes {
         let salt = salt(&mut *conn, note.person).await?;
-        let entry = note.entry(&last, &salt, SystemClock.now());
-        sqlx::query(
-            "INSERT INTO audit (sequence, tenant, at, deed, detail, event, subject, actor, digest, previous, hash) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )
-        .bind(signed(entry.sequence))
-        .bind(TENANT)
-        .bind(nanos(entry.at))
-        .bind(entry.deed.as_str())
-        .bind(&entry.detail)
-        .bind(entry.event.as_ref().map(EventId::as_str))
-        .bind(&entry.subject)
-        .bind(&entry.actor)
-        .bind(&entry.digest)
-        .bind(&entry.previous)
-        .bind(&entry.hash)
-        .execute(&mut *conn)
-        .await?;
-        last = Checkpoint {
-            sequence: entry.sequence,
-            hash: entry.hash,
-        };
+        last = chain(&mut *conn, &last, note, &salt).await?;
     }
     if last.sequence == begun {
         return Ok(());
     }
+    set_head(conn, &last).await
+}
+
+/// Adds an entry behind `last`; the new end, which is not written down yet.
+pub(super) async fn chain(
+    conn: &mut SqliteConnection,
+    last: &Checkpoint,
+    note: Note<'_>,
+    salt: &str,
+) -> Attempt<Checkpoint> {
+    let entry = note.entry(last, salt, SystemClock.now());
+    sqlx::query(
+        "INSERT INTO audit (sequence, tenant, at, deed, detail, event, subject, actor, digest, previous, hash) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )
+    .bind(signed(entry.sequence))
+    .bind(TENANT)
+    .bind(nanos(entry.at))
+    .bind(entry.deed.as_str())
+    .bind(&entry.detail)
+    .bind(entry.event.as_ref().map(EventId::as_str))
+    .bind(&entry.subject)
+    .bind(&entry.actor)
+    .bind(&entry.digest)
+    .bind(&entry.previous)
+    .bind(&entry.hash)
+    .execute(conn)
+    .await?;
+    Ok(Checkpoint {
+        sequence: entry.sequence,
+        hash: entry.hash,
+    })
+}
+
+/// Writes the end of the chain down.
+pub(super) async fn set_head(conn: &mut SqliteConnection, last: &Checkpoint) -> Attempt<()> {
     sqlx::query(
         "INSERT INTO audit_head (tenant, sequence, hash) VALUES (?1, ?2, ?3) \
          ON CONFLICT (tenant) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash",
@@ -121,6 +138,29 @@ async fn salt(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<String
         .execute(conn)
         .await?;
     Ok(salt)
+}
+
+/// The salts of those who were written about lately, so that they are not read again for each entry.
+#[derive(Default)]
+pub(super) struct Salts(HashMap<PersonKey, String>);
+
+impl Salts {
+    const MOST: usize = 4096;
+
+    pub(super) async fn of(&mut self, conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<&str> {
+        if !self.0.contains_key(person) {
+            let salt = salt(conn, person).await?;
+            if self.0.len() >= Self::MOST {
+                self.0.clear();
+            }
+            self.0.insert(person.clone(), salt);
+        }
+        Ok(self.0.get(person).map_or("", String::as_str))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 async fn known_salt(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<Option<String>> {
@@ -266,6 +306,7 @@ async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> 
              AND event IN (SELECT seq FROM event WHERE tenant = ?1 AND person = ?2)",
             false,
         ),
+        ("DELETE FROM ask WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM name WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM pseudonym WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM person WHERE tenant = ?1 AND person = ?2", false),

@@ -38,6 +38,7 @@ fn migrator() -> Migrator {
             "step instants",
             include_str!("migrations/0005_step_instants.sql"),
         ),
+        migration(6, "fleet", include_str!("migrations/0006_fleet.sql")),
         migration(7, "exchange", include_str!("migrations/0007_exchange.sql")),
         migration(
             8,

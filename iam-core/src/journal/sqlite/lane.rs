@@ -144,12 +144,12 @@ pub(super) const OTHERS: &str = "
 /// When [`LEAVES`] or [`OTHERS`] will find something. A leave that was attempted has come due: what stands
 /// before it will not be the head again.
 pub(super) const NEXT_DUE: &str = "
-    SELECT max(e.due_at, e.not_before) FROM event e INDEXED BY event_ready
+    SELECT max(e.due_at, e.not_before), e.person, e.id FROM event e INDEXED BY event_ready
     WHERE e.tenant = ?1 AND e.state = 0
       AND e.person NOT IN (SELECT person FROM event WHERE seq IN (SELECT value FROM json_each(?2)))
       AND NOT EXISTS (SELECT 1 FROM event l INDEXED BY event_leave_lane
                       WHERE l.tenant = e.tenant AND l.person = e.person AND l.state = 0 AND l.leave = 1
-                        AND l.attempts > 0
+                        AND (l.attempts > 0 OR l.not_before > l.due_at)
                         AND (e.leave = 0 OR (l.due_at, l.lane_seq) > (e.due_at, e.lane_seq)))
       AND (e.leave = 1 OR NOT EXISTS (SELECT 1 FROM event l INDEXED BY event_lane
                       WHERE l.tenant = e.tenant AND l.person = e.person AND l.state = 0

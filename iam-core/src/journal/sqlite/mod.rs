@@ -2,7 +2,7 @@
 //!
 //! *Durable*: write-ahead log with `synchronous = FULL`, so `append` returns after the data has reached the
 //! disk (sqlite.org, "PRAGMA synchronous"). Every write is one `BEGIN IMMEDIATE` transaction of the one
-//! connection that writes; reading has connections of its own and never waits for it.
+//! connection that writes, which writes that come at the same time share; reading has connections of its own and never waits for it.
 //!
 //! *One process*: a lock on `<file>.lock` is held for as long as the journal is open. Leases can therefore
 //! run on this process's monotonic clock, in memory: a lane that a dead process had claimed is free as soon
@@ -15,12 +15,17 @@
 //! (for their next attempt, behind a parked one) are walked over again and again.
 //!
 //! A file of another tenant, of another program or of a newer version is refused, with advice.
+//!
+//! Size: one short method for each of the port's, which stand in one `impl`.
 
+mod admission;
 mod audit;
+mod budget;
 mod exchange;
 mod fault;
 mod file;
 mod freeze;
+mod group;
 mod lane;
 mod row;
 mod stage;
@@ -38,15 +43,17 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqlitePool};
-use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+use tokio::sync::{Mutex, Notify, OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use self::fault::{Attempt, Fault, closed};
+use self::group::{Ticket, Turn};
 use self::row::{TENANT, instant, nanos, optional, plan, signed, state, state_number, unsigned, value};
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
-    Appended, Claim, DeliveryId, Entry, Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState,
-    Quarantined, Release, Released, Report, Reservation, Row, Staged, StepStart,
+    Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Frozen, HistoryQuery, Journal, Lane,
+    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
+    StepStart, Waiting,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -59,9 +66,12 @@ pub struct SqliteJournal(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
+    worker: String,
+    /// Rings when something may have become due.
+    bell: Notify,
     readers: SqlitePool,
     /// `None` once it is closed.
-    writer: Mutex<Option<Writer>>,
+    writer: Arc<Mutex<Option<Writer>>>,
 }
 
 impl fmt::Debug for SqliteJournal {
@@ -87,15 +97,17 @@ impl SqliteJournal {
         let writer = Writer::new(opened.conn, opened.options, opened.lock);
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
+            worker: uuid::Uuid::new_v4().to_string(),
+            bell: Notify::new(),
             readers: opened.readers,
-            writer: Mutex::new(Some(writer)),
+            writer: Arc::new(Mutex::new(Some(writer))),
         })))
     }
 
     /// Closes the file for all clones: waits for running work, moves the write-ahead log into the database
     /// and frees the lock. Dropping the last clone is safe as well; the next opening catches up.
     pub async fn close(&self) -> Result<()> {
-        let Some(mut writer) = self.0.writer.lock().await.take() else {
+        let Some(mut writer) = group::end(self.turn().await).await?.take() else {
             return Ok(());
         };
         self.0.readers.close().await;
@@ -109,12 +121,42 @@ impl SqliteJournal {
             .map_err(|error| Fault::Sql(error).during("close the journal"))
     }
 
-    async fn writer(&self) -> Result<MappedMutexGuard<'_, Writer>> {
-        let guard = self.0.writer.lock().await;
-        let guard = MutexGuard::try_map(guard, Option::as_mut);
-        let mut writer = guard.map_err(|_| closed())?;
+    async fn turn(&self) -> Turn {
+        self.0.writer.clone().lock_owned().await
+    }
+
+    /// The writer, for a write that shares the open transaction.
+    async fn shared(&self) -> Result<OwnedMappedMutexGuard<Option<Writer>, Writer>> {
+        let mut turn = self.turn().await;
+        if turn.as_ref().is_some_and(Writer::is_full) {
+            turn = group::end(turn).await?;
+        }
+        let writer = OwnedMutexGuard::try_map(turn, Option::as_mut);
+        let mut writer = writer.map_err(|_| closed())?;
         writer.repair().await?;
         Ok(writer)
+    }
+
+    /// The writer, for a write in a transaction of its own.
+    async fn writer(&self) -> Result<OwnedMappedMutexGuard<Option<Writer>, Writer>> {
+        let turn = group::end(self.turn().await).await?;
+        let writer = OwnedMutexGuard::try_map(turn, Option::as_mut);
+        let mut writer = writer.map_err(|_| closed())?;
+        writer.repair().await?;
+        Ok(writer)
+    }
+
+    /// Waits until what was written stands, and commits it for all who wait when it is one's turn.
+    async fn committed(&self, mut ticket: Ticket) -> Result<()> {
+        let turn = tokio::select! {
+            biased;
+            ending = ticket.ended() => return ending,
+            turn = self.turn() => turn,
+        };
+        if ticket.ending().is_none() {
+            drop(group::end(turn).await?);
+        }
+        ticket.ending().unwrap_or_else(|| Err(closed()))
     }
 
     async fn read_accepted(&self, keys: &[PersonKey]) -> Attempt<Vec<Option<Accepted>>> {
@@ -196,12 +238,35 @@ struct HistoryRow {
     plan: Option<String>,
 }
 
-/// One write: waits for its turn, does it, and tells the outcome.
+/// One write in a transaction of its own: waits for its turn, does it, and tells the outcome.
 macro_rules! write {
     ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
         let mut $writer = $journal.writer().await?;
         let answer = $work;
         $writer.told($operation, answer)
+    }};
+}
+
+/// One write in a transaction that others may share: its work begins none.
+macro_rules! share {
+    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
+        let (answer, ticket) = {
+            let mut $writer = $journal.shared().await?;
+            $writer.enter($operation).await?;
+            let answer = $work;
+            $writer.leave($operation, answer).await?
+        };
+        $journal.committed(ticket).await?;
+        Ok(answer)
+    }};
+}
+
+/// A shared write by which something may become due.
+macro_rules! ring {
+    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
+        let answer = async { share!($journal, $operation, |$writer| $work) }.await;
+        $journal.0.bell.notify_waiters();
+        answer
     }};
 }
 
@@ -228,7 +293,7 @@ impl SqliteJournal {
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
-        write!(self, "append events", |writer| writer.append(batch).await)
+        ring!(self, "append events", |writer| writer.append(batch).await)
     }
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -237,43 +302,45 @@ impl Journal for SqliteJournal {
     }
 
     async fn claim(&self, max: usize, now: Timestamp, lease: Duration) -> Result<Vec<Claim>> {
-        write!(self, "claim lanes", |writer| writer.claim(max, now, lease).await)
+        share!(self, "claim lanes", |writer| writer.claim(max, now, lease).await)
     }
 
     async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
-        write!(self, "extend a lease", |writer| writer.heartbeat(claim, lease))
+        let mut writer = self.shared().await?;
+        let held = writer.heartbeat(claim, lease);
+        held.map_err(|fault| fault.during("extend a lease"))
     }
 
     async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
-        write!(self, "store a plan", |writer| writer.plan(claim, plan).await)
+        share!(self, "store a plan", |writer| writer.plan(claim, plan).await)
     }
 
     async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
-        write!(self, "intend a step", |writer| writer
+        share!(self, "intend a step", |writer| writer
             .intend(claim, step, key)
             .await)
     }
 
     async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
-        write!(self, "settle a step", |writer| writer
+        share!(self, "settle a step", |writer| writer
             .settle(claim, step, outcome, at)
             .await)
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
-        write!(self, "reserve a name", |writer| writer
+        share!(self, "reserve a name", |writer| writer
             .reserve(name, person)
             .await)
     }
 
     async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
-        write!(self, "complete an event", |writer| writer
+        ring!(self, "complete an event", |writer| writer
             .complete(claim, state, timers)
             .await)
     }
 
     async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
-        write!(self, "give a lane back", |writer| writer
+        share!(self, "give a lane back", |writer| writer
             .retry_later(claim, state, at, why)
             .await)
     }
@@ -286,13 +353,97 @@ impl Journal for SqliteJournal {
         why: &str,
         set: Lane,
     ) -> Result<()> {
-        write!(self, "set an event aside", |writer| {
+        ring!(self, "set an event aside", |writer| {
             writer.dead_letter(claim, state, timers, why, set).await
         })
     }
 
+    async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()> {
+        share!(self, "put a lane back", |writer| writer
+            .put_back(claim, at, why)
+            .await)
+    }
+
+    async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()> {
+        share!(self, "ask the guard", |writer| writer.ask(claim, ask, at).await)
+    }
+
+    async fn asked(&self, event: &EventId) -> Result<Option<Ask>> {
+        read!(self, "read what was asked", |conn| admission::asked(conn, event)
+            .await)
+    }
+
+    async fn asks(&self, now: Timestamp) -> Result<Asks> {
+        read!(self, "read what was asked", |conn| admission::asks(conn, now)
+            .await)
+    }
+
+    async fn answer(&self, answers: &[Answer], at: Timestamp) -> Result<usize> {
+        ring!(self, "answer what was asked", |writer| writer
+            .answer(answers, at)
+            .await)
+    }
+
+    async fn skip(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
+        ring!(self, "skip an event", |writer| writer
+            .skip(event, by, reason)
+            .await)
+    }
+
+    async fn resolve(
+        &self,
+        event: &EventId,
+        step: &StepId,
+        happened: bool,
+        by: &str,
+        reason: &str,
+    ) -> Result<()> {
+        ring!(self, "resolve a step", |writer| {
+            writer.resolve(event, step, happened, (by, reason)).await
+        })
+    }
+
+    async fn waiting(&self, person: &PersonKey, now: Timestamp) -> Result<Waiting> {
+        let lease = self.shared().await?.leases.get(person).copied();
+        if let Some(lease) = lease.filter(|lease| lease.until > Instant::now()) {
+            return read!(self, "read why somebody waits", |conn| {
+                admission::claimed(conn, lease, &self.0.worker).await
+            });
+        }
+        read!(self, "read why somebody waits", |conn| {
+            admission::waiting(conn, person, now).await
+        })
+    }
+
+    async fn stalled(&self, now: Timestamp) -> Result<Option<Stalled>> {
+        let held = self.shared().await?.held_at(Instant::now());
+        read!(self, "read what is stalled", |conn| {
+            admission::stalled(conn, &held, now).await
+        })
+    }
+
+    async fn take_budget(&self, draw: &Draw, now: Timestamp) -> Result<Drawn> {
+        write!(self, "draw from a budget", |writer| {
+            budget::draw(&mut writer.conn, draw, now).await
+        })
+    }
+
+    async fn block_target(&self, target: &str, until: Timestamp, now: Timestamp) -> Result<()> {
+        write!(self, "block a target", |writer| {
+            budget::block(&mut writer.conn, target, until, now).await
+        })
+    }
+
+    fn worker(&self) -> &str {
+        &self.0.worker
+    }
+
+    async fn hint(&self) {
+        self.0.bell.notified().await;
+    }
+
     async fn requeue(&self, event: &EventId, by: &str, reason: &str) -> Result<()> {
-        write!(self, "requeue an event", |writer| writer
+        ring!(self, "requeue an event", |writer| writer
             .requeue(event, by, reason)
             .await)
     }
@@ -378,14 +529,14 @@ impl Journal for SqliteJournal {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
-        let busy = self.writer().await?.busy(Instant::now());
-        let due: Result<Option<i64>, _> = sqlx::query_scalar(lane::NEXT_DUE)
+        let busy = self.shared().await?.busy(Instant::now());
+        let due: Result<Option<(i64, String, String)>, _> = sqlx::query_as(lane::NEXT_DUE)
             .bind(TENANT)
             .bind(busy)
             .fetch_optional(&self.0.readers)
             .await;
         let due = due.map_err(|error| Fault::Sql(error).during("read when the next event is due"))?;
-        Ok(due.map(instant))
+        Ok(due.map(|(due, ..)| instant(due)))
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>> {
@@ -464,9 +615,14 @@ impl Journal for SqliteJournal {
     }
 
     async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released> {
-        write!(self, "release rows", |writer| {
-            stage::release_some(&mut writer.conn, delivery, max, now).await
-        })
+        let released = async {
+            write!(self, "release rows", |writer| {
+                stage::release_some(&mut writer.conn, delivery, max, now).await
+            })
+        };
+        let released = released.await;
+        self.0.bell.notify_waiters();
+        released
     }
 
     async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {

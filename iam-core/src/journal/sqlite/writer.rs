@@ -1,6 +1,6 @@
-//! [`Writer`]: every write, each in one transaction of the one connection that writes.
+//! [`Writer`]: every write, each in one transaction of the one connection that writes, most in one that they [share](super::group).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,16 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, Transaction};
 
-use super::audit;
+use super::audit::{self, Salts};
 use super::fault::{Attempt, Fault};
+use super::group::{Group, Point};
 use super::lane::{self, Head};
 use super::row::{self, TENANT, nanos, optional, signed, text, value};
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId};
 use crate::journal::audit::{Deed, Note, ending_of, kind_of};
-use crate::journal::{Appended, Claim, Lane, Outcome, PersonState, Reservation, StepStart};
+use crate::journal::{Appended, Claim, Lane, Outcome, PersonState, Reservation, StepStart, not_known, over};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
 
@@ -23,22 +25,35 @@ use crate::plan::{IdempotencyKey, Plan, StepId};
 pub(super) struct Writer {
     pub(super) conn: SqliteConnection,
     options: SqliteConnectOptions,
-    leases: HashMap<PersonKey, Lease>,
-    broken: bool,
+    pub(super) leases: Leases,
+    /// Events that this version cannot read: their lanes are left alone.
+    unreadable: BTreeSet<i64>,
+    pub(super) salts: Salts,
+    /// The transaction that is open.
+    pub(super) group: Option<Group>,
+    /// What is being done to it, as long as it is.
+    pub(super) at: Option<Point>,
+    pub(super) broken: bool,
     /// Dropped last.
     _lock: File,
 }
 
+/// Who holds which lane.
+pub(super) type Leases = HashMap<PersonKey, Lease>;
+
 /// A claim that has not ended. It stays when its time is over, until somebody else claims the lane.
-struct Lease {
+#[derive(Clone, Copy)]
+pub(super) struct Lease {
     fence: u64,
-    until: Instant,
-    event: i64,
+    pub(super) until: Instant,
+    pub(super) event: i64,
+    /// Since when, by the claimer's clock.
+    pub(super) since: Timestamp,
 }
 
 /// The event of a claim that is still held.
-struct Held {
-    seq: i64,
+pub(super) struct Held {
+    pub(super) seq: i64,
     due_at: i64,
     lane_seq: i64,
     leave: bool,
@@ -60,6 +75,10 @@ impl Writer {
             conn,
             options,
             leases: HashMap::new(),
+            unreadable: BTreeSet::new(),
+            salts: Salts::default(),
+            group: None,
+            at: None,
             broken: false,
             _lock: lock,
         }
@@ -73,7 +92,7 @@ impl Writer {
             self.conn = conn.map_err(|error| Fault::Sql(error).during("reopen the journal"))?;
             self.broken = false;
         }
-        Ok(())
+        self.tidy().await
     }
 
     #[cfg(feature = "testing")]
@@ -97,38 +116,54 @@ impl Writer {
     }
 
     /// The events of the lanes that are held at `moment`, as a JSON array.
+    pub(super) fn held_at(&self, moment: Instant) -> String {
+        array(self.holding(moment))
+    }
+
+    /// The same, with those of the lanes that are left alone.
     pub(super) fn busy(&self, moment: Instant) -> String {
-        let held = self.leases.values().filter(|lease| lease.until > moment);
-        array(held.map(|lease| lease.event))
+        array(self.holding(moment).chain(self.unreadable.iter().copied()))
+    }
+
+    fn holding(&self, moment: Instant) -> impl Iterator<Item = i64> {
+        let held = self.leases.values().filter(move |lease| lease.until > moment);
+        held.map(|lease| lease.event)
     }
 
     pub(super) async fn append(&mut self, batch: &[Event]) -> Attempt<Vec<Appended>> {
-        let mut tx = begin(&mut self.conn).await?;
         let mut answers = Vec::with_capacity(batch.len());
-        let mut accepted = Vec::new();
         for event in batch {
-            let answer = lane::append(&mut tx, event).await?;
+            let answer = lane::append(&mut self.conn, event).await?;
             if answer == Appended::New {
-                accepted.push(event);
+                let text = text("event", event.id.as_str(), event)?;
+                self.note(accepted(event, &text)).await?;
             }
             answers.push(answer);
         }
-        note_accepted(&mut tx, &accepted).await?;
-        tx.commit().await?;
         Ok(answers)
     }
 
     pub(super) async fn claim(&mut self, max: usize, now: Timestamp, lease: Duration) -> Attempt<Vec<Claim>> {
         let moment = Instant::now();
-        let busy = self.busy(moment);
-        let mut tx = begin(&mut self.conn).await?;
-        let heads = lane::heads(&mut tx, &busy, nanos(now), max).await?;
+        let heads = loop {
+            let busy = self.busy(moment);
+            let heads = lane::heads(&mut self.conn, &busy, nanos(now), max).await?;
+            let mut unreadable = heads
+                .iter()
+                .filter_map(|head| Some((head.seq, unreadable(head)?)));
+            let Some((seq, error)) = unreadable.next() else {
+                break heads;
+            };
+            // One that a newer version wrote, or that is damaged, keeps nobody else waiting.
+            tracing::error!(event = seq, "a lane is left alone: {error}");
+            self.unreadable.insert(seq);
+        };
         if heads.is_empty() {
             return Ok(Vec::new());
         }
         let seqs = array(heads.iter().map(|head| head.seq));
-        let fences = lane::raise_fences(&mut tx, &seqs).await?;
-        let mut steps = lane::steps(&mut tx, &seqs).await?;
+        let fences = lane::raise_fences(&mut self.conn, &seqs).await?;
+        let mut steps = lane::steps(&mut self.conn, &seqs).await?;
         let mut claims = Vec::with_capacity(heads.len());
         let mut events = Vec::with_capacity(heads.len());
         for Head {
@@ -153,12 +188,15 @@ impl Writer {
                 event,
             });
         }
-        tx.commit().await?;
         let until = moment + lease;
         for (claim, event) in claims.iter().zip(events) {
-            let fence = claim.fence;
-            self.leases
-                .insert(claim.event.person.clone(), Lease { fence, until, event });
+            let lease = Lease {
+                fence: claim.fence,
+                until,
+                event,
+                since: now,
+            };
+            self.lend(&claim.event.person, Some(lease));
         }
         Ok(claims)
     }
@@ -172,18 +210,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Begins the transaction of a claim's holder, or refuses it. `leases` knows about this process, the
+    /// The event of a claim's holder, who is refused when it is held no more. `leases` knows about this process, the
     /// fence in the file about everything that was ever committed.
-    async fn held<'a>(
-        conn: &'a mut SqliteConnection,
-        leases: &HashMap<PersonKey, Lease>,
-        claim: &Claim,
-    ) -> Attempt<(Transaction<'a, Sqlite>, Held)> {
-        let ours = leases.get(&claim.event.person);
+    pub(super) async fn held(&mut self, claim: &Claim) -> Attempt<Held> {
+        let ours = self.leases.get(&claim.event.person);
         if ours.is_none_or(|lease| lease.fence != claim.fence) {
             return Err(fenced(claim));
         }
-        let mut tx = begin(conn).await?;
         let row: Option<(i64, i64, i64, bool)> = sqlx::query_as(
             "SELECT e.seq, e.due_at, e.lane_seq, e.leave FROM event e JOIN lane l USING (tenant, person) \
              WHERE e.tenant = ?1 AND e.id = ?2 AND e.person = ?3 AND e.state = 0 AND l.fence = ?4",
@@ -192,42 +225,35 @@ impl Writer {
         .bind(claim.event.id.as_str())
         .bind(claim.event.person.as_str())
         .bind(signed(claim.fence))
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut self.conn)
         .await?;
         let (seq, due_at, lane_seq, leave) = row.ok_or_else(|| fenced(claim))?;
-        let held = Held {
+        Ok(Held {
             seq,
             due_at,
             lane_seq,
             leave,
-        };
-        Ok((tx, held))
+        })
     }
 
-    /// Ends the transaction of a claim's holder with the person's new state, and then the claim.
-    async fn release(
-        mut tx: Transaction<'_, Sqlite>,
-        leases: &mut HashMap<PersonKey, Lease>,
-        claim: &Claim,
-        state: &PersonState,
-        deed: Deed,
-    ) -> Attempt<()> {
-        let text = lane::set_state(&mut tx, claim.event.person.as_str(), state).await?;
-        audit::add(&mut tx, note(claim, deed, text.as_bytes())).await?;
-        tx.commit().await?;
-        leases.remove(&claim.event.person);
+    /// Writes the person's new state, and ends the claim.
+    async fn release(&mut self, claim: &Claim, state: &PersonState, deed: Deed) -> Attempt<()> {
+        let text = lane::set_state(&mut self.conn, claim.event.person.as_str(), state).await?;
+        self.note(note(claim, deed, text.as_bytes())).await?;
+        self.lend(&claim.event.person, None);
         Ok(())
     }
 
     pub(super) async fn plan(&mut self, claim: &Claim, plan: &Plan) -> Attempt<()> {
         let steps = format!("{} steps", plan.steps.len());
         let plan = text("plan", claim.event.id.as_str(), plan)?;
-        let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
+        let held = self.held(claim).await?;
         let update = sqlx::query("UPDATE event SET plan = ?2 WHERE seq = ?1 AND state = 0");
-        let done = update.bind(held.seq).bind(&plan).execute(&mut *tx).await?;
+        let done = update.bind(held.seq).bind(&plan).execute(&mut self.conn).await?;
         one(done.rows_affected(), claim)?;
-        audit::add(&mut tx, note(claim, Deed::Planned, plan.as_bytes()).detail(steps)).await?;
-        Ok(tx.commit().await?)
+        self.note(note(claim, Deed::Planned, plan.as_bytes()).detail(steps))
+            .await?;
+        Ok(())
     }
 
     pub(super) async fn intend(
@@ -236,13 +262,13 @@ impl Writer {
         step: &StepId,
         key: &IdempotencyKey,
     ) -> Attempt<StepStart> {
-        let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
+        let held = self.held(claim).await?;
         let known: Option<Option<String>> =
             sqlx::query_scalar("SELECT outcome FROM step WHERE tenant = ?1 AND event = ?2 AND step = ?3")
                 .bind(TENANT)
                 .bind(held.seq)
                 .bind(step.as_str())
-                .fetch_optional(&mut *tx)
+                .fetch_optional(&mut self.conn)
                 .await?;
         let start = match known {
             None => {
@@ -254,7 +280,7 @@ impl Writer {
                 .bind(held.seq)
                 .bind(step.as_str())
                 .bind(key.as_str())
-                .execute(&mut *tx)
+                .execute(&mut self.conn)
                 .await?;
                 StepStart::First
             }
@@ -262,7 +288,7 @@ impl Writer {
                 None => StepStart::Unknown,
                 // A step that failed may be tried again, and is unknown while it is; the others are over.
                 Some(Outcome::Failed { .. }) => {
-                    lane::set_outcome(&mut tx, held.seq, step, None).await?;
+                    lane::set_outcome(&mut self.conn, held.seq, step, None).await?;
                     StepStart::First
                 }
                 Some(outcome) => StepStart::Settled { outcome },
@@ -270,9 +296,8 @@ impl Writer {
         };
         if start == StepStart::First {
             let intended = note(claim, Deed::Intended, key.as_str().as_bytes());
-            audit::add(&mut tx, intended.detail(kind_of(step))).await?;
+            self.note(intended.detail(kind_of(step))).await?;
         }
-        tx.commit().await?;
         Ok(start)
     }
 
@@ -285,34 +310,29 @@ impl Writer {
     ) -> Attempt<()> {
         let ending = format!("{} {}", kind_of(step), ending_of(outcome));
         let outcome = text("outcome", claim.event.id.as_str(), outcome)?;
-        let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
-        if lane::set_outcome(&mut tx, held.seq, step, Some((outcome.clone(), at))).await? != 1 {
+        let held = self.held(claim).await?;
+        if lane::set_outcome(&mut self.conn, held.seq, step, Some((outcome.clone(), at))).await? != 1 {
             let error = Error::new(ErrorKind::Invalid, "a step is settled that was never intended");
             return Err(Fault::Refused(error));
         }
-        audit::add(
-            &mut tx,
-            note(claim, Deed::Settled, outcome.as_bytes()).detail(ending),
-        )
-        .await?;
-        Ok(tx.commit().await?)
+        self.note(note(claim, Deed::Settled, outcome.as_bytes()).detail(ending))
+            .await?;
+        Ok(())
     }
 
     pub(super) async fn reserve(&mut self, name: &str, person: &PersonKey) -> Attempt<Reservation> {
         let name = name.to_lowercase();
-        let mut tx = begin(&mut self.conn).await?;
         sqlx::query("INSERT INTO name (tenant, name, person) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")
             .bind(TENANT)
             .bind(&name)
             .bind(person.as_str())
-            .execute(&mut *tx)
+            .execute(&mut self.conn)
             .await?;
         let holder: String = sqlx::query_scalar("SELECT person FROM name WHERE tenant = ?1 AND name = ?2")
             .bind(TENANT)
             .bind(&name)
-            .fetch_one(&mut *tx)
+            .fetch_one(&mut self.conn)
             .await?;
-        tx.commit().await?;
         Ok(if holder == person.as_str() {
             Reservation::Ours
         } else {
@@ -328,16 +348,17 @@ impl Writer {
         state: &PersonState,
         timers: &[Event],
     ) -> Attempt<()> {
-        let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
+        let held = self.held(claim).await?;
         let update = sqlx::query("UPDATE event SET state = 1, why = NULL WHERE seq = ?1 AND state = 0");
-        let done = update.bind(held.seq).execute(&mut *tx).await?;
+        let done = update.bind(held.seq).execute(&mut self.conn).await?;
         one(done.rows_affected(), claim)?;
         let person = claim.event.person.as_str();
         if held.leave {
-            lane::end_by_leave(&mut tx, person, held.due_at, held.lane_seq).await?;
+            lane::end_by_leave(&mut self.conn, person, held.due_at, held.lane_seq).await?;
         }
-        lane::replace_timers(&mut tx, person, timers).await?;
-        Self::release(tx, &mut self.leases, claim, state, Deed::Completed).await
+        lane::replace_timers(&mut self.conn, person, timers).await?;
+        self.end_asking(held.seq).await?;
+        self.release(claim, state, Deed::Completed).await
     }
 
     pub(super) async fn retry_later(
@@ -347,15 +368,15 @@ impl Writer {
         at: Timestamp,
         why: &str,
     ) -> Attempt<()> {
-        let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
+        let held = self.held(claim).await?;
         let done = sqlx::query("UPDATE event SET not_before = ?2, why = ?3 WHERE seq = ?1 AND state = 0")
             .bind(held.seq)
             .bind(nanos(at))
             .bind(why)
-            .execute(&mut *tx)
+            .execute(&mut self.conn)
             .await?;
         one(done.rows_affected(), claim)?;
-        Self::release(tx, &mut self.leases, claim, state, Deed::Postponed).await
+        self.release(claim, state, Deed::Postponed).await
     }
 
     pub(super) async fn dead_letter(
@@ -366,18 +387,21 @@ impl Writer {
         why: &str,
         set: Lane,
     ) -> Attempt<()> {
-        let (mut tx, held) = Self::held(&mut self.conn, &self.leases, claim).await?;
-        let done =
-            sqlx::query("UPDATE event SET state = 2, why = ?2, parked = ?3 WHERE seq = ?1 AND state = 0")
-                .bind(held.seq)
-                .bind(why)
-                .bind(set == Lane::Park)
-                .execute(&mut *tx)
-                .await?;
+        let held = self.held(claim).await?;
+        let done = sqlx::query(
+            "UPDATE event SET state = 2, why = ?2, parked = ?3, set_aside_at = ?4 WHERE seq = ?1 AND state = 0",
+        )
+        .bind(held.seq)
+        .bind(why)
+        .bind(set == Lane::Park)
+        .bind(nanos(SystemClock.now()))
+        .execute(&mut self.conn)
+        .await?;
         one(done.rows_affected(), claim)?;
         let person = claim.event.person.as_str();
-        lane::replace_timers(&mut tx, person, timers).await?;
-        Self::release(tx, &mut self.leases, claim, state, Deed::SetAside).await
+        lane::replace_timers(&mut self.conn, person, timers).await?;
+        self.end_asking(held.seq).await?;
+        self.release(claim, state, Deed::SetAside).await
     }
 
     pub(super) async fn erase(&mut self, person: &PersonKey, by: &str, reason: &str) -> Attempt<()> {
@@ -389,6 +413,7 @@ impl Writer {
         let mut tx = begin(&mut self.conn).await?;
         audit::erase(&mut tx, person, by, reason).await?;
         tx.commit().await?;
+        self.salts.clear();
         self.leases.remove(person);
         // What was overwritten still stands in the write-ahead log.
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -398,7 +423,6 @@ impl Writer {
     }
 
     pub(super) async fn requeue(&mut self, event: &EventId, by: &str, reason: &str) -> Attempt<()> {
-        let mut tx = begin(&mut self.conn).await?;
         let person: Option<String> = sqlx::query_scalar(
             "UPDATE event SET state = 0, parked = 0, not_before = due_at, why = ?3 \
              WHERE tenant = ?1 AND id = ?2 AND state IN (0, 2) RETURNING person",
@@ -406,41 +430,56 @@ impl Writer {
         .bind(TENANT)
         .bind(event.as_str())
         .bind(format!("requeued by {by}: {reason}"))
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut self.conn)
         .await?;
         if let Some(person) = person {
             let person = PersonKey::new(person);
             let requeued = Note::decided(Deed::Requeued, Some(event), &person, by, reason);
-            audit::add(&mut tx, requeued).await?;
-            return Ok(tx.commit().await?);
+            return self.note(requeued).await;
         }
         let known: i64 = sqlx::query_scalar("SELECT count(*) FROM event WHERE tenant = ?1 AND id = ?2")
             .bind(TENANT)
             .bind(event.as_str())
-            .fetch_one(&mut *tx)
+            .fetch_one(&mut self.conn)
             .await?;
         Err(Fault::Refused(if known == 0 {
-            Error::new(ErrorKind::NotFound, format!("the journal has no event {event}"))
+            not_known(event)
         } else {
-            let message = format!("event {event} is over: it cannot be requeued");
-            Error::new(ErrorKind::Conflict, message)
+            over(event)
         }))
     }
+}
+
+/// Why a head cannot be understood.
+fn unreadable(head: &Head) -> Option<Error> {
+    let read = || -> Attempt<()> {
+        let event: Event = value("event", &head.id, &head.event)?;
+        optional::<PersonState>("state", event.person.as_str(), head.state.as_ref())?;
+        row::plan(&head.id, head.plan.as_ref())?;
+        Ok(())
+    };
+    read().err().map(|fault| fault.during("claim lanes"))
 }
 
 /// Notes what was accepted.
 pub(super) async fn note_accepted(conn: &mut SqliteConnection, events: &[&Event]) -> Attempt<()> {
     let texts = events.iter().map(|event| text("event", event.id.as_str(), event));
     let texts: Vec<String> = texts.collect::<Attempt<_>>()?;
-    let notes = events.iter().zip(&texts).map(|(event, text)| {
-        let note = Note::new(Deed::Accepted, &event.id, &event.person, text.as_bytes());
-        note.detail(event.kind.as_str())
-    });
+    let notes = events
+        .iter()
+        .zip(&texts)
+        .map(|(event, text)| accepted(event, text));
     audit::add_all(conn, notes.collect()).await
 }
 
+/// What is noted of an accepted event.
+fn accepted<'a>(event: &'a Event, text: &'a str) -> Note<'a> {
+    let note = Note::new(Deed::Accepted, &event.id, &event.person, text.as_bytes());
+    note.detail(event.kind.as_str())
+}
+
 /// What is noted of a claimed event.
-fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<'a> {
+pub(super) fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<'a> {
     Note::new(deed, &claim.event.id, &claim.event.person, payload)
 }
 

@@ -1,7 +1,7 @@
 //! What only a file can promise: it survives, it is private, it is refused to others.
 
 mod audit;
-mod equal;
+mod group;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -347,19 +347,28 @@ async fn a_full_disk_is_told_and_got_over() {
 }
 
 #[tokio::test]
-async fn a_damaged_value_is_told_without_quoting_it() {
+async fn a_damaged_value_is_told_without_quoting_it_and_keeps_nobody_else_waiting() {
     let (_folder, path) = in_folder();
     let journal = open(&path).await;
-    journal.append(&[join("p", 0)]).await.unwrap();
+    journal.append(&[join("p", 0), join("q", 1)]).await.unwrap();
     journal.close().await.unwrap();
-    sql(&path, r#"UPDATE event SET event = '{"person":"Lovelace"}'"#).await;
+    sql(
+        &path,
+        r#"UPDATE event SET event = '{"person":"Lovelace"}' WHERE person = 'p'"#,
+    )
+    .await;
     let journal = open(&path).await;
-    let error = journal.claim(1, at(5), LEASE).await.unwrap_err();
+    let claims = journal.claim(1, at(5), LEASE).await.unwrap();
+    assert_eq!(claims[0].event.person.as_str(), "q");
+    assert!(journal.claim(1, at(5), LEASE).await.unwrap().is_empty());
+    assert_eq!(journal.next_due().await.unwrap(), None, "nobody waits for it");
+    // It is left where it is, and the alarm tells of it.
+    let stalled = journal.stalled(at(5)).await.unwrap().unwrap();
+    assert_eq!((stalled.event.as_str(), stalled.since), ("p/1", at(0)));
+    let error = journal.history(&HistoryQuery::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(
-        error
-            .chain()
-            .contains("the journal's event of p/1 cannot be understood"),
+        error.chain().contains("cannot be understood") && error.chain().contains("event of row 1"),
         "{error}"
     );
     assert!(!error.chain().contains("Lovelace"), "{error}");
