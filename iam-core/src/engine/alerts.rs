@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::report::{Ending, Preview, RunReport};
+use super::report::{Ending, PersonRun, Preview};
 use super::{Delivered, Engine};
 use crate::entitlement::TargetId;
 use crate::error::Result;
@@ -122,8 +122,8 @@ impl Engine {
     }
 
     /// What was set aside by a run.
-    pub(super) async fn alert_afterwards(&self, report: &RunReport) {
-        let aside = report.people.iter().filter_map(|run| match &run.ending {
+    pub(super) async fn alert_afterwards(&self, runs: impl Iterator<Item = &PersonRun>) {
+        let aside = runs.filter_map(|run| match &run.ending {
             Ending::Dead(why) | Ending::Held(why) => Some(Alert {
                 sort: Sort::Aside,
                 key: run.event.as_str().to_owned(),

@@ -261,7 +261,7 @@ impl Engine {
         work.brake = Some(brake);
         work.scope = scope;
         let report = work.drain().await?;
-        self.alert_afterwards(&report).await;
+        self.alert_afterwards(report.people.iter()).await;
         Ok(report)
     }
 
