@@ -390,3 +390,62 @@ fn parts_of_one_s_own_do_what_they_say() {
         ],
     );
 }
+
+/// One request, as a sender writes it; the status of the answer, and the answer.
+fn post(address: &str, headers: &str, body: &str) -> (u16, String) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let request = format!(
+        "POST /hr HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer)
+}
+
+#[test]
+fn cloud_events_are_taken_and_carried_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal.sqlite").display().to_string();
+    let mut server = Command::new(program("cloudevents"))
+        .args(["--port", "0", "--token", "sesame", "--journal", &journal])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let first = lines.next().unwrap();
+    let address = first.strip_prefix("CloudEvents at http://").unwrap();
+    let address = address.split('/').next().unwrap();
+    let (token, json) = (
+        "Authorization: Bearer sesame\r\n",
+        "Content-Type: application/json\r\n",
+    );
+    let binary = "ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /hr\r\nce-type: iam-platform.hr.record\r\n";
+    let mei = r#"{"employeeId": "X-1", "firstName": "Mei", "lastName": "Tanaka", "country": "AU", "status": "Active"}"#;
+    assert_eq!(post(address, &format!("{json}{binary}"), mei).0, 401);
+    let (status, answer) = post(address, &format!("{token}{json}{binary}"), mei);
+    assert_eq!(status, 202, "{answer}");
+    assert!(answer.contains(r#""events":1"#), "{answer}");
+    assert_eq!(lines.next().unwrap(), "X-1: Done");
+    let batch = json!([
+        { "specversion": "1.0", "id": "2", "source": "/hr", "type": "iam-platform.hr.event",
+          "data": { "person": "X-1", "kind": "leave", "urgent": true } },
+        { "specversion": "1.0", "id": "3", "source": "/hr", "type": "cake", "data": {} },
+    ]);
+    let kind = "Content-Type: application/cloudevents-batch+json\r\n";
+    let (status, answer) = post(address, &format!("{token}{kind}"), &batch.to_string());
+    assert_eq!(status, 202, "{answer}");
+    assert!(answer.contains(r#""dead_letters":1"#), "{answer}");
+    assert_eq!(lines.next().unwrap(), "X-1: Done");
+    assert_eq!(
+        lines.next().unwrap(),
+        "dead letter 1: messages of type \"cake\" are not known here"
+    );
+    server.kill().unwrap();
+    server.wait().unwrap();
+}

@@ -23,6 +23,8 @@ pub mod event;
 mod execute;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "ingest")]
+pub mod ingest;
 pub mod intake;
 #[cfg(feature = "engine")]
 pub mod journal;

@@ -3,12 +3,18 @@
 
 mod broken;
 mod crash;
+#[cfg(all(feature = "postgres", unix))]
+mod postgres;
 
 pub use broken::{BrokenJournal, Guard};
 pub(crate) use crash::Relay;
 #[cfg(test)]
 pub(crate) use crash::relayed;
 pub use crash::{Crash, CrashingJournal};
+#[cfg(all(feature = "postgres", unix))]
+pub use postgres::PostgresServer;
+#[cfg(all(test, feature = "postgres", unix))]
+pub(crate) use postgres::free_port;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -14,6 +14,7 @@ mod input;
 mod joining;
 mod keeping;
 mod mailboxes;
+mod messages;
 mod model;
 mod moving;
 mod notices;

@@ -104,7 +104,7 @@ impl Engine {
 }
 
 impl Accepted {
-    fn count(&mut self, outcome: Appended) {
+    pub(super) fn count(&mut self, outcome: Appended) {
         match outcome {
             Appended::New => self.events += 1,
             Appended::Duplicate | Appended::Stale => self.unchanged += 1,

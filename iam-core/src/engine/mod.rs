@@ -26,6 +26,7 @@ mod preflight;
 mod preview;
 mod reading;
 mod reason;
+mod receiving;
 mod report;
 mod scope;
 mod sight;
@@ -47,6 +48,7 @@ pub use evidence::{Deed, Evidence, Heard, Held};
 pub use fleet::{Fleet, FleetReport};
 pub use reading::{Delivered, Reading};
 pub use reason::{Obstacle, Origin, Until, Why, WhyNot};
+pub use receiving::{Reads, Taken, event_id};
 pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, SeatNeed, Totals};
 pub use simulation::{AsOf, Known, Moment};
 
@@ -92,6 +94,7 @@ pub struct Engine {
     shown: Mutex<Recent>,
     actor: String,
     gates: BTreeMap<String, Gate>,
+    reads: BTreeMap<String, Reads>,
     /// Whether lost timers have been looked for.
     timers_checked: tokio::sync::Mutex<bool>,
 }
@@ -180,6 +183,7 @@ impl Engine {
             shown: Mutex::default(),
             actor: ANONYMOUS.to_owned(),
             gates: BTreeMap::new(),
+            reads: receiving::kinds(),
             timers_checked: tokio::sync::Mutex::new(false),
         })
     }

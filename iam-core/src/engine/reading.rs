@@ -262,9 +262,9 @@ impl Engine {
     }
 }
 
-fn signed(by: &str, reason: &str) -> Result<()> {
+pub(super) fn signed(by: &str, reason: &str) -> Result<()> {
     if by.trim().is_empty() || reason.trim().is_empty() {
-        let message = "a decision about a delivery needs a name and a reason";
+        let message = "a decision needs a name and a reason";
         return Err(Error::new(ErrorKind::Invalid, message));
     }
     Ok(())

@@ -154,6 +154,22 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
+    /// Gives it its place in the chain, behind `last`.
+    pub(super) fn behind(mut self, last: &Checkpoint) -> Self {
+        self.sequence = last.sequence + 1;
+        self.previous.clone_from(&last.hash);
+        self.hash = self.expected();
+        self
+    }
+
+    /// The place that it is.
+    pub(super) fn place(&self) -> Checkpoint {
+        Checkpoint {
+            sequence: self.sequence,
+            hash: self.hash.clone(),
+        }
+    }
+
     /// The hash that the entry should have.
     fn expected(&self) -> String {
         let mut hash = Sha256::new();
@@ -367,8 +383,13 @@ impl<'a> Note<'a> {
 
     /// The entry behind `last`.
     pub(super) fn entry(self, last: &Checkpoint, salt: &str, at: Timestamp) -> AuditEntry {
-        let mut entry = AuditEntry {
-            sequence: last.sequence + 1,
+        self.sealed(salt, at).behind(last)
+    }
+
+    /// The entry, before it has a place in the chain.
+    pub(super) fn sealed(self, salt: &str, at: Timestamp) -> AuditEntry {
+        AuditEntry {
+            sequence: 0,
             at,
             deed: self.deed,
             detail: self.detail,
@@ -376,11 +397,9 @@ impl<'a> Note<'a> {
             subject: pseudonym(salt, self.person),
             actor: self.actor.map(str::to_owned),
             digest: digest(salt, self.payload),
-            previous: last.hash.clone(),
+            previous: String::new(),
             hash: String::new(),
-        };
-        entry.hash = entry.expected();
-        entry
+        }
     }
 }
 
@@ -420,7 +439,7 @@ fn keyed(salt: &str, purpose: &[u8], text: &[u8]) -> String {
 }
 
 /// The kind of a step, which its id begins with; the rest may name somebody.
-pub(super) fn kind_of(step: &StepId) -> &str {
+pub(crate) fn kind_of(step: &StepId) -> &str {
     let kind = step.as_str().split(':').next().unwrap_or_default();
     kind.rsplit('/').next().unwrap_or_default()
 }
@@ -441,7 +460,7 @@ pub(super) fn said_of(step: &StepId, happened: bool) -> String {
 }
 
 /// How a step ended, without the words of the service.
-pub(super) fn ending_of(outcome: &Outcome) -> String {
+pub(crate) fn ending_of(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done { .. } => "done".to_owned(),
         Outcome::AlreadySo { .. } => "already so".to_owned(),

@@ -18,6 +18,8 @@
 //! waits, and a parked lane**. Every write of a claim's holder carries its fence and is refused
 //! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
 //! was intended and not settled has an *unknown* outcome.
+//!
+//! What that is worth to whoever runs it, and how to run it: [`guarantees`].
 
 mod admission;
 pub mod audit;
@@ -25,8 +27,16 @@ mod budget;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod exchange;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod fault;
 mod freeze;
+#[doc = include_str!("guarantees.md")]
+pub mod guarantees {}
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stage;
@@ -39,8 +49,11 @@ mod waiting;
 pub use admission::{Answer, Ask, Asks, Standing};
 pub use budget::{Bucket, Draw, Drawn};
 pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Observation};
+pub(crate) use exchange::{letter_over, no_letter};
 pub use freeze::{Frozen, FrozenState, Release};
 pub use memory::MemoryJournal;
+#[cfg(feature = "postgres")]
+pub use postgres::{Durability, PostgresBuilder, PostgresJournal};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
 pub use stage::{DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};

@@ -5,6 +5,8 @@ mod webhook;
 mod words;
 
 pub(crate) use crate::person::Words;
+#[cfg(all(test, feature = "ingest"))]
+pub(crate) use webhook::signature;
 #[cfg(feature = "http")]
 pub use webhook::{Webhook, verify};
 #[cfg(feature = "engine")]

@@ -119,11 +119,23 @@ impl Notifier for Webhook {
             "type": format!("iam-platform.notice.{notice}"), "subject": message.person.as_str(),
             "time": now.to_string(), "datacontenttype": "application/json", "data": data,
         });
-        let (body, seconds) = (event.to_string(), now.as_second().to_string());
-        let signed = signature(&self.secret, key.as_str(), &seconds, body.as_bytes())?;
+        self.post(key.as_str(), &event).await
+    }
+}
+
+impl Webhook {
+    /// The CloudEvents source that it posts as.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Posts a CloudEvent, signed.
+    pub(crate) async fn post(&self, id: &str, event: &serde_json::Value) -> Result<()> {
+        let (body, seconds) = (event.to_string(), self.clock.now().as_second().to_string());
+        let signed = signature(&self.secret, id, &seconds, body.as_bytes())?;
         let mut request = Request::new(Method::Post, &self.url, OPERATION)
             .header("content-type", "application/cloudevents+json; charset=utf-8")
-            .header("webhook-id", key.as_str())
+            .header("webhook-id", id)
             .header("webhook-timestamp", seconds)
             .header("webhook-signature", signed);
         request.body = Some(body.into_bytes());
@@ -135,7 +147,9 @@ impl Notifier for Webhook {
             _ => ErrorKind::Denied,
         };
         let text = format!("the receiver of the webhook answered {status}");
-        Err(Error::new(kind, text).with_operation(OPERATION))
+        Err(Error::new(kind, text)
+            .with_operation(OPERATION)
+            .with_status(status))
     }
 }
 
@@ -154,7 +168,7 @@ fn mac(secret: &Secret) -> Result<Hmac<Sha256>> {
     Hmac::<Sha256>::new_from_slice(&key).map_err(|_| invalid("the secret cannot be used"))
 }
 
-fn signature(secret: &Secret, id: &str, seconds: &str, body: &[u8]) -> Result<String> {
+pub(crate) fn signature(secret: &Secret, id: &str, seconds: &str, body: &[u8]) -> Result<String> {
     let mut mac = mac(secret)?;
     for part in [id.as_bytes(), b".", seconds.as_bytes(), b".", body] {
         mac.update(part);

@@ -335,7 +335,7 @@ impl Plan {
 
     /// Reads a plan that a journal holds. One of a newer version, whose steps this version may not know, comes
     /// without them: it is left alone ([`Plan::newer`]).
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn read(text: &str) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
         struct Head {

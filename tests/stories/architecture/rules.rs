@@ -25,7 +25,7 @@ journal      -> plan event person entitlement
 execute      -> journal target notify plan
 orchestrator -> policy plan target journal::state event person entitlement notify
 engine       -> *
-ingest       -> journal event intake
+ingest       -> engine journal event intake person notify http
 testing      -> *
 ";
 /// Open to all but each other.

@@ -4,6 +4,7 @@ use super::{
     HistoryQuery, Journal, accept, at, change, claim_none, claim_only, claims, complete, join, key, leave,
     state,
 };
+use crate::event::EventKind;
 use crate::journal::{EventState, Lane, PersonState, Reservation};
 use crate::person::{Person, PersonKey};
 
@@ -148,6 +149,28 @@ pub(super) async fn next_due_waits_with_a_leave_that_waits(journal: &dyn Journal
     accept(journal, std::slice::from_ref(&again)).await;
     assert_eq!(journal.next_due().await.unwrap(), Some(at(60)));
     claim_only(journal, 60, &again).await;
+}
+
+pub(super) async fn next_due_waits_with_an_urgent_leave_that_waits(journal: &dyn Journal) {
+    let urgent = super::news(
+        "p",
+        1,
+        5,
+        EventKind::Leave {
+            last_day: None,
+            urgent: true,
+        },
+    );
+    accept(journal, &[urgent.clone(), leave("p", 2, 20)]).await;
+    let claim = claim_only(journal, 5, &urgent).await;
+    journal
+        .retry_later(&claim, &claim.state, at(100), "busy")
+        .await
+        .unwrap();
+    // The later leave is not urgent, and so does not come up before it.
+    claim_none(journal, 99).await;
+    assert_eq!(journal.next_due().await.unwrap(), Some(at(100)));
+    claim_only(journal, 100, &urgent).await;
 }
 
 pub(super) async fn history_filters_by_person_state_and_number(journal: &dyn Journal) {

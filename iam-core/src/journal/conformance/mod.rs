@@ -94,6 +94,7 @@ const CHECKS: &[(&str, Check)] = checks![
     look::the_holder_of_a_name_is_known,
     look::next_due_is_when_a_claim_could_succeed,
     look::next_due_waits_with_a_leave_that_waits,
+    look::next_due_waits_with_an_urgent_leave_that_waits,
     look::history_filters_by_person_state_and_number,
     news::news_are_kept_in_the_order_in_which_they_come_and_make_nothing_stale_but_records,
     news::an_id_that_is_known_with_other_content_is_quarantined_once,

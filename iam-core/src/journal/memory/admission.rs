@@ -167,10 +167,11 @@ impl Inner {
             // A leave that was attempted has come due: what stands before it will not be the head again.
             let attempted =
                 |at: &usize| entry(*at).attempts > 0 || entry(*at).not_before > entry(*at).event.due_at;
-            let passed = leaves().filter(attempted).map(|at| order(&at)).max();
+            let rank = |at: &usize| (entry(*at).event.kind.is_urgent(), order(at));
+            let passed = leaves().filter(attempted).map(|at| rank(&at)).max();
             let head = pending().min_by_key(order);
             let head = head.filter(|_| !parked && passed.is_none());
-            let leaves = leaves().filter(|at| passed.is_none_or(|passed| order(at) >= passed));
+            let leaves = leaves().filter(|at| passed.is_none_or(|passed| rank(at) >= passed));
             head.into_iter().chain(leaves).map(instant).min()
         });
         heads.min()

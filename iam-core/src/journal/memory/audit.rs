@@ -13,7 +13,7 @@ impl Inner {
     pub(super) fn note(&mut self, note: Note<'_>) {
         let salt = self.salts.entry(note.person.clone()).or_insert_with(audit::salt);
         let entry = note.entry(
-            &self.audit.last().map(reached).unwrap_or_default(),
+            &self.audit.last().map(AuditEntry::place).unwrap_or_default(),
             salt,
             SystemClock.now(),
         );
@@ -60,7 +60,7 @@ impl Inner {
     }
 
     pub(super) fn audit_head(&self) -> Checkpoint {
-        self.audit.last().map(reached).unwrap_or_default()
+        self.audit.last().map(AuditEntry::place).unwrap_or_default()
     }
 
     pub(super) fn pseudonym(&self, person: &PersonKey) -> Option<String> {
@@ -118,12 +118,5 @@ impl Inner {
             entry.steps.clear();
         }
         Ok(())
-    }
-}
-
-fn reached(entry: &AuditEntry) -> Checkpoint {
-    Checkpoint {
-        sequence: entry.sequence,
-        hash: entry.hash.clone(),
     }
 }

@@ -5,9 +5,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::TENANT;
 use super::fault::{Attempt, Fault};
 use super::lane;
-use super::row::{self, TENANT, instant, nanos, signed, text, unsigned, value};
+use super::row::{self, AskRow, WaitingRow, instant, nanos, signed, text, unsigned};
 use super::writer::{Lease, Writer, note};
 use crate::error::{Error, ErrorKind};
 use crate::event::EventId;
@@ -16,21 +17,7 @@ use crate::journal::{
     Answer, Ask, Asks, Claim, EventState, Outcome, Stalled, Standing, Waiting, no_step, not_known, settled,
 };
 use crate::person::PersonKey;
-use crate::plan::{Plan, StepId};
-
-#[derive(FromRow)]
-struct AskRow {
-    id: String,
-    person: String,
-    version: i64,
-    leave: bool,
-    urgent: bool,
-    organisation: Option<String>,
-    plan: String,
-    asked_at: i64,
-    standing: String,
-    answered_at: Option<i64>,
-}
+use crate::plan::StepId;
 
 macro_rules! asks {
     ($more:literal) => {
@@ -41,25 +28,6 @@ macro_rules! asks {
             $more
         )
     };
-}
-
-impl AskRow {
-    fn read(self) -> Attempt<Ask> {
-        let event = EventId::new(self.id);
-        Ok(Ask {
-            plan: Plan::read(&self.plan)
-                .map_err(|error| Fault::unreadable("plan", event.as_str(), &error))?,
-            standing: value("standing", event.as_str(), &self.standing)?,
-            event,
-            person: PersonKey::new(self.person),
-            leave: self.leave,
-            urgent: self.urgent,
-            organisation: self.organisation,
-            asked_at: instant(self.asked_at),
-            version: unsigned(self.version),
-            answered_at: self.answered_at.map(instant),
-        })
-    }
 }
 
 /// What was asked about an event that is pending.
@@ -92,19 +60,6 @@ pub(super) async fn asks(conn: &mut SqliteConnection, now: Timestamp) -> Attempt
     .fetch_one(&mut *tx)
     .await?;
     Ok(Asks::new(asks, unsigned(leaves), unsigned(others)))
-}
-
-#[derive(FromRow)]
-struct WaitingRow {
-    id: String,
-    due_at: i64,
-    not_before: i64,
-    attempts: u32,
-    why: Option<String>,
-    parked: bool,
-    set_aside_at: Option<i64>,
-    standing: Option<String>,
-    asked_at: Option<i64>,
 }
 
 /// The head of a lane, or what parks it: a leave that is due comes first, then what is parked, then the first event.
@@ -145,31 +100,7 @@ pub(super) async fn waiting(
     let Some(row) = row else {
         return Ok(Waiting::Nothing);
     };
-    let standing = row::optional::<Standing>("standing", &row.id, row.standing.as_ref())?;
-    let event = EventId::new(row.id);
-    let why = row.why.unwrap_or_default();
-    if row.parked {
-        let since = row.set_aside_at.map(instant);
-        return Ok(Waiting::Parked { event, since, why });
-    }
-    if row.due_at > nanos(now) {
-        let at = instant(row.due_at);
-        return Ok(Waiting::Until { event, at });
-    }
-    if let (Some(Standing::Asked), Some(since)) = (standing, row.asked_at) {
-        let since = instant(since);
-        return Ok(Waiting::Asked { event, since });
-    }
-    if row.not_before > nanos(now) {
-        return Ok(Waiting::Retrying {
-            event,
-            at: instant(row.not_before),
-            attempts: row.attempts,
-            why,
-        });
-    }
-    let since = instant(row.not_before.max(row.due_at));
-    Ok(Waiting::Ready { event, since })
+    row.read(now)
 }
 
 /// The first head that could be claimed, if it could be at `now`.

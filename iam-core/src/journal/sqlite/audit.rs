@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::SqliteConnection;
 
+use super::TENANT;
 use super::exchange;
-use super::fault::{Attempt, Fault, storage};
-use super::row::{TENANT, instant, nanos, signed, text, unsigned, value};
+use super::fault::{Attempt, Fault};
+use super::row::{AuditRow, nanos, signed, text, unsigned, value};
 use super::writer::begin;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
@@ -59,10 +60,7 @@ pub(super) async fn chain(
     .bind(&entry.hash)
     .execute(conn)
     .await?;
-    Ok(Checkpoint {
-        sequence: entry.sequence,
-        hash: entry.hash,
-    })
+    Ok(entry.place())
 }
 
 /// Writes the end of the chain down.
@@ -178,29 +176,13 @@ pub(super) async fn pseudonym(conn: &mut SqliteConnection, person: &PersonKey) -
     Ok(salt.map(|salt| audit::pseudonym(&salt, person)))
 }
 
-#[derive(FromRow)]
-struct Row {
-    sequence: i64,
-    at: i64,
-    deed: String,
-    detail: String,
-    event: Option<String>,
-    subject: String,
-    actor: Option<String>,
-    digest: String,
-    previous: String,
-    hash: String,
-    payload: Option<String>,
-    salt: Option<String>,
-}
-
 /// At most `limit` entries behind `after`. What was accepted is compared with the event as it is kept.
 pub(super) async fn entries(
     conn: &mut SqliteConnection,
     after: u64,
     limit: usize,
 ) -> Attempt<Vec<(AuditEntry, Kept)>> {
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<AuditRow> = sqlx::query_as(
         "SELECT a.sequence, a.at, a.deed, a.detail, a.event, a.subject, a.actor, a.digest, a.previous, a.hash, \
                 e.event AS payload, p.salt \
          FROM audit a \
@@ -213,36 +195,7 @@ pub(super) async fn entries(
     .bind(signed(limit))
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(entry).collect()
-}
-
-fn entry(row: Row) -> Attempt<(AuditEntry, Kept)> {
-    let deed = Deed::named(&row.deed).ok_or_else(|| {
-        Fault::Refused(storage(format!(
-            "entry {} of the journal's audit tells of {:?}, which this version does not know",
-            row.sequence, row.deed
-        )))
-    })?;
-    let kept = match (&row.payload, &row.salt) {
-        (Some(payload), Some(salt)) if audit::digest(salt, payload.as_bytes()) == row.digest => {
-            Kept::Unchanged
-        }
-        (Some(_), Some(_)) => Kept::Changed,
-        _ => Kept::NotKept,
-    };
-    let entry = AuditEntry {
-        sequence: unsigned(row.sequence),
-        at: instant(row.at),
-        deed,
-        detail: row.detail,
-        event: row.event.map(EventId::new),
-        subject: row.subject,
-        actor: row.actor,
-        digest: row.digest,
-        previous: row.previous,
-        hash: row.hash,
-    };
-    Ok((entry, kept))
+    rows.into_iter().map(AuditRow::read).collect()
 }
 
 /// Destroys what is known of somebody: record, state, plans, steps, names, and who they are in the audit.

@@ -4,8 +4,9 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use super::TENANT;
 use super::fault::Attempt;
-use super::row::{TENANT, instant, nanos};
+use super::row::{instant, nanos};
 use super::writer::begin;
 use crate::journal::{Bucket, Draw, Drawn};
 

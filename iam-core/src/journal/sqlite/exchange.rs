@@ -2,19 +2,19 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::fault::{Attempt, Fault};
-use super::row::{TENANT, instant, nanos, signed, text, unsigned, value};
+use super::row::{LetterRow, nanos, signed, text, unsigned, value};
 use super::writer::{Writer, begin, note_accepted};
-use super::{SqliteJournal, audit, lane, stage};
+use super::{SqliteJournal, TENANT, audit, lane, stage};
 use crate::error::Result;
 use crate::event::Event;
 use crate::journal::Appended;
 use crate::journal::audit::{Deed, Note};
 use crate::journal::exchange::{
-    Burial, Exchange, Letter, LetterId, LetterState, Message, Observation, closed_by, fingerprint,
-    letter_over, no_letter, noted_as, subject,
+    Burial, Exchange, Letter, LetterId, LetterState, Observation, closed_by, fingerprint, letter_over,
+    no_letter, noted_as, subject,
 };
 use crate::person::PersonKey;
 
@@ -43,7 +43,7 @@ impl Exchange for SqliteJournal {
             .bind(signed(limit))
             .fetch_all(&self.0.readers)
             .await?;
-            rows.into_iter().map(LetterRow::letter).collect::<Attempt<_>>()
+            rows.into_iter().map(LetterRow::read).collect::<Attempt<_>>()
         };
         read.await
             .map_err(|fault: Fault| fault.during("read dead letters"))
@@ -84,39 +84,6 @@ impl Exchange for SqliteJournal {
     }
 }
 
-#[derive(FromRow)]
-struct LetterRow {
-    id: i64,
-    message: String,
-    data: Option<Vec<u8>>,
-    person: Option<String>,
-    reason: String,
-    received_at: i64,
-    state: i64,
-    decision: Option<String>,
-}
-
-impl LetterRow {
-    fn letter(self) -> Attempt<Letter> {
-        let id = LetterId(unsigned(self.id));
-        let mut message: Message = value("message", &format!("dead letter {id}"), &self.message)?;
-        message.data = self.data.unwrap_or_default();
-        Ok(Letter {
-            id,
-            message,
-            person: self.person.map(PersonKey::new),
-            reason: self.reason,
-            received_at: instant(self.received_at),
-            state: match self.state {
-                0 => LetterState::Open,
-                1 => LetterState::Accepted,
-                _ => LetterState::Discarded,
-            },
-            decision: self.decision,
-        })
-    }
-}
-
 async fn one(conn: &mut SqliteConnection, id: LetterId) -> Attempt<Option<Letter>> {
     let row: Option<LetterRow> = sqlx::query_as(
         "SELECT id, message, data, person, reason, received_at, state, decision FROM letter \
@@ -126,7 +93,7 @@ async fn one(conn: &mut SqliteConnection, id: LetterId) -> Attempt<Option<Letter
     .bind(signed(id.0))
     .fetch_optional(conn)
     .await?;
-    row.map(LetterRow::letter).transpose()
+    row.map(LetterRow::read).transpose()
 }
 
 /// One record, on its own terms; the event when it says something new.

@@ -1,35 +1,11 @@
-//! [`Fault`]: what can go wrong inside, and the sentence with advice that becomes of it.
+//! What SQLite and the file system say, as sentences with advice.
 
-use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Retry};
-
-/// The result of a piece of work on the file.
-pub(super) type Attempt<T> = std::result::Result<T, Fault>;
-
-/// Why a piece of work was given up.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// By the database.
-    Sql(sqlx::Error),
-    /// By us, for the caller as it is.
-    Refused(Error),
-}
-
-impl From<sqlx::Error> for Fault {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Self::Refused(error)
-    }
-}
+use crate::error::{Error, Retry};
+pub(super) use crate::journal::fault::{Attempt, Fault, closed, storage};
 
 impl Fault {
     /// The error for the caller.
@@ -39,25 +15,6 @@ impl Fault {
             Self::Sql(error) => sql(error).with_operation(operation),
         }
     }
-
-    /// What is stored cannot be understood. The parser's own words may quote personal data: they stay out.
-    pub(super) fn unreadable(what: &str, of: &str, error: &serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        Self::Refused(storage(format!(
-            "the journal's {what} of {of} cannot be understood (line {line}, column {column}): it was changed \
-             by hand or written by another version; restore the file from a backup or open it with that version"
-        )))
-    }
-}
-
-/// An error of kind `Storage`.
-pub(super) fn storage(message: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Storage, message)
-}
-
-/// The journal was closed by its owner.
-pub(super) fn closed() -> Error {
-    storage("the journal has been closed: open it again")
 }
 
 /// A failure of the file system, with advice.

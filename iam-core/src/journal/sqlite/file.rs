@@ -9,8 +9,8 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _, SqliteConnection, SqlitePool};
 
+use super::TENANT;
 use super::fault::{Attempt, Fault, file, storage};
-use super::row::TENANT;
 use crate::error::{Error, Result};
 
 /// Marks the file as ours in its header: "IAMJ".

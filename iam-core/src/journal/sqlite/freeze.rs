@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+use super::TENANT;
 use super::audit;
 use super::fault::{Attempt, Fault};
-use super::row::{TENANT, text, value};
+use super::row::{text, value};
 use super::writer::{Writer, begin};
 use crate::journal::audit::Deed;
 use crate::journal::freeze::unknown;

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use super::TENANT;
 use super::fault::{Attempt, Fault};
-use super::row::{self, TENANT, instant, is_replaced, nanos, signed, text, unsigned, value};
+use super::row::{self, instant, is_replaced, nanos, signed, text, unsigned, value};
 use super::stage;
 use crate::event::{Accepted, Event};
 use crate::journal::{Appended, PersonState, StepRecord};
@@ -19,7 +20,7 @@ pub(super) struct Head {
     pub(super) seq: i64,
     pub(super) id: String,
     pub(super) event: String,
-    pub(super) attempts: u32,
+    pub(super) attempts: i64,
     pub(super) plan: Option<String>,
     pub(super) state: Option<String>,
 }
@@ -150,7 +151,7 @@ pub(super) const NEXT_DUE: &str = "
       AND NOT EXISTS (SELECT 1 FROM event l INDEXED BY event_leave_lane
                       WHERE l.tenant = e.tenant AND l.person = e.person AND l.state = 0 AND l.leave = 1
                         AND (l.attempts > 0 OR l.not_before > l.due_at)
-                        AND (e.leave = 0 OR (l.due_at, l.lane_seq) > (e.due_at, e.lane_seq)))
+                        AND (e.leave = 0 OR (l.urgent, l.due_at, l.lane_seq) > (e.urgent, e.due_at, e.lane_seq)))
       AND (e.leave = 1 OR NOT EXISTS (SELECT 1 FROM event l INDEXED BY event_lane
                       WHERE l.tenant = e.tenant AND l.person = e.person AND l.state = 0
                         AND (l.due_at, l.lane_seq) < (e.due_at, e.lane_seq)))

@@ -27,13 +27,12 @@ mod file;
 mod freeze;
 mod group;
 mod lane;
-mod row;
 mod stage;
 mod writer;
 
 #[cfg(test)]
 #[cfg(feature = "testing")]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -42,14 +41,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{FromRow, QueryBuilder, Sqlite, SqlitePool};
+use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use tokio::sync::{Mutex, Notify, OwnedMappedMutexGuard, OwnedMutexGuard};
 
 use self::fault::{Attempt, Fault, closed};
 use self::group::{Ticket, Turn};
-use self::row::{TENANT, instant, nanos, optional, plan, signed, state, state_number, unsigned, value};
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
+use super::row::{self, EventRow, instant, nanos, optional, signed, state_number, value};
 use super::{
     Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Frozen, HistoryQuery, Journal, Lane,
     Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
@@ -59,6 +58,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
+
+/// The tenant's number in its own file.
+const TENANT: i64 = 1;
 
 /// A journal in an SQLite file. Clones share it.
 #[derive(Clone)]
@@ -171,7 +173,7 @@ impl SqliteJournal {
         .await?;
         let accepted = rows.iter().map(|(person, version, record, news)| {
             let version = version.unwrap_or_default();
-            stage::read_accepted(person, version, record.as_ref(), news.as_ref())
+            row::accepted(person, version, record.as_ref(), news.as_ref())
         });
         accepted.collect()
     }
@@ -202,21 +204,11 @@ impl SqliteJournal {
         };
         sql.push(" LIMIT ").push_bind(limit);
         let mut tx = self.0.readers.begin().await?;
-        let rows: Vec<HistoryRow> = sql.build_query_as().fetch_all(&mut *tx).await?;
+        let rows: Vec<EventRow> = sql.build_query_as().fetch_all(&mut *tx).await?;
         let mut steps = lane::steps(&mut tx, &array(rows.iter().map(|row| row.seq))).await?;
         let entries = rows.into_iter().map(|row| {
-            let event: Event = value("event", &format!("row {}", row.seq), &row.event)?;
-            Ok(Entry {
-                plan: plan(event.id.as_str(), row.plan.as_ref())?,
-                lane_seq: unsigned(row.lane_seq),
-                state: state(row.state),
-                attempts: row.attempts,
-                not_before: instant(row.not_before),
-                parked: row.parked,
-                why: row.why,
-                steps: steps.remove(&row.seq).unwrap_or_default(),
-                event,
-            })
+            let steps = steps.remove(&row.seq).unwrap_or_default();
+            row.read(steps)
         });
         entries.collect()
     }
@@ -224,19 +216,6 @@ impl SqliteJournal {
 
 /// Person, version, record, news.
 type AcceptedRow = (String, Option<i64>, Option<String>, Option<String>);
-
-#[derive(FromRow)]
-struct HistoryRow {
-    seq: i64,
-    event: String,
-    lane_seq: i64,
-    state: i64,
-    attempts: u32,
-    not_before: i64,
-    parked: bool,
-    why: Option<String>,
-    plan: Option<String>,
-}
 
 /// One write in a transaction of its own: waits for its turn, does it, and tells the outcome.
 macro_rules! write {

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use super::TENANT;
 use super::fault::{Attempt, Fault};
-use super::row::{TENANT, instant, nanos, optional, signed, text, unsigned, value};
+use super::row::{self, DeliveryRow, delivery_number, delivery_state, nanos, signed, text, unsigned, value};
 use super::writer::{begin, note_accepted};
 use super::{audit, lane};
 use crate::event::{Accepted, Event, News};
@@ -12,26 +13,6 @@ use crate::journal::audit::{Deed, delivery};
 use crate::journal::stage::{decision, elsewhere, overtaken, unknown};
 use crate::journal::{Appended, DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};
 use crate::person::PersonKey;
-
-fn number(state: DeliveryState) -> i64 {
-    match state {
-        DeliveryState::Open => 0,
-        DeliveryState::Held => 1,
-        DeliveryState::Releasing => 2,
-        DeliveryState::Released => 3,
-        DeliveryState::Discarded => 4,
-    }
-}
-
-fn state(number: i64) -> DeliveryState {
-    match number {
-        0 => DeliveryState::Open,
-        1 => DeliveryState::Held,
-        2 => DeliveryState::Releasing,
-        3 => DeliveryState::Released,
-        _ => DeliveryState::Discarded,
-    }
-}
 
 /// Expects a delivery to stand there; its source.
 async fn expect(conn: &mut SqliteConnection, id: DeliveryId, wanted: DeliveryState) -> Attempt<String> {
@@ -43,7 +24,9 @@ async fn expect(conn: &mut SqliteConnection, id: DeliveryId, wanted: DeliverySta
             .await?;
     match row {
         None => Err(Fault::Refused(unknown(id))),
-        Some((number, _)) if state(number) != wanted => Err(Fault::Refused(elsewhere(id, state(number)))),
+        Some((number, _)) if delivery_state(number) != wanted => {
+            Err(Fault::Refused(elsewhere(id, delivery_state(number))))
+        }
         Some((_, source)) => Ok(source),
     }
 }
@@ -52,7 +35,7 @@ async fn set(conn: &mut SqliteConnection, id: DeliveryId, to: DeliveryState) -> 
     sqlx::query("UPDATE delivery SET state = ?3 WHERE tenant = ?1 AND id = ?2")
         .bind(TENANT)
         .bind(signed(id.0))
-        .bind(number(to))
+        .bind(delivery_number(to))
         .execute(&mut *conn)
         .await?;
     if matches!(to, DeliveryState::Released | DeliveryState::Discarded) {
@@ -273,24 +256,7 @@ pub(super) async fn accepted(conn: &mut SqliteConnection, person: &PersonKey) ->
     let Some((version, record, news)) = row else {
         return Ok(None);
     };
-    read_accepted(person.as_str(), version, record.as_ref(), news.as_ref())
-}
-
-/// Undoes the columns; nothing for somebody of whom only a state is known.
-pub(super) fn read_accepted(
-    person: &str,
-    version: i64,
-    record: Option<&String>,
-    news: Option<&String>,
-) -> Attempt<Option<Accepted>> {
-    let record = optional("record", person, record)?;
-    let news: Option<Vec<News>> = optional("news", person, news)?;
-    let known = record.is_some() || news.is_some();
-    Ok(known.then(|| Accepted {
-        version: unsigned(version),
-        record,
-        news: news.unwrap_or_default(),
-    }))
+    row::accepted(person.as_str(), version, record.as_ref(), news.as_ref())
 }
 
 /// Keeps an event whose id is known with other content, once.
@@ -326,25 +292,14 @@ pub(super) async fn quarantine(conn: &mut SqliteConnection) -> Attempt<Vec<Quara
 
 /// One delivery, or all that are not over.
 pub(super) async fn deliveries(conn: &mut SqliteConnection, id: Option<DeliveryId>) -> Attempt<Vec<Staged>> {
-    type Columns = (i64, String, i64, i64, i64, String, Option<String>);
-    let rows: Vec<Columns> = sqlx::query_as(
+    let rows: Vec<DeliveryRow> = sqlx::query_as(
         "SELECT id, source, opened_at, state, \
-         (SELECT count(*) FROM staged s WHERE s.tenant = d.tenant AND s.delivery = d.id), findings, decision \
+         (SELECT count(*) FROM staged s WHERE s.tenant = d.tenant AND s.delivery = d.id) AS rows, findings, decision \
          FROM delivery d WHERE tenant = ?1 AND (id = ?2 OR (?2 IS NULL AND state < 3)) ORDER BY id",
     )
     .bind(TENANT)
     .bind(id.map(|id| signed(id.0)))
     .fetch_all(conn)
     .await?;
-    let read = |(id, source, opened_at, number, rows, findings, decision): Columns| {
-        let id = DeliveryId(unsigned(id));
-        Ok(Staged {
-            state: state(number),
-            rows: unsigned(rows),
-            findings: value("findings", &format!("delivery {id}"), &findings)?,
-            decision,
-            ..Staged::new(id, &source, instant(opened_at))
-        })
-    };
-    rows.into_iter().map(read).collect()
+    rows.into_iter().map(DeliveryRow::read).collect()
 }

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, Transaction};
 
+use super::TENANT;
 use super::audit::{self, Salts};
 use super::fault::{Attempt, Fault};
 use super::group::{Group, Point};
 use super::lane::{self, Head};
-use super::row::{self, TENANT, nanos, optional, signed, text, value};
+use super::row::{self, nanos, optional, signed, text, value};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId};
@@ -183,7 +184,7 @@ impl Writer {
                 state: state.unwrap_or_else(|| PersonState::new(event.person.clone())),
                 plan: row::plan(&id, plan.as_ref())?,
                 steps: steps.remove(&seq).unwrap_or_default(),
-                attempts,
+                attempts: row::count(attempts),
                 fence: fence.ok_or(sqlx::Error::RowNotFound)?,
                 event,
             });

@@ -72,3 +72,26 @@ fn memory_and_file_give_equal_answers() {
     });
     assert!(number.get() >= cases);
 }
+
+/// Every case has a tenant of its own, in one schema.
+#[cfg(all(feature = "postgres", unix))]
+#[test]
+fn memory_and_postgres_give_equal_answers() {
+    let server = crate::testing::PostgresServer::shared();
+    let (schema, number) = (server.fresh_schema(), std::cell::Cell::new(0));
+    let cases = cases(100);
+    equal(cases, &async |commands, lapse| {
+        number.set(number.get() + 1);
+        let tenant = format!("tenant {}", number.get());
+        let open = async || {
+            let journal = super::PostgresJournal::builder(server.url(), &tenant).schema(&schema);
+            journal.open().await.unwrap()
+        };
+        let reopen = async |journal: super::PostgresJournal| {
+            journal.close().await;
+            open().await
+        };
+        answers(open().await, commands, lapse, reopen).await
+    });
+    assert!(number.get() >= cases);
+}

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
-use super::row::TENANT;
-use super::{SqliteJournal, file, lane};
+use super::{SqliteJournal, TENANT, file, lane};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId, EventKind, Timer};
 use crate::journal::{
