@@ -415,6 +415,10 @@ macro_rules! relayed {
                     self.write(self.inner.spend(hash, at)).await
                 }
 
+                async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
+                    self.write(self.inner.in_force(policy, by)).await
+                }
+
                 async fn quarantine(&self) -> Result<Vec<Quarantined>> {
                     self.inner.quarantine().await
                 }
