@@ -172,7 +172,10 @@ fn access_packages_are_granted_tested_kept_apart_and_limited() {
     assert!(!case.passed && case.unexpected == [Reference::new(Kind::Package, "id:7")]);
     let changes = &document.limits().changes;
     assert_eq!(changes[&crate::entitlement::Counted::GivePackage].most, Some(3));
-    assert_eq!(changes[&crate::entitlement::Counted::TakePackage].percent, Some(5));
+    assert_eq!(
+        changes[&crate::entitlement::Counted::TakePackage].percent,
+        Some(5)
+    );
     let edited = Document::parse(&text.replace("'id:7', ", "")).unwrap();
     let subject = Subject {
         person: &person(),
@@ -180,7 +183,8 @@ fn access_packages_are_granted_tested_kept_apart_and_limited() {
     };
     let impact = crate::policy::diff(&document, &edited, [subject], jiff::civil::date(2026, 1, 1));
     assert!(
-        impact.to_string().contains("access package \"id:7\"") && impact.to_string().contains("access_packages changed"),
+        impact.to_string().contains("access package \"id:7\"")
+            && impact.to_string().contains("access_packages changed"),
         "{impact}"
     );
 }
