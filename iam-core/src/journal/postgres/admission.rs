@@ -138,9 +138,9 @@ pub(super) async fn answer(work: &mut Work, answers: &[Answer], at: Timestamp) -
         };
         let due = work.query("UPDATE event SET not_before = due_at WHERE tenant = $1 AND seq = $2");
         due.bind(seq).execute(work.conn()).await?;
-        let (person, word) = (PersonKey::new(person), standing_of(&answer.standing));
-        let noted = Note::new(Deed::Answered, &answer.event, &person, word.as_bytes());
-        work.note(noted.detail(word)).await?;
+        let (person, standing) = (PersonKey::new(person), standing_of(&answer.standing));
+        let noted = Note::new(Deed::Answered, &answer.event, &person, standing.as_bytes());
+        work.note(noted.detail(standing)).await?;
         count += 1;
     }
     lane::refresh(work, &locked, None).await?;

@@ -91,9 +91,9 @@ pub(super) fn schema_name(name: &str) -> Result<&str> {
 
 /// What the server's settings must be, and whether a transaction has to raise one of them itself.
 pub(super) async fn check(conn: &mut PgConnection, durability: Durability) -> Attempt<bool> {
+    type Settings = (i32, bool, String, String, String, String);
     // In a transaction like everything else: a pooler may give the next statement to another session.
     let mut tx = conn.begin().await?;
-    type Settings = (i32, bool, String, String, String, String);
     let settings: Settings = sqlx::query_as(
         "SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(), current_setting('fsync'), \
          current_setting('synchronous_commit'), current_setting('synchronous_standby_names'), \

@@ -79,7 +79,7 @@ fn memory_and_file_give_equal_answers() {
 fn memory_and_postgres_give_equal_answers() {
     let server = crate::testing::PostgresServer::shared();
     let (schema, number) = (server.fresh_schema(), std::cell::Cell::new(0));
-    let cases = cases(100);
+    let cases = cases(40);
     equal(cases, &async |commands, lapse| {
         number.set(number.get() + 1);
         let tenant = format!("tenant {}", number.get());
