@@ -8,7 +8,9 @@ mod architecture;
 mod company;
 mod crashes;
 mod crashing;
+mod failover;
 mod findings;
+mod fleets;
 mod hand_overs;
 mod input;
 mod joining;
@@ -20,6 +22,8 @@ mod moving;
 mod notices;
 mod packages;
 mod passes;
+#[cfg(unix)]
+mod postgres;
 mod provisioning;
 mod refused_reads;
 mod three_targets;

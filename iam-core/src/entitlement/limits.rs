@@ -14,8 +14,11 @@ use super::{Entitlement, Kind};
 pub enum Counted {
     CreateAccount,
     DeleteAccount,
-    /// Sign-in blocked.
+    /// Sign-in blocked of somebody who leaves.
     BlockSignIn,
+    /// Sign-in blocked of somebody who stays employed: for a leave of absence, or before the first day. As many as may
+    /// leave, unless a limit of its own is set.
+    Suspend,
     /// Attributes set or cleared, one for each account.
     UpdateAccount,
     GiveGroup,
@@ -38,10 +41,11 @@ pub enum Counted {
 
 impl Counted {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::CreateAccount,
         Self::DeleteAccount,
         Self::BlockSignIn,
+        Self::Suspend,
         Self::UpdateAccount,
         Self::GiveGroup,
         Self::TakeGroup,
@@ -63,6 +67,7 @@ impl Counted {
             Self::CreateAccount => "create_account",
             Self::DeleteAccount => "delete_account",
             Self::BlockSignIn => "block_sign_in",
+            Self::Suspend => "suspend",
             Self::UpdateAccount => "update_account",
             Self::GiveGroup => "give_group",
             Self::TakeGroup => "take_group",

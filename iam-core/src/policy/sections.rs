@@ -269,7 +269,11 @@ pub(super) fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> 
 pub(super) type Mention = (&'static str, Reference, Position);
 
 /// `[guard]`: the limits, who is protected, and where roles are named.
-pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, Protected, Vec<Mention>) {
+pub(super) fn guard(
+    top: &Section<'_, '_>,
+    settings: &mut Settings,
+    source: &mut Source<'_>,
+) -> (Limits, Protected, Vec<Mention>) {
     let (mut limits, mut protected, mut roles) = (Limits::default(), Protected::default(), Vec::new());
     let known = [
         "max_leavers",
@@ -277,6 +281,7 @@ pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, 
         "max_privileged_changes",
         "window",
         "protected",
+        "notify",
         "limits",
         "per_organisation",
         "tier",
@@ -288,6 +293,12 @@ pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, 
     limits.max_leavers_percent = guard.number("max_leavers_percent", 100, source);
     limits.max_privileged_changes = guard.number("max_privileged_changes", u32::MAX, source);
     limits.window_hours = guard.hours("window", source).unwrap_or(limits.window_hours);
+    for written in guard.texts("notify", source) {
+        if !is_address(written.value) {
+            guard.refuse("notify", written.span.start, "a mail address", source);
+        }
+        settings.alert.push(written.value.to_owned());
+    }
     for (reference, position) in limits::read(&guard, &mut limits, source) {
         roles.push(("tier", reference, position));
     }

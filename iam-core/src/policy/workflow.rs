@@ -89,6 +89,7 @@ struct Import {
     ids: BTreeSet<String>,
     create_before: u64,
     delete_after: Option<u64>,
+    remind_before: Option<u64>,
     /// Days before the first day, and minutes.
     pass: Option<(u64, Option<String>)>,
     notify: BTreeMap<Moment, BTreeSet<&'static str>>,
@@ -272,6 +273,21 @@ impl Import {
                 let remark = "every leaver is deleted then, and may be restored until it is purged";
                 self.draft.remark(&part, Fate::Mapped, place, remark);
             }
+            Does::Remind => match reading.after_leave.filter(|days| *days <= 0) {
+                Some(days) => {
+                    // Of two, the earlier one: it is told once.
+                    let days = days.unsigned_abs();
+                    self.remind_before = Some(self.remind_before.map_or(days, |other| other.max(days)));
+                    let place = Some("leaver.remind_before");
+                    let remark =
+                        "nothing is sent until [notify] names a mailbox; the words are the platform's";
+                    self.draft.remark(&part, Fate::Partly, place, remark);
+                }
+                None => self.missing(
+                    &part,
+                    "somebody is told so many days before the last day, and at no other time",
+                ),
+            },
             Does::Delete => self.missing(
                 &part,
                 "only leavers are deleted, so many days after their last day",
@@ -388,7 +404,7 @@ impl Import {
     }
 
     fn settings(&mut self) {
-        let tells = !self.notify.is_empty() || self.pass.is_some();
+        let tells = !self.notify.is_empty() || self.pass.is_some() || self.remind_before.is_some();
         for moment in [Moment::Joiner, Moment::Mover, Moment::Leaver] {
             let notify = self.notify.get(&moment);
             let days = match moment {
@@ -397,7 +413,8 @@ impl Import {
                 Moment::Leaver => self.delete_after.map(|days| ("delete_after", days)),
             };
             let pass = self.pass.take_if(|_| moment == Moment::Joiner);
-            if notify.is_none() && days.is_none() && pass.is_none() {
+            let remind = self.remind_before.filter(|_| moment == Moment::Leaver);
+            if notify.is_none() && days.is_none() && pass.is_none() && remind.is_none() {
                 continue;
             }
             let section = section(moment);
@@ -406,6 +423,10 @@ impl Import {
             if let Some((key, days)) = days {
                 self.draft
                     .at(&format!("{section}.{key}"), &format!("{key} = \"{days}d\""));
+            }
+            if let Some(days) = remind {
+                let line = format!("remind_before = \"{days}d\"");
+                self.draft.at(&format!("{section}.remind_before"), &line);
             }
             if let Some((days, minutes)) = pass {
                 self.draft

@@ -33,6 +33,8 @@ pub(super) enum Does {
     /// Takes something away that no rule asks for: from movers by itself, from leavers always.
     Takes,
     Delete,
+    /// Tells somebody so many days before the last day.
+    Remind,
     /// Gives a pass for the first day.
     Pass,
     Nothing,
@@ -138,9 +140,9 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "4262b724-8dba-4fad-afc3-43fcbb497a0e",
         "Run a custom task extension",
-        Fate::Missing,
+        Fate::Partly,
         Does::Nothing,
-        "an `Orchestrator`, `Target` or `Notifier` of your own",
+        "step `custom` (`Action::Custom`) of your own `Orchestrator`, carried out by a `Target` that names its kind",
     ),
     task(
         "1dfdfcc7-52fa-4c2e-bf3a-e3919cc12950",
@@ -250,9 +252,9 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "52853a3e-f4e5-4eb8-bb24-1ac09a1da935",
         "Send email before user's last day",
-        Fate::Missing,
-        Does::Nothing,
-        "nobody is told before the last day",
+        Fate::Mapped,
+        Does::Remind,
+        "`[leaver] remind_before`, to the manager or whom `remind` names",
     ),
     task(
         "9c0a1eaf-5bda-4392-9d9e-6e155bb57411",

@@ -162,11 +162,15 @@ fn with_task(id: &str, category: &str) -> String {
         "leaver" => {
             "timeBasedAttributeTrigger\", \"timeBasedAttribute\": \"employeeLeaveDateTime\", \"offsetInDays\": 3"
         }
+        "leaving" => {
+            "timeBasedAttributeTrigger\", \"timeBasedAttribute\": \"employeeLeaveDateTime\", \"offsetInDays\": -7"
+        }
         "joiner" => {
             "timeBasedAttributeTrigger\", \"timeBasedAttribute\": \"employeeHireDate\", \"offsetInDays\": -3"
         }
         _ => "attributeChangeTrigger\"",
     };
+    let category = if category == "leaving" { "leaver" } else { category };
     format!(
         r##"{{"category": "{category}", "displayName": "W", "isEnabled": true, "tasks": [
             {{"taskDefinitionId": "{id}", "displayName": "T", "isEnabled": true, "arguments": [
@@ -181,7 +185,7 @@ fn with_task(id: &str, category: &str) -> String {
 fn every_built_in_task_is_known_and_told_of() {
     assert_eq!(workflow_tasks().len(), 31);
     for task in workflow_tasks() {
-        let fates: Vec<Fate> = ["joiner", "mover", "leaver"]
+        let fates: Vec<Fate> = ["joiner", "mover", "leaver", "leaving"]
             .iter()
             .map(|category| {
                 let imported = import_workflows(&with_task(task.id, category), "contoso.example").unwrap();
@@ -208,7 +212,7 @@ fn every_built_in_task_is_known_and_told_of() {
         } else {
             task.fate
         };
-        let words = matches!(task.does, Does::Notify(..) | Does::Pass)
+        let words = matches!(task.does, Does::Notify(..) | Does::Pass | Does::Remind)
             .then_some(Fate::Partly)
             .unwrap_or(table);
         assert!(fates.contains(&words), "{}: {fates:?}, not {words:?}", task.name);
@@ -263,6 +267,14 @@ fn tasks_of_access_packages_become_rules_and_revocations() {
     assert_eq!(fate(&one("mover")), Some(Fate::Implied));
     assert_eq!(fate(&all("leaver")), Some(Fate::Implied));
     assert_eq!(fate(&cancel("leaver")), Some(Fate::Partly));
+}
+
+#[test]
+fn a_mail_before_the_last_day_is_sent_as_many_days_before() {
+    let remind = with_task("52853a3e-f4e5-4eb8-bb24-1ac09a1da935", "leaving");
+    let document = Document::parse(&import_workflows(&remind, "contoso.example").unwrap().policy).unwrap();
+    let settings = document.settings();
+    assert_eq!((settings.remind_before, settings.remind.len()), (Some(7), 1));
 }
 
 #[test]

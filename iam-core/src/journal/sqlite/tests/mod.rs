@@ -2,6 +2,8 @@
 
 mod audit;
 mod group;
+mod restore;
+mod upgrade;
 
 use std::fs;
 use std::path::{Path, PathBuf};
