@@ -81,7 +81,7 @@ impl Document {
             sections::rules(&top, &mut rules, &mut settings.time_zone, &mut source);
             let clashes = conflict::conflicts(&top, &mut rules, &mut source);
             let mut named = courses::lifecycle(&top, &mut settings, &mut source);
-            let (limits, protected, guarded_roles) = sections::guard(&top, &mut source);
+            let (limits, protected, guarded_roles) = sections::guard(&top, &mut settings, &mut source);
             named.extend(guarded_roles);
             let cases = test::cases(&top, &mut source);
             (tenant, naming, (limits, protected, named), clashes, cases)
