@@ -22,9 +22,13 @@ pub enum EffectClass {
     Repeatable,
     /// B: a unique key; repeat, and adopt the object when it is ours.
     UniqueKey,
-    /// C: read back, after a settle time, before repeating.
+    /// C: read back twice, after a settle time
+    /// ([`settle_time`](crate::engine::EngineBuilder::settle_time)), before repeating. What an account does not show,
+    /// [`Target::apply`] itself looks for by the key before it repeats.
     ReadBack,
-    /// D: neither; at most once, and the outcome is reported as unknown.
+    /// D: neither; at most once, and the outcome is reported as unknown, until a person answers
+    /// ([`Engine::resolve`](crate::engine::Engine::resolve)). Where a repeat is harmless, the engine is told so
+    /// ([`accept_repeats`](crate::engine::EngineBuilder::accept_repeats)), and it is done at least once.
     AtMostOnce,
 }
 

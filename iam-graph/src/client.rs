@@ -8,8 +8,8 @@ use std::sync::Arc;
 use iam_core::auth::{Audience, Bearer, CachedTokens, TokenSource};
 use iam_core::clock::{SharedClock, SystemClock};
 use iam_core::http::{
-    Method, Pager, Pipeline, PipelineBuilder, Policy, Priority, Request, Response, RetryPolicy, Throttle,
-    Transport,
+    Allowance, Method, Pager, Pipeline, PipelineBuilder, Policy, Priority, Request, Response, RetryPolicy,
+    Throttle, Transport,
 };
 use iam_core::{Cloud, Result};
 use serde::de::DeserializeOwned;
@@ -46,6 +46,7 @@ pub struct GraphClientBuilder {
     clock: SharedClock,
     retry: RetryPolicy,
     limits: Option<Limits>,
+    allowance: Option<Arc<dyn Allowance>>,
     policies: Vec<Arc<dyn Policy>>,
 }
 
@@ -71,6 +72,7 @@ impl GraphClient {
             clock: Arc::new(SystemClock),
             retry: RetryPolicy::default(),
             limits: Some(Limits::default()),
+            allowance: None,
             policies: Vec::new(),
         }
     }
@@ -231,6 +233,13 @@ impl GraphClientBuilder {
         self
     }
 
+    /// Shares the budget of [`limits`](Self::limits) with other processes: only what is granted is spent.
+    #[must_use]
+    pub fn allowance(mut self, allowance: Arc<dyn Allowance>) -> Self {
+        self.allowance = Some(allowance);
+        self
+    }
+
     /// Adds a policy that sees every logical request first.
     #[must_use]
     pub fn policy(mut self, policy: Arc<dyn Policy>) -> Self {
@@ -244,6 +253,10 @@ impl GraphClientBuilder {
         let bearer: Arc<dyn Policy> = Arc::new(Bearer::new(tokens, Audience::graph(&self.cloud)));
         let root = Root::new(&self.cloud);
         let budget = self.limits.map(|limits| limits.throttle(self.clock.clone()));
+        let budget = match self.allowance {
+            Some(allowance) => budget.map(|budget| budget.sharing(allowance)),
+            None => budget,
+        };
         let start = |transport: Arc<dyn Transport>| Pipeline::builder(transport).clock(self.clock.clone());
         let watched = |pipeline: PipelineBuilder| {
             let policies = self.policies.iter().cloned();

@@ -6,6 +6,8 @@
 
 mod accepting;
 mod admission;
+#[cfg(feature = "http")]
+mod allowance;
 mod apply;
 mod audit;
 mod brake;
@@ -40,6 +42,8 @@ mod waiting;
 mod wake;
 mod work;
 
+#[cfg(feature = "http")]
+pub use allowance::SharedBudget;
 pub use apply::Canary;
 pub use compensation::UndoPlan;
 pub use drift::{DriftTotals, PersonDrift};
@@ -51,11 +55,12 @@ pub use receiving::{Reads, Taken, event_id};
 pub use report::{Accepted, Ending, PersonPlan, PersonRun, Preview, Progress, RunReport, SeatNeed, Totals};
 pub use simulation::{AsOf, Known, Moment};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -78,6 +83,8 @@ use work::Work;
 const CHUNK: usize = 500;
 /// Who plans, where nobody says.
 const ANONYMOUS: &str = "the platform";
+/// How long a service may take to show what it has done.
+const SETTLE: SignedDuration = SignedDuration::from_mins(1);
 /// How many people are worked on at once.
 const CONCURRENCY: usize = 16;
 
@@ -90,6 +97,8 @@ pub struct Engine {
     notifier: Option<Arc<dyn Notifier>>,
     clock: SharedClock,
     concurrency: usize,
+    repeats: BTreeSet<String>,
+    settle: SignedDuration,
     shown: Mutex<Recent>,
     actor: String,
     gates: BTreeMap<String, Gate>,
@@ -147,6 +156,23 @@ impl EngineBuilder {
         self
     }
 
+    /// Steps of this [kind](crate::plan::Action::kind) (`notify`, one of somebody's own) may be carried out twice rather
+    /// than not at all: where nobody knows whether one happened, it is repeated, though its target knows no better class
+    /// for it than [`AtMostOnce`](crate::target::EffectClass::AtMostOnce).
+    #[must_use]
+    pub fn accept_repeats(mut self, kind: impl Into<String>) -> Self {
+        self.0.repeats.insert(kind.into());
+        self
+    }
+
+    /// How long a service may take to show what it has done (60 seconds): so long is waited before what was perhaps done
+    /// is looked for, where a step must not be repeated without ([`ReadBack`](crate::target::EffectClass::ReadBack)).
+    #[must_use]
+    pub fn settle_time(mut self, time: Duration) -> Self {
+        self.0.settle = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+        self
+    }
+
     /// Who plans and applies by this engine (`the platform`): a plan that the guard has frozen is released by
     /// somebody else.
     #[must_use]
@@ -179,6 +205,8 @@ impl Engine {
             notifier: None,
             clock: Arc::new(SystemClock),
             concurrency: CONCURRENCY,
+            repeats: BTreeSet::new(),
+            settle: SETTLE,
             shown: Mutex::default(),
             actor: ANONYMOUS.to_owned(),
             gates: BTreeMap::new(),
@@ -211,6 +239,8 @@ impl Engine {
             settings: self.policy.settings(),
             clock: &self.clock,
             concurrency: self.concurrency,
+            repeats: &self.repeats,
+            settle: self.settle,
             window: self.window(),
             progress,
             decided,

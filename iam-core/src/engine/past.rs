@@ -177,6 +177,7 @@ pub(super) fn inherit(claim: &Claim, decision: &mut Decision) {
     let record = |step: &Step| claim.steps.iter().find(|record| record.step == step.id);
     let stage = decision.state.lifecycle;
     let plan = &mut decision.plan;
+    plan.again = earlier.again;
     for step in &earlier.steps {
         let owed = record(step).is_none_or(|record| record.outcome.is_none());
         let known = plan.steps.iter().any(|known| known.id == step.id);
@@ -184,6 +185,8 @@ pub(super) fn inherit(claim: &Claim, decision: &mut Decision) {
             Action::Notify { notice, .. } if owed && !known && is_true(*notice, stage) => {
                 plan.steps.push(step.clone());
             }
+            // Somebody has said that it did not happen, and nothing that an account shows would tell.
+            Action::Custom { .. } if owed && !known && earlier.again => plan.steps.push(step.clone()),
             _ => {}
         }
     }

@@ -50,6 +50,10 @@ pub(super) struct Work<'a> {
     pub(super) settings: &'a Settings,
     pub(super) clock: &'a SharedClock,
     pub(super) concurrency: usize,
+    /// Kinds of steps that may be carried out twice rather than not at all.
+    pub(super) repeats: &'a BTreeSet<String>,
+    /// How long a service may take to show what it has done.
+    pub(super) settle: SignedDuration,
     /// How far back the guard looks.
     pub(super) window: SignedDuration,
     pub(super) progress: &'a (dyn Fn(Progress<'_>) + Sync),
@@ -285,6 +289,8 @@ impl Work<'_> {
                 Some(tenure) => Hold::Watched(tenure),
                 None => Hold::Renewed(LEASE),
             },
+            repeats: self.repeats,
+            settle: self.settle,
             forbidden: &protected,
             settled: &settled,
         };

@@ -14,7 +14,7 @@ mod tenure;
 pub(crate) use deed::note;
 pub(crate) use tenure::{Tenure, Terms};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,10 @@ pub(crate) struct Doors<'a> {
     pub(crate) words: &'a Words,
     pub(crate) clock: &'a SharedClock,
     pub(crate) hold: Hold<'a>,
+    /// Kinds of steps that may be carried out twice rather than not at all.
+    pub(crate) repeats: &'a BTreeSet<String>,
+    /// How long a service may take to show what it has done.
+    pub(crate) settle: SignedDuration,
     /// Why the step's account must not be touched, or `None`: asked again here, whoever made the plan.
     pub(crate) forbidden: &'a (dyn Fn(&Step) -> Option<String> + Sync),
     /// Called for each step that has come to an end.
@@ -185,7 +189,7 @@ pub(crate) async fn execute(
             .targets
             .first()
             .is_some_and(|first| *first.id() == step.target);
-        match weigh(&step, &error) {
+        match weigh(doors, &step, &error) {
             Weight::Harmless => {}
             Weight::Wait => waiting = waiting.or(Some(why)),
             Weight::Again(advised) => {
@@ -241,8 +245,11 @@ enum Weight {
     NameTaken,
 }
 
-fn weigh(step: &Step, error: &Error) -> Weight {
+fn weigh(doors: &Doors<'_>, step: &Step, error: &Error) -> Weight {
     match (&step.action, error.kind()) {
+        (action, ErrorKind::OutcomeUnknown) if doors.repeats.contains(action.kind()) => {
+            Weight::Again(advised(error))
+        }
         // A notice that could not be sent is reported; the access it speaks of is as planned.
         (Action::Notify { .. }, _) => Weight::Harmless,
         (Action::CreateAccount { .. }, ErrorKind::AlreadyExists) => Weight::NameTaken,

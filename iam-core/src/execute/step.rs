@@ -1,11 +1,15 @@
 //! One step: intent, effect, outcome.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::Doors;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::journal::{Claim, Outcome, StepStart};
 use crate::notify::{Addressees, compose};
-use crate::plan::{Action, IdempotencyKey, Notice, Plan, Step};
-use crate::target::{Applied, EffectClass};
+use crate::plan::{Action, IdempotencyKey, Notice, Plan, Step, apply};
+use crate::target::{Applied, EffectClass, Keys, PersonRef};
 
 /// Carries one step out. The outer error is the journal's; the inner one says why the step did not
 /// succeed. No outcome with an error means: the effect is unknown, and was left so.
@@ -31,7 +35,29 @@ pub(super) async fn carry_out(
             doors.settle(claim, step, &Outcome::Unknown).await?;
             return Ok((Some(Outcome::Unknown), None));
         }
+        // 'Not found' just now proves nothing.
+        StepStart::Unknown if class(doors, step) == EffectClass::ReadBack => {
+            let error = Error::new(
+                ErrorKind::OutcomeUnknown,
+                "it was begun, and nobody knows whether it was done",
+            );
+            return settle(doors, claim, step, Err(error)).await;
+        }
         StepStart::Unknown | StepStart::First | StepStart::Settled { .. } => {}
+    }
+    if let Some(since) = unheard(doors, claim, step) {
+        if doors.clock.now().duration_since(since) < doors.settle {
+            let error = Error::new(
+                ErrorKind::OutcomeUnknown,
+                "it is not yet time to look whether it was done",
+            );
+            return settle(doors, claim, step, Err(error)).await;
+        }
+        // The plan was made after a look that did not find it; this is the second one.
+        let found = look_again(doors, step).await;
+        if let Some(found) = found.transpose() {
+            return settle(doors, claim, step, found).await;
+        }
     }
     // Writing the intent down may have taken its time.
     doors.go_on()?;
@@ -118,12 +144,18 @@ async fn settle(
         Ok(Applied::AlreadySo { account }) => (Outcome::AlreadySo { account }, None),
         Ok(Applied::Issued { .. }) => return Err(unasked(step)),
         Ok(Applied::NotApplicable { why }) => (Outcome::NotApplicable { why }, None),
-        Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
-            if class(doors, step) != EffectClass::AtMostOnce {
-                return Ok((None, Some(error)));
+        Err(error) if error.kind() == ErrorKind::OutcomeUnknown => match class(doors, step) {
+            EffectClass::AtMostOnce => (Outcome::Unknown, Some(error)),
+            // Written down with its instant, so that the next attempt knows how long ago that was.
+            EffectClass::ReadBack => {
+                let kind = error.kind().as_str().to_owned();
+                let message = error.to_string();
+                let wait = Duration::try_from(doors.settle).unwrap_or_default();
+                let error = error.with_retry(Retry::After(Some(wait)));
+                (Outcome::Failed { kind, message }, Some(error))
             }
-            (Outcome::Unknown, Some(error))
-        }
+            EffectClass::Repeatable | EffectClass::UniqueKey => return Ok((None, Some(error))),
+        },
         Err(error) => {
             let kind = error.kind().as_str().to_owned();
             let message = error.to_string();
@@ -132,6 +164,50 @@ async fn settle(
     };
     doors.settle(claim, step, &outcome).await?;
     Ok((Some(outcome), error))
+}
+
+/// Since when nobody knows whether a step was done that must be looked for before it is repeated.
+fn unheard(doors: &Doors<'_>, claim: &Claim, step: &Step) -> Option<Timestamp> {
+    if class(doors, step) != EffectClass::ReadBack {
+        return None;
+    }
+    let record = claim.steps.iter().find(|record| record.step == step.id)?;
+    match &record.outcome {
+        Some(Outcome::Failed { kind, .. }) if kind == ErrorKind::OutcomeUnknown.as_str() => record.at,
+        _ => None,
+    }
+}
+
+/// What the target shows of the step by now: nothing where it is not there, or is nothing that an account shows. Then
+/// [`Target::apply`](crate::target::Target::apply) looks for itself.
+async fn look_again(doors: &Doors<'_>, step: &Step) -> Result<Option<Applied>> {
+    let Some(target) = doors.target(step) else {
+        return Ok(None);
+    };
+    if matches!(step.action, Action::CreateAccount { .. }) {
+        let keys = Keys {
+            person: step.person.clone(),
+            account: None,
+        };
+        let found = target.find(&[keys]).await?.pop();
+        let account = found.and_then(|found| found.active.into_iter().next());
+        return Ok(account.map(|account| Applied::AlreadySo {
+            account: Some(account.id),
+        }));
+    }
+    let (true, Some(account)) = (step.action.is_visible(), step.account.clone()) else {
+        return Ok(None);
+    };
+    let who = PersonRef {
+        person: step.person.clone(),
+        account,
+    };
+    let Some(actual) = target.observe(&[who]).await?.pop() else {
+        return Ok(None);
+    };
+    let mut after = actual.clone();
+    apply(&mut after, &step.action);
+    Ok((after == actual).then_some(Applied::AlreadySo { account: None }))
 }
 
 /// Whether somebody has undone what an earlier attempt did: the plan, made after looking, holds it again. With
@@ -152,11 +228,19 @@ fn is_undone(doors: &Doors<'_>, plan: &Plan, step: &Step, outcome: &Outcome) -> 
 
 /// What may be done after an unknown outcome. A target that does not know the action is not trusted.
 fn class(doors: &Doors<'_>, step: &Step) -> EffectClass {
-    if matches!(step.action, Action::Notify { .. }) {
-        return EffectClass::AtMostOnce;
+    let kind = step.action.kind();
+    let known = || {
+        doors
+            .target(step)
+            .and_then(|target| target.capabilities().actions.get(kind).copied())
+    };
+    let class = match step.action {
+        Action::Notify { .. } => None,
+        _ => known(),
+    };
+    match class.unwrap_or(EffectClass::AtMostOnce) {
+        // The owner says that a repeat is harmless.
+        EffectClass::AtMostOnce if doors.repeats.contains(kind) => EffectClass::Repeatable,
+        class => class,
     }
-    let class = doors
-        .target(step)
-        .and_then(|target| target.capabilities().actions.get(step.action.kind()).copied());
-    class.unwrap_or(EffectClass::AtMostOnce)
 }

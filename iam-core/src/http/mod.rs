@@ -3,6 +3,7 @@
 //! [`Request`] and [`Response`] hold no type of an HTTP library, so that request builders are tested
 //! without I/O and a transport can be replaced.
 
+pub mod allowance;
 pub mod page;
 pub mod pipeline;
 pub mod redact;
@@ -12,6 +13,7 @@ pub(crate) mod tests;
 pub mod throttle;
 pub mod transport;
 
+pub use allowance::Allowance;
 pub use page::{Page, Pager};
 pub use pipeline::{Next, Pipeline, PipelineBuilder, Policy};
 pub use retry::RetryPolicy;

@@ -15,6 +15,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
+use super::allowance::{Allotment, Allowance, Purse};
+use super::retry::retry_after;
 use super::{Next, Policy, Request, Response};
 use crate::clock::SharedClock;
 use crate::error::Result;
@@ -95,12 +97,23 @@ pub struct Throttle {
     meter: Arc<dyn Meter>,
     clock: SharedClock,
     state: Arc<Mutex<State>>,
+    allowance: Option<Arc<dyn Allowance>>,
+}
+
+/// What becomes of the request whose turn it is.
+enum Turned {
+    Paid,
+    Waits(Duration),
+    /// So much has to be granted first.
+    Draws(Cost),
 }
 
 #[derive(Debug)]
 struct State {
     units: Bucket,
     writes: Bucket,
+    /// What was granted, where the budget is shared with other processes.
+    purse: Option<Purse>,
     /// Who only reads does not wait behind a write that waits for the budget of writes.
     readers: Queue,
     writers: Queue,
@@ -135,10 +148,22 @@ impl Throttle {
             state: Arc::new(Mutex::new(State {
                 units: bucket(units),
                 writes: bucket(writes),
+                purse: None,
                 readers: Queue::new(),
                 writers: Queue::new(),
                 arrivals: 0,
             })),
+            allowance: None,
+        }
+    }
+
+    /// The same budget, shared with other processes: beside its own buckets, only what `allowance` grants is spent.
+    #[must_use]
+    pub fn sharing(self, allowance: Arc<dyn Allowance>) -> Self {
+        self.state().purse = Some(Purse::empty());
+        Self {
+            allowance: Some(allowance),
+            ..self
         }
     }
 
@@ -162,6 +187,45 @@ impl Throttle {
         let now = self.clock.now();
         let reading = self.meter.read(answer, now);
         self.state().learn(paid, reading, now);
+        // A service that is overloaded says so with 503, and means everybody.
+        let overloaded = || (answer.status == 503).then(|| retry_after(answer, now)).flatten();
+        let pause = reading.pause.or_else(overloaded);
+        if let (Some(pause), Some(allowance)) = (pause, self.allowance.clone())
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            if let Some(purse) = &mut self.state().purse {
+                purse.close();
+            }
+            let writes_only = reading.writes_only;
+            runtime.spawn(async move {
+                if let Err(error) = allowance.refused(pause, writes_only).await {
+                    tracing::warn!("other processes are not told of a refusal: {error}");
+                }
+            });
+        }
+    }
+
+    /// Has something granted. Without the journal, this process keeps to its own buckets.
+    async fn draw(&self, missing: Cost, priority: Priority) -> Option<Duration> {
+        let allowance = self.allowance.as_ref()?;
+        let want = {
+            let mut state = self.state();
+            let (units, writes) = (state.units.quota, state.writes.quota);
+            let purse = state.purse.as_mut()?;
+            purse.want(missing, priority, units, writes, self.clock.now())
+        };
+        let granted = match allowance.draw(want).await {
+            Ok(Allotment::Granted(cost)) => cost,
+            Ok(Allotment::Later(pause)) => return Some(pause),
+            Err(error) => {
+                tracing::warn!("the shared budget cannot be asked, and this process spends its own: {error}");
+                want.wanted
+            }
+        };
+        if let Some(purse) = &mut self.state().purse {
+            purse.fill(granted, self.clock.now());
+        }
+        None
     }
 
     async fn take(&self, cost: Cost, priority: Priority) {
@@ -186,9 +250,17 @@ impl Throttle {
                 let now = self.clock.now();
                 state.is_next(rank, writes, now).then(|| state.spend(cost, now))
             };
+            let wait = match wait {
+                Some(Turned::Draws(missing)) => match self.draw(missing, priority).await {
+                    Some(wait) => Some(Turned::Waits(wait)),
+                    None => continue,
+                },
+                other => other,
+            };
             match wait {
-                Some(None) => return,
-                Some(Some(wait)) => {
+                Some(Turned::Paid) => return,
+                Some(Turned::Draws(_)) => {}
+                Some(Turned::Waits(wait)) => {
                     tokio::select! {
                         () = self.clock.sleep(wait) => {}
                         () = woken => {}
@@ -235,25 +307,31 @@ impl State {
         !better(&self.readers) && (held_up || !better(&self.writers))
     }
 
-    /// Takes what the request costs, or says how long to wait for it.
-    fn spend(&mut self, cost: Cost, now: Timestamp) -> Option<Duration> {
+    /// Takes what the request costs, or says what it has to wait for.
+    fn spend(&mut self, cost: Cost, now: Timestamp) -> Turned {
         let units = self.units.wait(cost.units, now);
         let writes = if cost.writes > 0.0 {
             self.writes.wait(cost.writes, now)
         } else {
             None
         };
-        let wait = units.max(writes);
-        if wait.is_none() {
-            self.units.level -= cost.units;
-            self.writes.level -= cost.writes;
+        if let Some(wait) = units.max(writes) {
+            return Turned::Waits(wait);
         }
-        wait
+        if let Some(missing) = self.purse.as_mut().and_then(|purse| purse.spend(cost, now)) {
+            return Turned::Draws(missing);
+        }
+        self.units.level -= cost.units;
+        self.writes.level -= cost.writes;
+        Turned::Paid
     }
 
     fn learn(&mut self, expected: Cost, reading: Reading, now: Timestamp) {
         if let Some(charged) = reading.units {
             self.units.level = (self.units.level + expected.units - charged).min(self.units.quota.capacity);
+            if let Some(purse) = &mut self.purse {
+                purse.correct(charged - expected.units);
+            }
         }
         let bucket = if reading.writes_only {
             &mut self.writes

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use iam_core::auth::ClientSecret;
 use iam_core::clock::Clock;
-use iam_core::http::{HttpTransport, Request, Response, Transport};
+use iam_core::http::{Allowance, HttpTransport, Request, Response, Transport};
 use iam_core::{Cloud, Result};
 use iam_graph::GraphClient;
 use iam_graph::cost::Limits;
@@ -50,6 +50,17 @@ pub(crate) async fn throttled(
         state: Mutex::default(),
         changed: Notify::new(),
     });
+    let client = client(&sandbox, &time, limits, None)?;
+    Ok((sandbox, client, time))
+}
+
+/// Another client of that tenant, in that time, as of another process.
+pub(crate) fn client(
+    sandbox: &Sandbox,
+    time: &Arc<Timeline>,
+    limits: Option<Limits>,
+    allowance: Option<Arc<dyn Allowance>>,
+) -> Result<GraphClient> {
     let cloud = Cloud::custom(sandbox.authority(), sandbox.graph())?;
     let transport = Arc::new(Counted {
         inner: HttpTransport::new()?,
@@ -63,11 +74,13 @@ pub(crate) async fn throttled(
         transport.clone(),
         time.clone(),
     )?;
-    let client = GraphClient::builder(cloud, Arc::new(secret), transport)
+    let mut client = GraphClient::builder(cloud, Arc::new(secret), transport)
         .clock(time.clone())
-        .limits(limits)
-        .build();
-    Ok((sandbox, client, time))
+        .limits(limits);
+    if let Some(allowance) = allowance {
+        client = client.allowance(allowance);
+    }
+    Ok(client.build())
 }
 
 impl Timeline {

@@ -9,6 +9,7 @@ mod crash;
 mod delivery;
 mod doors;
 mod early;
+mod effects;
 mod evidence;
 mod explain;
 mod findings;

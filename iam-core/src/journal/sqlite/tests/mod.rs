@@ -3,6 +3,7 @@
 mod audit;
 mod group;
 mod restore;
+mod upgrade;
 
 use std::fs;
 use std::path::{Path, PathBuf};
