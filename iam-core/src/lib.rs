@@ -6,8 +6,10 @@
 )]
 #![cfg_attr(
     not(feature = "engine"),
-    doc = "\n\n[`journal`]: #features\n[`orchestrator`]: #features\n[`engine`]: #features"
+    doc = "\n\n[`journal`]: #features\n[`orchestrator`]: #features\n[`engine`]: #features\n[guarantees]: #features"
 )]
+#![cfg_attr(feature = "engine", doc = "\n\n[guarantees]: journal::guarantees")]
+#![cfg_attr(not(feature = "ingest"), doc = "\n\n[`ingest`]: #features")]
 #![cfg_attr(not(feature = "http"), doc = "\n\n[`http`]: #features\n[`auth`]: #features")]
 
 #[cfg(feature = "http")]

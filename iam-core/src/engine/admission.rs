@@ -78,6 +78,7 @@ impl Work<'_> {
         let organisation = organisation(crew.limits, decision.state.record.as_ref());
         let ask = Ask::new(&claim.event, organisation, plan.clone(), now);
         let at = now.saturating_add(ASK_AGAIN).unwrap_or(Timestamp::MAX);
+        self.close(claim);
         self.journal.ask(claim, &ask, at).await?;
         Ok(Some(PersonRun {
             person: claim.event.person.clone(),

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use futures::FutureExt;
@@ -35,7 +35,6 @@ pub(super) struct Crew<'a> {
 struct Lane {
     claim: Claim,
     tenure: Tenure,
-    over: AtomicBool,
 }
 
 impl<'a> Crew<'a> {
@@ -45,7 +44,6 @@ impl<'a> Crew<'a> {
             let lane = Lane {
                 claim: claim.clone(),
                 tenure: Tenure::new(terms, asked),
-                over: AtomicBool::new(false),
             };
             (claim.event.id.clone(), lane)
         });
@@ -68,17 +66,13 @@ impl<'a> Crew<'a> {
         loop {
             SystemClock.sleep(self.terms.beat()).await;
             for lane in self.lanes.values() {
-                if lane.over.load(Ordering::Acquire) || lane.tenure.is_lost() {
+                if lane.tenure.is_closing() || lane.tenure.is_lost() {
                     continue;
                 }
                 let asked = Instant::now();
                 match journal.heartbeat(&lane.claim, self.terms.lease).await {
                     Ok(()) => lane.tenure.confirm(asked),
-                    Err(error) if error.kind() == ErrorKind::Fenced => {
-                        if !lane.over.load(Ordering::Acquire) {
-                            lane.tenure.lose();
-                        }
-                    }
+                    Err(error) if error.kind() == ErrorKind::Fenced => lane.tenure.lose(),
                     // Nobody knows: the tenure ends by itself, unless a later heartbeat gets through.
                     Err(error) => {
                         tracing::warn!(person = %lane.claim.event.person, "a heartbeat was lost: {error}");
@@ -118,11 +112,18 @@ impl Work<'_> {
                 self.postpone(claim, state, Vec::new(), &error).await
             }
         };
-        lane.over.store(true, Ordering::Release);
+        lane.tenure.close();
         if let Ok(run) = &ended {
             (self.progress)(Progress::Person(run));
         }
         ended
+    }
+
+    /// The claim is about to end, by the write that follows.
+    pub(super) fn close(&self, claim: &Claim) {
+        if let Some(tenure) = self.crew.and_then(|crew| crew.tenure(claim)) {
+            tenure.close();
+        }
     }
 
     /// The worker has let go of a lane: because it stops, or because it could not hold it.

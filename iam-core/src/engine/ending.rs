@@ -63,12 +63,14 @@ impl Work<'_> {
                 write_down(&mut kept, claim, false);
                 // First, so that a crash in between wakes somebody twice rather than never.
                 self.journal.append(&woken).await?;
+                self.close(claim);
                 self.journal.retry_later(claim, &kept, at, &why).await?;
                 Ending::Retry(at, why)
             }
             Verdict::Dead(why) => {
                 timers.extend(woken);
                 write_down(&mut next, claim, true);
+                self.close(claim);
                 self.journal
                     .dead_letter(claim, &next, &timers, &why, Lane::Skip)
                     .await?;
@@ -85,12 +87,14 @@ impl Work<'_> {
                 ));
                 timers.extend(woken);
                 strike_out(&mut next, claim);
+                self.close(claim);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Waiting(why)
             }
             Verdict::Complete | Verdict::NameTaken => {
                 timers.extend(woken);
                 strike_out(&mut next, claim);
+                self.close(claim);
                 self.journal.complete(claim, &next, &timers).await?;
                 Ending::Done
             }
@@ -133,6 +137,7 @@ impl Work<'_> {
         let timers = timers(claim, &decision, self.clock.now());
         let mut state = state.clone();
         write_down(&mut state, claim, true);
+        self.close(claim);
         self.journal
             .dead_letter(claim, &state, &timers, &why, lane)
             .await?;
@@ -170,6 +175,7 @@ impl Work<'_> {
             .now()
             .saturating_add(PATIENCE)
             .unwrap_or(Timestamp::MAX);
+        self.close(claim);
         self.journal.put_back(claim, at, &why).await?;
         Ok(left_alone(claim, why))
     }
@@ -184,6 +190,7 @@ impl Work<'_> {
         let at = execute::postponed(claim, error, self.clock.now());
         let why = error.to_string();
         let state = written(state, claim);
+        self.close(claim);
         self.journal.retry_later(claim, &state, at, &why).await?;
         Ok(PersonRun {
             person: claim.event.person.clone(),

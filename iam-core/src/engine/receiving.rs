@@ -161,8 +161,7 @@ impl Engine {
             at: self.clock.now(),
         };
         let letter = self.journal.bury(burial).await?;
-        let (source, id, reason) = (&message.source, &message.id, &flaw.reason);
-        tracing::warn!(%letter, source, id, "a message cannot be understood, and is a dead letter: {reason}");
+        tracing::warn!(%letter, "a message cannot be understood, and is a dead letter: {}", flaw.reason);
         Ok(letter)
     }
 

@@ -58,6 +58,8 @@ struct State {
     lost: bool,
     /// The worker is about to stop.
     stopping: bool,
+    /// The lane is about to go back, by a write that the journal refuses where it is somebody else's.
+    closing: bool,
 }
 
 impl Tenure {
@@ -69,6 +71,7 @@ impl Tenure {
                 confirmed: asked,
                 lost: false,
                 stopping: false,
+                closing: false,
             }),
             changed: Notify::new(),
         }
@@ -88,13 +91,28 @@ impl Tenure {
 
     /// Somebody else holds the lane now.
     pub(crate) fn lose(&self) {
-        self.state().lost = true;
+        let mut state = self.state();
+        if state.closing {
+            return; // the heartbeat came after the end
+        }
+        state.lost = true;
+        drop(state);
         self.changed.notify_waiters();
     }
 
     /// Nothing more is to be begun.
     pub(crate) fn stop(&self) {
         self.state().stopping = true;
+    }
+
+    /// The claim is about to end: what follows is not dropped, and no heartbeat can be lost any more.
+    pub(crate) fn close(&self) {
+        self.state().closing = true;
+    }
+
+    /// Whether the claim has ended, or is about to.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state().closing
     }
 
     /// Whether the worker was asked to stop.
@@ -136,9 +154,11 @@ impl Tenure {
                 }
                 self.terms.ends().saturating_sub(state.confirmed.elapsed())
             };
-            if left.is_zero() {
+            if left.is_zero() && !self.is_closing() {
                 return;
             }
+            // What closes is waited for.
+            let left = left.max(Duration::from_millis(100));
             tokio::select! {
                 () = SystemClock.sleep(left) => {}
                 () = changed => {}
@@ -176,5 +196,22 @@ mod tests {
         tenure.lose();
         tenure.over().await;
         assert_eq!(tenure.go_on().unwrap_err().kind(), ErrorKind::Fenced);
+    }
+
+    #[tokio::test]
+    async fn what_is_about_to_end_is_not_dropped() {
+        let terms = Terms {
+            lease: Duration::from_millis(40),
+            call: Duration::ZERO,
+        };
+        let tenure = Tenure::new(terms, Instant::now());
+        tenure.close();
+        tenure.lose();
+        assert!(
+            !tenure.is_lost(),
+            "a heartbeat that came after the end says nothing"
+        );
+        let dropped = tokio::time::timeout(Duration::from_millis(200), tenure.over());
+        assert!(dropped.await.is_err());
     }
 }

@@ -190,7 +190,7 @@ fn told(
     now: Timestamp,
 ) -> Result<News, String> {
     if let Some(unknown) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        let known = FIELDS.join(", ");
+        let (known, unknown) = (FIELDS.join(", "), unknown.chars().take(40).collect::<String>());
         return Err(format!("field {unknown:?} is not known: expected {known}"));
     }
     let text = |name: &str| match fields.get(name) {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod group;
+mod upgrade;
 
 use std::fs;
 use std::path::{Path, PathBuf};
