@@ -9,6 +9,11 @@ use crate::world::{self, World};
 
 /// Runs one process on the tenant: HR says `said`; it dies at `crash` (`before N`, `after N`) or ends well.
 fn process(sandbox: &Sandbox, journal: &Path, said: &str, crash: &str) -> bool {
+    process_at(sandbox, &journal.display().to_string(), said, crash)
+}
+
+/// The same on any journal.
+pub fn process_at(sandbox: &Sandbox, journal: &str, said: &str, crash: &str) -> bool {
     let output = Command::new(env!("CARGO_BIN_EXE_one-event"))
         .args([
             sandbox.authority(),
@@ -16,12 +21,7 @@ fn process(sandbox: &Sandbox, journal: &Path, said: &str, crash: &str) -> bool {
             sandbox.tenant_id(),
             sandbox.client_id(),
         ])
-        .args([
-            sandbox.client_secret(),
-            &journal.display().to_string(),
-            said,
-            crash,
-        ])
+        .args([sandbox.client_secret(), journal, said, crash])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -20,7 +20,10 @@ mod messages;
 mod model;
 mod moving;
 mod notices;
+mod packages;
 mod passes;
+#[cfg(unix)]
+mod postgres;
 mod provisioning;
 mod refused_reads;
 mod three_targets;

@@ -31,6 +31,7 @@ pub struct CrashingJournal {
     inner: Arc<dyn Journal>,
     crash: Crash,
     blow: Blow,
+    lease: Option<Duration>,
     writes: AtomicUsize,
 }
 
@@ -50,6 +51,7 @@ impl CrashingJournal {
             inner,
             crash,
             blow: Arc::new(|| std::process::abort()),
+            lease: None,
             writes: AtomicUsize::new(0),
         }
     }
@@ -59,6 +61,13 @@ impl CrashingJournal {
     #[must_use]
     pub fn struck_by(mut self, blow: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
         self.blow = Arc::new(blow);
+        self
+    }
+
+    /// Lanes are held for so long, whatever was asked: where processes share a journal, those of a dead one are free soon.
+    #[must_use]
+    pub fn leased_for(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
         self
     }
 
@@ -116,7 +125,11 @@ pub(crate) trait Relay: Sync {
     }
 }
 
-impl Relay for CrashingJournal {}
+impl Relay for CrashingJournal {
+    fn lease(&self, asked: Duration) -> Duration {
+        self.lease.unwrap_or(asked)
+    }
+}
 
 /// Makes a journal of a type that has an `inner` one: what only looks goes straight there, what writes goes through
 /// the type's own `write`.
@@ -208,6 +221,7 @@ macro_rules! relayed {
                 }
 
                 async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
+                    let lease = self.lease(lease);
                     self.write(self.inner.heartbeat(&self.held(claim), lease))
                         .await
                 }
@@ -399,6 +413,10 @@ macro_rules! relayed {
 
                 async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
                     self.write(self.inner.spend(hash, at)).await
+                }
+
+                async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
+                    self.write(self.inner.in_force(policy, by)).await
                 }
 
                 async fn quarantine(&self) -> Result<Vec<Quarantined>> {

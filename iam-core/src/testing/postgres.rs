@@ -177,6 +177,17 @@ impl PostgresServer {
         &self.folder
     }
 
+    /// The path of one of PostgreSQL's own programs (`pg_dump`).
+    ///
+    /// # Panics
+    /// Where PostgreSQL is not installed.
+    pub fn program(name: &str) -> PathBuf {
+        match programs() {
+            Some(bin) => bin.join(name),
+            None => panic!("PostgreSQL is not installed, and these tests need its {name}: install it"),
+        }
+    }
+
     /// The name of a schema that nobody uses yet.
     pub fn fresh_schema(&self) -> String {
         format!("t{}", uuid::Uuid::new_v4().simple())

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::exchange;
 use super::fault::{Attempt, Fault};
 use super::row::{AuditRow, nanos, optional, signed, text, unsigned, value};
-use super::work::Work;
+use super::work::{Reached, Start, Work};
+use super::{decisions, exchange};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};
 use crate::journal::PersonState;
 use crate::journal::audit::{self, AuditEntry, Checkpoint, Deed, Kept, Note};
+use crate::journal::restore;
 use crate::person::PersonKey;
 
 /// The entries of these notes, without their places in the chain.
@@ -50,16 +51,31 @@ async fn salts(work: &mut Work, people: BTreeSet<&PersonKey>) -> Attempt<()> {
     Ok(())
 }
 
-/// Puts entries behind the last one.
-pub(super) async fn chain(work: &mut Work, entries: Vec<AuditEntry>) -> Attempt<()> {
+/// Puts entries behind the last one; the new end. A journal that this process has seen further along has gone back in
+/// time: nothing is written to it.
+pub(super) async fn chain(
+    work: &mut Work,
+    entries: Vec<AuditEntry>,
+    start: &Start,
+) -> Attempt<Option<Checkpoint>> {
     if entries.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    let last =
-        work.rows::<(i64, String)>("SELECT sequence, hash FROM audit_head WHERE tenant = $1 FOR UPDATE");
-    let (sequence, hash) = last.fetch_one(work.conn()).await?;
+    let last = work.rows::<(i64, String, String)>(
+        "SELECT h.sequence, h.hash, t.epoch FROM audit_head h JOIN tenant t ON t.tenant = h.tenant \
+         WHERE h.tenant = $1 FOR UPDATE OF h",
+    );
+    let (sequence, hash, epoch) = last.fetch_one(work.conn()).await?;
     let sequence = unsigned(sequence);
     let mut last = Checkpoint { sequence, hash };
+    let reached = start.reached().clone();
+    if reached.epoch != epoch {
+        return Err(restore::adopted().into());
+    }
+    let behind = last.sequence < reached.end.sequence;
+    if behind || (last.sequence == reached.end.sequence && last != reached.end) {
+        return Err(restore::gone_back(&last, &reached.end).into());
+    }
     let mut chained = Vec::with_capacity(entries.len());
     for entry in entries {
         let entry = entry.behind(&last);
@@ -103,7 +119,28 @@ pub(super) async fn chain(work: &mut Work, entries: Vec<AuditEntry>) -> Attempt<
     .bind(last.hash.as_str())
     .execute(work.conn())
     .await?;
-    Ok(())
+    Ok(Some(last))
+}
+
+/// The epoch, and the end of the chain: what a process that opens the journal knows of it.
+pub(super) async fn reached(work: &mut Work) -> Attempt<Reached> {
+    let epoch = work.column::<String>("SELECT epoch FROM tenant WHERE tenant = $1");
+    Ok(Reached {
+        epoch: epoch.fetch_one(work.conn()).await?,
+        end: head(work).await?,
+    })
+}
+
+/// Begins a new epoch, and notes who decided so. Whoever has the journal open writes nothing more to it.
+pub(super) async fn adopt(work: &mut Work, nobody: &PersonKey, by: &str, reason: &str) -> Attempt<()> {
+    let epoch = work.column::<String>(
+        "UPDATE tenant SET epoch = gen_random_uuid()::text WHERE tenant = $1 RETURNING epoch",
+    );
+    let epoch = epoch.fetch_one(work.conn()).await?;
+    let end = head(work).await?;
+    work.adopts(epoch, end);
+    work.note(Note::decided(Deed::Adopted, None, nobody, by, reason))
+        .await
 }
 
 /// The end of the chain, as it was last written down.
@@ -199,6 +236,7 @@ async fn forget(work: &mut Work, person: &PersonKey) -> Attempt<()> {
         forget.execute(work.conn()).await?;
     }
     exchange::forget(work, person).await?;
+    decisions::rename_manager(work, old, new).await?;
     let rows = work.rows::<(i64, String)>("SELECT seq, event FROM event WHERE tenant = $1 AND person = $2");
     for (seq, event) in rows.bind(old).fetch_all(work.conn()).await? {
         let mut event: Event = value("event", "somebody who is erased", &event)?;

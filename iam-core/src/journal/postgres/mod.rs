@@ -30,6 +30,7 @@ mod admission;
 mod audit;
 mod budget;
 mod claim;
+mod decisions;
 mod exchange;
 mod fault;
 mod freeze;
@@ -55,12 +56,12 @@ use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
 use self::fault::{Fault, during, may_be_repeated};
 use self::wake::Wake;
-use self::work::Start;
+use self::work::{Reached, Start, Work};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
     Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Frozen, HistoryQuery, Journal, Lane,
     Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
-    StepStart, Waiting, row,
+    StepStart, Waiting, restore, row,
 };
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -89,6 +90,7 @@ pub struct PostgresBuilder {
     pooled: bool,
     listen: Option<String>,
     durability: Durability,
+    after: Option<Checkpoint>,
 }
 
 impl fmt::Debug for PostgresBuilder {
@@ -140,12 +142,20 @@ impl PostgresBuilder {
         self
     }
 
+    /// Refuses a database that went back in time: restored from a backup that is older than `checkpoint`, the end of the
+    /// audit ([`audit_head`](Journal::audit_head)) as it was kept elsewhere, or failed over to a standby that was behind.
+    #[must_use]
+    pub fn after(mut self, checkpoint: Checkpoint) -> Self {
+        self.after = Some(checkpoint);
+        self
+    }
+
     /// Opens the journal, and brings its schema up to date.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] for a URL, schema or tenant that makes no sense. [`ErrorKind::Storage`], saying what to
     /// do, when the server cannot be reached, refuses, is a standby, is too old, does not keep what it confirms, or
-    /// holds a newer schema.
+    /// holds a newer schema; with the reason `gone_back` when it never was where [`after`](Self::after) says.
     pub async fn open(self) -> Result<PostgresJournal> {
         let tenant = self.tenant.trim();
         if tenant.is_empty() {
@@ -172,6 +182,7 @@ impl PostgresBuilder {
                 looking,
                 named: !self.pooled,
                 tenant,
+                reached: Mutex::new(Reached::default()),
             })
         };
         let start = prepare.await.map_err(|fault| during(fault, "open the journal"))?;
@@ -182,7 +193,16 @@ impl PostgresBuilder {
             .test_before_acquire(false)
             .connect_lazy_with(options);
         let channel = format!("iam {schema} {}", start.tenant);
-        Ok(PostgresJournal(Arc::new(Inner {
+        let start = Arc::new(start);
+        let known = async {
+            let mut work = Work::look(&pool, &start).await?;
+            let known = audit::reached(&mut work).await?;
+            work.commit().await?;
+            Ok(known)
+        };
+        let known = known.await.map_err(|fault| during(fault, "open the journal"))?;
+        *start.reached() = known;
+        let journal = PostgresJournal(Arc::new(Inner {
             wake: Wake::new(channel, pool.clone(), listen),
             holder: uuid::Uuid::new_v4().to_string(),
             place: format!("{schema}, tenant {tenant}"),
@@ -190,7 +210,11 @@ impl PostgresBuilder {
             left_alone: Mutex::default(),
             pool,
             start,
-        })))
+        }));
+        if let Some(place) = &self.after {
+            restore::has_been_at(&journal, place).await?;
+        }
+        Ok(journal)
     }
 }
 
@@ -202,7 +226,7 @@ struct Inner {
     /// Aborts its tasks when it is dropped.
     wake: Wake,
     pool: PgPool,
-    start: Start,
+    start: Arc<Start>,
     /// Stands at the lanes that this journal holds, for people who look.
     holder: String,
     place: String,
@@ -214,53 +238,6 @@ struct Inner {
 impl fmt::Debug for PostgresJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PostgresJournal({})", self.0.place)
-    }
-}
-
-impl PostgresJournal {
-    /// Opens the journal of `tenant` (the directory's id) at `url`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, in
-    /// the schema `iam`. A host that is not this machine is reached by TLS with its name checked, unless the URL says
-    /// otherwise (`sslmode`, `sslrootcert`).
-    ///
-    /// # Errors
-    /// As [`PostgresBuilder::open`].
-    pub async fn open(url: &str, tenant: &str) -> Result<Self> {
-        Self::builder(url, tenant).open().await
-    }
-
-    /// The same, with choices.
-    pub fn builder(url: &str, tenant: &str) -> PostgresBuilder {
-        PostgresBuilder {
-            url: url.to_owned(),
-            tenant: tenant.to_owned(),
-            schema: "iam".to_owned(),
-            connections: 8,
-            pooled: false,
-            listen: None,
-            durability: Durability::default(),
-        }
-    }
-
-    /// Closes the connections, for all clones. Lanes that are held stay so until their leases run out.
-    pub async fn close(&self) {
-        self.0.wake.stop();
-        self.0.pool.close().await;
-    }
-
-    /// People whose head this version cannot read: their lanes are left alone.
-    fn left_alone(&self) -> MutexGuard<'_, Vec<String>> {
-        self.0.left_alone.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether work that failed so for the `tries`th time is to be begun again, after a pause.
-    async fn again(&self, fault: &Fault, tries: &mut u32) -> bool {
-        *tries += 1;
-        if *tries >= self.0.tries || !may_be_repeated(fault) {
-            return false;
-        }
-        let pause = Duration::from_millis(1 << (*tries).min(8));
-        SystemClock.sleep(pause).await;
-        true
     }
 }
 
@@ -309,6 +286,73 @@ macro_rules! looking {
     };
 }
 use {looking, transaction, writing};
+
+impl PostgresJournal {
+    /// Opens the journal of `tenant` (the directory's id) at `url`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, in
+    /// the schema `iam`. A host that is not this machine is reached by TLS with its name checked, unless the URL says
+    /// otherwise (`sslmode`, `sslrootcert`).
+    ///
+    /// # Errors
+    /// As [`PostgresBuilder::open`].
+    pub async fn open(url: &str, tenant: &str) -> Result<Self> {
+        Self::builder(url, tenant).open().await
+    }
+
+    /// The same, with choices.
+    pub fn builder(url: &str, tenant: &str) -> PostgresBuilder {
+        PostgresBuilder {
+            url: url.to_owned(),
+            tenant: tenant.to_owned(),
+            schema: "iam".to_owned(),
+            connections: 8,
+            pooled: false,
+            listen: None,
+            durability: Durability::default(),
+            after: None,
+        }
+    }
+
+    /// Goes on with a database that was restored: notes in the audit who decided so and why, and begins a new epoch.
+    /// Every other process that has the journal open is refused from then on, and is to be started again. Gives back the
+    /// end of the audit, to be kept elsewhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] without a name or a reason; [`ErrorKind::Storage`].
+    pub async fn adopt(&self, by: &str, reason: &str) -> Result<Checkpoint> {
+        let nobody = restore::decided(by, reason)?;
+        let adopted: Result<()> = async {
+            writing!(self, "adopt the journal", |work| audit::adopt(
+                work, &nobody, by, reason
+            )
+            .await)
+        }
+        .await;
+        adopted?;
+        self.audit_head().await
+    }
+
+    /// Closes the connections, for all clones. Lanes that are held stay so until their leases run out.
+    pub async fn close(&self) {
+        self.0.wake.stop();
+        self.0.pool.close().await;
+    }
+
+    /// People whose head this version cannot read: their lanes are left alone.
+    fn left_alone(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.left_alone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether work that failed so for the `tries`th time is to be begun again, after a pause.
+    async fn again(&self, fault: &Fault, tries: &mut u32) -> bool {
+        *tries += 1;
+        if *tries >= self.0.tries || !may_be_repeated(fault) {
+            return false;
+        }
+        let pause = Duration::from_millis(1 << (*tries).min(8));
+        SystemClock.sleep(pause).await;
+        true
+    }
+}
 
 #[async_trait]
 impl Journal for PostgresJournal {
@@ -592,6 +636,13 @@ impl Journal for PostgresJournal {
         writing!(self, "use a release", |work| freeze::spend(work, hash, at).await)
     }
 
+    async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
+        writing!(self, "note the policy in force", |work| decisions::in_force(
+            work, policy, by
+        )
+        .await)
+    }
+
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
         looking!(self, "read the quarantine", |work| stage::quarantine(work).await)
     }
@@ -634,9 +685,8 @@ impl Journal for PostgresJournal {
     }
 
     async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
-        let decision = super::stage::decision(release, by, reason);
         writing!(self, "decide about a delivery", |work| {
-            stage::decide(work, delivery, release, &decision).await
+            stage::decide(work, delivery, release, (by, reason)).await
         })
     }
 

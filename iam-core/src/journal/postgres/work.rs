@@ -1,6 +1,7 @@
 //! [`Work`]: one transaction, from `BEGIN` to the audit entries that are its last writes.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};
@@ -8,7 +9,7 @@ use sqlx::{FromRow, PgConnection, PgPool, Postgres, SqlSafeStr as _, Transaction
 
 use super::audit;
 use super::fault::{Attempt, of_commit};
-use crate::journal::audit::{AuditEntry, Note};
+use crate::journal::audit::{AuditEntry, Checkpoint, Note};
 
 /// How transactions of one journal begin.
 #[derive(Debug)]
@@ -21,13 +22,27 @@ pub(super) struct Start {
     pub(super) named: bool,
     /// The tenant's number.
     pub(super) tenant: i64,
+    /// How far this process knows the journal to have come.
+    pub(super) reached: Mutex<Reached>,
+}
+
+/// The epoch, and the end of the audit after the latest commit of this process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reached {
+    pub(super) epoch: String,
+    pub(super) end: Checkpoint,
+}
+
+impl Start {
+    pub(super) fn reached(&self) -> MutexGuard<'_, Reached> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One transaction of one tenant. `$1` of every statement is the tenant.
 pub(super) struct Work {
     tx: Transaction<'static, Postgres>,
-    named: bool,
-    pub(super) tenant: i64,
+    start: Arc<Start>,
     notes: Vec<AuditEntry>,
     /// Salts that were read or made in this transaction.
     pub(super) salts: HashMap<String, String>,
@@ -35,21 +50,20 @@ pub(super) struct Work {
 
 impl Work {
     /// Begins to write.
-    pub(super) async fn write(pool: &PgPool, start: &Start) -> Attempt<Self> {
+    pub(super) async fn write(pool: &PgPool, start: &Arc<Start>) -> Attempt<Self> {
         Self::begin(pool, start, &start.writing).await
     }
 
     /// Begins to look.
-    pub(super) async fn look(pool: &PgPool, start: &Start) -> Attempt<Self> {
+    pub(super) async fn look(pool: &PgPool, start: &Arc<Start>) -> Attempt<Self> {
         Self::begin(pool, start, &start.looking).await
     }
 
-    async fn begin(pool: &PgPool, start: &Start, begin: &str) -> Attempt<Self> {
+    async fn begin(pool: &PgPool, start: &Arc<Start>, begin: &str) -> Attempt<Self> {
         let begin = sqlx::AssertSqlSafe(begin.to_owned()).into_sql_str();
         Ok(Self {
             tx: pool.begin_with(begin).await?,
-            named: start.named,
-            tenant: start.tenant,
+            start: start.clone(),
             notes: Vec::new(),
             salts: HashMap::new(),
         })
@@ -62,7 +76,9 @@ impl Work {
 
     /// A statement; `$1` is bound.
     pub(super) fn query<'q>(&self, sql: &'static str) -> Query<'q, Postgres, PgArguments> {
-        sqlx::query(sql).persistent(self.named).bind(self.tenant)
+        sqlx::query(sql)
+            .persistent(self.start.named)
+            .bind(self.start.tenant)
     }
 
     /// A statement that answers with rows.
@@ -70,7 +86,9 @@ impl Work {
     where
         T: for<'r> FromRow<'r, PgRow>,
     {
-        sqlx::query_as(sql).persistent(self.named).bind(self.tenant)
+        sqlx::query_as(sql)
+            .persistent(self.start.named)
+            .bind(self.start.tenant)
     }
 
     /// A statement that answers with one column.
@@ -78,7 +96,9 @@ impl Work {
     where
         (T,): for<'r> FromRow<'r, PgRow>,
     {
-        sqlx::query_scalar(sql).persistent(self.named).bind(self.tenant)
+        sqlx::query_scalar(sql)
+            .persistent(self.start.named)
+            .bind(self.start.tenant)
     }
 
     /// Notes what this transaction does.
@@ -93,6 +113,11 @@ impl Work {
         Ok(())
     }
 
+    /// What this process knows of the journal does not count any more: it is as it is found.
+    pub(super) fn adopts(&self, epoch: String, end: Checkpoint) {
+        *self.start.reached() = Reached { epoch, end };
+    }
+
     /// Ends it without a trace, at once: what it had locked is free when this returns.
     pub(super) async fn give_up(self) {
         // Where that fails, so has the connection, and the server gives up on its own.
@@ -102,7 +127,15 @@ impl Work {
     /// Ends it. The end of the audit's chain is what everybody writes: it is locked last, and until the commit.
     pub(super) async fn commit(mut self) -> Attempt<()> {
         let notes = std::mem::take(&mut self.notes);
-        audit::chain(&mut self, notes).await?;
-        self.tx.commit().await.map_err(of_commit)
+        let start = self.start.clone();
+        let end = audit::chain(&mut self, notes, &start).await?;
+        self.tx.commit().await.map_err(of_commit)?;
+        if let Some(end) = end {
+            let mut reached = start.reached();
+            if reached.end.sequence < end.sequence {
+                reached.end = end;
+            }
+        }
+        Ok(())
     }
 }

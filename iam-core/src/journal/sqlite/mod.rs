@@ -48,6 +48,7 @@ use self::fault::{Attempt, Fault, closed};
 use self::group::{Ticket, Turn};
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
+use super::restore;
 use super::row::{self, EventRow, instant, nanos, optional, signed, state_number, value};
 use super::{
     Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Frozen, HistoryQuery, Journal, Lane,
@@ -82,6 +83,50 @@ impl fmt::Debug for SqliteJournal {
     }
 }
 
+/// One write in a transaction of its own: waits for its turn, does it, and tells the outcome.
+macro_rules! write {
+    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
+        let mut $writer = $journal.writer().await?;
+        let answer = $work;
+        $writer.told($operation, answer)
+    }};
+}
+
+/// One write in a transaction that others may share: its work begins none.
+macro_rules! share {
+    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
+        let (answer, ticket) = {
+            let mut $writer = $journal.shared().await?;
+            $writer.enter($operation).await?;
+            let answer = $work;
+            $writer.leave($operation, answer).await?
+        };
+        $journal.committed(ticket).await?;
+        Ok(answer)
+    }};
+}
+
+/// A shared write by which something may become due.
+macro_rules! ring {
+    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
+        let answer = async { share!($journal, $operation, |$writer| $work) }.await;
+        $journal.0.bell.notify_waiters();
+        answer
+    }};
+}
+
+/// One look, on a connection of its own.
+macro_rules! read {
+    ($journal:ident, $operation:literal, |$conn:ident| $work:expr) => {{
+        let read = async {
+            let mut conn = $journal.0.readers.acquire().await?;
+            let $conn = &mut *conn;
+            $work
+        };
+        read.await.map_err(|fault: Fault| fault.during($operation))
+    }};
+}
+
 impl SqliteJournal {
     /// Opens the journal of `tenant` (the directory's id) at `path`, or creates it, readable by its owner
     /// only (mode 0600). The folder must exist, on a local disk.
@@ -104,6 +149,38 @@ impl SqliteJournal {
             readers: opened.readers,
             writer: Arc::new(Mutex::new(Some(writer))),
         })))
+    }
+
+    /// Opens it as [`open`](Self::open) does, and refuses a file that went back in time: restored from a backup that is
+    /// older than `checkpoint`, the end of the audit ([`audit_head`](Journal::audit_head)) as it was kept elsewhere.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`ErrorKind::Storage`] with the reason `gone_back`, and nothing is changed.
+    pub async fn open_after(path: impl AsRef<Path>, tenant: &str, checkpoint: &Checkpoint) -> Result<Self> {
+        let journal = Self::open(path, tenant).await?;
+        match restore::has_been_at(&journal, checkpoint).await {
+            Ok(()) => Ok(journal),
+            Err(error) => {
+                journal.close().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Goes on with a file that was restored: notes in the audit who decided so and why, and begins a new epoch. Gives
+    /// back the end of the audit, to be kept elsewhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] without a name or a reason; [`ErrorKind::Storage`].
+    pub async fn adopt(&self, by: &str, reason: &str) -> Result<Checkpoint> {
+        let nobody = restore::decided(by, reason)?;
+        let adopted = async {
+            share!(self, "adopt the journal", |writer| {
+                writer.adopt(&nobody, by, reason).await
+            })
+        };
+        adopted.await?;
+        self.audit_head().await
     }
 
     /// Closes the file for all clones: waits for running work, moves the write-ahead log into the database
@@ -216,50 +293,6 @@ impl SqliteJournal {
 
 /// Person, version, record, news.
 type AcceptedRow = (String, Option<i64>, Option<String>, Option<String>);
-
-/// One write in a transaction of its own: waits for its turn, does it, and tells the outcome.
-macro_rules! write {
-    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
-        let mut $writer = $journal.writer().await?;
-        let answer = $work;
-        $writer.told($operation, answer)
-    }};
-}
-
-/// One write in a transaction that others may share: its work begins none.
-macro_rules! share {
-    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
-        let (answer, ticket) = {
-            let mut $writer = $journal.shared().await?;
-            $writer.enter($operation).await?;
-            let answer = $work;
-            $writer.leave($operation, answer).await?
-        };
-        $journal.committed(ticket).await?;
-        Ok(answer)
-    }};
-}
-
-/// A shared write by which something may become due.
-macro_rules! ring {
-    ($journal:ident, $operation:literal, |$writer:ident| $work:expr) => {{
-        let answer = async { share!($journal, $operation, |$writer| $work) }.await;
-        $journal.0.bell.notify_waiters();
-        answer
-    }};
-}
-
-/// One look, on a connection of its own.
-macro_rules! read {
-    ($journal:ident, $operation:literal, |$conn:ident| $work:expr) => {{
-        let read = async {
-            let mut conn = $journal.0.readers.acquire().await?;
-            let $conn = &mut *conn;
-            $work
-        };
-        read.await.map_err(|fault: Fault| fault.during($operation))
-    }};
-}
 
 #[cfg(feature = "testing")]
 impl SqliteJournal {
@@ -542,6 +575,12 @@ impl Journal for SqliteJournal {
         write!(self, "use a release", |writer| writer.spend(hash, at).await)
     }
 
+    async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
+        write!(self, "note the policy in force", |writer| {
+            audit::in_force(&mut writer.conn, policy, by).await
+        })
+    }
+
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
         read!(self, "read the quarantine", |conn| stage::quarantine(conn).await)
     }
@@ -599,9 +638,8 @@ impl Journal for SqliteJournal {
     }
 
     async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
-        let decision = super::stage::decision(release, by, reason);
         write!(self, "decide about a delivery", |writer| {
-            stage::decide(&mut writer.conn, delivery, release, decision).await
+            stage::decide(&mut writer.conn, delivery, release, (by, reason)).await
         })
     }
 

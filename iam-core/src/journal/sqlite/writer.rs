@@ -423,6 +423,16 @@ impl Writer {
         Ok(())
     }
 
+    pub(super) async fn adopt(&mut self, nobody: &PersonKey, by: &str, reason: &str) -> Attempt<()> {
+        sqlx::query("UPDATE meta SET epoch = ?2 WHERE tenant = ?1")
+            .bind(TENANT)
+            .bind(uuid::Uuid::new_v4().to_string())
+            .execute(&mut self.conn)
+            .await?;
+        self.note(Note::decided(Deed::Adopted, None, nobody, by, reason))
+            .await
+    }
+
     pub(super) async fn requeue(&mut self, event: &EventId, by: &str, reason: &str) -> Attempt<()> {
         let person: Option<String> = sqlx::query_scalar(
             "UPDATE event SET state = 0, parked = 0, not_before = due_at, why = ?3 \

@@ -2,6 +2,7 @@
 
 mod audit;
 mod group;
+mod restore;
 mod upgrade;
 
 use std::fs;
