@@ -16,7 +16,7 @@
 //! time, in the order (due instant, lane sequence); an event whose time has not come blocks nothing; an
 //! event that waits for its next attempt blocks the later ones, except that **a leave overtakes whatever
 //! waits, and a parked lane**. Every write of a claim's holder carries its fence and is refused
-//! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
+//! ([`ErrorKind::Fenced`]) once somebody else has claimed the lane. A step that
 //! was intended and not settled has an *unknown* outcome.
 //!
 //! What that is worth to whoever runs it, and how to run it: [`guarantees`].

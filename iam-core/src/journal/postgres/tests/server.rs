@@ -167,3 +167,49 @@ async fn what_was_accepted_survives_the_servers_crash() {
     let claims = journal.claim(1000, at(0), super::LEASE).await.unwrap();
     assert!(claims.len() >= accepted.len());
 }
+
+/// The grants of the documentation are enough for a worker, and leave it no way to change the audit or the schema.
+#[tokio::test]
+async fn a_worker_needs_no_more_than_the_documentation_grants() {
+    let place = Place::new();
+    place.open().await.close().await;
+    let role = format!("worker_{}", place.schema);
+    let documentation = include_str!("../../guarantees.md");
+    let (_, grants) = documentation.split_once("```sql\n").unwrap();
+    let (grants, _) = grants.split_once("```").unwrap();
+    let grants = grants.replace("iam_worker", &role);
+    let grants = grants.replace("SCHEMA iam ", &format!("SCHEMA {} ", place.schema));
+    let grants = grants.replace(" iam.", &format!(" {}.", place.schema));
+    place.run(&format!("CREATE ROLE {role} LOGIN; {grants}")).await;
+    let url = place.url.replace("postgres@", &format!("{role}@"));
+    let worker = PostgresJournal::builder(&url, "another tenant").schema(&place.schema);
+    let worker = worker.open().await.unwrap();
+    worker.append(&[join("p", 0)]).await.unwrap();
+    let claim = worker.claim(1, at(0), super::LEASE).await.unwrap().remove(0);
+    worker
+        .complete(&claim, &claim.state, &[join("q", 0)])
+        .await
+        .unwrap();
+    let conn: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
+    let mut conn = sqlx::ConnectOptions::connect(&conn).await.unwrap();
+    for forbidden in [
+        format!("UPDATE {}.audit SET detail = ''", place.schema),
+        format!("DELETE FROM {}.audit", place.schema),
+        format!("UPDATE {}.meta SET schema = 0", place.schema),
+        format!("DROP TABLE {}.event", place.schema),
+    ] {
+        let answer = sqlx::query(sqlx::AssertSqlSafe(forbidden))
+            .execute(&mut conn)
+            .await;
+        let error = answer.unwrap_err();
+        assert_eq!(
+            crate::journal::postgres::fault::code(&error),
+            Some("42501"),
+            "{error}"
+        );
+    }
+    worker.close().await;
+    place
+        .run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await;
+}
