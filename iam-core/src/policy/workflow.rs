@@ -350,12 +350,12 @@ impl Import {
 
     fn rule(&mut self, number: usize, reading: &Reading) {
         let place = format!("rule {number}");
-        let given = [
+        let lists = [
             ("groups", &reading.groups),
             ("licenses", &reading.licenses),
             ("access_packages", &reading.packages),
         ];
-        let gives = given.iter().any(|(_, ids)| !ids.is_empty());
+        let gives = lists.iter().any(|(_, ids)| !ids.is_empty());
         let Ok(when) = reading.when.as_ref().map(String::as_str) else {
             return;
         };
@@ -364,7 +364,7 @@ impl Import {
             self.draft.at(&place, "[[rule]]");
             self.draft.line(&format!("id = {}", quoted(&id)));
             self.draft.line(&format!("when = {}", quoted(when)));
-            for (key, ids) in given {
+            for (key, ids) in lists {
                 if !ids.is_empty() {
                     self.draft
                         .line(&format!("{key} = {}", list(ids.iter().map(String::as_str))));
