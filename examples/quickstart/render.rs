@@ -300,7 +300,15 @@ impl Screen {
                 let held = row.held.iter().filter(|(held, _)| *held == kind);
                 held.map(|(_, name)| name.as_str()).collect()
             };
-            let kinds = [Kind::Group, Kind::License, Kind::Role, Kind::Azure, Kind::App].map(of);
+            let kinds = [
+                Kind::Group,
+                Kind::Package,
+                Kind::License,
+                Kind::Role,
+                Kind::Azure,
+                Kind::App,
+            ]
+            .map(of);
             let held: Vec<String> = kinds
                 .iter()
                 .filter(|names| !names.is_empty())

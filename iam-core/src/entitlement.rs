@@ -54,6 +54,8 @@ pub enum Kind {
     Azure,
     /// A role in a downstream application.
     App,
+    /// An access package: a bundle that the target gives as one, and takes as one. What it brings is held by way of it.
+    Package,
 }
 
 impl Kind {
@@ -65,6 +67,7 @@ impl Kind {
             Self::Role => "role",
             Self::Azure => "azure role",
             Self::App => "app",
+            Self::Package => "access package",
         }
     }
 }

@@ -169,6 +169,8 @@ pub enum Timer {
     Grace,
     /// Retention has run out: the account is deleted.
     Delete,
+    /// Somebody is told that the last day is near.
+    Remind,
     /// Something the plan waited for is there now: a manager's account. Set by somebody else's event.
     Recheck,
     /// The person's own next look: a date condition turns, or something was missing.
@@ -186,6 +188,7 @@ impl Timer {
             Self::Change => "change",
             Self::Grace => "grace over",
             Self::Delete => "retention over",
+            Self::Remind => "last day near",
             Self::Recheck => "recheck",
             Self::Review => "review",
         }

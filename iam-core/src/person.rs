@@ -273,11 +273,22 @@ pub enum Notice {
     Left,
     /// Somebody's temporary access pass: part of a step that makes one, never a step of its own.
     Pass,
+    /// Somebody's last day is near.
+    Leaving,
+    /// Something needs somebody to look: about no one person, and sent by the engine alone.
+    Alert,
 }
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Joined, Self::Moved, Self::Left, Self::Pass];
+    pub const ALL: [Self; 6] = [
+        Self::Joined,
+        Self::Moved,
+        Self::Left,
+        Self::Pass,
+        Self::Leaving,
+        Self::Alert,
+    ];
 
     /// The notice in one word, as policies name it.
     pub fn as_str(self) -> &'static str {
@@ -286,17 +297,27 @@ impl Notice {
             Self::Moved => "moved",
             Self::Left => "left",
             Self::Pass => "pass",
+            Self::Leaving => "leaving",
+            Self::Alert => "alert",
         }
     }
 
-    /// What its subject may name in braces: the person's name and worker id, and the sign-in name.
-    pub const IN_SUBJECT: &'static [&'static str] = &["name", "worker", "account"];
+    /// What its subject may name in braces: the person's name and worker id, and the sign-in name; of an alert, what it
+    /// is about.
+    pub fn in_subject(self) -> &'static [&'static str] {
+        match self {
+            Self::Alert => &["what"],
+            _ => &["name", "worker", "account"],
+        }
+    }
 
     /// What its text may name in braces.
     pub fn places(self) -> &'static [&'static str] {
         match self {
             Self::Pass => &["name", "worker", "account", "pass", "starts", "minutes"],
-            _ => Self::IN_SUBJECT,
+            Self::Leaving => &["name", "worker", "account", "day"],
+            Self::Alert => &["what", "more"],
+            other => other.in_subject(),
         }
     }
 }

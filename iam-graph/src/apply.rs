@@ -165,6 +165,7 @@ impl GraphTarget {
                 let (resource, role) = what.id.split_once('/').ok_or_else(|| unknown(what))?;
                 self.client.assign_app_role(account, resource, role).await?;
             }
+            Kind::Package => return self.give_package(account, what).await,
             _ => return Err(unknown(what)),
         }
         Ok(DONE)
@@ -179,6 +180,7 @@ impl GraphTarget {
             }
             Kind::License => self.client.assign_license(account, &[], &[&what.id]).await?,
             Kind::App => return self.take_app_role(account, what, assignment).await,
+            Kind::Package => return self.take_package(account, what).await,
             Kind::Role => match if_eligible(&what.id) {
                 Some(role) => {
                     let (role, scope) = unscoped(role);
@@ -269,6 +271,6 @@ impl GraphTarget {
 fn unknown(what: &Entitlement) -> Error {
     Error::new(
         ErrorKind::Invalid,
-        format!("Microsoft Graph gives groups, licences, roles and app roles, not {what}"),
+        format!("Microsoft Graph gives groups, licences, roles, app roles and access packages, not {what}"),
     )
 }

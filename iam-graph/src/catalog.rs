@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use iam_core::entitlement::{Catalog, Class, Entitlement, Item, Kind, Seats, TargetId};
 use iam_core::{Error, ErrorKind, Result};
 
+use crate::access_packages::Packages;
 use crate::app_roles::{AppRoleAssignment, DEFAULT_ROLE};
 use crate::client::GraphClient;
 use crate::groups::Group;
@@ -23,6 +24,8 @@ pub(crate) struct Offer {
     templates: HashMap<String, String>,
     /// The roles that members of a role-assignable group hold, by group id.
     pub(crate) through_groups: HashMap<String, Vec<RoleAssignment>>,
+    /// Access packages, where they are looked after.
+    pub(crate) packages: Packages,
     /// The applications that somebody has a role in, by object id; `None` for one that is gone. They are read when
     /// they are first met: a tenant has thousands, and most have no roles.
     apps: Mutex<HashMap<String, Option<ServicePrincipal>>>,
@@ -30,12 +33,19 @@ pub(crate) struct Offer {
 
 impl Offer {
     /// Reads all of it. What is refused or down of one kind is noted as unread, and keeps nothing else waiting.
-    pub(crate) async fn read(client: &GraphClient, target: &TargetId) -> Result<Self> {
-        let (groups, skus, roles, domains) = tokio::join!(
+    pub(crate) async fn read(client: &GraphClient, target: &TargetId, packages: bool) -> Result<Self> {
+        let (groups, skus, roles, domains, packages) = tokio::join!(
             client.list_groups(),
             client.list_skus(),
             client.list_roles(),
-            client.list_domains()
+            client.list_domains(),
+            async {
+                if packages {
+                    Packages::read(client).await
+                } else {
+                    Ok(Packages::default())
+                }
+            }
         );
         let mut offer = Self::default();
         let groups = offer.told(groups, Kind::Group)?;
@@ -48,6 +58,16 @@ impl Offer {
             }
             read => read?,
         };
+        offer.packages = offer
+            .told(packages.map(|read| vec![read]), Kind::Package)?
+            .pop()
+            .unwrap_or_default();
+        for package in &offer.packages.all {
+            let (id, name) = (package.id.clone(), package.display_name.clone());
+            let mut item = assignable_item(target, Kind::Package, id, name);
+            item.class = offer.packages.class(&package.id);
+            offer.catalog.items.push(item);
+        }
         let assignable = groups
             .iter()
             .filter(|group| group.is_assignable_to_role == Some(true));

@@ -242,6 +242,10 @@ fn by_code(body: &Body, operation: &'static str) -> Option<Finding> {
             Meaning::MailboxMissing,
             "the account has no mailbox in Exchange Online",
         ),
+        "ExistingOpenRequest" | "ExistingGrant" => Finding::new(
+            Meaning::AlreadyLinked,
+            "the access package is assigned, or there is an open request about it, already",
+        ),
         "RoleAssignmentExists" => {
             Finding::new(Meaning::AlreadyLinked, "the link or assignment exists already")
         }

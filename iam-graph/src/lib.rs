@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access_packages;
 mod account;
 pub mod app_roles;
 pub mod applications;

@@ -9,6 +9,7 @@ use iam_core::error::Retry;
 use iam_core::target::PersonRef;
 use iam_core::{ErrorKind, Result};
 
+use crate::access_packages::Parcel;
 use crate::account::account;
 use crate::app_roles::{AppRoleAssignment, Holder};
 use crate::catalog::{ELIGIBLE, Offer, app_role, class, eligible, is_refused, membership, scoped};
@@ -25,6 +26,7 @@ struct Seen {
     roles: Vec<RoleAssignment>,
     app_roles: Vec<AppRoleAssignment>,
     eligible: Vec<ScheduledRole>,
+    parcel: Parcel,
     unread: Vec<Unread>,
 }
 
@@ -37,17 +39,19 @@ impl GraphTarget {
             return Ok(Vec::new());
         }
         let mut offer = self.offer().await?;
-        let (mut seen, (eligible, no_eligible)) = tokio::try_join!(
+        let (mut seen, (eligible, no_eligible), (parcels, no_parcels)) = tokio::try_join!(
             parallel(who.iter().map(|person| self.see(&person.account)).collect()),
-            self.eligible(who)
+            self.eligible(who),
+            self.parcels(who)
         )?;
-        for (person, seen) in who.iter().zip(&mut seen) {
+        for ((person, seen), parcel) in who.iter().zip(&mut seen).zip(parcels) {
             let mine = eligible
                 .iter()
                 .filter(|role| role.principal_id.eq_ignore_ascii_case(&person.account));
             if let Some(seen) = seen {
                 seen.eligible = mine.cloned().collect();
-                seen.unread.extend(no_eligible.clone());
+                seen.parcel = parcel;
+                seen.unread.extend(no_eligible.iter().chain(&no_parcels).cloned());
             }
         }
         if seen.iter().flatten().any(|seen| has_strangers(seen, &offer)) {
@@ -123,6 +127,7 @@ impl GraphTarget {
             roles: known(roles, &[Kind::Role], &mut unread)?,
             app_roles: known(app_roles, &[Kind::App], &mut unread)?,
             eligible: Vec::new(),
+            parcel: Parcel::default(),
             unread,
         })
     }
@@ -134,7 +139,12 @@ impl GraphTarget {
                 Class::Dynamic => Via::Dynamic,
                 // Mail-enabled groups are mastered in Exchange: Graph cannot change them either.
                 Class::Synced | Class::MailEnabled => Via::Synced,
-                _ => Via::Direct,
+                _ => match seen.parcel.bringing(&group.id, offer) {
+                    Some(package) => Via::Inherited {
+                        from: package.to_owned(),
+                    },
+                    None => Via::Direct,
+                },
             };
             held.push(Held {
                 entitlement: membership(&self.id, group),
@@ -199,6 +209,7 @@ impl GraphTarget {
                 assignment: own.then(|| role.id.clone()),
             });
         }
+        held.extend(self.unpacked(&seen.parcel));
         for role in &seen.eligible {
             let mut entitlement = self.role_in(&role.role_definition_id, role.scope(), offer);
             entitlement.id = eligible(&entitlement.id);

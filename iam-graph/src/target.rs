@@ -17,6 +17,7 @@ use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, Per
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, OnceCell};
 
+use crate::access_packages::Choices;
 use crate::catalog::Offer;
 use crate::client::GraphClient;
 use crate::fresh::Fresh;
@@ -42,6 +43,8 @@ pub struct GraphTarget {
     pub(crate) fresh: Arc<Fresh>,
     /// Where new accounts are made, if not by this target.
     pub(crate) admission: Option<Admission>,
+    /// Whether access packages are looked after, and by which policies they are given.
+    pub(crate) packages: Option<Choices>,
     crowd: Arc<Crowd>,
     kept: Arc<Mutex<Option<Kept>>>,
     /// The user who is signed in, once that is known.
@@ -61,6 +64,7 @@ impl GraphTarget {
             id: TargetId::new("graph"),
             fresh,
             admission: None,
+            packages: None,
             crowd: Arc::default(),
             kept: Arc::default(),
             signed_in: Arc::default(),
@@ -87,6 +91,31 @@ impl GraphTarget {
     #[must_use]
     pub fn provisioning_deadline(mut self, deadline: Duration) -> Self {
         self.admission = self.admission.map(|admission| admission.within(deadline));
+        self
+    }
+
+    /// The same, with access packages looked after: read of everybody, given and taken as the policy says, taken from
+    /// leavers. It costs some reads for every observation, and needs Entra ID Governance and the permission
+    /// `EntitlementManagement.ReadWrite.All`.
+    ///
+    /// A package is asked for, and counts as held from then on, though Entra delivers it minutes later. Its end is asked
+    /// for likewise, and looked at again until it has come: the outcome is unknown until then. A group that a package
+    /// brings is inherited from it. A request that awaits a decision is held as `requested:<package>`; only a signed-in
+    /// administrator can take it back, and for an application the step is refused and reported.
+    #[must_use]
+    pub fn access_packages(mut self) -> Self {
+        self.packages = Some(self.packages.unwrap_or_default());
+        self
+    }
+
+    /// Names the policy by which an access package is given, by their ids. Without, it is the package's first policy
+    /// for direct assignment alone, or the first that is not automatic. Looks after [access
+    /// packages](Self::access_packages) too.
+    #[must_use]
+    pub fn assigning_by(mut self, package: &str, policy: &str) -> Self {
+        let mut choices = self.packages.take().unwrap_or_default();
+        choices.0.insert(package.to_lowercase(), policy.to_lowercase());
+        self.packages = Some(choices);
         self
     }
 
@@ -117,7 +146,7 @@ impl GraphTarget {
         {
             return Ok(offer.clone());
         }
-        let offer = Arc::new(Offer::read(&self.client, &self.id).await?);
+        let offer = Arc::new(Offer::read(&self.client, &self.id, self.packages.is_some()).await?);
         *kept = Some((now, offer.clone()));
         Ok(offer)
     }
@@ -191,7 +220,10 @@ impl Target for GraphTarget {
                 ("end_forwarding", Repeatable),
                 ("delete_account", Repeatable),
             ]),
-            kinds: [Kind::Group, Kind::License, Kind::Role, Kind::App].into(),
+            kinds: [Kind::Group, Kind::License, Kind::Role, Kind::App]
+                .into_iter()
+                .chain(self.packages.is_some().then_some(Kind::Package))
+                .collect(),
             // Microsoft Learn, "user resource type": maximum lengths of the properties.
             lengths: [
                 (Attribute::DisplayName, 256),

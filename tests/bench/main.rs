@@ -1,4 +1,4 @@
-//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `company`, `graph`, `joiners`, `policy`, `sandbox`, `scim`,
+//! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `company`, `graph`, `joiners`, `journal`, `policy`, `sandbox`, `scim`,
 //! `throttling`) as argument of the
 //! program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
@@ -14,6 +14,9 @@ mod graph_joiners;
 mod graph_ours;
 mod graph_peer;
 mod joiners;
+mod journal;
+mod journal_end;
+mod journal_peer;
 mod policy;
 #[path = "../../iam-scim/tests/peers/process.rs"]
 #[allow(
@@ -62,6 +65,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("company") {
         company::measure(&mut figures)?;
+    }
+    if wanted("journal") {
+        journal::measure(&mut figures)?;
     }
     if wanted("throttling") {
         throttling::measure(&mut figures)?;

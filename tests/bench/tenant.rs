@@ -100,6 +100,14 @@ impl Tenant {
             .await?)
     }
 
+    /// From now on this goes wrong, as the sandbox's control route takes it.
+    pub(crate) async fn fault(&self, rule: &Value) -> Result<(), Box<dyn Error>> {
+        let root = self.get("SANDBOX_GRAPH").trim_end_matches("/v1.0");
+        let answer = reqwest::Client::new().post(format!("{root}/_sandbox/faults"));
+        answer.json(rule).send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// The HTTP requests that it has answered.
     pub(crate) async fn requests(&self) -> Result<f64, Box<dyn Error>> {
         let log = self.control("log").await?;

@@ -7,12 +7,12 @@
 #[path = "crashes/bad.rs"]
 mod bad;
 #[path = "crashes/cell.rs"]
-mod cell;
+pub(crate) mod cell;
 #[allow(dead_code, reason = "shared with the worker")]
 #[path = "crashes/course.rs"]
-mod course;
+pub(crate) mod course;
 #[path = "crashes/history.rs"]
-mod history;
+pub(crate) mod history;
 
 use futures::StreamExt;
 
@@ -25,7 +25,7 @@ const TASKS: usize = 4;
 const TOGETHER: usize = 16;
 
 /// A number that stands for chance: the same for the same seed and turn.
-fn chance(seed: u64, turn: u64) -> u64 {
+pub(crate) fn chance(seed: u64, turn: u64) -> u64 {
     // splitmix64
     let mut z = seed.wrapping_add(turn.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -33,13 +33,18 @@ fn chance(seed: u64, turn: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     std::env::var("IAM_SEED").map_or(2026, |text| text.parse().unwrap())
+}
+
+/// Whether to strike everywhere.
+pub(crate) fn everywhere() -> bool {
+    std::env::var("IAM_CRASHES").is_ok_and(|which| which == "all")
 }
 
 /// The strikes of one kind: before and after each of so many writes, or some of them.
 fn strikes_at(by: Blow, writes: usize) -> Vec<Strike> {
-    if std::env::var("IAM_CRASHES").is_ok_and(|which| which == "all") {
+    if everywhere() {
         let both = (1..=writes).flat_map(|write| [false, true].map(|after| (write, after)));
         return both.map(|(write, after)| Strike { write, after, by }).collect();
     }

@@ -8,7 +8,9 @@ mod architecture;
 mod company;
 mod crashes;
 mod crashing;
+mod failover;
 mod findings;
+mod fleets;
 mod hand_overs;
 mod input;
 mod joining;
@@ -18,6 +20,7 @@ mod messages;
 mod model;
 mod moving;
 mod notices;
+mod packages;
 mod passes;
 #[cfg(unix)]
 mod postgres;

@@ -173,11 +173,15 @@ impl Engine {
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
         Box::pin(self.catch_up()).await?;
         let (catalogs, findings) = self.catalogs().await?;
+        self.journal
+            .in_force(self.policy.fingerprint(), &self.actor)
+            .await?;
         tell(&findings, progress);
         // What the preview has learnt about names is good for the moment that the run takes, and a name that
         // somebody else is quicker to take is refused by the directory.
         let names = NameCheck::new(self.naming()?);
         let (preview, brake, preflight) = self.preview(&catalogs, &names).await?;
+        self.alert_ahead(&preview, &findings).await;
         self.pass(&preview).await?;
         let report = self
             .carry_out(&catalogs, &names, (&brake, &preflight), None, progress)
@@ -202,6 +206,9 @@ impl Engine {
     ) -> Result<RunReport> {
         Box::pin(self.catch_up()).await?;
         let (catalogs, findings) = self.catalogs().await?;
+        self.journal
+            .in_force(self.policy.fingerprint(), &self.actor)
+            .await?;
         tell(&findings, progress);
         let names = NameCheck::new(self.naming()?);
         let (preview, brake, preflight) = self.preview(&catalogs, &names).await?;
@@ -212,6 +219,7 @@ impl Engine {
                 format!("the plan is stale, and nothing was done: plan again ({differences})"),
             ));
         }
+        self.alert_ahead(&preview, &findings).await;
         self.pass(&preview).await?;
         let mut report = RunReport::default();
         if let Some(first) = canary.choose(&preview) {
@@ -252,7 +260,9 @@ impl Engine {
         );
         work.brake = Some(brake);
         work.scope = scope;
-        work.drain().await
+        let report = work.drain().await?;
+        self.alert_afterwards(report.people.iter()).await;
+        Ok(report)
     }
 
     /// Whether those who went first are as planned: everything that was tried for them has ended well, and looking

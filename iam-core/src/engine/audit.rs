@@ -63,7 +63,8 @@ impl Engine {
     }
 
     /// Destroys what is known of somebody whose account is gone; the audit keeps that it was done, by whom, and still
-    /// verifies.
+    /// verifies. The records of those who reported to them name a pseudonym instead; events that HR sent of those people
+    /// stay as they were sent, which the audit vouches for.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) for somebody who is not known; [`Conflict`](crate::ErrorKind::Conflict) as long as there is an account that

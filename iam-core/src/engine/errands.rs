@@ -53,5 +53,8 @@ pub(super) fn unserved(
     if settings.pass.is_some() && !notifier.is_some_and(Notifier::takes_passes) {
         problems.push("pass_before in [joiner]: no notifier is configured that takes passes".to_owned());
     }
+    if !settings.alert.is_empty() && notifier.is_none() {
+        problems.push("notify in [guard]: no notifier is configured".to_owned());
+    }
     problems
 }

@@ -23,7 +23,7 @@ use super::admission::LastLook;
 use super::crew::Crew;
 use super::names::NameCheck;
 use super::preflight::Preflight;
-use super::report::{Ending, PersonRun, Progress, Totals};
+use super::report::{Ending, PersonRun, Preview, Progress, Totals};
 use super::views::Offer;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -410,6 +410,12 @@ impl Shared {
         for finding in findings.iter().filter(|finding| !before.contains(finding)) {
             self.tell(Progress::Finding(finding));
         }
+        let engine = &self.engine;
+        engine
+            .journal
+            .in_force(engine.policy.fingerprint(), &engine.actor)
+            .await?;
+        engine.alert_ahead(&Preview::default(), &findings).await;
         let new = Arc::new(Known {
             preflight: Preflight::of(&offers),
             offers,
@@ -514,7 +520,9 @@ impl Shared {
                 () = stop => return Ok(()),
             }
         };
-        self.take_down(ended?, &crew)
+        let ended = ended?;
+        engine.alert_afterwards(ended.iter().flatten()).await;
+        self.take_down(ended, &crew)
     }
 
     fn take_down(&self, ended: Vec<Result<PersonRun>>, crew: &Crew<'_>) -> Result<()> {

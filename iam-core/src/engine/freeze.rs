@@ -58,6 +58,7 @@ impl Engine {
             return Ok(());
         }
         self.journal.freeze(frozen).await?;
+        self.alert_of_guard(hash, &frozen.trips).await;
         // Somebody may have planned the same before.
         let open = self.frozen().await?;
         let planner = open.map_or(frozen.planned_by.clone(), |open| open.planned_by);

@@ -6,6 +6,7 @@
 
 mod accepting;
 mod admission;
+mod alerts;
 #[cfg(feature = "http")]
 mod allowance;
 mod apply;

@@ -204,8 +204,8 @@ pub(super) fn inherit(claim: &Claim, decision: &mut Decision) {
 fn is_true(notice: Notice, stage: Stage) -> bool {
     match notice {
         Notice::Joined => matches!(stage, Stage::Active | Stage::Leaving),
-        Notice::Moved => stage.is_employed(),
-        Notice::Pass => false,
+        Notice::Moved | Notice::Leaving => stage.is_employed(),
+        Notice::Pass | Notice::Alert => false,
         Notice::Left => stage.has_left(),
     }
 }

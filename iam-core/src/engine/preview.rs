@@ -318,6 +318,10 @@ impl Journal for Shadow<'_> {
         self.copy.spend(hash, at).await
     }
 
+    async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
+        self.copy.in_force(policy, by).await
+    }
+
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
         self.copy.quarantine().await
     }

@@ -184,7 +184,9 @@ impl Engine {
             findings,
             accepted: Accepted::default(),
         };
-        if !delivered.is_held() {
+        if delivered.is_held() {
+            self.alert_of_delivery(source, &delivered).await;
+        } else {
             delivered.accepted = self.release_all(id).await?;
         }
         Ok(delivered)

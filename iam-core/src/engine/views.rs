@@ -9,8 +9,10 @@ use crate::entitlement::{Actual, Catalog, TargetId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Course;
 use crate::journal::{AccountRef, Claim, Journal, Lifecycle, PersonState};
-use crate::orchestrator::{Context, Down, Manager, Names, View, has_gone};
+use crate::orchestrator::{Context, Down, Manager, Names, View, has_gone, phase_at};
 use crate::person::{Person, PersonKey};
+use crate::plan::Phase;
+use crate::policy::Settings;
 use crate::target::{Candidates, Keys, PersonRef, Target};
 
 /// How many links of a chain of managers are followed.
@@ -31,7 +33,7 @@ pub(super) struct Surroundings {
     pub(super) views: Vec<View>,
     pub(super) down: Vec<Down>,
     pub(super) manager: Option<Manager>,
-    /// Who acts as the manager, when that one has left.
+    /// Who acts as the manager, when that one has left or is on leave.
     pub(super) stand_in: Option<Manager>,
 }
 
@@ -40,7 +42,7 @@ impl Surroundings {
     pub(super) fn acting(&self) -> Option<&Manager> {
         self.manager
             .as_ref()
-            .filter(|manager| manager.at_work)
+            .filter(|manager| manager.at_work && !manager.away)
             .or(self.stand_in.as_ref())
     }
 
@@ -100,7 +102,7 @@ pub(super) async fn read(
     for (views, (claim, state)) in views.into_iter().zip(claims) {
         let manager = record(claim, state).and_then(|record| record.manager_id.as_ref());
         let known = manager.and_then(|key| managers.get(key));
-        let stand_in = match known.filter(|known| !known.manager.at_work) {
+        let stand_in = match known.filter(|known| !known.manager.at_work || known.manager.away) {
             Some(known) => stand_in(journal, known, &claim.event.person, now).await?,
             None => None,
         };
@@ -118,7 +120,8 @@ pub(super) async fn read(
     Ok(surroundings)
 }
 
-/// The next one up the chain of a manager who has left who has not; nobody where the chain comes back to `person`.
+/// The next one at work up the chain of a manager who has left or is on leave; nobody where the chain comes back to
+/// `person`.
 async fn stand_in(
     journal: &dyn Journal,
     known: &Known,
@@ -131,7 +134,7 @@ async fn stand_in(
     for key in known.chain.iter().skip(1) {
         let accepted = journal.accepted(std::slice::from_ref(key)).await?.pop().flatten();
         let above = Known::of(journal, key, accepted.and_then(|accepted| accepted.record), now).await?;
-        if above.manager.at_work {
+        if above.manager.at_work && !above.manager.away {
             return Ok(Some(above.manager));
         }
     }
@@ -282,8 +285,11 @@ impl Known {
         // Who leaves in the same breath is as good as gone.
         let gone = matches!(lifecycle, Some(Lifecycle::Disabled | Lifecycle::Deleted))
             || record.as_ref().is_some_and(|record| has_gone(record, now));
+        let absent = |record: &Person| phase_at(record, &Settings::default(), now) == Ok(Phase::Suspended);
+        let away = lifecycle == Some(Lifecycle::Suspended) || record.as_ref().is_some_and(absent);
         let manager = Manager {
             key: key.clone(),
+            away,
             record,
             accounts,
             at_work: !gone,

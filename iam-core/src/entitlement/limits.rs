@@ -14,8 +14,11 @@ use super::{Entitlement, Kind};
 pub enum Counted {
     CreateAccount,
     DeleteAccount,
-    /// Sign-in blocked.
+    /// Sign-in blocked of somebody who leaves.
     BlockSignIn,
+    /// Sign-in blocked of somebody who stays employed: for a leave of absence, or before the first day. As many as may
+    /// leave, unless a limit of its own is set.
+    Suspend,
     /// Attributes set or cleared, one for each account.
     UpdateAccount,
     GiveGroup,
@@ -31,14 +34,18 @@ pub enum Counted {
     /// A role in an application.
     GiveApp,
     TakeApp,
+    /// An access package.
+    GivePackage,
+    TakePackage,
 }
 
 impl Counted {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::CreateAccount,
         Self::DeleteAccount,
         Self::BlockSignIn,
+        Self::Suspend,
         Self::UpdateAccount,
         Self::GiveGroup,
         Self::TakeGroup,
@@ -50,6 +57,8 @@ impl Counted {
         Self::TakeAzure,
         Self::GiveApp,
         Self::TakeApp,
+        Self::GivePackage,
+        Self::TakePackage,
     ];
 
     /// The word that a policy uses.
@@ -58,6 +67,7 @@ impl Counted {
             Self::CreateAccount => "create_account",
             Self::DeleteAccount => "delete_account",
             Self::BlockSignIn => "block_sign_in",
+            Self::Suspend => "suspend",
             Self::UpdateAccount => "update_account",
             Self::GiveGroup => "give_group",
             Self::TakeGroup => "take_group",
@@ -69,6 +79,8 @@ impl Counted {
             Self::TakeAzure => "take_azure",
             Self::GiveApp => "give_app",
             Self::TakeApp => "take_app",
+            Self::GivePackage => "give_package",
+            Self::TakePackage => "take_package",
         }
     }
 
@@ -80,6 +92,7 @@ impl Counted {
             Kind::Role => Self::GiveRole,
             Kind::Azure => Self::GiveAzure,
             Kind::App => Self::GiveApp,
+            Kind::Package => Self::GivePackage,
         }
     }
 
@@ -91,6 +104,7 @@ impl Counted {
             Kind::Role => Self::TakeRole,
             Kind::Azure => Self::TakeAzure,
             Kind::App => Self::TakeApp,
+            Kind::Package => Self::TakePackage,
         }
     }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Lifecycle, Outcome, PersonState};
+use super::{DeliveryId, Lifecycle, Outcome, PersonState};
 use crate::error::{Error, ErrorKind};
 use crate::event::EventId;
 use crate::person::{PersonKey, hex};
@@ -61,10 +61,18 @@ pub enum Deed {
     Refused,
     /// Somebody corrected a dead letter, and it was accepted.
     Corrected,
-    /// Somebody decided that a dead letter does not count.
+    /// Somebody decided that a dead letter, or a held delivery, does not count.
     Discarded,
     /// Somebody decided to go on with a journal that was restored.
     Adopted,
+    /// The guard refused a plan; the detail is its hash.
+    Frozen,
+    /// Somebody released a frozen plan or a held delivery; the detail says which.
+    Released,
+    /// The release of a plan was used; the detail is its hash.
+    Spent,
+    /// From now on work is done by this policy; the detail is its fingerprint.
+    InForce,
 }
 
 impl Deed {
@@ -88,6 +96,10 @@ impl Deed {
             Self::Corrected => "corrected",
             Self::Discarded => "discarded",
             Self::Adopted => "adopted",
+            Self::Frozen => "frozen",
+            Self::Released => "released",
+            Self::Spent => "spent",
+            Self::InForce => "in_force",
         }
     }
 
@@ -111,6 +123,10 @@ impl Deed {
             Self::Corrected,
             Self::Discarded,
             Self::Adopted,
+            Self::Frozen,
+            Self::Released,
+            Self::Spent,
+            Self::InForce,
         ];
         all.into_iter().find(|deed| deed.as_str() == name)
     }
@@ -130,7 +146,7 @@ pub struct AuditEntry {
     pub detail: String,
     /// The event that it belongs to.
     pub event: Option<EventId>,
-    /// Whose: a pseudonym, 32 hexadecimal digits.
+    /// Whose: a pseudonym, 32 hexadecimal digits; that of nobody for what is about no one person.
     pub subject: String,
     /// Who did it, where a person did.
     pub actor: Option<String>,
@@ -392,6 +408,16 @@ impl<'a> Note<'a> {
     }
 }
 
+/// Who a note is about that is about no one person: they share a salt of their own.
+pub(crate) fn nobody() -> PersonKey {
+    PersonKey::new("")
+}
+
+/// How a delivery is called in the audit.
+pub(super) fn delivery(id: DeliveryId) -> String {
+    format!("delivery {id}")
+}
+
 /// A new salt: 244 random bits.
 pub(super) fn salt() -> String {
     let half = || uuid::Uuid::new_v4().simple().to_string();
@@ -533,6 +559,33 @@ mod tests {
             verify(&whole),
             "a checkpoint tells that the end is missing"
         );
+    }
+
+    /// Entries as the versions before 0.2 wrote them, hashed by another program.
+    const OLD: &str = r#"{"sequence":1,"at":"1970-01-01T00:00:00Z","deed":"accepted","detail":"join","event":"e-1","subject":"add0b180a68bef831da4355ac724c365","actor":null,"digest":"2690dd5ab9acfb311763ed4aa54430708027ce9e2deb556f17f0f04762e062ea","previous":"0000000000000000000000000000000000000000000000000000000000000000","hash":"52be4c9563e0f47039c031979d15b08a1632362e0ddad979331cc38596160521"}
+{"sequence":2,"at":"1970-01-01T00:00:01.000000001Z","deed":"settled","detail":"grant done","event":"e-1","subject":"add0b180a68bef831da4355ac724c365","actor":null,"digest":"f3dab2cee53ca334a7fc7ddd0d52505bca9673e449a51c17213563f1452730df","previous":"52be4c9563e0f47039c031979d15b08a1632362e0ddad979331cc38596160521","hash":"5060993460b40aa077fbf970fec5c41e64b167dd4c21b635e2155446871a3798"}
+{"sequence":3,"at":"1970-01-01T00:00:02Z","deed":"requeued","detail":"","event":"e-1","subject":"add0b180a68bef831da4355ac724c365","actor":"operator","digest":"128d4cb012fd6fa34da3236c39234f1c5cc6593a6ec62ade333472f563bf0793","previous":"5060993460b40aa077fbf970fec5c41e64b167dd4c21b635e2155446871a3798","hash":"52a166174966edd816772fd9b7e0e3c57dc83943bc49aa3ec63d2d68a9d5a505"}
+{"sequence":4,"at":"1970-01-01T00:00:03Z","deed":"erased","detail":"","event":null,"subject":"add0b180a68bef831da4355ac724c365","actor":"officer","digest":"0e4973ba2e8676fd82587e9aa36173ae0a36b2d96e40e67a2757aa49f8e6d904","previous":"52a166174966edd816772fd9b7e0e3c57dc83943bc49aa3ec63d2d68a9d5a505","hash":"0c03219495ec96582b166ad5da19dc610571258da23dc196a382aaaf363c85fd"}"#;
+
+    #[test]
+    fn a_chain_of_an_earlier_version_verifies_and_goes_on() {
+        let mut entries: Vec<AuditEntry> = OLD
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let reached = verify(&entries).unwrap();
+        let nobody = nobody();
+        let decided = Note::decided(Deed::Released, None, &nobody, "bob", "a site closes");
+        entries.push(
+            decided
+                .detail("a1")
+                .entry(&reached, "other salt", Timestamp::UNIX_EPOCH),
+        );
+        assert_eq!(verify(&entries).unwrap().sequence, 5);
+        entries[4].actor = None;
+        assert_eq!(verify(&entries), Err(Breach::Changed { sequence: 5 }));
+        entries[2].actor = Some("somebody else".to_owned());
+        assert_eq!(verify(&entries), Err(Breach::Changed { sequence: 3 }));
     }
 
     #[test]

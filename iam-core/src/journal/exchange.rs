@@ -184,7 +184,7 @@ pub trait Exchange: fmt::Debug + Send + Sync {
 
 /// Who a letter is noted of in the audit when nobody can tell whom it is about.
 pub(crate) fn subject(person: Option<&PersonKey>) -> PersonKey {
-    person.cloned().unwrap_or_else(|| PersonKey::new(""))
+    person.cloned().unwrap_or_else(super::audit::nobody)
 }
 
 /// Under which id a letter stands in the audit.

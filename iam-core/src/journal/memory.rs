@@ -449,14 +449,15 @@ impl Journal for MemoryJournal {
     }
 
     async fn freeze(&self, plan: &Frozen) -> Result<()> {
-        let frozen = &mut self.lock().frozen;
-        if let Some(open) = frozen.iter_mut().find(|known| known.is_open()) {
+        let mut inner = self.lock();
+        if let Some(open) = inner.frozen.iter_mut().find(|known| known.is_open()) {
             if open.hash == plan.hash {
                 return Ok(());
             }
             open.end(FrozenState::Superseded, plan.planned_at);
         }
-        frozen.push(plan.clone());
+        inner.frozen.push(plan.clone());
+        inner.decided(Deed::Frozen, &plan.hash, &plan.planned_by, &plan.trips.join("; "));
         Ok(())
     }
 
@@ -465,18 +466,39 @@ impl Journal for MemoryJournal {
     }
 
     async fn release(&self, hash: &str, release: &Release) -> Result<()> {
-        let frozen = &mut self.lock().frozen;
-        let open = frozen
+        let mut inner = self.lock();
+        let open = inner
+            .frozen
             .iter_mut()
             .find(|known| known.is_open() && known.hash == hash);
-        open.ok_or_else(|| unknown(hash))?.released(release)
+        open.ok_or_else(|| unknown(hash))?.released(release)?;
+        inner.decided(Deed::Released, hash, &release.by, &release.reason);
+        Ok(())
     }
 
     async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
-        let frozen = &mut self.lock().frozen;
-        let mut frozen = frozen.iter_mut();
+        let mut inner = self.lock();
+        let mut frozen = inner.frozen.iter_mut();
         let open = frozen.find(|known| known.state == FrozenState::Released && known.hash == hash);
-        Ok(open.map(|open| open.end(FrozenState::Applied, at)).is_some())
+        let Some(open) = open else { return Ok(false) };
+        open.end(FrozenState::Applied, at);
+        let by = open
+            .release
+            .as_ref()
+            .map_or_else(String::new, |release| release.by.clone());
+        inner.decided(Deed::Spent, hash, &by, "");
+        Ok(true)
+    }
+
+    async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
+        let mut inner = self.lock();
+        let mut before = inner.audit.iter().rev();
+        let last = before.find(|entry| entry.deed == Deed::InForce);
+        let is_new = last.is_none_or(|entry| entry.detail != policy);
+        if is_new {
+            inner.decided(Deed::InForce, policy, by, "");
+        }
+        Ok(is_new)
     }
 
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
@@ -509,9 +531,12 @@ impl Journal for MemoryJournal {
     }
 
     async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
-        self.lock()
-            .desk
-            .decide(delivery, release, super::stage::decision(release, by, reason))
+        let mut inner = self.lock();
+        let decision = super::stage::decision(release, by, reason);
+        inner.desk.decide(delivery, release, decision)?;
+        let deed = if release { Deed::Released } else { Deed::Discarded };
+        inner.decided(deed, &noted::delivery(delivery), by, reason);
+        Ok(())
     }
 
     async fn staged(&self) -> Result<Vec<Staged>> {

@@ -16,7 +16,7 @@
 //! time, in the order (due instant, lane sequence); an event whose time has not come blocks nothing; an
 //! event that waits for its next attempt blocks the later ones, except that **a leave overtakes whatever
 //! waits, and a parked lane**. Every write of a claim's holder carries its fence and is refused
-//! ([`ErrorKind::Fenced`](crate::ErrorKind::Fenced)) once somebody else has claimed the lane. A step that
+//! ([`ErrorKind::Fenced`]) once somebody else has claimed the lane. A step that
 //! was intended and not settled has an *unknown* outcome.
 //!
 //! What that is worth to whoever runs it, and how to run it: [`guarantees`].
@@ -406,7 +406,7 @@ pub trait Journal: Exchange {
     /// Events and their stories.
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<Entry>>;
 
-    /// Keeps a plan that the guard has refused. The one that is open already stays as it is, its release included;
+    /// Keeps a plan that the guard has refused; freezing, releasing and using the release of one are noted in the audit. The one that is open already stays as it is, its release included;
     /// any other open one is superseded.
     async fn freeze(&self, plan: &Frozen) -> Result<()>;
 
@@ -423,6 +423,10 @@ pub trait Journal: Exchange {
 
     /// Uses the release of the plan with this hash up; `false` when there is none.
     async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool>;
+
+    /// Notes in the audit by which policy (its fingerprint) work is done from now on, and who does it; nothing where that
+    /// is the one that was noted last. Says whether it is another one.
+    async fn in_force(&self, policy: &str, by: &str) -> Result<bool>;
 
     /// Events whose id was known with other content, in the order in which they came; the same one once.
     async fn quarantine(&self) -> Result<Vec<Quarantined>>;
@@ -455,7 +459,7 @@ pub trait Journal: Exchange {
     /// come: each row once, however often the process dies. Records are compared with what was accepted before.
     async fn release_some(&self, delivery: DeliveryId, max: usize, now: Timestamp) -> Result<Released>;
 
-    /// Decides about a held delivery. Who and why is kept.
+    /// Decides about a held delivery. Who and why is kept, and noted in the audit.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Conflict`](crate::ErrorKind::Conflict) when it is not held, or is to

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::entitlement::TargetId;
@@ -124,6 +125,9 @@ pub struct PersonState {
     /// Whether the manager is still to be told that the person has joined.
     #[serde(default)]
     pub owes_notice: bool,
+    /// The last day of which somebody was told that it is near.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded: Option<Date>,
     /// What is known of the mailbox's automatic reply, once the platform has tried to set one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<ErrandRecord>,
@@ -169,6 +173,7 @@ impl PersonState {
             left_at: None,
             waits_for: None,
             owes_notice: false,
+            reminded: None,
             reply: None,
             errands: BTreeMap::new(),
             tried: BTreeMap::new(),

@@ -9,6 +9,8 @@ pub(crate) use crate::person::Words;
 pub(crate) use webhook::signature;
 #[cfg(feature = "http")]
 pub use webhook::{Webhook, verify};
+#[cfg(feature = "engine")]
+pub(crate) use words::alert;
 pub use words::compose;
 
 use std::fmt::{self, Debug};

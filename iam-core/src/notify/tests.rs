@@ -36,20 +36,37 @@ fn texts_speak_the_language_or_are_one_s_own_and_values_are_no_places() {
         language: Language::German,
         ..Words::default()
     };
-    for notice in Notice::ALL {
+    // An alert is about nobody.
+    for notice in Notice::ALL.into_iter().filter(|notice| *notice != Notice::Alert) {
         let (message, other) = (told(notice, &words), told(notice, &Words::default()));
         assert!(
             message.subject.contains("Mei") && message.subject != other.subject,
             "{}",
             message.subject
         );
-        let open = ["{name}", "{account}"];
+        let open = ["{name}", "{account}", "{day}"];
         assert!(
             !open.iter().any(|place| message.body.contains(place)),
             "{}",
             message.body
         );
     }
+    let to = ["watch@contoso.example".to_owned()];
+    let alert = crate::notify::alert(&to, "A plan stands", "3 of {5}", &words);
+    assert_eq!(
+        (alert.subject.as_str(), alert.body.as_str(), alert.to.as_slice()),
+        ("A plan stands", "3 of {5}", to.as_slice())
+    );
+    let own = Text {
+        subject: "{what}!".into(),
+        body: "Look: {more}".into(),
+    };
+    words.texts.insert(Notice::Alert, own);
+    let alert = crate::notify::alert(&to, "A plan stands", "3", &words);
+    assert_eq!(
+        (alert.subject.as_str(), alert.body.as_str()),
+        ("A plan stands!", "Look: 3")
+    );
     let own = Text {
         subject: "Bye {name}".into(),
         body: "{worker} is gone {for good}".into(),

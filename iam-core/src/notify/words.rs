@@ -1,6 +1,8 @@
 //! [`compose`]: the words of a notice, in the policy's language or the policy's own.
 
 use super::{Addressees, Message};
+#[cfg(feature = "engine")]
+use crate::person::PersonKey;
 use crate::person::{Language, Notice, Person, Recipient, Words};
 
 /// The message of a notice; `None` when none of the recipients has an address.
@@ -29,10 +31,12 @@ pub fn compose(
         .map(String::as_str)
         .collect();
     let name = names.join(" ");
+    let last_day = person.last_day.map(|day| day.to_string()).unwrap_or_default();
     let values = [
         ("name", name.as_str()),
         ("worker", person.key.as_str()),
         ("account", addressees.person.as_deref().unwrap_or("–")),
+        ("day", last_day.as_str()),
     ];
     let (subject, body) = match words.texts.get(&notice) {
         Some(own) => (own.subject.as_str(), own.body.as_str()),
@@ -40,6 +44,18 @@ pub fn compose(
     };
     let (subject, body) = (filled(subject, &values), filled(body, &values));
     Some(Message::new(notice, person.key.clone(), mailboxes, subject, body))
+}
+
+/// The message of an alert: about no one person.
+#[cfg(feature = "engine")]
+pub(crate) fn alert(to: &[String], what: &str, more: &str, words: &Words) -> Message {
+    let (subject, body) = match words.texts.get(&Notice::Alert) {
+        Some(own) => (own.subject.as_str(), own.body.as_str()),
+        None => standard(words.language, Notice::Alert),
+    };
+    let values = [("what", what), ("more", more)];
+    let (subject, body) = (filled(subject, &values), filled(body, &values));
+    Message::new(Notice::Alert, PersonKey::new(""), to.to_vec(), subject, body)
 }
 
 /// Puts the values in their places, once: what stands in a value is no place. Other places are left.
@@ -86,6 +102,15 @@ fn standard(language: Language, notice: Notice) -> (&'static str, &'static str) 
              {pass}\n\n\
              It is good for one sign-in within {minutes} minutes from {starts} on. Give it to {name} in person, and to \
              nobody else. Should another message like this come, only the newest pass is good.",
+        ),
+        (Language::English, Notice::Leaving) => (
+            "{name} leaves soon",
+            "The last day of {name} ({account}), worker {worker}, is {day}. Access ends with that day.",
+        ),
+        (_, Notice::Alert) => ("{what}", "{more}"),
+        (Language::German, Notice::Leaving) => (
+            "{name} scheidet bald aus",
+            "Der letzte Tag von {name} ({account}), Personalnummer {worker}, ist der {day}. Mit ihm endet der Zugriff.",
         ),
         (Language::German, Notice::Joined) => (
             "{name} kann sich anmelden",

@@ -149,6 +149,7 @@ impl Orchestrator for Lifecycle {
         }
 
         let manager = cx.manager.and_then(|manager| manager.record.as_ref());
+        decision.plan.stays = at.phase.is_employed() || at.phase == Phase::Pending;
         let mut says = Says::default();
         if at.phase.is_employed() {
             says = match self.desired(person, manager, at.today) {

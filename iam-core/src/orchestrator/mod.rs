@@ -74,6 +74,9 @@ pub struct Manager {
     pub accounts: BTreeMap<TargetId, AccountRef>,
     /// Whether the manager has not left, as far as is known: nobody writes to those who have.
     pub at_work: bool,
+    /// Whether the manager is on a leave of absence: nobody writes to them or hands anything over, and they are still
+    /// whom people report to.
+    pub away: bool,
     /// Whether the link would close a circle, and this is the link of the circle that is dropped.
     pub closes_circle: bool,
 }
@@ -105,8 +108,8 @@ pub struct Context<'a> {
     pub course: &'a Course,
     /// The manager, if HR names one.
     pub manager: Option<&'a Manager>,
-    /// Who acts as the manager: the same, unless they have left. Then the next one up the chain who has not; `None` at
-    /// its end, and where it runs in a circle.
+    /// Who acts as the manager: the same, unless they have left or are on leave. Then the next one up the chain who is
+    /// at work; `None` at its end, and where it runs in a circle.
     pub acting: Option<&'a Manager>,
     /// The plan that an earlier attempt at the same event stored, if there was one.
     pub earlier: Option<&'a Plan>,

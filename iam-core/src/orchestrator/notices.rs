@@ -67,6 +67,7 @@ impl Lifecycle {
             decision.timers.push((Timer::Review, later));
         }
 
+        self.remind(before, cx, at, decision);
         let steps = &decision.plan.steps;
         let opens = |step: &Step| step.action == Action::AllowSignIn && is_directory(&step.target, cx);
         let back = before.lifecycle == Stage::Suspended;
@@ -102,6 +103,18 @@ impl Lifecycle {
             return;
         };
         self.tell(cx, at, notice, to, decision);
+    }
+
+    /// That the last day is near is said once of each last day.
+    fn remind(&self, before: &PersonState, cx: &Context<'_>, at: &Standing, decision: &mut Decision) {
+        let last = decision.state.record.as_ref().and_then(|record| record.last_day);
+        let at_work = matches!(at.phase, Phase::Active | Phase::Suspended);
+        if !at.leaves_soon || !at_work || before.reminded == last {
+            return;
+        }
+        decision.state.reminded = last;
+        let to = self.document.settings().remind.as_slice();
+        self.tell(cx, at, Notice::Leaving, to, decision);
     }
 
     fn tell(

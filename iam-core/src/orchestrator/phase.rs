@@ -27,6 +27,8 @@ pub(super) struct Standing {
     pub(super) start: Option<Timestamp>,
     /// When the temporary access pass is handed out, if it is.
     pub(super) pass_at: Option<Timestamp>,
+    /// Whether the last day is so near that somebody is told.
+    pub(super) leaves_soon: bool,
 }
 
 /// The standing of `person` at `now`; `left_at` is when access was taken away, if it was.
@@ -65,6 +67,7 @@ pub(super) fn standing(
         zone,
         start: None,
         pass_at: None,
+        leaves_soon: false,
     };
 
     let leave_at = match (person.status, person.last_day) {
@@ -83,6 +86,14 @@ pub(super) fn standing(
             return Ok(standing);
         }
         standing.timers.push((Timer::Leave, leave_at));
+    }
+    if let (Some(last), Some(days)) = (person.last_day, settings.remind_before) {
+        let day = last.saturating_sub(i64::from(days).days());
+        let remind_at = midnight(day, &standing.zone)?;
+        standing.leaves_soon = remind_at <= now;
+        if remind_at > now {
+            standing.timers.push((Timer::Remind, remind_at));
+        }
     }
 
     let Some(first) = person.hire_date else {

@@ -237,9 +237,16 @@ fn holdings(steps: &mut Steps<'_, '_>) {
     revocations(steps);
 }
 
-/// Groups before licences before roles: later ones may depend on earlier ones.
+/// Groups before packages before licences before roles: later ones may depend on earlier ones.
 fn all_grants(steps: &mut Steps<'_, '_>) {
-    for kind in [Kind::Group, Kind::License, Kind::Role, Kind::App, Kind::Azure] {
+    for kind in [
+        Kind::Group,
+        Kind::Package,
+        Kind::License,
+        Kind::Role,
+        Kind::App,
+        Kind::Azure,
+    ] {
         grants(steps, kind);
     }
 }

@@ -40,7 +40,7 @@ pub struct Power(pub String, pub String);
 impl Deed {
     /// What is to be remembered of a step of `plan`; nothing where no limit counts it.
     pub fn of(plan: &Plan, step: &Step, key: &str, at: Timestamp) -> Option<Self> {
-        let counted = counted(step);
+        let counted = counted(plan, step);
         let power = power(step).filter(|_| !is_leave(plan));
         (counted.is_some() || power.is_some()).then(|| Self {
             key: key.to_owned(),
@@ -75,7 +75,7 @@ impl Counts {
             if let Some(power) = power(step).filter(|_| !leave) {
                 *counts.powers.entry(power).or_default() += 1;
             }
-            if let Some(counted) = counted(step) {
+            if let Some(counted) = counted(plan, step) {
                 *counts.changes.entry(counted).or_default() += 1;
             }
         }
@@ -175,22 +175,23 @@ impl Tally {
     }
 }
 
-/// Whether the plan takes somebody's access away for good: it blocks sign-in, and not only until a restored account
+/// Whether the plan takes somebody's access away for good, who does not [stay](Plan::stays) employed: it blocks sign-in, and not only until a restored account
 /// has been looked at.
 pub fn leaves(plan: &Plan) -> bool {
     let has = |action: &Action| plan.steps.iter().any(|step| step.action == *action);
-    has(&Action::BlockSignIn) && !has(&Action::RestoreAccount)
+    has(&Action::BlockSignIn) && !has(&Action::RestoreAccount) && !plan.stays
 }
 
 /// Whether the plan is a leave, or the rest of one: sign-in has been blocked before.
 fn is_leave(plan: &Plan) -> bool {
     let has = |action: &Action| plan.steps.iter().any(|step| step.action == *action);
-    leaves(plan) || has(&Action::RevokeSessions) || has(&Action::DeleteAccount)
+    !plan.stays && (leaves(plan) || has(&Action::RevokeSessions) || has(&Action::DeleteAccount))
 }
 
-/// What a limit counts the step as.
-pub fn counted(step: &Step) -> Option<Counted> {
+/// What a limit counts the step of that plan as.
+pub fn counted(plan: &Plan, step: &Step) -> Option<Counted> {
     Some(match &step.action {
+        Action::BlockSignIn if plan.stays => Counted::Suspend,
         Action::CreateAccount { .. } => Counted::CreateAccount,
         Action::DeleteAccount => Counted::DeleteAccount,
         Action::BlockSignIn => Counted::BlockSignIn,
@@ -259,7 +260,7 @@ pub fn check(limits: &Limits, tally: &Tally) -> Vec<String> {
             ));
         }
     }
-    for over in changes_too_many(&limits.changes, whole, "") {
+    for over in changes_too_many(&with_suspensions(&limits.changes, leavers), whole, "") {
         trips.push(format!("{over} within {hours} hours, {}", over.limit));
     }
     let Some(per) = &limits.per_organisation else {
@@ -271,7 +272,7 @@ pub fn check(limits: &Limits, tally: &Tally) -> Vec<String> {
             name => format!("{} {name}: ", per.field.as_str()),
         };
         let leavers = leaves_too_many(per.leavers, share, &who);
-        let changes = changes_too_many(&per.changes, share, &who);
+        let changes = changes_too_many(&with_suspensions(&per.changes, per.leavers), share, &who);
         for over in leavers.into_iter().chain(changes) {
             trips.push(format!(
                 "{over} within {hours} hours, {} for each {}",
@@ -281,6 +282,15 @@ pub fn check(limits: &Limits, tally: &Tally) -> Vec<String> {
         }
     }
     trips
+}
+
+/// Where nobody says how many people may be suspended at once, it is as many as may leave.
+fn with_suspensions(changes: &BTreeMap<Counted, Cap>, leavers: Cap) -> BTreeMap<Counted, Cap> {
+    let mut changes = changes.clone();
+    if leavers != Cap::default() {
+        changes.entry(Counted::Suspend).or_insert(leavers);
+    }
+    changes
 }
 
 /// A limit that is exceeded, and by what.

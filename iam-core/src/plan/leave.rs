@@ -5,7 +5,7 @@ use crate::entitlement::{Held, Kind, Via};
 use super::diff::{Steps, errands, mastered_elsewhere, rules};
 use super::{Accounts, Action, Hold, Input, Owned, Phase, Plan, Reply};
 
-/// Leaver: block, sessions, password, roles, apps, groups without licences, the mailbox's reply and the other errands,
+/// Leaver: block, sessions, password, roles, apps and packages, groups without licences, the mailbox's reply and the other errands,
 /// licences and their groups. What could not be read is not waited for: the event comes up again for it. Errands come
 /// before the licences because mailbox and drive go with them; they do not wait for any.
 pub(super) fn gone(input: &Input<'_>, plan: &mut Plan) {
@@ -28,7 +28,7 @@ pub(super) fn gone(input: &Input<'_>, plan: &mut Plan) {
     let rank = |kind: Kind, id: &str| match kind {
         Kind::Role => 0,
         Kind::Azure => 1,
-        Kind::App => 2,
+        Kind::App | Kind::Package => 2,
         Kind::Group if !carries(id) => 3,
         Kind::License => 4,
         Kind::Group => 5,

@@ -252,6 +252,10 @@ pub struct Plan {
     /// The version of the policy that it was made by; empty where that has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub policy: String,
+    /// Whether the person is employed, and stays so: sign-in is blocked for a leave of absence, or before the first
+    /// day, and nobody leaves by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays: bool,
     /// Somebody has said that the one step it holds did not happen: it is to be carried out again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
@@ -271,6 +275,7 @@ impl Plan {
             begun: Vec::new(),
             written: 0,
             policy: String::new(),
+            stays: false,
             again: false,
         }
     }

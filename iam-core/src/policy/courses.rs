@@ -21,9 +21,9 @@ pub(super) fn lifecycle(
     source: &mut Source<'_>,
 ) -> Vec<(&'static str, Reference, Position)> {
     let (mut hr_is_told, mut passes, mut named) = (None, None, Vec::new());
-    let mut recipients = |section: &Section<'_, '_>, source: &mut Source<'_>| {
+    let mut recipients = |section: &Section<'_, '_>, key: &str, source: &mut Source<'_>| {
         let mut recipients = Vec::new();
-        for written in section.texts("notify", source) {
+        for written in section.texts(key, source) {
             recipients.push(match written.value {
                 "person" => Recipient::Person,
                 "manager" => Recipient::Manager,
@@ -33,7 +33,7 @@ pub(super) fn lifecycle(
                 }
                 _ => {
                     section.refuse(
-                        "notify",
+                        key,
                         written.span.start,
                         "\"person\", \"manager\" or \"hr\"",
                         source,
@@ -58,7 +58,7 @@ pub(super) fn lifecycle(
         source,
     ) {
         settings.create_before = joiner.days("create_before", source).unwrap_or(0);
-        settings.joiner_notify = recipients(&joiner, source);
+        settings.joiner_notify = recipients(&joiner, "notify", source);
         settings.pass = pass(&joiner, settings.create_before, source);
         passes = settings
             .pass
@@ -66,7 +66,7 @@ pub(super) fn lifecycle(
             .map(|pass| (joiner.at_key("pass_before"), pass.to.contains(&Recipient::Hr)));
     }
     if let Some(mover) = top.child("mover", "[mover]", &["notify"], &[], source) {
-        settings.mover_notify = recipients(&mover, source);
+        settings.mover_notify = recipients(&mover, "notify", source);
     }
     let leave = top.child(
         "leave_of_absence",
@@ -92,6 +92,8 @@ pub(super) fn lifecycle(
         "held_mailboxes",
         "delete_after",
         "notify",
+        "remind_before",
+        "remind",
     ];
     if let Some(leaver) = top.child("leaver", "[leaver]", &known, &[], source) {
         if let Some(password) = leaver.text("password", source) {
@@ -116,7 +118,15 @@ pub(super) fn lifecycle(
             named.push(("held_mailboxes", reference, source.position(written.span.start)));
         }
         settings.delete_after = leaver.days("delete_after", source);
-        settings.leaver_notify = recipients(&leaver, source);
+        settings.remind_before = leaver.days("remind_before", source);
+        settings.remind = recipients(&leaver, "remind", source);
+        if leaver.has("remind") && !leaver.has("remind_before") {
+            let message = "remind in [leaver] says who is told, and without remind_before nobody is";
+            source.refuse(leaver.at_key("remind"), message);
+        } else if settings.remind_before.is_some() && settings.remind.is_empty() {
+            settings.remind.push(Recipient::Manager);
+        }
+        settings.leaver_notify = recipients(&leaver, "notify", source);
     }
     if let Some(notify) = top.child(
         "notify",

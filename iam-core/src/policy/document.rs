@@ -81,7 +81,7 @@ impl Document {
             sections::rules(&top, &mut rules, &mut settings.time_zone, &mut source);
             let clashes = conflict::conflicts(&top, &mut rules, &mut source);
             let mut named = courses::lifecycle(&top, &mut settings, &mut source);
-            let (limits, protected, guarded_roles) = sections::guard(&top, &mut source);
+            let (limits, protected, guarded_roles) = sections::guard(&top, &mut settings, &mut source);
             named.extend(guarded_roles);
             let cases = test::cases(&top, &mut source);
             (tenant, naming, (limits, protected, named), clashes, cases)
@@ -149,7 +149,7 @@ impl Document {
     /// Compares what the policy names with what a directory has: every group, licence and role that it has not
     /// got (or has twice), protected roles included, and a domain that is not verified. Empty means all is well.
     ///
-    /// For whoever edits the policy, each of these is an error. An [`Engine`](crate::Engine) reports them and goes on:
+    /// For whoever edits the policy, each of these is an error. An `Engine` reports them and goes on:
     /// tenants change under a policy, and only what depends on such a name is held.
     pub fn check(&self, catalog: &Catalog) -> Vec<String> {
         let directory = [Kind::Group, Kind::License, Kind::Role].into();

@@ -232,6 +232,7 @@ fn rules(old: &Document, new: &Document) -> RuleEdits {
                 ("roles", Kind::Role),
                 ("azure", Kind::Azure),
                 ("apps", Kind::App),
+                ("access_packages", Kind::Package),
             ] {
                 let of_kind = asked.iter().filter(|what| what.kind == kind);
                 let names: Vec<String> = of_kind.map(|what| format!("{:?}", name(what))).collect();

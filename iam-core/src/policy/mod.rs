@@ -177,8 +177,15 @@ pub struct Settings {
     pub joiner_notify: Vec<Recipient>,
     /// Who is told that somebody's access changed.
     pub mover_notify: Vec<Recipient>,
+    /// How many days before the last day somebody is told that it is near; `None` tells nobody.
+    pub remind_before: Option<u32>,
+    /// Who is told (the manager).
+    pub remind: Vec<Recipient>,
     /// Who is told that somebody has left.
     pub leaver_notify: Vec<Recipient>,
+    /// The mailboxes that are told, once each, when the guard stops a plan, a delivery is held, seats are missing, an
+    /// event is set aside, or the policy names what the tenant has not got (none).
+    pub alert: Vec<String>,
     /// The mailbox that notices are sent from; `None` sends none.
     pub notify_from: Option<String>,
     /// The mailbox of HR.
@@ -202,7 +209,10 @@ impl Default for Settings {
             delete_after: None,
             joiner_notify: Vec::new(),
             mover_notify: Vec::new(),
+            remind_before: None,
+            remind: Vec::new(),
             leaver_notify: Vec::new(),
+            alert: Vec::new(),
             notify_from: None,
             hr_mail: None,
             words: Words::default(),

@@ -170,8 +170,9 @@ pub(super) fn alike(a: &Reference, b: &Reference) -> bool {
 }
 
 /// The kinds that a policy grants, with the key of each.
-pub(super) const KINDS: [(&str, Kind); 3] = [
+pub(super) const KINDS: [(&str, Kind); 4] = [
     ("groups", Kind::Group),
     ("licenses", Kind::License),
     ("roles", Kind::Role),
+    ("access_packages", Kind::Package),
 ];

@@ -31,7 +31,8 @@ pub(super) const TOP: &[&str] = &[
 ];
 
 /// The keys under which entitlements are named.
-pub(super) const ENTITLEMENTS: [&str; 5] = ["groups", "licenses", "roles", "azure", "apps"];
+pub(super) const ENTITLEMENTS: [&str; 6] =
+    ["groups", "licenses", "roles", "azure", "apps", "access_packages"];
 
 /// `version = 1`.
 pub(super) fn version(top: &Section<'_, '_>, source: &mut Source<'_>) {
@@ -165,6 +166,7 @@ pub(super) fn rules(
         "roles",
         "azure",
         "apps",
+        "access_packages",
     ];
     if let Some(defaults) = top.child("defaults", "[defaults]", &known, &[], source) {
         if let Some(written) = defaults.text("usage_location", source) {
@@ -181,7 +183,15 @@ pub(super) fn rules(
         rules.push(DEFAULTS, None, 0, references);
     }
     let known = [
-        "id", "when", "groups", "licenses", "roles", "azure", "apps", "grace",
+        "id",
+        "when",
+        "groups",
+        "licenses",
+        "roles",
+        "azure",
+        "apps",
+        "access_packages",
+        "grace",
     ];
     let mut ids = BTreeSet::from([DEFAULTS.to_owned()]);
     for section in top.children("rule", "[[rule]]", &known, &[], source) {
@@ -201,7 +211,7 @@ pub(super) fn rules(
         if references.is_empty() && !["azure", "apps"].iter().any(|key| section.has(key)) {
             source.refuse(
                 section.at,
-                format!("rule {name:?} gives nothing: name groups, licenses, roles, azure or apps"),
+                format!("rule {name:?} gives nothing: name groups, licenses, roles, azure, apps or access_packages"),
             );
         }
         let grace = section.days("grace", source).unwrap_or(0);
@@ -259,7 +269,11 @@ pub(super) fn references(section: &Section<'_, '_>, source: &mut Source<'_>) -> 
 pub(super) type Mention = (&'static str, Reference, Position);
 
 /// `[guard]`: the limits, who is protected, and where roles are named.
-pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, Protected, Vec<Mention>) {
+pub(super) fn guard(
+    top: &Section<'_, '_>,
+    settings: &mut Settings,
+    source: &mut Source<'_>,
+) -> (Limits, Protected, Vec<Mention>) {
     let (mut limits, mut protected, mut roles) = (Limits::default(), Protected::default(), Vec::new());
     let known = [
         "max_leavers",
@@ -267,6 +281,7 @@ pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, 
         "max_privileged_changes",
         "window",
         "protected",
+        "notify",
         "limits",
         "per_organisation",
         "tier",
@@ -278,6 +293,12 @@ pub(super) fn guard(top: &Section<'_, '_>, source: &mut Source<'_>) -> (Limits, 
     limits.max_leavers_percent = guard.number("max_leavers_percent", 100, source);
     limits.max_privileged_changes = guard.number("max_privileged_changes", u32::MAX, source);
     limits.window_hours = guard.hours("window", source).unwrap_or(limits.window_hours);
+    for written in guard.texts("notify", source) {
+        if !is_address(written.value) {
+            guard.refuse("notify", written.span.start, "a mail address", source);
+        }
+        settings.alert.push(written.value.to_owned());
+    }
     for (reference, position) in limits::read(&guard, &mut limits, source) {
         roles.push(("tier", reference, position));
     }

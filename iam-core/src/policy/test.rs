@@ -15,12 +15,13 @@ use super::{AccessPolicy, Document, PolicyProblems, Subject, sections};
 const TODAY: Date = jiff::civil::date(2026, 1, 1);
 
 /// What a case may expect, and the kind of each key.
-const EXPECTED: [(&str, Kind); 5] = [
+const EXPECTED: [(&str, Kind); 6] = [
     ("groups", Kind::Group),
     ("licenses", Kind::License),
     ("roles", Kind::Role),
     ("azure", Kind::Azure),
     ("apps", Kind::App),
+    ("access_packages", Kind::Package),
 ];
 
 /// One case: a person, and what that person should get.
@@ -97,7 +98,7 @@ pub(super) fn cases(top: &Section<'_, '_>, source: &mut Source<'_>) -> Vec<Case>
         if !section.has("expect") {
             source.refuse(
                 section.at,
-                "\"expect\" is missing in [[test]]: complete lists of groups, licenses, roles, azure or apps",
+                "\"expect\" is missing in [[test]]: complete lists of groups, licenses, roles, azure, apps or access_packages",
             );
         }
         let keys = EXPECTED.map(|(key, _)| key);

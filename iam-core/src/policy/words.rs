@@ -27,7 +27,7 @@ pub(super) fn words(notify: &Section<'_, '_>, source: &mut Source<'_>) -> Words 
         let (Some(subject), Some(body)) = (subject, body) else {
             continue;
         };
-        check(&subject, Notice::IN_SUBJECT, source);
+        check(&subject, notice.in_subject(), source);
         check(&body, notice.places(), source);
         if subject.value.contains('\n') {
             source.refuse(subject.span.start, "a subject has one line");

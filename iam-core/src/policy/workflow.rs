@@ -47,6 +47,10 @@ const SILENT_TASK: [&str; 9] = [
     "continueOnError",
 ];
 
+/// The arguments of a task that asks for an access package.
+const PACKAGE: &str = "accessPackageId";
+const POLICY: &str = "assignmentPolicyId";
+
 /// Makes a policy of exported workflows: the answer of `GET /identityGovernance/lifecycleWorkflows/workflows` (with
 /// `$expand=tasks`), a list of workflows, or one. New sign-in names end in `domain`.
 ///
@@ -85,6 +89,7 @@ struct Import {
     ids: BTreeSet<String>,
     create_before: u64,
     delete_after: Option<u64>,
+    remind_before: Option<u64>,
     /// Days before the first day, and minutes.
     pass: Option<(u64, Option<String>)>,
     notify: BTreeMap<Moment, BTreeSet<&'static str>>,
@@ -103,6 +108,7 @@ struct Reading {
     when: std::result::Result<String, String>,
     groups: Vec<String>,
     licenses: Vec<String>,
+    packages: Vec<String>,
     /// The parts that the rule will hold, until its place is known.
     parts: Vec<String>,
 }
@@ -149,6 +155,7 @@ impl Import {
             when: Ok("true".to_owned()),
             groups: Vec::new(),
             licenses: Vec::new(),
+            packages: Vec::new(),
             parts: Vec::new(),
             name,
         };
@@ -204,8 +211,9 @@ impl Import {
         }
         let leaving = reading.category == Some(Moment::Leaver);
         match known.does {
-            Does::Groups(_) | Does::Licenses if leaving => {
-                let given: Vec<String> = ["groupID", "teamID", "licenses"]
+            Does::Groups(_) | Does::Licenses | Does::Packages if leaving => {
+                arguments.remove(POLICY);
+                let given: Vec<String> = ["groupID", "teamID", "licenses", PACKAGE]
                     .iter()
                     .filter_map(|argument| arguments.remove(*argument))
                     .collect();
@@ -219,6 +227,16 @@ impl Import {
             Does::Licenses => {
                 let ids = ids(arguments.remove("licenses"));
                 self.gives(&part, ids, reading, |reading| &mut reading.licenses);
+            }
+            Does::Packages => {
+                let ids = ids(arguments.remove(PACKAGE));
+                if let Some(policy) = arguments.remove(POLICY).filter(|_| !ids.is_empty()) {
+                    let text = format!(
+                        "{part}: assigned by policy {policy}: the target is to be told, if it is not the package's own for direct assignment"
+                    );
+                    self.draft.comment("", &text);
+                }
+                self.gives(&part, ids, reading, |reading| &mut reading.packages);
             }
             Does::Notify(moment, to) => {
                 self.notify.entry(moment).or_default().insert(to);
@@ -241,10 +259,10 @@ impl Import {
                 );
             }
             Does::Takes => {
-                for argument in ["groupID", "teamID", "licenses"] {
+                for argument in ["groupID", "teamID", "licenses", PACKAGE] {
                     arguments.remove(argument);
                 }
-                self.draft.remark(&part, Fate::Implied, None, known.equivalent);
+                self.draft.remark(&part, known.fate, None, known.equivalent);
             }
             Does::Delete if reading.after_leave.is_some() => {
                 let days = reading.after_leave.and_then(|days| u64::try_from(days).ok());
@@ -255,6 +273,21 @@ impl Import {
                 let remark = "every leaver is deleted then, and may be restored until it is purged";
                 self.draft.remark(&part, Fate::Mapped, place, remark);
             }
+            Does::Remind => match reading.after_leave.filter(|days| *days <= 0) {
+                Some(days) => {
+                    // Of two, the earlier one: it is told once.
+                    let days = days.unsigned_abs();
+                    self.remind_before = Some(self.remind_before.map_or(days, |other| other.max(days)));
+                    let place = Some("leaver.remind_before");
+                    let remark =
+                        "nothing is sent until [notify] names a mailbox; the words are the platform's";
+                    self.draft.remark(&part, Fate::Partly, place, remark);
+                }
+                None => self.missing(
+                    &part,
+                    "somebody is told so many days before the last day, and at no other time",
+                ),
+            },
             Does::Delete => self.missing(
                 &part,
                 "only leavers are deleted, so many days after their last day",
@@ -317,7 +350,12 @@ impl Import {
 
     fn rule(&mut self, number: usize, reading: &Reading) {
         let place = format!("rule {number}");
-        let gives = !(reading.groups.is_empty() && reading.licenses.is_empty());
+        let given = [
+            ("groups", &reading.groups),
+            ("licenses", &reading.licenses),
+            ("access_packages", &reading.packages),
+        ];
+        let gives = given.iter().any(|(_, ids)| !ids.is_empty());
         let Ok(when) = reading.when.as_ref().map(String::as_str) else {
             return;
         };
@@ -326,7 +364,7 @@ impl Import {
             self.draft.at(&place, "[[rule]]");
             self.draft.line(&format!("id = {}", quoted(&id)));
             self.draft.line(&format!("when = {}", quoted(when)));
-            for (key, ids) in [("groups", &reading.groups), ("licenses", &reading.licenses)] {
+            for (key, ids) in given {
                 if !ids.is_empty() {
                     self.draft
                         .line(&format!("{key} = {}", list(ids.iter().map(String::as_str))));
@@ -366,7 +404,7 @@ impl Import {
     }
 
     fn settings(&mut self) {
-        let tells = !self.notify.is_empty() || self.pass.is_some();
+        let tells = !self.notify.is_empty() || self.pass.is_some() || self.remind_before.is_some();
         for moment in [Moment::Joiner, Moment::Mover, Moment::Leaver] {
             let notify = self.notify.get(&moment);
             let days = match moment {
@@ -375,7 +413,8 @@ impl Import {
                 Moment::Leaver => self.delete_after.map(|days| ("delete_after", days)),
             };
             let pass = self.pass.take_if(|_| moment == Moment::Joiner);
-            if notify.is_none() && days.is_none() && pass.is_none() {
+            let remind = self.remind_before.filter(|_| moment == Moment::Leaver);
+            if notify.is_none() && days.is_none() && pass.is_none() && remind.is_none() {
                 continue;
             }
             let section = section(moment);
@@ -384,6 +423,10 @@ impl Import {
             if let Some((key, days)) = days {
                 self.draft
                     .at(&format!("{section}.{key}"), &format!("{key} = \"{days}d\""));
+            }
+            if let Some(days) = remind {
+                let line = format!("remind_before = \"{days}d\"");
+                self.draft.at(&format!("{section}.remind_before"), &line);
             }
             if let Some((days, minutes)) = pass {
                 self.draft

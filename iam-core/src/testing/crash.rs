@@ -298,11 +298,12 @@ macro_rules! relayed {
                 }
 
                 async fn put_back(&self, claim: &Claim, at: Timestamp, why: &str) -> Result<()> {
-                    self.write(self.inner.put_back(claim, at, why)).await
+                    self.write(self.inner.put_back(&self.held(claim), at, why))
+                        .await
                 }
 
                 async fn ask(&self, claim: &Claim, ask: &Ask, at: Timestamp) -> Result<()> {
-                    self.write(self.inner.ask(claim, ask, at)).await
+                    self.write(self.inner.ask(&self.held(claim), ask, at)).await
                 }
 
                 async fn asked(&self, event: &EventId) -> Result<Option<Ask>> {
@@ -412,6 +413,10 @@ macro_rules! relayed {
 
                 async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
                     self.write(self.inner.spend(hash, at)).await
+                }
+
+                async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
+                    self.write(self.inner.in_force(policy, by)).await
                 }
 
                 async fn quarantine(&self) -> Result<Vec<Quarantined>> {

@@ -15,15 +15,21 @@ const GIVEN: &str = "IAM_TEST_POSTGRES";
 const KEEPER: &str = r#"
 set -eu
 trap '' INT TERM HUP
-bin=$1 port=$2
+bin=$1 port=$2 source=$3
 dir=$(mktemp -d "${TMPDIR:-/tmp}/iam-pg.XXXXXX")
 ctl() { "$bin/pg_ctl" -D "$dir/data" -s -w "$@" >>"$dir/keeper.log" 2>&1; }
 start() {
     ctl -l "$dir/server.log" -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories=$dir \
         -c max_connections=200 -c shared_buffers=64MB" start
 }
-"$bin/initdb" -D "$dir/data" -A trust -U postgres -E UTF8 --locale=C --no-sync >"$dir/keeper.log" 2>&1 || {
-    echo "initdb: $(tail -n 3 "$dir/keeper.log" | tr '\n' ' ')"; exit 1; }
+make() {
+    if [ "$source" = 0 ]; then
+        "$bin/initdb" -D "$dir/data" -A trust -U postgres -E UTF8 --locale=C --no-sync
+    else
+        "$bin/pg_basebackup" -D "$dir/data" -R -X stream -c fast -h 127.0.0.1 -p "$source" -U postgres --no-sync
+    fi
+}
+make >"$dir/keeper.log" 2>&1 || { echo "make: $(tail -n 3 "$dir/keeper.log" | tr '\n' ' ')"; rm -rf "$dir"; exit 1; }
 start || { echo "start: $(tail -n 3 "$dir/server.log" | tr '\n' ' ')"; rm -rf "$dir"; exit 1; }
 echo "ready $dir"
 while read -r word; do
@@ -31,6 +37,7 @@ while read -r word; do
         start) start ;;
         stop) ctl -m fast stop ;;
         crash) ctl -m immediate stop ;;
+        promote) ctl promote ;;
     esac && echo done || echo failed
 done
 ctl -m immediate stop || true
@@ -83,6 +90,23 @@ impl PostgresServer {
     /// # Panics
     /// As [`shared`](Self::shared).
     pub fn start() -> Self {
+        Self::start_from(0)
+    }
+
+    /// Another server that follows this one, until it is [promoted](Self::promote).
+    ///
+    /// # Panics
+    /// As [`shared`](Self::shared).
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let port = self
+            .url
+            .rsplit_once(':')
+            .and_then(|(_, rest)| rest.split_once('/'));
+        Self::start_from(port.and_then(|(port, _)| port.parse().ok()).unwrap_or(0))
+    }
+
+    fn start_from(source: u16) -> Self {
         let bin = programs().unwrap_or_else(|| {
             panic!(
                 "PostgreSQL is not installed, and these tests need it: install it (Debian: apt-get install postgresql), \
@@ -92,7 +116,7 @@ impl PostgresServer {
         let mut why = String::new();
         // Somebody else may take the port before the server does.
         for _ in 0..5 {
-            match Self::start_at(&bin, free_port()) {
+            match Self::start_at(&bin, free_port(), source) {
                 Ok(server) => return server,
                 Err(said) => why = said,
             }
@@ -100,7 +124,7 @@ impl PostgresServer {
         panic!("PostgreSQL in {} does not start: {why}", bin.display());
     }
 
-    fn start_at(bin: &Path, port: u16) -> Result<Self, String> {
+    fn start_at(bin: &Path, port: u16, source: u16) -> Result<Self, String> {
         let mut command = if is_root() {
             let mut command = Command::new("setpriv");
             command.args([
@@ -117,7 +141,8 @@ impl PostgresServer {
         command
             .args(["-c", KEEPER, "keeper"])
             .arg(bin)
-            .arg(port.to_string());
+            .arg(port.to_string())
+            .arg(source.to_string());
         command
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -190,6 +215,29 @@ impl PostgresServer {
     /// When it does not, or is not ours.
     pub fn start_again(&self) {
         self.tell("start");
+    }
+
+    /// Makes a standby the primary.
+    ///
+    /// # Panics
+    /// When it is none, or not ours.
+    pub fn promote(&self) {
+        self.tell("promote");
+    }
+
+    /// Runs a statement as an administrator does (`psql`), and gives what it prints.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn sql(&self, statement: &str) -> String {
+        let psql = programs().map_or_else(|| PathBuf::from("psql"), |bin| bin.join("psql"));
+        let output = Command::new(psql)
+            .args([&self.url, "-v", "ON_ERROR_STOP=1", "-qAtc", statement])
+            .output();
+        let output = output.unwrap_or_else(|error| panic!("psql: {error}"));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{statement}: {told}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     fn tell(&self, word: &str) {

@@ -75,6 +75,13 @@ fn permission(operation: &str) -> Option<&'static str> {
             "UserAuthenticationMethod.ReadWrite.All"
         }
         "list conditional access policies" => "Policy.Read.All",
+        "list access packages"
+        | "get access package"
+        | "list assignment policies"
+        | "list package assignments"
+        | "list package requests" => "EntitlementManagement.Read.All",
+        "assign access package" | "remove access package" => "EntitlementManagement.ReadWrite.All",
+        "cancel package request" => "a sign-in of an administrator (no application can do it by itself)",
         "send mail" => "Mail.Send",
         "get mailbox settings" | "list message rules" => "MailboxSettings.Read",
         "set automatic replies" | "create message rule" | "delete message rule" => {

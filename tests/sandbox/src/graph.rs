@@ -6,8 +6,9 @@ use crate::directory::Directory;
 use crate::errors::Fail;
 use crate::schema::Kind;
 use crate::{
-    applications, conditional_access, deleted, delta, directory_objects, directory_roles, drive, groups,
-    licenses, organization, provisioning, roles, schedules, service_principals, subscriptions, units, users,
+    access_packages, applications, conditional_access, deleted, delta, directory_objects, directory_roles,
+    drive, groups, licenses, organization, provisioning, roles, schedules, service_principals, subscriptions,
+    units, users,
 };
 
 /// Answers one request. A refusal has changed nothing.
@@ -21,6 +22,7 @@ pub(crate) fn answer(directory: &mut Directory, call: &Call) -> Outcome {
 
 fn routed(directory: &mut Directory, call: &Call) -> Outcome {
     schedules::advance(directory, call.now);
+    access_packages::advance(directory, call.now);
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     if let [collection @ .., "delta" | "microsoft.graph.delta"] = segments.as_slice()
         && let Some(kind) = Kind::tracked(collection)
@@ -58,6 +60,9 @@ fn routed(directory: &mut Directory, call: &Call) -> Outcome {
         ["organization", rest @ ..] => organization::organization(directory, call, rest),
         ["domains", rest @ ..] => organization::domains(directory, call, rest),
         ["applications", rest @ ..] => applications::route(directory, call, rest),
+        ["identityGovernance", "entitlementManagement", rest @ ..] => {
+            access_packages::route(directory, call, rest)
+        }
         ["identity", "conditionalAccess", rest @ ..] => conditional_access::route(directory, call, rest),
         ["auditLogs", rest @ ..] => audit::route(directory, call, rest),
         ["drives", rest @ ..] => drive::route(directory, call, rest),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access_packages;
 mod app_roles;
 mod applications;
 mod arm;

@@ -173,6 +173,11 @@ const READ_DOMAINS: Any = &[
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
+const READ_PACKAGES: Any = &[
+    "EntitlementManagement.Read.All",
+    "EntitlementManagement.ReadWrite.All",
+];
+const WRITE_PACKAGES: Any = &["EntitlementManagement.ReadWrite.All"];
 const UPLOAD: Any = &[
     "SynchronizationData-User.Upload",
     "SynchronizationData-User.Upload.OwnedBy",
@@ -297,6 +302,9 @@ fn needed(call: &Call, segments: &[&str]) -> (Service, Option<Any>) {
         ["subscribedSkus", ..] => in_directory(Some(READ_LICENSES)),
         ["organization", ..] if get => in_directory(Some(READ_ORGANIZATION)),
         ["domains", ..] if get => in_directory(Some(READ_DOMAINS)),
+        ["identityGovernance", "entitlementManagement", ..] => {
+            in_directory(either(READ_PACKAGES, WRITE_PACKAGES))
+        }
         ["subscriptions"] if call.method == "POST" => subscribed(call),
         _ => in_directory(None),
     }

@@ -19,7 +19,7 @@ const GRAPH: (&str, &str) = (
 );
 
 /// "Microsoft Graph permissions reference": ids of application permissions.
-const PERMISSIONS: [(&str, &str); 31] = [
+const PERMISSIONS: [(&str, &str); 33] = [
     ("Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"),
     (
         "Application.ReadWrite.All",
@@ -93,6 +93,14 @@ const PERMISSIONS: [(&str, &str); 31] = [
         "5eb59dd3-1da2-4329-8733-9dabdc435916",
     ),
     ("Mail.Read", "810c84a8-4a9e-49e6-bf7d-12d183f40d01"),
+    (
+        "EntitlementManagement.Read.All",
+        "c74fd47d-ed3c-45c3-9a9e-b8676de685d2",
+    ),
+    (
+        "EntitlementManagement.ReadWrite.All",
+        "9acd699f-1e81-4958-b001-93b1d2506e19",
+    ),
 ];
 
 /// The roles of the portal: value, id, what it lets somebody do.

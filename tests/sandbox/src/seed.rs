@@ -110,13 +110,14 @@ const STATIC_GROUPS: [&str; 10] = [
 ];
 
 /// Application permissions of the sandbox's client.
-const PERMISSIONS: [&str; 21] = [
+const PERMISSIONS: [&str; 22] = [
     "AppRoleAssignment.ReadWrite.All",
     "Application.Read.All",
     "Application.ReadWrite.All",
     "AuditLog.Read.All",
     "Directory.ReadWrite.All",
     "Domain.Read.All",
+    "EntitlementManagement.ReadWrite.All",
     "Files.ReadWrite.All",
     "Group.ReadWrite.All",
     "GroupMember.ReadWrite.All",

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::access_packages;
 use crate::app_roles;
 use crate::arm::Account;
 use crate::clock::{Clock, graph_time};
@@ -118,6 +119,7 @@ impl State {
     /// The same, with what the service has done on its own by now.
     pub(crate) fn caught_up(&mut self) -> &Self {
         provisioning::run(&mut self.directory, self.clock.now());
+        access_packages::advance(&mut self.directory, self.clock.now());
         self
     }
 
@@ -165,6 +167,7 @@ impl State {
             "deleted": directory.deleted.values().map(|object| whole(directory, object)).collect::<Value>(),
             "roleAssignments": assignments.collect::<Value>(),
             "subscribedSkus": skus.collect::<Value>(),
+            "accessPackages": directory.access_packages.snapshot(),
             "mailbox": directory.sent,
             "arm": self.arm.snapshot(),
             "scim": self.scim.snapshot(&format!("{}/scim/v2", self.authority)),
@@ -220,6 +223,10 @@ fn whole(directory: &Directory, object: &Object) -> Value {
             out.insert(
                 "appRoles".to_owned(),
                 app_roles::names(directory, &object.id).into(),
+            );
+            out.insert(
+                "accessPackages".to_owned(),
+                directory.access_packages.names(&object.id).into(),
             );
             let methods = object
                 .methods

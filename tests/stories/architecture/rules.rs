@@ -45,6 +45,7 @@ iam-py       -> iam-core iam-graph iam-arm iam-scim iam-sandbox
 iam-examples -> iam-core iam-graph iam-arm iam-scim iam-sandbox
 iam-tests    -> iam-core iam-graph iam-arm iam-scim iam-sandbox iam-py
 peer-graph-rs
+peer-apalis
 fuzz-core    -> iam-core
 fuzz-scim    -> iam-scim
 ";

@@ -6,16 +6,17 @@
 
 #[path = "../crashes/course.rs"]
 mod course;
+mod fleet;
 #[path = "../world.rs"]
 mod world;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
-use iam_core::clock::Clock;
+use iam_core::clock::{Clock, SystemClock};
 use iam_core::engine::Engine;
 use iam_core::journal::{EventState, HistoryQuery, Journal, SqliteJournal};
 use iam_core::testing::{BrokenJournal, Crash, CrashingJournal, Guard, ManualClock};
@@ -43,27 +44,45 @@ impl Clock for Skewed {
     }
 }
 
-fn struck(order: &Order, journal: &SqliteJournal, clock: &ManualClock) -> Arc<CrashingJournal> {
+/// The journal as it is struck; `full` fills its disk.
+fn struck(
+    order: &Order,
+    mut inner: Arc<dyn Journal>,
+    full: Option<SqliteJournal>,
+    clock: &ManualClock,
+) -> Arc<CrashingJournal> {
     let crash = match order.strike {
         Some(strike) if strike.after => Crash::After(strike.write),
         Some(strike) => Crash::Before(strike.write),
         None => Crash::Before(usize::MAX),
     };
-    let mut inner: Arc<dyn Journal> = Arc::new(journal.clone());
     if order.forgetful {
         inner = Arc::new(BrokenJournal::new(inner, Guard::Intent));
     }
-    let (journal, clock) = (journal.clone(), clock.clone());
+    let (clock, order) = (clock.clone(), order.clone());
     let by = order.strike.map(|strike| strike.by);
     let struck = CrashingJournal::new(inner, crash).struck_by(move || {
-        let (journal, clock) = (journal.clone(), clock.clone());
+        let (full, clock, order) = (full.clone(), clock.clone(), order.clone());
         Box::pin(async move {
             match by {
                 Some(Blow::Abort) => std::process::abort(),
                 Some(Blow::Kill) => kill_process(getpid(), Signal::KILL).unwrap(),
-                Some(Blow::Full) => journal.fill_disk().await.unwrap(),
+                Some(Blow::Full) => full.unwrap().fill_disk().await.unwrap(),
                 Some(Blow::Ahead) => clock.advance(SignedDuration::from_hours(1)),
                 Some(Blow::Behind) => clock.advance(SignedDuration::from_hours(-1)),
+                Some(Blow::Stop) => {
+                    let seconds = course::LEASE.as_secs() + 2;
+                    let wake = format!("sleep {seconds}; kill -CONT {}", std::process::id());
+                    let mut wake = Command::new("sh").args(["-c", &wake]).spawn().unwrap();
+                    kill_process(getpid(), Signal::STOP).unwrap();
+                    wake.wait().unwrap();
+                }
+                Some(Blow::Server | Blow::Cut) => {
+                    order.call();
+                    while !order.is_answered() {
+                        SystemClock.sleep(Duration::from_millis(5)).await;
+                    }
+                }
                 None => {}
             }
         })
@@ -141,9 +160,12 @@ async fn day(
 #[tokio::main(flavor = "multi_thread", worker_threads = 4)]
 async fn main() -> ExitCode {
     let order: Order = serde_json::from_str(&std::env::var(ORDER).unwrap()).unwrap();
-    let sqlite = SqliteJournal::open(order.journal(), &order.tenant).await.unwrap();
     let clock = ManualClock::at(instant(0));
-    let struck = struck(&order, &sqlite, &clock);
+    if let Some(server) = order.server.clone() {
+        return fleet::run(&order, &server, &clock).await;
+    }
+    let sqlite = SqliteJournal::open(order.journal(), &order.tenant).await.unwrap();
+    let struck = struck(&order, Arc::new(sqlite.clone()), Some(sqlite.clone()), &clock);
     let journal: Arc<dyn Journal> = struck.clone();
     let engines: Vec<_> = (0..order.tasks)
         .map(|task| engine(&order, &journal, &clock, task))

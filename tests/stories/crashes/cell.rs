@@ -2,6 +2,7 @@
 //! they have left behind.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use iam_core::journal::audit::{AuditEntry, Kept};
@@ -32,7 +33,7 @@ pub struct Story {
     /// How often a worker did not end well.
     pub deaths: usize,
     /// How often the one that did has written.
-    writes: usize,
+    pub writes: usize,
 }
 
 impl Tenant {
@@ -79,44 +80,52 @@ impl Tenant {
         forgetful: bool,
     ) -> Story {
         let folder = tempfile::tempdir().unwrap();
-        let mut order = Order {
-            authority: self.sandbox.authority().to_owned(),
-            graph: self.sandbox.graph().to_owned(),
-            tenant: self.sandbox.tenant_id().to_owned(),
-            client_id: self.sandbox.client_id().to_owned(),
-            secret: self.sandbox.client_secret().to_owned(),
-            folder: folder.path().to_owned(),
-            story: story.to_owned(),
-            people: self.people,
-            tasks,
-            strike,
-            forgetful,
-        };
+        let mut order = self.order(story, folder.path());
+        (order.tasks, order.strike, order.forgetful) = (tasks, strike, forgetful);
         let mut deaths = 0;
         while !worker(&order).await {
             deaths += 1;
             order.strike = None;
             assert!(deaths < 3, "{story}: a worker that nothing strikes dies");
         }
+        let journal = SqliteJournal::open(order.journal(), &order.tenant).await;
         Story {
-            left: self.look(&order).await,
+            left: self.look(&order, Arc::new(journal.unwrap())).await,
             deaths,
             writes: order.writes(),
         }
     }
 
-    async fn look(&self, order: &Order) -> Left {
+    /// What a worker of a story is told that nothing strikes.
+    pub fn order(&self, story: &str, folder: &Path) -> Order {
+        Order {
+            authority: self.sandbox.authority().to_owned(),
+            graph: self.sandbox.graph().to_owned(),
+            tenant: self.sandbox.tenant_id().to_owned(),
+            client_id: self.sandbox.client_id().to_owned(),
+            secret: self.sandbox.client_secret().to_owned(),
+            folder: folder.to_owned(),
+            story: story.to_owned(),
+            people: self.people,
+            tasks: 1,
+            strike: None,
+            forgetful: false,
+            server: None,
+        }
+    }
+
+    /// What is left when a story is over.
+    pub async fn look(&self, order: &Order, journal: Arc<dyn Journal>) -> Left {
         let now = instant(DAYS.len() - 1);
-        let journal = SqliteJournal::open(order.journal(), &order.tenant).await.unwrap();
         let entries = journal.history(&HistoryQuery::default()).await.unwrap();
-        let (audit, head) = (audit(&journal).await, journal.audit_head().await.unwrap());
+        let audit = audit(journal.as_ref()).await;
+        let head = journal.audit_head().await.unwrap();
         let mut acknowledged = BTreeMap::<PersonKey, Vec<_>>::new();
         for day in (0..DAYS.len()).filter(|day| order.is_acknowledged(*day)) {
             for person in says(&order.story, order.people, day) {
                 acknowledged.entry(person.key.clone()).or_default().push(person);
             }
         }
-        let journal: Arc<dyn Journal> = Arc::new(journal);
         let engine = world::engine(&self.sandbox, journal, policy(), &ManualClock::at(now));
         let open_steps = engine.plan().await.unwrap().steps();
         let state = self.sandbox.state();
@@ -175,7 +184,7 @@ fn has_died(status: ExitStatus) -> bool {
     status.code().is_none_or(|code| code == 1)
 }
 
-async fn audit(journal: &dyn Journal) -> Vec<(AuditEntry, Kept)> {
+pub async fn audit(journal: &dyn Journal) -> Vec<(AuditEntry, Kept)> {
     let mut entries: Vec<(AuditEntry, Kept)> = Vec::new();
     loop {
         let after = entries.last().map_or(0, |(entry, _)| entry.sequence);

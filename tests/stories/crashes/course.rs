@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use iam_core::person::Person;
 use iam_core::policy::Document;
@@ -10,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::world;
 
-/// The days on which HR speaks, counted from [`world::NOW`]; on the last one only timers come due.
-pub const DAYS: [i64; 6] = [0, 10, 30, 40, 60, 80];
+/// The days on which HR speaks, counted from [`world::NOW`]; on the last one only timers come due. None is the day of
+/// somebody's timer: who is quicker then is chance.
+pub const DAYS: [i64; 6] = [0, 10, 30, 38, 60, 80];
 
 /// What HR says of one person on each day, and how the tenant has them in the end. `ID` is the story's name.
 pub struct Life {
@@ -99,6 +101,12 @@ pub enum Blow {
     Ahead,
     /// The clock jumps an hour back.
     Behind,
+    /// The process is stopped for longer than its leases last.
+    Stop,
+    /// The journal's server is stopped as by a power cut, and started again.
+    Server,
+    /// The connection is cut after a commit has been sent: nobody hears of it.
+    Cut,
 }
 
 /// Around which write of its journal a worker is struck.
@@ -126,7 +134,21 @@ pub struct Order {
     pub strike: Option<Strike>,
     /// The journal forgets intents: for the proof that the checker sees it.
     pub forgetful: bool,
+    /// Where the journal is on a server: then this process is one of several.
+    pub server: Option<Server>,
 }
+
+/// A journal that several processes share.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Server {
+    pub url: String,
+    pub schema: String,
+    /// Which process this is. The first one hears what HR says.
+    pub process: usize,
+}
+
+/// How long the lanes of a fleet are held without a heartbeat.
+pub const LEASE: Duration = Duration::from_secs(4);
 
 /// The variable that an [`Order`] travels in. Its secret is the sandbox's, which is nobody's.
 pub const ORDER: &str = "CRASH_WORKER";
@@ -170,5 +192,22 @@ impl Order {
     pub fn writes(&self) -> usize {
         let text = fs::read_to_string(self.folder.join("writes"));
         text.unwrap().parse().unwrap()
+    }
+
+    /// Asks for something that only the test can do, and whether it was asked for; then whether it was done.
+    pub fn call(&self) {
+        fs::write(self.folder.join("called"), "").unwrap();
+    }
+
+    pub fn is_called(&self) -> bool {
+        self.folder.join("called").exists() && !self.is_answered()
+    }
+
+    pub fn answer(&self) {
+        fs::write(self.folder.join("answered"), "").unwrap();
+    }
+
+    pub fn is_answered(&self) -> bool {
+        self.folder.join("answered").exists()
     }
 }

@@ -142,8 +142,9 @@ impl Findings {
                 );
             }
             if entry.state == EventState::Done {
-                // A step of an earlier attempt that the last one found done already needed no outcome.
-                let plan = entry.plan.iter().flat_map(|plan| &plan.steps);
+                // What an earlier attempt did and died of, the last one found done: it had no plan of its own.
+                let own = count(Deed::Planned) >= entry.attempts as usize;
+                let plan = entry.plan.iter().filter(|_| own).flat_map(|plan| &plan.steps);
                 let planned: Vec<_> = plan.map(|step| &step.id).collect();
                 let unsettled = entry.steps.iter().filter(|step| step.outcome.is_none());
                 for step in unsettled.filter(|step| planned.contains(&&step.step)) {

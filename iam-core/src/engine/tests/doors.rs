@@ -217,6 +217,8 @@ relayed!(Mortal);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Notices {
     subjects: Arc<Mutex<Vec<String>>>,
+    /// `recipients: subject: text` of each message.
+    pub(super) all: Arc<Mutex<Vec<String>>>,
     /// `recipients: text` of each message that carries a pass.
     pub(super) passes: Arc<Mutex<Vec<String>>>,
     /// What it says instead of sending.
@@ -238,6 +240,8 @@ impl Notifier for Notices {
             return Err(Error::new(kind, "not sent"));
         }
         self.subjects.lock().unwrap().push(message.subject.clone());
+        let all = format!("{}: {}: {}", message.to.join(","), message.subject, message.body);
+        self.all.lock().unwrap().push(all);
         if message.carries_pass() {
             let text = message.text();
             let sent = format!("{}: {}", message.to.join(","), text.expose());

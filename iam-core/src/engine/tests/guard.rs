@@ -128,3 +128,46 @@ async fn a_slow_bleed_is_counted_over_the_window() {
     world.engine.run(&|_| {}).await.unwrap();
     assert_eq!(world.look("W-3"), "c.three blocked: ");
 }
+
+#[tokio::test]
+async fn leaves_of_absence_are_counted_by_themselves() {
+    let all = [
+        "W-1 A One Sales",
+        "W-2 B Two Sales",
+        "W-3 C Three Sales",
+        "W-4 D Four Sales",
+        "W-5 E Five Sales",
+    ];
+    let with = |whom: &[usize], state: &str| -> Vec<String> {
+        whom.iter()
+            .map(|at| format!("{} status={state}", all[*at]))
+            .collect()
+    };
+    let told = async |world: &World, lines: &[String]| {
+        world
+            .tell(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+            .await;
+        world.engine.run(&|_| {}).await
+    };
+    // Two may leave and two may be away; a third is one too many.
+    let world = world();
+    world.hear(&all).await;
+    let both = [with(&[0, 1], "gone"), with(&[2, 3], "away")].concat();
+    told(&world, &both).await.unwrap();
+    let error = told(&world, &with(&[4], "away")).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("3 changes of the kind suspend within 24 hours, suspend is 2"),
+        "{error}"
+    );
+    assert!(world.look("W-5").starts_with("e.five enabled"));
+    // Unless the policy says otherwise.
+    let world = world_of(&format!(
+        "{POLICY}[guard.limits]\nsuspend = 3\nblock_sign_in = 1\n"
+    ));
+    world.hear(&all).await;
+    told(&world, &with(&[2, 3, 4], "away")).await.unwrap();
+    let error = told(&world, &with(&[0, 1], "gone")).await.unwrap_err();
+    assert!(error.to_string().contains("block_sign_in is 1"), "{error}");
+}

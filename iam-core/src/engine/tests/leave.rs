@@ -203,3 +203,49 @@ async fn a_rule_that_turns_on_a_date_is_looked_at_on_that_date_however_far_it_is
         "mei.tanaka enabled: All Staff, sg-heads, sg-sales"
     );
 }
+
+#[tokio::test]
+async fn somebody_is_told_once_that_a_last_day_is_near() {
+    let policy = POLICY.replace(
+        "[leaver]\n",
+        "[leaver]\nremind_before = \"7d\"\nremind = [\"manager\", \"hr\"]\n",
+    ) + "[notify]\nfrom = \"robot@contoso.example\"\nhr = \"hr@contoso.example\"\n";
+    let world = world_of(&policy);
+    world
+        .hear(&[
+            "W-1 Ada Ng Sales",
+            "W-2 Bo Ek Sales manager=W-1 last=2026-12-31 zone=Australia/Sydney",
+        ])
+        .await;
+    let told = || std::mem::take(&mut *world.notices.all.lock().unwrap());
+    world.until("2026-12-23T12:59:59Z").await;
+    assert_eq!(told(), Vec::<String>::new());
+    world.until("2026-12-23T13:00:00Z").await;
+    let told_now = told();
+    assert!(
+        matches!(&told_now[..], [one] if one.starts_with("ada.ng@contoso.example,hr@contoso.example: Bo Ek leaves soon")
+            && one.contains("2026-12-31")),
+        "{told_now:?}"
+    );
+    world
+        .hear(&["W-2 Bo Ek Security manager=W-1 last=2026-12-31 zone=Australia/Sydney"])
+        .await;
+    assert_eq!(told(), Vec::<String>::new(), "once");
+    // Another last day is another matter, and one that has been taken back none at all.
+    world
+        .hear(&["W-2 Bo Ek Security manager=W-1 last=2026-12-29 zone=Australia/Sydney"])
+        .await;
+    assert_eq!(told().len(), 1);
+    world
+        .hear(&["W-2 Bo Ek Security manager=W-1 zone=Australia/Sydney"])
+        .await;
+    world.until("2027-01-10T00:00:00Z").await;
+    assert_eq!(told(), Vec::<String>::new());
+    assert!(world.look("W-2").starts_with("bo.ek enabled"));
+    // A lost timer is found by the next engine.
+    world.hear(&["W-3 Cy Om Sales last=2027-02-28"]).await;
+    assert_eq!(
+        world.engine.next_due().await.unwrap(),
+        Some("2027-02-21T00:00:00Z".parse().unwrap())
+    );
+}

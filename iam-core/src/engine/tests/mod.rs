@@ -2,6 +2,7 @@
 
 mod absence;
 mod admission;
+mod alerts;
 mod apply;
 mod calendar;
 mod conflict;

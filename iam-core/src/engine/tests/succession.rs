@@ -107,3 +107,48 @@ async fn two_active_worker_ids_of_one_person_are_held_and_a_leaver_is_not() {
         .await;
     assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
 }
+
+#[tokio::test]
+async fn a_manager_on_leave_is_passed_over_and_stays_the_manager() {
+    let policy = POLICY.replace(
+        "[leaver]\n",
+        "[leaver]\nowned_groups = \"manager\"\ndirect_reports = \"manager\"\nnotify = [\"manager\"]\n",
+    ) + "[notify]\nfrom = \"robot@contoso.example\"\n";
+    for away in ["status=away", "from=2026-11-20 until=2026-12-20"] {
+        let world = world_of(&policy);
+        world
+            .hear(&[
+                "W-1 Ada Ng Sales",
+                "W-2 Bo Ek Sales manager=W-1",
+                "W-3 Cy Om Sales manager=W-2",
+            ])
+            .await;
+        let link = || world.of("W-3")[0].account.clone().unwrap().manager;
+        let before = link();
+        assert_eq!(before, Some(world.account("W-2")));
+        world
+            .hear(&[&format!("W-2 Bo Ek Sales manager=W-1 {away}")])
+            .await;
+        assert!(world.look("W-2").starts_with("bo.ek blocked"));
+        world.hear(&["W-3 Cy Om Sales manager=W-2 title=Boss"]).await;
+        assert_eq!(link(), before, "people still report to them");
+        world.notices.all.lock().unwrap().clear();
+        world
+            .hear(&["W-3 Cy Om Sales manager=W-2 title=Boss status=gone"])
+            .await;
+        let owner = world.target.beside(&world.account("W-3"), "groups");
+        assert_eq!(owner, Some(world.account("W-1")), "{away}");
+        let told = world.notices.all.lock().unwrap().clone();
+        assert!(
+            told[0].starts_with("ada.ng@contoso.example: Cy Om has left"),
+            "{told:?}"
+        );
+        // Back at work, it is them again.
+        world
+            .hear(&["W-2 Bo Ek Sales manager=W-1", "W-4 Di Po Sales manager=W-2"])
+            .await;
+        world.hear(&["W-4 Di Po Sales manager=W-2 status=gone"]).await;
+        let owner = world.target.beside(&world.account("W-4"), "groups");
+        assert_eq!(owner, Some(world.account("W-2")), "{away}");
+    }
+}

@@ -5,7 +5,7 @@ use crate::entitlement::TargetId;
 use crate::error::ErrorKind;
 use crate::event::Event;
 use crate::journal::audit::{AuditEntry, Checkpoint, Deed, Kept, Verifier};
-use crate::journal::{AccountRef, Appended, Journal, Lane, Lifecycle, Outcome, PersonState};
+use crate::journal::{AccountRef, Appended, Frozen, Journal, Lane, Lifecycle, Outcome, PersonState, Release};
 use crate::plan::{Action, Plan};
 
 async fn all(journal: &dyn Journal) -> Vec<(AuditEntry, Kept)> {
@@ -128,6 +128,69 @@ pub(super) async fn a_refused_write_is_not_noted(journal: &dyn Journal) {
     assert_eq!(journal.audit_head().await.unwrap(), before);
 }
 
+pub(super) async fn decisions_about_plans_deliveries_and_policies_are_noted(journal: &dyn Journal) {
+    let policy = "0a1b".repeat(16);
+    assert!(journal.in_force(&policy, "the platform").await.unwrap());
+    assert!(!journal.in_force(&policy, "the platform").await.unwrap());
+    let plan = Frozen::new("a1", vec!["26 leavers, at most 25".into()], "ann", at(1));
+    for _ in 0..2 {
+        journal.freeze(&plan).await.unwrap();
+    }
+    let release = |by: &str| Release {
+        by: by.into(),
+        reason: "of Tanaka".into(),
+        at: at(2),
+    };
+    journal.release("a1", &release("ann")).await.unwrap_err();
+    journal.release("a1", &release("bob")).await.unwrap();
+    assert!(journal.spend("a1", at(3)).await.unwrap());
+    assert!(!journal.spend("a1", at(3)).await.unwrap());
+    let held = async || {
+        let id = journal.open_delivery("hr", at(0)).await.unwrap();
+        let none = serde_json::Value::Null;
+        journal
+            .close_delivery(id, &none, &["too few".into()])
+            .await
+            .unwrap();
+        id
+    };
+    let first = held().await;
+    journal.decide(first, false, "cy", "of Tanaka").await.unwrap();
+    journal.decide(first, true, "cy", "of Tanaka").await.unwrap_err();
+    let second = held().await;
+    journal.decide(second, true, "di", "of Tanaka").await.unwrap();
+    assert!(journal.in_force("ff", "eve").await.unwrap());
+    assert!(
+        journal.in_force(&policy, "ann").await.unwrap(),
+        "back to the one before"
+    );
+
+    let entries = verified(journal).await;
+    let expected = [
+        (format!("in_force {policy}"), "the platform"),
+        ("frozen a1".to_owned(), "ann"),
+        ("released a1".to_owned(), "bob"),
+        ("spent a1".to_owned(), "bob"),
+        (format!("discarded delivery {first}"), "cy"),
+        (format!("released delivery {second}"), "di"),
+        ("in_force ff".to_owned(), "eve"),
+        (format!("in_force {policy}"), "ann"),
+    ];
+    let actors = entries.iter().map(|(entry, _)| entry.actor.clone().unwrap());
+    let said: Vec<(String, String)> = words(&entries).into_iter().zip(actors).collect();
+    let expected = expected.map(|(words, by)| (words, by.to_owned()));
+    assert_eq!(said, expected);
+    // Why is kept where the decision is; the audit holds a keyed hash of it.
+    let (released, twice) = (&entries[2].0.digest, &entries[5].0.digest);
+    assert_eq!(released, twice, "the same reason");
+    assert_ne!(released, &entries[1].0.digest);
+    assert!(
+        entries
+            .iter()
+            .all(|(entry, _)| entry.event.is_none() && entry.subject == entries[0].0.subject)
+    );
+}
+
 /// Somebody whose one event ended with this state.
 async fn ended(journal: &dyn Journal, person: &str, state: &PersonState) -> Event {
     let event = join(person, 0);
@@ -147,7 +210,17 @@ pub(super) async fn who_is_erased_is_gone_and_the_audit_still_verifies(journal: 
     gone.lifecycle = Lifecycle::Deleted;
     let event = ended(journal, "p", &gone).await;
     journal.reserve("p@contoso.example", &key("p")).await.unwrap();
-    ended(journal, "q", &state("q", "q")).await;
+    let mut report = state("q", "q");
+    let mut record = crate::person::Person::new(key("q"));
+    record.manager_id = Some(key("p"));
+    report.record = Some(record.clone());
+    let told = Event {
+        record: Some(record),
+        ..join("q", 0)
+    };
+    accept(journal, std::slice::from_ref(&told)).await;
+    let claim = claim_only(journal, 0, &told).await;
+    journal.complete(&claim, &report, &[]).await.unwrap();
     let subject = journal.pseudonym(&key("p")).await.unwrap().unwrap();
 
     journal.erase(&key("p"), "officer", "asked for it").await.unwrap();
@@ -162,7 +235,21 @@ pub(super) async fn who_is_erased_is_gone_and_the_audit_still_verifies(journal: 
         (&erased.event.record, &erased.plan, erased.steps.len()),
         (&None, &None, 0)
     );
-    assert!(journal.person(&key("q")).await.unwrap().is_some());
+    // Nor does anybody else's record name them; those with one manager still have one.
+    let manager = |record: Option<crate::person::Person>| record.unwrap().manager_id.unwrap();
+    let known = journal.person(&key("q")).await.unwrap().unwrap();
+    let heard = journal
+        .accepted(&[key("q")])
+        .await
+        .unwrap()
+        .pop()
+        .unwrap()
+        .unwrap();
+    let nobody = manager(known.record);
+    assert_eq!(nobody, manager(heard.record));
+    assert!(nobody.as_str().starts_with("erased-"), "{nobody}");
+    assert_eq!(journal.reports_of(&key("p")).await.unwrap(), []);
+    assert_eq!(journal.reports_of(&nobody).await.unwrap().len(), 1);
 
     let entries = verified(journal).await;
     let (last, _) = entries.last().unwrap();

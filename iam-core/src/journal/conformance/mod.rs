@@ -128,6 +128,7 @@ const CHECKS: &[(&str, Check)] = checks![
     exchange::a_bookmark_is_moved_by_whoever_knows_where_it_is,
     audit::every_write_is_noted_once_and_nobody_is_named,
     audit::a_refused_write_is_not_noted,
+    audit::decisions_about_plans_deliveries_and_policies_are_noted,
     audit::who_is_erased_is_gone_and_the_audit_still_verifies,
     audit::nobody_is_erased_whose_data_is_needed,
 ];

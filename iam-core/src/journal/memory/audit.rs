@@ -20,6 +20,11 @@ impl Inner {
         self.audit.push(entry);
     }
 
+    /// Adds an entry about no one person.
+    pub(super) fn decided(&mut self, deed: Deed, what: &str, by: &str, reason: &str) {
+        self.note(Note::decided(deed, None, &audit::nobody(), by, reason).detail(what));
+    }
+
     pub(super) fn note_of(
         &mut self,
         claim: &Claim,
@@ -88,6 +93,20 @@ impl Inner {
         inner.quarantine.retain(|apart| apart.event.person != *person);
         inner.desk.forget(person);
         inner.mail.forget(person);
+        // Whoever reported to them reports to somebody without a name.
+        for lane in inner.lanes.values_mut() {
+            let state = lane.state.as_mut();
+            let accepted = lane.accepted.as_mut();
+            let records = [
+                state.and_then(|state| state.record.as_mut()),
+                accepted.and_then(|known| known.record.as_mut()),
+            ];
+            for record in records.into_iter().flatten() {
+                if record.manager_id.as_ref() == Some(person) {
+                    record.manager_id = Some(nobody.clone());
+                }
+            }
+        }
         for entry in inner
             .entries
             .iter_mut()

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::exchange;
 use super::fault::{Attempt, Fault};
 use super::row::{AuditRow, nanos, optional, signed, text, unsigned, value};
 use super::work::{Reached, Start, Work};
+use super::{decisions, exchange};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};
@@ -236,6 +236,7 @@ async fn forget(work: &mut Work, person: &PersonKey) -> Attempt<()> {
         forget.execute(work.conn()).await?;
     }
     exchange::forget(work, person).await?;
+    decisions::rename_manager(work, old, new).await?;
     let rows = work.rows::<(i64, String)>("SELECT seq, event FROM event WHERE tenant = $1 AND person = $2");
     for (seq, event) in rows.bind(old).fetch_all(work.conn()).await? {
         let mut event: Event = value("event", "somebody who is erased", &event)?;

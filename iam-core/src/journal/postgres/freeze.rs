@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::decisions::decided;
 use super::fault::Attempt;
 use super::row::{text, value};
 use super::work::Work;
+use crate::journal::audit::Deed;
 use crate::journal::freeze::unknown;
 use crate::journal::{Frozen, FrozenState, Release};
 
@@ -50,14 +52,16 @@ pub(super) async fn freeze(work: &mut Work, plan: &Frozen) -> Attempt<()> {
         .bind(plan.is_open())
         .bind(text("frozen plan", &plan.hash, plan)?);
     insert.execute(work.conn()).await?;
-    Ok(())
+    let trips = plan.trips.join("; ");
+    decided(work, Deed::Frozen, &plan.hash, &plan.planned_by, &trips).await
 }
 
 pub(super) async fn release(work: &mut Work, hash: &str, release: &Release) -> Attempt<()> {
     let known = open(work).await?.filter(|(_, known)| known.hash == hash);
     let (seq, mut known) = known.ok_or_else(|| unknown(hash))?;
     known.released(release)?;
-    store(work, seq, &known).await
+    store(work, seq, &known).await?;
+    decided(work, Deed::Released, hash, &release.by, &release.reason).await
 }
 
 pub(super) async fn spend(work: &mut Work, hash: &str, at: Timestamp) -> Attempt<bool> {
@@ -68,5 +72,7 @@ pub(super) async fn spend(work: &mut Work, hash: &str, at: Timestamp) -> Attempt
     };
     known.end(FrozenState::Applied, at);
     store(work, seq, &known).await?;
+    let by = known.release.as_ref().map_or("", |release| &release.by);
+    decided(work, Deed::Spent, hash, by, "").await?;
     Ok(true)
 }

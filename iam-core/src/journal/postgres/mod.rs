@@ -30,6 +30,7 @@ mod admission;
 mod audit;
 mod budget;
 mod claim;
+mod decisions;
 mod exchange;
 mod fault;
 mod freeze;
@@ -635,6 +636,13 @@ impl Journal for PostgresJournal {
         writing!(self, "use a release", |work| freeze::spend(work, hash, at).await)
     }
 
+    async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
+        writing!(self, "note the policy in force", |work| decisions::in_force(
+            work, policy, by
+        )
+        .await)
+    }
+
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
         looking!(self, "read the quarantine", |work| stage::quarantine(work).await)
     }
@@ -677,9 +685,8 @@ impl Journal for PostgresJournal {
     }
 
     async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
-        let decision = super::stage::decision(release, by, reason);
         writing!(self, "decide about a delivery", |work| {
-            stage::decide(work, delivery, release, &decision).await
+            stage::decide(work, delivery, release, (by, reason)).await
         })
     }
 

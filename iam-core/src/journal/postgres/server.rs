@@ -13,7 +13,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 2;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
@@ -21,11 +21,14 @@ fn migrator() -> Migrator {
         let sql = sql.into_sql_str();
         Migration::new(number, name.into(), MigrationType::Simple, sql, false)
     };
-    let mut migrator = Migrator::with_migrations(vec![migration(
-        1,
-        "journal",
-        include_str!("migrations/0001_journal.sql"),
-    )]);
+    let mut migrator = Migrator::with_migrations(vec![
+        migration(1, "journal", include_str!("migrations/0001_journal.sql")),
+        migration(
+            2,
+            "policy in force",
+            include_str!("migrations/0002_policy_in_force.sql"),
+        ),
+    ]);
     // Its lock is an advisory one, which not every pooler and PostgreSQL-like server has: ours is a row of `meta`.
     migrator.set_locking(false);
     migrator

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
+use super::decisions::decided;
 use super::fault::{Attempt, Fault};
 use super::lane::{self, Given};
 use super::row::{DeliveryRow, delivery_number, delivery_state, nanos, signed, text, unsigned, value};
 use super::work::Work;
 use crate::event::{Accepted, Event, News};
-use crate::journal::stage::{elsewhere, overtaken, unknown};
+use crate::journal::audit::{Deed, delivery};
+use crate::journal::stage::{decision, elsewhere, overtaken, unknown};
 use crate::journal::{Appended, DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};
 
 /// What a staged row is after `known`: an event, or nothing new.
@@ -142,7 +144,12 @@ pub(super) async fn close(
     }
 }
 
-pub(super) async fn decide(work: &mut Work, id: DeliveryId, release: bool, decision: &str) -> Attempt<()> {
+pub(super) async fn decide(
+    work: &mut Work,
+    id: DeliveryId,
+    release: bool,
+    (by, reason): (&str, &str),
+) -> Attempt<()> {
     let (source, _) = expect(work, id, DeliveryState::Held).await?;
     let newer = work.column::<bool>(
         "SELECT EXISTS (SELECT 1 FROM delivery \
@@ -159,9 +166,11 @@ pub(super) async fn decide(work: &mut Work, id: DeliveryId, release: bool, decis
     let update = work.query("UPDATE delivery SET decision = $3 WHERE tenant = $1 AND id = $2");
     update
         .bind(signed(id.0))
-        .bind(lane::plain(decision))
+        .bind(lane::plain(&decision(release, by, reason)))
         .execute(work.conn())
         .await?;
+    let deed = if release { Deed::Released } else { Deed::Discarded };
+    decided(work, deed, &delivery(id), by, reason).await?;
     if release {
         believe(work, id).await
     } else {

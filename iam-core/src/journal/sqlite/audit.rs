@@ -8,6 +8,7 @@ use super::TENANT;
 use super::exchange;
 use super::fault::{Attempt, Fault};
 use super::row::{AuditRow, nanos, signed, text, unsigned, value};
+use super::writer::begin;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};
@@ -74,6 +75,38 @@ pub(super) async fn set_head(conn: &mut SqliteConnection, last: &Checkpoint) -> 
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Adds an entry about no one person.
+pub(super) async fn decided(
+    conn: &mut SqliteConnection,
+    deed: Deed,
+    what: &str,
+    by: &str,
+    reason: &str,
+) -> Attempt<()> {
+    add(
+        conn,
+        Note::decided(deed, None, &audit::nobody(), by, reason).detail(what),
+    )
+    .await
+}
+
+/// Notes by which policy work is done from now on; whether that is another one than before.
+pub(super) async fn in_force(conn: &mut SqliteConnection, policy: &str, by: &str) -> Attempt<bool> {
+    let mut tx = begin(conn).await?;
+    let last: Option<String> = sqlx::query_scalar(
+        "SELECT detail FROM audit WHERE tenant = ?1 AND deed = 'in_force' ORDER BY sequence DESC LIMIT 1",
+    )
+    .bind(TENANT)
+    .fetch_optional(&mut *tx)
+    .await?;
+    if last.as_deref() == Some(policy) {
+        return Ok(false);
+    }
+    decided(&mut tx, Deed::InForce, policy, by, "").await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// The end of the chain, as it was last written down.
@@ -209,6 +242,16 @@ async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> 
         (
             "INSERT INTO lane (tenant, person, last_seq, fence) \
              SELECT tenant, ?3, last_seq, fence FROM lane WHERE tenant = ?1 AND person = ?2",
+            true,
+        ),
+        (
+            "UPDATE person SET state = json_set(state, '$.record.manager_id', ?3), manager = ?3 \
+             WHERE tenant = ?1 AND manager = ?2",
+            true,
+        ),
+        (
+            "UPDATE person SET record = json_set(record, '$.manager_id', ?3) \
+             WHERE tenant = ?1 AND record ->> '$.manager_id' = ?2",
             true,
         ),
         (

@@ -20,7 +20,7 @@ const APPLICATION_ID: i64 = 0x4941_4d4a;
 const OLDEST: [u32; 3] = [3, 51, 3];
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 7;
+pub(super) const SCHEMA: i64 = 8;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
@@ -40,6 +40,11 @@ fn migrator() -> Migrator {
         ),
         migration(6, "fleet", include_str!("migrations/0006_fleet.sql")),
         migration(7, "exchange", include_str!("migrations/0007_exchange.sql")),
+        migration(
+            8,
+            "policy in force",
+            include_str!("migrations/0008_policy_in_force.sql"),
+        ),
     ])
 }
 

@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use super::TENANT;
+use super::audit;
 use super::fault::{Attempt, Fault};
 use super::row::{text, value};
 use super::writer::{Writer, begin};
+use crate::journal::audit::Deed;
 use crate::journal::freeze::unknown;
 use crate::journal::{Frozen, FrozenState, Release};
 
@@ -61,6 +63,14 @@ impl Writer {
             .bind(text("frozen plan", &plan.hash, plan)?)
             .execute(&mut *tx)
             .await?;
+        audit::decided(
+            &mut tx,
+            Deed::Frozen,
+            &plan.hash,
+            &plan.planned_by,
+            &plan.trips.join("; "),
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
@@ -70,6 +80,7 @@ impl Writer {
         let (seq, mut known) = known.ok_or_else(|| Fault::Refused(unknown(hash)))?;
         known.released(release).map_err(Fault::Refused)?;
         store(&mut tx, seq, &known).await?;
+        audit::decided(&mut tx, Deed::Released, hash, &release.by, &release.reason).await?;
         Ok(tx.commit().await?)
     }
 
@@ -82,6 +93,8 @@ impl Writer {
         };
         known.end(FrozenState::Applied, at);
         store(&mut tx, seq, &known).await?;
+        let by = known.release.as_ref().map_or("", |release| &release.by);
+        audit::decided(&mut tx, Deed::Spent, hash, by, "").await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -575,6 +575,12 @@ impl Journal for SqliteJournal {
         write!(self, "use a release", |writer| writer.spend(hash, at).await)
     }
 
+    async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
+        write!(self, "note the policy in force", |writer| {
+            audit::in_force(&mut writer.conn, policy, by).await
+        })
+    }
+
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {
         read!(self, "read the quarantine", |conn| stage::quarantine(conn).await)
     }
@@ -632,9 +638,8 @@ impl Journal for SqliteJournal {
     }
 
     async fn decide(&self, delivery: DeliveryId, release: bool, by: &str, reason: &str) -> Result<()> {
-        let decision = super::stage::decision(release, by, reason);
         write!(self, "decide about a delivery", |writer| {
-            stage::decide(&mut writer.conn, delivery, release, decision).await
+            stage::decide(&mut writer.conn, delivery, release, (by, reason)).await
         })
     }
 

@@ -5,11 +5,12 @@ use sqlx::SqliteConnection;
 
 use super::TENANT;
 use super::fault::{Attempt, Fault};
-use super::lane;
 use super::row::{self, DeliveryRow, delivery_number, delivery_state, nanos, signed, text, unsigned, value};
 use super::writer::{begin, note_accepted};
+use super::{audit, lane};
 use crate::event::{Accepted, Event, News};
-use crate::journal::stage::{elsewhere, overtaken, unknown};
+use crate::journal::audit::{Deed, delivery};
+use crate::journal::stage::{decision, elsewhere, overtaken, unknown};
 use crate::journal::{Appended, DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};
 use crate::person::PersonKey;
 
@@ -153,7 +154,7 @@ pub(super) async fn decide(
     conn: &mut SqliteConnection,
     id: DeliveryId,
     release: bool,
-    decision: String,
+    (by, reason): (&str, &str),
 ) -> Attempt<()> {
     let mut tx = begin(conn).await?;
     let source = expect(&mut tx, id, DeliveryState::Held).await?;
@@ -171,9 +172,11 @@ pub(super) async fn decide(
     sqlx::query("UPDATE delivery SET decision = ?3 WHERE tenant = ?1 AND id = ?2")
         .bind(TENANT)
         .bind(signed(id.0))
-        .bind(decision)
+        .bind(decision(release, by, reason))
         .execute(&mut *tx)
         .await?;
+    let deed = if release { Deed::Released } else { Deed::Discarded };
+    audit::decided(&mut tx, deed, &delivery(id), by, reason).await?;
     if release {
         believe(&mut tx, id).await?;
     } else {

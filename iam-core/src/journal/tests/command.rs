@@ -17,10 +17,25 @@ pub(super) enum Command {
     Requeue(usize, Option<(u8, u8)>),
     Reserve(usize, u8),
     Erase(u8),
+    Crew(Crewed),
     Guard(Guarded),
     Deliver(Delivered),
     Exchange(Exchanged),
     Reopen,
+}
+
+/// What workers that share a journal do beside the work.
+#[derive(Debug, Clone)]
+pub(super) enum Crewed {
+    PutBack(usize, i64),
+    Ask(usize, bool),
+    /// The answer to the latest question, or to one before it.
+    Answer(usize, bool, bool),
+    Skip(usize),
+    Resolve(usize, usize, bool),
+    /// Bucket, how much is needed, whether urgent.
+    Draw(u8, u8, bool),
+    Block(u8, i64),
 }
 
 /// What becomes of plans that the guard has refused: by hash and actor.
@@ -76,6 +91,20 @@ pub(super) struct Wake {
 }
 
 pub(super) const PEOPLE: u8 = 4;
+
+fn crewed() -> impl Strategy<Value = Crewed> {
+    let claim = 0..6_usize;
+    prop_oneof![
+        2 => (claim.clone(), -5..30_i64).prop_map(|(claim, later)| Crewed::PutBack(claim, later)),
+        3 => (claim.clone(), any::<bool>()).prop_map(|(claim, leave)| Crewed::Ask(claim, leave)),
+        3 => (claim.clone(), any::<bool>(), any::<bool>())
+            .prop_map(|(claim, old, yes)| Crewed::Answer(claim, old, yes)),
+        2 => claim.clone().prop_map(Crewed::Skip),
+        3 => (claim, 0..3_usize, any::<bool>()).prop_map(|(claim, step, did)| Crewed::Resolve(claim, step, did)),
+        2 => (0..2_u8, 0..12_u8, any::<bool>()).prop_map(|(bucket, least, urgent)| Crewed::Draw(bucket, least, urgent)),
+        1 => (0..2_u8, 0..30_i64).prop_map(|(bucket, until)| Crewed::Block(bucket, until)),
+    ]
+}
 
 fn guarded() -> impl Strategy<Value = Guarded> {
     let (hash, actor) = (0..3_u8, 0..3_u8);
@@ -152,6 +181,7 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(claim, other)| Command::Requeue(claim, other)),
         1 => (0..4_usize, person).prop_map(|(name, person)| Command::Reserve(name, person)),
         1 => (0..PEOPLE).prop_map(Command::Erase),
+        6 => crewed().prop_map(Command::Crew),
         2 => guarded().prop_map(Command::Guard),
         5 => delivered().prop_map(Command::Deliver),
         4 => exchanged().prop_map(Command::Exchange),

@@ -21,7 +21,7 @@ pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-fn step(person: &PersonKey, action: Action) -> (Step, IdempotencyKey) {
+pub(super) fn step(person: &PersonKey, action: Action) -> (Step, IdempotencyKey) {
     let step = Step::new(&TargetId::new("t"), person, None, action, "test");
     let key = IdempotencyKey::of(&EventId::new("e"), &step);
     (step, key)
@@ -63,7 +63,7 @@ impl Run {
     }
 
     /// One of the latest claims, held or lost.
-    fn claim(&self, back: usize) -> Option<Claim> {
+    pub(super) fn claim(&self, back: usize) -> Option<Claim> {
         let len = self.claims.len();
         (len > 0).then(|| self.claims[len - 1 - back % len.min(6)].clone())
     }
@@ -237,6 +237,7 @@ impl Run {
                 let answer = journal.erase(&who(*person), "somebody", "a request").await;
                 self.note("erase", answer, |()| "done".to_owned());
             }
+            Command::Crew(crewed) => self.crew(journal, crewed).await,
             Command::Guard(guarded) => self.guard(journal, guarded).await,
             Command::Deliver(delivered) => self.deliver(journal, delivered).await,
             Command::Exchange(exchanged) => self.exchange(journal, exchanged).await,
@@ -289,6 +290,7 @@ impl Run {
             let holder = journal.holder(name).await;
             self.note("holder", holder, |holder| format!("{holder:?}"));
         }
+        self.crew_ends(journal).await;
         let frozen = journal.frozen().await;
         self.note("frozen", frozen, |frozen| format!("{frozen:?}"));
         let staged = journal.staged().await.map(|staged| staged.len());

@@ -152,7 +152,14 @@ fn steps() -> Vec<Step> {
             changes: BTreeMap::default(),
         },
     ];
-    for kind in [Kind::Group, Kind::License, Kind::Role, Kind::Azure, Kind::App] {
+    for kind in [
+        Kind::Group,
+        Kind::License,
+        Kind::Role,
+        Kind::Azure,
+        Kind::App,
+        Kind::Package,
+    ] {
         for name in ["a", "b"] {
             actions.push(Action::grant(what(kind, name)));
             actions.push(Action::Revoke {
@@ -172,9 +179,10 @@ fn steps() -> Vec<Step> {
 
 fn plans() -> impl Strategy<Value = Vec<(usize, Plan)>> {
     let all = steps();
-    let plan = (0..3usize, subsequence(all.clone(), 0..=all.len())).prop_map(|(organisation, steps)| {
+    let steps = subsequence(all.clone(), 0..=all.len());
+    let plan = (0..3usize, steps, any::<bool>()).prop_map(|(organisation, steps, stays)| {
         let mut plan = Plan::empty(&PersonKey::new("p"));
-        plan.steps = steps;
+        (plan.steps, plan.stays) = (steps, stays);
         (organisation, plan)
     });
     prop::collection::vec(plan, 0..12)
@@ -201,9 +209,13 @@ fn totals_are_exact() {
             tally
         };
         let whole = tally(&plans);
-        let all = || plans.iter().flat_map(|(_, plan)| &plan.steps);
         for counted in Counted::ALL {
-            let steps = all().filter(|step| super::counted(step) == Some(counted)).count();
+            let steps = plans
+                .iter()
+                .flat_map(|(_, plan)| plan.steps.iter().map(move |step| (plan, step)));
+            let steps = steps
+                .filter(|(plan, step)| super::counted(plan, step) == Some(counted))
+                .count();
             let told = whole
                 .whole
                 .planned
@@ -215,7 +227,7 @@ fn totals_are_exact() {
         }
         let leavers = plans.iter().filter(|(_, plan)| {
             let has = |action: &Action| plan.steps.iter().any(|step| step.action == *action);
-            has(&Action::BlockSignIn) && !has(&Action::RestoreAccount)
+            has(&Action::BlockSignIn) && !has(&Action::RestoreAccount) && !plan.stays
         });
         prop_assert_eq!(whole.whole.planned.leavers as usize, leavers.count());
         // Organisations are a partition.

@@ -25,6 +25,7 @@ pub(super) enum Does {
     /// Gives what an argument lists: a rule does.
     Groups(&'static str),
     Licenses,
+    Packages,
     /// Tells somebody when somebody starts, moves or leaves.
     Notify(Moment, &'static str),
     /// Happens by itself in workflows of this category.
@@ -32,6 +33,8 @@ pub(super) enum Does {
     /// Takes something away that no rule asks for: from movers by itself, from leavers always.
     Takes,
     Delete,
+    /// Tells somebody so many days before the last day.
+    Remind,
     /// Gives a pass for the first day.
     Pass,
     Nothing,
@@ -60,7 +63,6 @@ const fn task(
     }
 }
 
-const PACKAGES: &str = "access packages: a rule gives and takes what the package holds";
 const SPONSORS: &str = "agent identities and their sponsors are not looked after";
 
 /// All of them, in the order of Microsoft's table.
@@ -96,9 +98,9 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "c1ec1e76-f374-4375-aaa6-0bb6bd4c60be",
         "Request user access package assignment",
-        Fate::Missing,
-        Does::Nothing,
-        PACKAGES,
+        Fate::Mapped,
+        Does::Packages,
+        "`access_packages` of a rule, as `id:<id>` or by name",
     ),
     task(
         "683c87a4-2ad4-420b-97d4-220d90afcd24",
@@ -138,9 +140,9 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "4262b724-8dba-4fad-afc3-43fcbb497a0e",
         "Run a custom task extension",
-        Fate::Missing,
+        Fate::Partly,
         Does::Nothing,
-        "an `Orchestrator`, `Target` or `Notifier` of your own",
+        "step `custom` (`Action::Custom`) of your own `Orchestrator`, carried out by a `Target` that names its kind",
     ),
     task(
         "1dfdfcc7-52fa-4c2e-bf3a-e3919cc12950",
@@ -180,23 +182,23 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "4a0b64f2-c7ec-46ba-b117-18f262946c50",
         "Remove access package assignment for user",
-        Fate::Missing,
-        Does::Nothing,
-        PACKAGES,
+        Fate::Implied,
+        Does::Takes,
+        "step `revoke`: what the platform gave and no rule asks for goes, after the rule's grace",
     ),
     task(
         "42ae2956-193d-4f39-be06-691b8ac4fa1d",
         "Remove all access package assignments for user",
-        Fate::Missing,
-        Does::Nothing,
-        PACKAGES,
+        Fate::Implied,
+        Does::Takes,
+        "step `revoke`: a leaver holds none, whoever gave it",
     ),
     task(
         "498770d9-bab7-4e4c-b73d-5ded82a1d0b3",
         "Cancel all pending access package assignment requests",
-        Fate::Missing,
-        Does::Nothing,
-        PACKAGES,
+        Fate::Partly,
+        Does::Takes,
+        "step `revoke`, where an administrator is signed in: no application may cancel by itself, so that elsewhere each request is reported",
     ),
     task(
         "5fc402a8-daaf-4b7b-9203-da868b05fc5f",
@@ -250,9 +252,9 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "52853a3e-f4e5-4eb8-bb24-1ac09a1da935",
         "Send email before user's last day",
-        Fate::Missing,
-        Does::Nothing,
-        "nobody is told before the last day",
+        Fate::Mapped,
+        Does::Remind,
+        "`[leaver] remind_before`, to the manager or whom `remind` names",
     ),
     task(
         "9c0a1eaf-5bda-4392-9d9e-6e155bb57411",

@@ -162,15 +162,20 @@ fn with_task(id: &str, category: &str) -> String {
         "leaver" => {
             "timeBasedAttributeTrigger\", \"timeBasedAttribute\": \"employeeLeaveDateTime\", \"offsetInDays\": 3"
         }
+        "leaving" => {
+            "timeBasedAttributeTrigger\", \"timeBasedAttribute\": \"employeeLeaveDateTime\", \"offsetInDays\": -7"
+        }
         "joiner" => {
             "timeBasedAttributeTrigger\", \"timeBasedAttribute\": \"employeeHireDate\", \"offsetInDays\": -3"
         }
         _ => "attributeChangeTrigger\"",
     };
+    let category = if category == "leaving" { "leaver" } else { category };
     format!(
         r##"{{"category": "{category}", "displayName": "W", "isEnabled": true, "tasks": [
             {{"taskDefinitionId": "{id}", "displayName": "T", "isEnabled": true, "arguments": [
-              {{"name": "groupID", "value": "g"}}, {{"name": "teamID", "value": "t"}}, {{"name": "licenses", "value": "l"}}]}}],
+              {{"name": "groupID", "value": "g"}}, {{"name": "teamID", "value": "t"}}, {{"name": "licenses", "value": "l"}},
+              {{"name": "accessPackageId", "value": "p"}}, {{"name": "assignmentPolicyId", "value": "q"}}]}}],
             "executionConditions": {{"scope": {{"rule": "department eq 'a'"}}, "trigger":
               {{"@odata.type": "#microsoft.graph.identityGovernance.{trigger}}}}}}}"##
     )
@@ -180,7 +185,7 @@ fn with_task(id: &str, category: &str) -> String {
 fn every_built_in_task_is_known_and_told_of() {
     assert_eq!(workflow_tasks().len(), 31);
     for task in workflow_tasks() {
-        let fates: Vec<Fate> = ["joiner", "mover", "leaver"]
+        let fates: Vec<Fate> = ["joiner", "mover", "leaver", "leaving"]
             .iter()
             .map(|category| {
                 let imported = import_workflows(&with_task(task.id, category), "contoso.example").unwrap();
@@ -207,11 +212,69 @@ fn every_built_in_task_is_known_and_told_of() {
         } else {
             task.fate
         };
-        let words = matches!(task.does, Does::Notify(..) | Does::Pass)
+        let words = matches!(task.does, Does::Notify(..) | Does::Pass | Does::Remind)
             .then_some(Fate::Partly)
             .unwrap_or(table);
         assert!(fates.contains(&words), "{}: {fates:?}, not {words:?}", task.name);
     }
+}
+
+#[test]
+fn tasks_of_access_packages_become_rules_and_revocations() {
+    let [asks, one, all, cancel] = [
+        "c1ec1e76-f374-4375-aaa6-0bb6bd4c60be",
+        "4a0b64f2-c7ec-46ba-b117-18f262946c50",
+        "42ae2956-193d-4f39-be06-691b8ac4fa1d",
+        "498770d9-bab7-4e4c-b73d-5ded82a1d0b3",
+    ]
+    .map(|id| move |category: &str| import_workflows(&with_task(id, category), "contoso.example").unwrap());
+    let imported = asks("joiner");
+    assert!(
+        imported.policy.contains("access_packages = [\"id:p\"]"),
+        "{}",
+        imported.policy
+    );
+    assert!(
+        imported.policy.contains("assigned by policy q"),
+        "{}",
+        imported.policy
+    );
+    let mut person = Person::new(PersonKey::new("W-1"));
+    person.department = Some("a".to_owned());
+    let subject = Subject {
+        person: &person,
+        manager: None,
+    };
+    let document = Document::parse(&imported.policy).unwrap();
+    let desired = document.desired(&subject, jiff::civil::date(2026, 1, 1)).unwrap();
+    let given: Vec<String> = desired
+        .grants
+        .iter()
+        .map(|grant| grant.what.to_string())
+        .collect();
+    assert_eq!(given, ["access package \"id:p\""]);
+    assert!(
+        !asks("leaver").policy.contains("[[rule]]"),
+        "nothing is given to a leaver"
+    );
+    let fate = |imported: &Imported| {
+        let mut of_it = imported
+            .remarks
+            .iter()
+            .filter(|remark| remark.part.contains("task \"T\""));
+        of_it.next().map(|remark| remark.fate)
+    };
+    assert_eq!(fate(&one("mover")), Some(Fate::Implied));
+    assert_eq!(fate(&all("leaver")), Some(Fate::Implied));
+    assert_eq!(fate(&cancel("leaver")), Some(Fate::Partly));
+}
+
+#[test]
+fn a_mail_before_the_last_day_is_sent_as_many_days_before() {
+    let remind = with_task("52853a3e-f4e5-4eb8-bb24-1ac09a1da935", "leaving");
+    let document = Document::parse(&import_workflows(&remind, "contoso.example").unwrap().policy).unwrap();
+    let settings = document.settings();
+    assert_eq!((settings.remind_before, settings.remind.len()), (Some(7), 1));
 }
 
 #[test]

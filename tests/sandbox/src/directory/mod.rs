@@ -16,6 +16,7 @@ pub(crate) use links::Links;
 pub(crate) use object::{Holding, Object, Shelf};
 pub(crate) use view::ObjectRow;
 
+use crate::access_packages::AccessPackages;
 use crate::app_roles::AppRoleAssignment;
 use crate::audit::AuditLogs;
 use crate::call::Call;
@@ -62,6 +63,7 @@ pub(crate) struct Directory {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) messages: Messages,
     pub(crate) drives: Drives,
+    pub(crate) access_packages: AccessPackages,
 }
 
 /// What is fixed for the tenant.
@@ -81,6 +83,7 @@ impl Directory {
             subscriptions: Subscriptions::default(),
             messages: Messages::default(),
             drives: Drives::default(),
+            access_packages: AccessPackages::new(Ids::new(ids.clone().number() ^ 0xACCE)),
             ids,
             tenant,
             sequence: 0,

@@ -31,6 +31,8 @@ pub(crate) struct Options {
 pub(crate) struct Expand {
     pub(crate) relation: String,
     pub(crate) select: Vec<String>,
+    /// Relations inside, where that is allowed.
+    pub(crate) expand: Vec<String>,
     /// How far up the managers are followed.
     pub(crate) levels: usize,
 }
@@ -168,6 +170,7 @@ fn expands(value: &str) -> Result<Vec<Expand>, Fail> {
         let mut expand = Expand {
             relation: relation.trim().to_owned(),
             select: Vec::new(),
+            expand: Vec::new(),
             levels: 1,
         };
         for option in inner
@@ -178,6 +181,9 @@ fn expands(value: &str) -> Result<Vec<Expand>, Fail> {
             match option.trim_start_matches('$').split_once('=') {
                 Some(("select", value)) => expand.select = names(value),
                 Some(("count", "true" | "false")) => {}
+                Some(("expand", value)) if expand.relation == "resourceRoleScopes" => {
+                    expand.expand = names(value);
+                }
                 Some(("levels", "max")) if expand.relation == "manager" => expand.levels = usize::MAX,
                 Some(("levels", value)) if expand.relation == "manager" => {
                     expand.levels = value

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // helpers of tests, outside the test functions
 
+mod access_packages;
 mod app_roles;
 mod applications;
 mod audit;

@@ -144,3 +144,47 @@ fn check_refuses_groups_that_nobody_can_be_given_and_looks_at_conflicts_scopes_a
     assert_eq!(document.unserved(&[(graph, [Kind::Group].into())]).len(), 5);
     assert_eq!(document.apps(), [TargetId::new("desk")]);
 }
+
+#[test]
+fn access_packages_are_granted_tested_kept_apart_and_limited() {
+    let text = with(
+        "[defaults]\naccess_packages = ['Everybody']\n[[rule]]\nid='a'\nwhen='true'\naccess_packages=['id:7', 'Tools']\n\
+         grace='7d'\n[[conflict]]\nid='c'\nbetween=[{access_packages=['Tools']},{access_packages=['Payments']}]\n\
+         [guard.limits]\ngive_package={max=3}\ntake_package={percent=5}\n\
+         [[test]]\nname='t'\ngiven={}\nexpect={access_packages=['Everybody','id:7','Tools']}",
+    );
+    let document = Document::parse(&text).unwrap();
+    let desired = desired(&document, &person(), None).unwrap();
+    let grants: Vec<(String, u32)> = desired
+        .grants
+        .iter()
+        .map(|grant| (grant.what.to_string(), grant.grace_days))
+        .collect();
+    let expected = [
+        ("access package \"Everybody\"", 0),
+        ("access package \"id:7\"", 7),
+        ("access package \"Tools\"", 7),
+    ];
+    assert_eq!(grants, expected.map(|(what, days)| (what.to_owned(), days)));
+    assert!(document.run_tests().cases[0].passed);
+    let less = text.replace("'Everybody','id:7','Tools'", "'Everybody','Tools'");
+    let case = &Document::parse(&less).unwrap().run_tests().cases[0];
+    assert!(!case.passed && case.unexpected == [Reference::new(Kind::Package, "id:7")]);
+    let changes = &document.limits().changes;
+    assert_eq!(changes[&crate::entitlement::Counted::GivePackage].most, Some(3));
+    assert_eq!(
+        changes[&crate::entitlement::Counted::TakePackage].percent,
+        Some(5)
+    );
+    let edited = Document::parse(&text.replace("'id:7', ", "")).unwrap();
+    let subject = Subject {
+        person: &person(),
+        manager: None,
+    };
+    let impact = crate::policy::diff(&document, &edited, [subject], jiff::civil::date(2026, 1, 1));
+    assert!(
+        impact.to_string().contains("access package \"id:7\"")
+            && impact.to_string().contains("access_packages changed"),
+        "{impact}"
+    );
+}
