@@ -1,7 +1,7 @@
 //! Exported Lifecycle Workflows of Entra as a policy: [`import_workflows`].
 //!
 //! A workflow says what happens once, at an instant; a policy says what somebody has while a condition holds. So a
-//! workflow that some becomes a rule, one that takes is what the platform does by itself, and the rest is told.
+//! workflow that gives becomes a rule, one that takes is what the platform does by itself, and the rest is told.
 //! Source: Microsoft Learn, "workflow resource type" (identityGovernance), and its triggers, scopes and tasks.
 
 mod scope;
@@ -222,11 +222,11 @@ impl Import {
             }
             Does::Groups(argument) => {
                 let ids = ids(arguments.remove(argument));
-                self.some(&part, ids, reading, |reading| &mut reading.groups);
+                self.gives(&part, ids, reading, |reading| &mut reading.groups);
             }
             Does::Licenses => {
                 let ids = ids(arguments.remove("licenses"));
-                self.some(&part, ids, reading, |reading| &mut reading.licenses);
+                self.gives(&part, ids, reading, |reading| &mut reading.licenses);
             }
             Does::Packages => {
                 let ids = ids(arguments.remove(PACKAGE));
@@ -236,7 +236,7 @@ impl Import {
                     );
                     self.draft.comment("", &text);
                 }
-                self.some(&part, ids, reading, |reading| &mut reading.packages);
+                self.gives(&part, ids, reading, |reading| &mut reading.packages);
             }
             Does::Notify(moment, to) => {
                 self.notify.entry(moment).or_default().insert(to);
@@ -325,7 +325,7 @@ impl Import {
         }
     }
 
-    fn some(
+    fn gives(
         &mut self,
         part: &str,
         ids: Vec<String>,
@@ -355,11 +355,11 @@ impl Import {
             ("licenses", &reading.licenses),
             ("access_packages", &reading.packages),
         ];
-        let some = given.iter().any(|(_, ids)| !ids.is_empty());
+        let gives = given.iter().any(|(_, ids)| !ids.is_empty());
         let Ok(when) = reading.when.as_ref().map(String::as_str) else {
             return;
         };
-        if some {
+        if gives {
             let id = self.id(&reading.name);
             self.draft.at(&place, "[[rule]]");
             self.draft.line(&format!("id = {}", quoted(&id)));
@@ -372,7 +372,7 @@ impl Import {
             }
         }
         for part in &reading.parts {
-            let (fate, place, remark) = if some {
+            let (fate, place, remark) = if gives {
                 (
                     Fate::Mapped,
                     Some(place.as_str()),
