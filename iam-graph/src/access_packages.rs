@@ -184,7 +184,7 @@ impl PackageRequest {
 impl Root {
     pub(crate) fn access_packages(&self, query: Query) -> Result<Request> {
         let path = format!("{AT}/accessPackages");
-        self.list(&path, &query.or_select(""), "list access packages")
+        self.list(&path, &query.or_default(""), "list access packages")
     }
 
     pub(crate) fn access_package(&self, id: &str) -> Result<Request> {

@@ -350,21 +350,21 @@ impl Import {
 
     fn rule(&mut self, number: usize, reading: &Reading) {
         let place = format!("rule {number}");
-        let lists = [
+        let given = [
             ("groups", &reading.groups),
             ("licenses", &reading.licenses),
             ("access_packages", &reading.packages),
         ];
-        let gives = lists.iter().any(|(_, ids)| !ids.is_empty());
+        let asks = given.iter().any(|(_, ids)| !ids.is_empty());
         let Ok(when) = reading.when.as_ref().map(String::as_str) else {
             return;
         };
-        if gives {
+        if asks {
             let id = self.id(&reading.name);
             self.draft.at(&place, "[[rule]]");
             self.draft.line(&format!("id = {}", quoted(&id)));
             self.draft.line(&format!("when = {}", quoted(when)));
-            for (key, ids) in lists {
+            for (key, ids) in given {
                 if !ids.is_empty() {
                     self.draft
                         .line(&format!("{key} = {}", list(ids.iter().map(String::as_str))));
@@ -372,7 +372,7 @@ impl Import {
             }
         }
         for part in &reading.parts {
-            let (fate, place, remark) = if gives {
+            let (fate, place, remark) = if asks {
                 (
                     Fate::Mapped,
                     Some(place.as_str()),

@@ -133,8 +133,8 @@ fn add(
     let policy = if let Some(id) = policy {
         packages.policy(id)?
     } else {
-        let mut of_it = packages.policies.iter();
-        let of_it = of_it.find(|policy| policy.package == package);
+        let mut policies = packages.policies.iter();
+        let of_it = policies.find(|policy| policy.package == package);
         of_it.ok_or_else(|| missing("assignmentPolicy"))?
     };
     if policy.package != package {

@@ -142,8 +142,12 @@ pub(super) fn add_role(directory: &mut Directory, call: &Call, id: &str) -> Outc
     let shown = view::role_scope(&resource, call.now, &[]);
     package.holds.push((resource, call.now));
     let scope = shown["id"].as_str().unwrap_or_default().to_owned();
-    let list = format!("accessPackages/{id}/resourceRoleScopes");
-    Ok(created(call, &list, &scope, shown))
+    Ok(created(
+        call,
+        &format!("accessPackages/{id}/resourceRoleScopes"),
+        &scope,
+        shown,
+    ))
 }
 
 /// "Create accessPackageAssignmentPolicy".
