@@ -184,7 +184,7 @@ impl PackageRequest {
 impl Root {
     pub(crate) fn access_packages(&self, query: Query) -> Result<Request> {
         let path = format!("{AT}/accessPackages");
-        self.list(&path, &query.or_default(""), "list access packages")
+        self.list(&path, &query.or_select(""), "list access packages")
     }
 
     pub(crate) fn access_package(&self, id: &str) -> Result<Request> {
@@ -372,7 +372,7 @@ mod tests {
             (root().access_packages(Query::new()), "/accessPackages"),
             (
                 root().access_package("a1"),
-                "/accessPackages/a1?$expand=resourceRoleScopes%28%24expand%3Drole%2Cscope%29",
+                "/accessPackages/a1?$expand=resourceRoleScopes($expand=role,scope)",
             ),
             (
                 root().assignment_policies(Query::new()),
