@@ -17,6 +17,11 @@ fn created(call: &Call, list: &str, id: &str, value: Value) -> Outcome {
     Ok(Answer::created(value, address))
 }
 
+fn text(body: &serde_json::Map<String, Value>, name: &str) -> String {
+    let text = body.get(name).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
 /// "Create accessPackageCatalog".
 pub(super) fn add_catalog(directory: &mut Directory, call: &Call) -> Outcome {
     let body = call.object()?;
@@ -27,7 +32,7 @@ pub(super) fn add_catalog(directory: &mut Directory, call: &Call) -> Outcome {
     let catalog = Catalog {
         id: packages.ids.guid(),
         name,
-        description: body["description"].as_str().unwrap_or_default().to_owned(),
+        description: text(body, "description"),
         created: Some(call.now),
         resources: Vec::new(),
     };
@@ -91,7 +96,7 @@ pub(super) fn add_package(directory: &mut Directory, call: &Call) -> Outcome {
     let package = Package {
         id: packages.ids.guid(),
         name,
-        description: body["description"].as_str().unwrap_or_default().to_owned(),
+        description: text(body, "description"),
         hidden: body.get("isHidden").is_some_and(|hidden| *hidden == true),
         catalog,
         created: call.now,
@@ -110,14 +115,15 @@ pub(super) fn add_role(directory: &mut Directory, call: &Call, id: &str) -> Outc
         "microsoft.graph.accessPackageResourceRoleScope",
         &["role", "scope"],
     )?;
-    let (role, scope) = (&body.get("role"), &body.get("scope"));
-    let text =
-        |value: &Option<&Value>, name: &str| value.and_then(|value| value[name].as_str().map(str::to_owned));
-    let origin = text(role, "originId").ok_or_else(|| invalid("'role/originId' is required.".to_owned()))?;
-    let group = origin
+    let origin = |name: &str| {
+        let part = body.get(name)?;
+        part["originId"].as_str().map(str::to_owned)
+    };
+    let role = origin("role").ok_or_else(|| invalid("'role/originId' is required.".to_owned()))?;
+    let group = role
         .strip_prefix("Member_")
-        .ok_or_else(|| invalid(format!("The role '{origin}' does not exist.")))?;
-    if text(scope, "originId").as_deref() != Some(group) {
+        .ok_or_else(|| invalid(format!("The role '{role}' does not exist.")))?;
+    if origin("scope").as_deref() != Some(group) {
         return Err(invalid("The scope is not one of the resource.".to_owned()));
     }
     let packages = &mut directory.access_packages;
