@@ -97,6 +97,7 @@ impl PostgresServer {
     ///
     /// # Panics
     /// As [`shared`](Self::shared).
+    #[must_use]
     pub fn standby(&self) -> Self {
         let port = self
             .url

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::world;
 
-/// The days on which HR speaks, counted from [`world::NOW`]; on the last one only timers come due.
-pub const DAYS: [i64; 6] = [0, 10, 30, 40, 60, 80];
+/// The days on which HR speaks, counted from [`world::NOW`]; on the last one only timers come due. None is the day of
+/// somebody's timer: who is quicker then is chance.
+pub const DAYS: [i64; 6] = [0, 10, 30, 38, 60, 80];
 
 /// What HR says of one person on each day, and how the tenant has them in the end. `ID` is the story's name.
 pub struct Life {
