@@ -355,11 +355,11 @@ impl Import {
             ("licenses", &reading.licenses),
             ("access_packages", &reading.packages),
         ];
-        let gives = given.iter().any(|(_, ids)| !ids.is_empty());
+        let any = given.iter().any(|(_, ids)| !ids.is_empty());
         let Ok(when) = reading.when.as_ref().map(String::as_str) else {
             return;
         };
-        if gives {
+        if any {
             let id = self.id(&reading.name);
             self.draft.at(&place, "[[rule]]");
             self.draft.line(&format!("id = {}", quoted(&id)));
@@ -372,7 +372,7 @@ impl Import {
             }
         }
         for part in &reading.parts {
-            let (fate, place, remark) = if gives {
+            let (fate, place, remark) = if any {
                 (
                     Fate::Mapped,
                     Some(place.as_str()),

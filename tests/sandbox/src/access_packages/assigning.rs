@@ -130,15 +130,12 @@ fn add(
         .package(required(assignment, "accessPackageId")?)?
         .id
         .clone();
-    let policy = match policy {
-        Some(id) => packages.policy(id)?,
-        None => {
-            let mut of_it = packages
-                .policies
-                .iter()
-                .filter(|policy| policy.package == package);
-            of_it.next().ok_or_else(|| missing("assignmentPolicy"))?
-        }
+    let policy = if let Some(id) = policy {
+        packages.policy(id)?
+    } else {
+        let mut policies = packages.policies.iter();
+        let of_it = policies.find(|policy| policy.package == package);
+        of_it.ok_or_else(|| missing("assignmentPolicy"))?
     };
     if policy.package != package {
         return Err(invalid("The policy is not one of the access package.".to_owned()));

@@ -10,11 +10,11 @@ use crate::errors::Fail;
 use crate::members::writable;
 use crate::schema::Kind;
 
-fn created(call: &Call, list: &str, id: &str, value: Value) -> Outcome {
+fn created(call: &Call, list: &str, id: &str, value: Value) -> Answer {
     let list = format!("identityGovernance/entitlementManagement/{list}");
     let address = format!("{}/{list}/{id}", call.root);
     let value = with_context(call, &format!("{list}/$entity"), value);
-    Ok(Answer::created(value, address))
+    Answer::created(value, address)
 }
 
 fn text(body: &serde_json::Map<String, Value>, name: &str) -> String {
@@ -38,7 +38,7 @@ pub(super) fn add_catalog(directory: &mut Directory, call: &Call) -> Outcome {
     };
     let (id, shown) = (catalog.id.clone(), view::catalog(&catalog));
     packages.catalogs.push(catalog);
-    created(call, "catalogs", &id, shown)
+    Ok(created(call, "catalogs", &id, shown))
 }
 
 /// "Create accessPackageResourceRequest".
@@ -77,7 +77,7 @@ pub(super) fn add_resource(directory: &mut Directory, call: &Call) -> Outcome {
         created: call.now,
     });
     let shown = serde_json::json!({ "id": request, "requestType": "adminAdd", "state": "delivered" });
-    created(call, "resourceRequests", &request, shown)
+    Ok(created(call, "resourceRequests", &request, shown))
 }
 
 /// "Create accessPackage".
@@ -104,7 +104,7 @@ pub(super) fn add_package(directory: &mut Directory, call: &Call) -> Outcome {
     };
     let (id, shown) = (package.id.clone(), view::package(&package));
     packages.packages.push(package);
-    created(call, "accessPackages", &id, shown)
+    Ok(created(call, "accessPackages", &id, shown))
 }
 
 /// "Create resourceRoleScope". Who has the package already becomes a member at the next delivery.
@@ -142,12 +142,12 @@ pub(super) fn add_role(directory: &mut Directory, call: &Call, id: &str) -> Outc
     let shown = view::role_scope(&resource, call.now, &[]);
     package.holds.push((resource, call.now));
     let scope = shown["id"].as_str().unwrap_or_default().to_owned();
-    created(
+    Ok(created(
         call,
         &format!("accessPackages/{id}/resourceRoleScopes"),
         &scope,
         shown,
-    )
+    ))
 }
 
 /// "Create accessPackageAssignmentPolicy".
@@ -184,5 +184,5 @@ pub(super) fn add_policy(directory: &mut Directory, call: &Call) -> Outcome {
     };
     let (id, shown) = (policy.id.clone(), view::policy(&policy));
     packages.policies.push(policy);
-    created(call, "assignmentPolicies", &id, shown)
+    Ok(created(call, "assignmentPolicies", &id, shown))
 }

@@ -404,7 +404,7 @@ fn parts(packages: &AccessPackages, value: &Value, expand: &crate::odata::Expand
     }
     let holds = found.holds.iter();
     holds
-        .map(|(resource, at)| role_scope(resource, *at, &expand.expand))
+        .map(|(resource, at)| role_scope(resource, *at, &expand.inner))
         .collect()
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Expand {
     pub(crate) relation: String,
     pub(crate) select: Vec<String>,
     /// Relations inside, where that is allowed.
-    pub(crate) expand: Vec<String>,
+    pub(crate) inner: Vec<String>,
     /// How far up the managers are followed.
     pub(crate) levels: usize,
 }
@@ -170,7 +170,7 @@ fn expands(value: &str) -> Result<Vec<Expand>, Fail> {
         let mut expand = Expand {
             relation: relation.trim().to_owned(),
             select: Vec::new(),
-            expand: Vec::new(),
+            inner: Vec::new(),
             levels: 1,
         };
         for option in inner
@@ -182,7 +182,7 @@ fn expands(value: &str) -> Result<Vec<Expand>, Fail> {
                 Some(("select", value)) => expand.select = names(value),
                 Some(("count", "true" | "false")) => {}
                 Some(("expand", value)) if expand.relation == "resourceRoleScopes" => {
-                    expand.expand = names(value);
+                    expand.inner = names(value);
                 }
                 Some(("levels", "max")) if expand.relation == "manager" => expand.levels = usize::MAX,
                 Some(("levels", value)) if expand.relation == "manager" => {
