@@ -236,17 +236,16 @@ async fn drain(
         let left = usize::try_from(asks.leaves_to_come + asks.others_to_come).unwrap_or(usize::MAX);
         let done = events.saturating_sub(left);
         bar.set_position(done as u64);
-        if options.kill && crew.len() == options.processes && done > options.events / 6 {
-            if let Some(mut victim) = crew.pop() {
-                // At once and without a word, as SIGKILL does.
-                let killed = victim.kill().and_then(|()| victim.wait());
-                killed.map_err(|error| failed("a worker cannot be killed").with_source(error))?;
-                bar.suspend(|| {
-                    say(format_args!(
-                        "one worker process is killed in the middle, after {done} events"
-                    ))
-                });
-            }
+        let kill = options.kill && options.processes > 1 && crew.len() == options.processes;
+        if kill
+            && done > options.events / 6
+            && let Some(mut victim) = crew.pop()
+        {
+            // At once and without a word, as SIGKILL does.
+            let killed = victim.kill().and_then(|()| victim.wait());
+            killed.map_err(|error| failed("a worker cannot be killed").with_source(error))?;
+            let told = format!("one worker process is killed in the middle, after {done} events");
+            bar.suspend(|| say(told));
         }
         if left == 0 && proof::pending(journal, now).await? == 0 {
             return Ok(());
