@@ -355,11 +355,11 @@ impl Import {
             ("licenses", &reading.licenses),
             ("access_packages", &reading.packages),
         ];
-        let any = given.iter().any(|(_, ids)| !ids.is_empty());
+        let brings = given.iter().any(|(_, ids)| !ids.is_empty());
         let Ok(when) = reading.when.as_ref().map(String::as_str) else {
             return;
         };
-        if any {
+        if brings {
             let id = self.id(&reading.name);
             self.draft.at(&place, "[[rule]]");
             self.draft.line(&format!("id = {}", quoted(&id)));
@@ -372,7 +372,7 @@ impl Import {
             }
         }
         for part in &reading.parts {
-            let (fate, place, remark) = if any {
+            let (fate, place, remark) = if brings {
                 (
                     Fate::Mapped,
                     Some(place.as_str()),

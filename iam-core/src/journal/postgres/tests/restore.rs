@@ -83,7 +83,9 @@ async fn a_database_that_went_back_in_time_is_refused_until_somebody_adopts_it()
     let again = again.open().await.unwrap();
     let mut verifier = Verifier::default();
     let audit = again.audit(0, 100).await.unwrap();
-    audit.iter().for_each(|(entry, _)| verifier.next(entry).unwrap());
+    for (entry, _) in &audit {
+        verifier.next(entry).unwrap();
+    }
     let adoption = audit.iter().find(|(entry, _)| entry.deed == Deed::Adopted);
     assert_eq!(adoption.unwrap().0.actor.as_deref(), Some("ann"));
     // What came after the dump is delivered again, and is new.

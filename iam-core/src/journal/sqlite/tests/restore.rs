@@ -59,7 +59,9 @@ async fn a_file_that_went_back_in_time_is_refused_until_somebody_adopts_it() {
     let journal = SqliteJournal::open_after(&path, ACME, &adopted).await.unwrap();
     let mut verifier = Verifier::default();
     let audit = journal.audit(0, 10).await.unwrap();
-    audit.iter().for_each(|(entry, _)| verifier.next(entry).unwrap());
+    for (entry, _) in &audit {
+        verifier.next(entry).unwrap();
+    }
     let (last, _) = audit.last().unwrap();
     assert_eq!((last.deed, last.actor.as_deref()), (Deed::Adopted, Some("ann")));
     // What came after the backup is delivered again, and is new.
