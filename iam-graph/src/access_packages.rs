@@ -182,9 +182,9 @@ impl PackageRequest {
 }
 
 impl Root {
-    pub(crate) fn access_packages(&self, query: &Query) -> Result<Request> {
+    pub(crate) fn access_packages(&self, query: Query) -> Result<Request> {
         let path = format!("{AT}/accessPackages");
-        self.list(&path, query, "list access packages")
+        self.list(&path, &query.or_default(""), "list access packages")
     }
 
     pub(crate) fn access_package(&self, id: &str) -> Result<Request> {
@@ -251,7 +251,7 @@ impl GraphClient {
     /// # Errors
     /// [`Invalid`](iam_core::ErrorKind::Invalid) for a query that Graph would refuse.
     pub fn stream_access_packages(&self, query: Query) -> Result<Listing<AccessPackage>> {
-        Ok(self.listing(self.root.access_packages(&query)?))
+        Ok(self.listing(self.root.access_packages(query)?))
     }
 
     /// One access package, with what it holds.

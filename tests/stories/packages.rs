@@ -47,7 +47,7 @@ expect = { access_packages = ["Engineering tools"] }
 const AT: &str = "/identityGovernance/entitlementManagement";
 
 /// A package that holds that group, set up as documented: its id.
-fn offer(sandbox: &Sandbox, name: &str, group: &str, policy: Value) -> String {
+fn offer(sandbox: &Sandbox, name: &str, group: &str, policy: &Value) -> String {
     let post = |path: &str, body: Value| sandbox.act("POST", &format!("{AT}/{path}"), Some(body)).unwrap();
     let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
     let catalog = post("catalogs", json!({ "displayName": name }));
@@ -78,9 +78,9 @@ async fn tenant() -> (World, String) {
     let tools = world.make_group("pk-tools").await;
     let pay = world.make_group("pk-pay").await;
     world.make_group("st-by-hand").await;
-    let package = offer(&world.sandbox, "Engineering tools", &tools, json!({}));
+    let package = offer(&world.sandbox, "Engineering tools", &tools, &json!({}));
     let asked = json!({"requestApprovalSettings": {"isApprovalRequiredForAdd": true}, "allowedTargetScope": "allMemberUsers"});
-    offer(&world.sandbox, "Payments", &pay, asked);
+    offer(&world.sandbox, "Payments", &pay, &asked);
     world.engine = engine(&world, client(&world.sandbox));
     (world, package)
 }

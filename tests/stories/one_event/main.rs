@@ -19,13 +19,12 @@ async fn main() {
     let [authority, graph, tenant, client_id, secret, journal, said, crash] = arguments.as_slice() else {
         panic!("authority graph tenant client-id secret journal said crash");
     };
-    let journal = match journal.strip_prefix("postgres:") {
-        None => Kept::File(SqliteJournal::open(journal, tenant).await.unwrap()),
-        Some(_) => {
-            let (url, schema) = journal.rsplit_once('#').unwrap();
-            let journal = PostgresJournal::builder(url, tenant).schema(schema);
-            Kept::Server(journal.open().await.unwrap())
-        }
+    let journal = if journal.starts_with("postgres:") {
+        let (url, schema) = journal.rsplit_once('#').unwrap();
+        let journal = PostgresJournal::builder(url, tenant).schema(schema);
+        Kept::Server(journal.open().await.unwrap())
+    } else {
+        Kept::File(SqliteJournal::open(journal, tenant).await.unwrap())
     };
     let crash = match crash.split_once(' ') {
         Some(("before", record)) => Crash::Before(record.parse().unwrap()),
