@@ -3,6 +3,7 @@
 mod admission;
 mod audit;
 mod exchange;
+mod freeze;
 mod lane;
 mod stage;
 
@@ -16,11 +17,10 @@ use tokio::sync::Notify;
 
 use self::lane::{LaneState, supersede};
 use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept};
-use super::freeze::unknown;
 use super::{
     Answer, Appended, Ask, Asks, Bucket, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Frozen,
-    FrozenState, HistoryQuery, Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report,
-    Reservation, Row, Staged, Stalled, StepRecord, StepStart, Waiting,
+    HistoryQuery, Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report, Reservation,
+    Row, Staged, Stalled, StepRecord, StepStart, Waiting,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -449,15 +449,7 @@ impl Journal for MemoryJournal {
     }
 
     async fn freeze(&self, plan: &Frozen) -> Result<()> {
-        let mut inner = self.lock();
-        if let Some(open) = inner.frozen.iter_mut().find(|known| known.is_open()) {
-            if open.hash == plan.hash {
-                return Ok(());
-            }
-            open.end(FrozenState::Superseded, plan.planned_at);
-        }
-        inner.frozen.push(plan.clone());
-        inner.decided(Deed::Frozen, &plan.hash, &plan.planned_by, &plan.trips.join("; "));
+        self.lock().freeze(plan);
         Ok(())
     }
 
@@ -466,39 +458,15 @@ impl Journal for MemoryJournal {
     }
 
     async fn release(&self, hash: &str, release: &Release) -> Result<()> {
-        let mut inner = self.lock();
-        let open = inner
-            .frozen
-            .iter_mut()
-            .find(|known| known.is_open() && known.hash == hash);
-        open.ok_or_else(|| unknown(hash))?.released(release)?;
-        inner.decided(Deed::Released, hash, &release.by, &release.reason);
-        Ok(())
+        self.lock().release(hash, release)
     }
 
     async fn spend(&self, hash: &str, at: Timestamp) -> Result<bool> {
-        let mut inner = self.lock();
-        let mut frozen = inner.frozen.iter_mut();
-        let open = frozen.find(|known| known.state == FrozenState::Released && known.hash == hash);
-        let Some(open) = open else { return Ok(false) };
-        open.end(FrozenState::Applied, at);
-        let by = open
-            .release
-            .as_ref()
-            .map_or_else(String::new, |release| release.by.clone());
-        inner.decided(Deed::Spent, hash, &by, "");
-        Ok(true)
+        Ok(self.lock().spend(hash, at))
     }
 
     async fn in_force(&self, policy: &str, by: &str) -> Result<bool> {
-        let mut inner = self.lock();
-        let mut before = inner.audit.iter().rev();
-        let last = before.find(|entry| entry.deed == Deed::InForce);
-        let is_new = last.is_none_or(|entry| entry.detail != policy);
-        if is_new {
-            inner.decided(Deed::InForce, policy, by, "");
-        }
-        Ok(is_new)
+        Ok(self.lock().in_force(policy, by))
     }
 
     async fn quarantine(&self) -> Result<Vec<Quarantined>> {

@@ -355,11 +355,11 @@ impl Import {
             ("licenses", &reading.licenses),
             ("access_packages", &reading.packages),
         ];
-        let brings = given.iter().any(|(_, ids)| !ids.is_empty());
+        let asks = given.iter().any(|(_, ids)| !ids.is_empty());
         let Ok(when) = reading.when.as_ref().map(String::as_str) else {
             return;
         };
-        if brings {
+        if asks {
             let id = self.id(&reading.name);
             self.draft.at(&place, "[[rule]]");
             self.draft.line(&format!("id = {}", quoted(&id)));
@@ -372,7 +372,7 @@ impl Import {
             }
         }
         for part in &reading.parts {
-            let (fate, place, remark) = if brings {
+            let (fate, place, remark) = if asks {
                 (
                     Fate::Mapped,
                     Some(place.as_str()),
