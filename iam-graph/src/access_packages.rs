@@ -380,7 +380,7 @@ mod tests {
             ),
             (
                 root().package_assignments(of("target/objectId", "u1")),
-                "/assignments?$expand=target,accessPackage,assignmentPolicy&$filter=target/objectId%20eq%20%27u1%27",
+                "/assignments?$expand=target,accessPackage,assignmentPolicy&$filter=target%2FobjectId%20eq%20%27u1%27",
             ),
             (
                 root().package_requests(of("state", "submitted")),
