@@ -20,7 +20,7 @@ use super::scope::digest;
 use super::views::Offer;
 use super::work::Work;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::{Answer, Ask, Asks, Claim, Frozen, Lane, PersonState, Standing};
+use crate::journal::{Answer, Ask, Asks, Claim, Frozen, FrozenState, Lane, PersonState, Standing};
 use crate::orchestrator::Decision;
 use crate::person::{PersonKey, hex};
 use crate::plan::Plan;
@@ -40,6 +40,15 @@ pub(super) struct Look {
     pub(super) answered: usize,
     /// The guard refuses what was asked: why.
     pub(super) frozen: Option<Error>,
+}
+
+/// Whether a round may pass.
+#[derive(Debug)]
+enum Passage {
+    Free,
+    /// Another process has let it pass a moment ago.
+    Taken,
+    Refused(Error),
 }
 
 /// What a process remembers between two looks.
@@ -155,11 +164,15 @@ impl Engine {
         }
         let granted = asks.asks.iter().filter(|ask| ask.standing == Standing::Granted);
         let granted: BTreeMap<&PersonKey, &Ask> = granted.map(|ask| (&ask.person, ask)).collect();
-        if let Some(refused) = self.refuses(&round, &granted, last, now).await? {
-            return Ok(Look {
-                answered: 0,
-                frozen: Some(refused),
-            });
+        match self.passes(&round, &granted, last, now).await? {
+            Passage::Free => {}
+            Passage::Taken => return Ok(Look::default()),
+            Passage::Refused(error) => {
+                return Ok(Look {
+                    answered: 0,
+                    frozen: Some(error),
+                });
+            }
         }
         let answers = self.kept(&round, &granted, offers).await?;
         let answered = self.journal.answer(&answers, now).await?;
@@ -169,14 +182,14 @@ impl Engine {
         })
     }
 
-    /// Why the limits refuse the round, unless somebody has released it.
-    async fn refuses(
+    /// Whether the limits let the round pass, or somebody has released it.
+    async fn passes(
         &self,
         round: &[&Ask],
         granted: &BTreeMap<&PersonKey, &Ask>,
         last: &LastLook,
         now: Timestamp,
-    ) -> Result<Option<Error>> {
+    ) -> Result<Passage> {
         let hash = hash(round);
         let before = last.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let before = before.filter(|(frozen, at)| frozen.hash == hash && at.elapsed() < REFUSED_FOR);
@@ -190,7 +203,7 @@ impl Engine {
             }
             let trips = guard::check(limits, &at_least_those_who_leave(tally));
             if trips.is_empty() {
-                return Ok(None);
+                return Ok(Passage::Free);
             }
             let people: BTreeSet<&PersonKey> = round.iter().map(|ask| &ask.person).collect();
             let mut frozen = Frozen::new(&hash, trips, &self.actor, now);
@@ -199,11 +212,28 @@ impl Engine {
             *last.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((frozen.clone(), Instant::now()));
             frozen
         };
+        if self.journal.spend(&frozen.hash, now).await? {
+            return Ok(Passage::Free);
+        }
+        if self.was_just_used(&frozen.hash, now).await? {
+            return Ok(Passage::Taken);
+        }
         match self.pass_or_freeze(&frozen).await {
-            Ok(()) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::Guarded => Ok(Some(error)),
+            Ok(()) => Ok(Passage::Free),
+            Err(error) if error.kind() == ErrorKind::Guarded => Ok(Passage::Refused(error)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether another process has just used the release of this plan, and is about to answer. Should it die before,
+    /// the plan is frozen anew.
+    async fn was_just_used(&self, hash: &str, now: Timestamp) -> Result<bool> {
+        let frozen = self.journal.frozen().await?;
+        let last = frozen.iter().rev().find(|known| known.hash == hash);
+        let used = last.filter(|known| known.state == FrozenState::Applied);
+        Ok(used
+            .and_then(|used| used.ended_at)
+            .is_some_and(|at| now.duration_since(at) < PATIENCE))
     }
 
     /// The answers: everybody's plan is granted but those that would take a role from the last one who holds it.
