@@ -172,6 +172,12 @@ async fn run(options: &Options) -> Result<Story> {
             screen.finish(&story);
             return Ok(story);
         }
+        // The engine would hold those whom it concerns. Whoever tries a policy out wants to mend it first.
+        if !preview.findings.is_empty() {
+            let findings = preview.findings.join("; ");
+            let message = format!("the policy does not fit the tenant: {findings}");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
 
         let bar = progress_bar(&screen, preview.steps());
         let ran = engine

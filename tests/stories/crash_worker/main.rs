@@ -140,7 +140,7 @@ async fn day(
         for run in futures::future::join_all(runs).await {
             match run.unwrap() {
                 // Somebody was deleted by another task while this one read: it has given its lanes back.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotYetReplicated) => {}
                 other => other?,
             }
         }
