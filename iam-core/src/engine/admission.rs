@@ -19,7 +19,7 @@ use super::report::{Ending, PersonRun};
 use super::scope::digest;
 use super::views::Offer;
 use super::work::Work;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::journal::{Answer, Ask, Asks, Claim, Frozen, FrozenState, Lane, PersonState, Standing};
 use crate::orchestrator::Decision;
 use crate::person::{PersonKey, hex};
@@ -218,11 +218,7 @@ impl Engine {
         if self.was_just_used(&frozen.hash, now).await? {
             return Ok(Passage::Taken);
         }
-        match self.pass_or_freeze(&frozen).await {
-            Ok(()) => Ok(Passage::Free),
-            Err(error) if error.kind() == ErrorKind::Guarded => Ok(Passage::Refused(error)),
-            Err(error) => Err(error),
-        }
+        Ok(Passage::Refused(self.freeze(&frozen).await?))
     }
 
     /// Whether another process has just used the release of this plan, and is about to answer. Should it die before,

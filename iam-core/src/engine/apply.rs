@@ -78,13 +78,6 @@ fn leaves(plan: &PersonPlan) -> bool {
     plan.kind.is_leave() || guard::leaves(&plan.plan)
 }
 
-/// Once for each run, before anything else.
-fn tell(findings: &[String], progress: &(dyn Fn(Progress<'_>) + Sync)) {
-    for finding in findings {
-        progress(Progress::Finding(finding));
-    }
-}
-
 impl Engine {
     /// Everything that would happen now: the same work as [`run`](Self::run), with every effect kept in
     /// memory. Reads the targets, and writes nothing but what a dead process left half done of accepting.
@@ -171,12 +164,7 @@ impl Engine {
     /// is what the policy names and the tenant does not know ([`RunReport::findings`]): that holds what depends on it,
     /// for those whom it concerns, and nobody else.
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
-        Box::pin(self.catch_up()).await?;
-        let (catalogs, findings) = self.catalogs().await?;
-        self.journal
-            .in_force(self.policy.fingerprint(), &self.actor)
-            .await?;
-        tell(&findings, progress);
+        let (catalogs, findings) = Box::pin(self.begin(progress)).await?;
         // What the preview has learnt about names is good for the moment that the run takes, and a name that
         // somebody else is quicker to take is refused by the directory.
         let names = NameCheck::new(self.naming()?);
@@ -204,12 +192,7 @@ impl Engine {
         canary: Canary,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<RunReport> {
-        Box::pin(self.catch_up()).await?;
-        let (catalogs, findings) = self.catalogs().await?;
-        self.journal
-            .in_force(self.policy.fingerprint(), &self.actor)
-            .await?;
-        tell(&findings, progress);
+        let (catalogs, findings) = Box::pin(self.begin(progress)).await?;
         let names = NameCheck::new(self.naming()?);
         let (preview, brake, preflight) = self.preview(&catalogs, &names).await?;
         if preview.hash() != hash.trim() {
@@ -238,6 +221,20 @@ impl Engine {
         report.people.extend(rest.people);
         report.findings = findings;
         Ok(report)
+    }
+
+    /// What comes before the planning of a run: what was left half done is accepted, the policy is noted to be in force,
+    /// and what it names and the tenant has not got is told once.
+    async fn begin(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<(Vec<Offer>, Vec<String>)> {
+        self.catch_up().await?;
+        let (catalogs, findings) = self.catalogs().await?;
+        self.journal
+            .in_force(self.policy.fingerprint(), &self.actor)
+            .await?;
+        for finding in &findings {
+            progress(Progress::Finding(finding));
+        }
+        Ok((catalogs, findings))
     }
 
     async fn carry_out(

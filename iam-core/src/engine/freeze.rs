@@ -48,21 +48,21 @@ impl Engine {
         );
         frozen.people = preview.digests().len();
         frozen.steps = preview.steps();
-        self.pass_or_freeze(&frozen).await
-    }
-
-    /// Uses the release of a plan that exceeds limits up, or freezes it.
-    pub(super) async fn pass_or_freeze(&self, frozen: &Frozen) -> Result<()> {
-        let hash = &frozen.hash;
-        if self.journal.spend(hash, frozen.planned_at).await? {
+        if self.journal.spend(&frozen.hash, frozen.planned_at).await? {
             return Ok(());
         }
+        Err(self.freeze(&frozen).await?)
+    }
+
+    /// Freezes a plan that exceeds limits and that nobody has released; the refusal.
+    pub(super) async fn freeze(&self, frozen: &Frozen) -> Result<Error> {
+        let hash = &frozen.hash;
         self.journal.freeze(frozen).await?;
         self.alert_of_guard(hash, &frozen.trips).await;
         // Somebody may have planned the same before.
         let open = self.frozen().await?;
         let planner = open.map_or(frozen.planned_by.clone(), |open| open.planned_by);
-        Err(Error::new(
+        Ok(Error::new(
             ErrorKind::Guarded,
             format!(
                 "the guard of the policy refuses the plan, and nothing was done: {}; the plan is frozen as {hash}: it \
