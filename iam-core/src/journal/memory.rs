@@ -197,19 +197,13 @@ impl Journal for MemoryJournal {
         let (_, entries, at) = inner.held(claim)?;
         let steps = &mut entries[at].steps;
         if let Some(record) = steps.iter_mut().find(|record| &record.step == step) {
-            return Ok(match record.outcome.take() {
-                None => StepStart::Unknown,
-                // A step that failed may be tried again, and is unknown while it is; the others are over.
-                Some(Outcome::Failed { .. }) => {
-                    record.at = None;
-                    inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
-                    StepStart::First
-                }
-                Some(outcome) => {
-                    record.outcome = Some(outcome.clone());
-                    StepStart::Settled { outcome }
-                }
-            });
+            let start = StepStart::of(record.outcome.clone());
+            if start == StepStart::First {
+                // Unknown while it is tried again.
+                (record.outcome, record.at) = (None, None);
+                inner.note_of(claim, Deed::Intended, noted::kind_of(step), key);
+            }
+            return Ok(start);
         }
         steps.push(StepRecord {
             step: step.clone(),

@@ -104,6 +104,17 @@ pub enum StepStart {
     },
 }
 
+impl StepStart {
+    /// Of a step that was intended before and ended so. One that failed may be tried again; the others are over.
+    fn of(outcome: Option<Outcome>) -> Self {
+        match outcome {
+            None => Self::Unknown,
+            Some(Outcome::Failed { .. }) => Self::First,
+            Some(outcome) => Self::Settled { outcome },
+        }
+    }
+}
+
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]

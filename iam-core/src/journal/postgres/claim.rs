@@ -337,15 +337,12 @@ pub(super) async fn intend(
             .bind(step.as_str())
             .fetch_one(work.conn())
             .await?;
-        match optional("outcome", claim.event.id.as_str(), known.as_ref())? {
-            None => StepStart::Unknown,
-            // A step that failed may be tried again, and is unknown while it is; the others are over.
-            Some(Outcome::Failed { .. }) => {
-                set_outcome(work, held.seq, step, None).await?;
-                StepStart::First
-            }
-            Some(outcome) => StepStart::Settled { outcome },
+        let start = StepStart::of(optional("outcome", claim.event.id.as_str(), known.as_ref())?);
+        if start == StepStart::First {
+            // Unknown while it is tried again.
+            set_outcome(work, held.seq, step, None).await?;
         }
+        start
     };
     if start == StepStart::First {
         let intended = note(claim, Deed::Intended, key.as_str().as_bytes());

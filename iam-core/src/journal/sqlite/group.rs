@@ -12,7 +12,7 @@ use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::audit;
 use super::fault::{Attempt, Fault, closed, storage};
-use super::writer::{Lease, Writer};
+use super::writer::{Lease, Leases, Writer};
 use crate::error::{Error, Result};
 use crate::journal::audit::{Checkpoint, Note};
 use crate::person::PersonKey;
@@ -88,12 +88,15 @@ impl Ticket {
 }
 
 fn told(ending: &Ending) -> Result<()> {
-    ending.clone().map_err(|error| {
-        Error::new(error.kind(), error.message().to_owned())
-            .with_retry(error.retry())
-            .with_operation("commit what was written together")
-            .with_source(error)
-    })
+    ending.clone().map_err(repeated)
+}
+
+/// The error of one, for another who shared the transaction.
+fn repeated(error: Arc<Error>) -> Error {
+    Error::new(error.kind(), error.message().to_owned())
+        .with_retry(error.retry())
+        .with_operation("commit what was written together")
+        .with_source(error)
 }
 
 async fn run(conn: &mut SqliteConnection, statement: &'static str) -> Attempt<()> {
@@ -254,18 +257,13 @@ impl Writer {
         self.broken = true;
         self.salts.clear();
         let error = Arc::new(fault.during(operation));
-        let ending: Ending = Err(error);
         if let Some(group) = self.group.take() {
             for (person, lease) in group.before.into_iter().rev() {
                 restore(&mut self.leases, person, lease);
             }
-            group.ended.send_replace(Some(ending.clone()));
+            group.ended.send_replace(Some(Err(error.clone())));
         }
-        let Err(error) = ending else { return closed() };
-        Arc::try_unwrap(error).unwrap_or_else(|error| match told(&Err(error)) {
-            Err(error) => error,
-            Ok(()) => closed(),
-        })
+        Arc::try_unwrap(error).unwrap_or_else(repeated)
     }
 
     /// Notes who holds a lane from now on, if anybody.
@@ -290,7 +288,7 @@ impl Writer {
     }
 }
 
-fn restore(leases: &mut super::writer::Leases, person: PersonKey, lease: Option<Lease>) {
+fn restore(leases: &mut Leases, person: PersonKey, lease: Option<Lease>) {
     match lease {
         Some(lease) => drop(leases.insert(person, lease)),
         None => drop(leases.remove(&person)),

@@ -253,8 +253,7 @@ impl Writer {
         let done = update.bind(held.seq).bind(&plan).execute(&mut self.conn).await?;
         one(done.rows_affected(), claim)?;
         self.note(note(claim, Deed::Planned, plan.as_bytes()).detail(steps))
-            .await?;
-        Ok(())
+            .await
     }
 
     pub(super) async fn intend(
@@ -285,15 +284,15 @@ impl Writer {
                 .await?;
                 StepStart::First
             }
-            Some(outcome) => match optional("outcome", claim.event.id.as_str(), outcome.as_ref())? {
-                None => StepStart::Unknown,
-                // A step that failed may be tried again, and is unknown while it is; the others are over.
-                Some(Outcome::Failed { .. }) => {
+            Some(outcome) => {
+                let outcome = optional("outcome", claim.event.id.as_str(), outcome.as_ref())?;
+                let start = StepStart::of(outcome);
+                if start == StepStart::First {
+                    // Unknown while it is tried again.
                     lane::set_outcome(&mut self.conn, held.seq, step, None).await?;
-                    StepStart::First
                 }
-                Some(outcome) => StepStart::Settled { outcome },
-            },
+                start
+            }
         };
         if start == StepStart::First {
             let intended = note(claim, Deed::Intended, key.as_str().as_bytes());
@@ -317,8 +316,7 @@ impl Writer {
             return Err(Fault::Refused(error));
         }
         self.note(note(claim, Deed::Settled, outcome.as_bytes()).detail(ending))
-            .await?;
-        Ok(())
+            .await
     }
 
     pub(super) async fn reserve(&mut self, name: &str, person: &PersonKey) -> Attempt<Reservation> {
