@@ -2,6 +2,7 @@
 
 mod claim;
 mod cost;
+mod cutter;
 mod restore;
 mod server;
 mod wire;

@@ -1,13 +1,12 @@
 //! What lies between a journal and its server: poolers, cut connections, hints.
 
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
+use super::cutter::Cutter;
 use super::{ACME, LEASE, Place, at, join};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{ErrorKind, Retry};
@@ -126,70 +125,11 @@ async fn journals_of_different_schemas_share_a_poolers_sessions() {
     futures::future::join_all(worked).await;
 }
 
-/// Stands before the server and, while it is armed, lets one commit through and no answer to it.
-struct Cutter {
-    port: u16,
-    armed: Arc<AtomicBool>,
-}
-
-impl Cutter {
-    async fn before(server: &str) -> Self {
-        let server = server
-            .rsplit_once('@')
-            .unwrap()
-            .1
-            .split_once('/')
-            .unwrap()
-            .0
-            .to_owned();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let (port, armed) = (
-            listener.local_addr().unwrap().port(),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let cut = armed.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(&server).await.unwrap();
-                tokio::spawn(Self::relay(client, server, cut.clone()));
-            }
-        });
-        Self { port, armed }
-    }
-
-    async fn relay(mut client: TcpStream, mut server: TcpStream, cut: Arc<AtomicBool>) {
-        let (mut asked, mut answered) = (vec![0; 65536], vec![0; 65536]);
-        loop {
-            tokio::select! {
-                read = client.read(&mut asked) => {
-                    let read = read.unwrap_or(0);
-                    if read == 0 || server.write_all(&asked[..read]).await.is_err() {
-                        return;
-                    }
-                    let commits = asked[..read].windows(7).any(|bytes| bytes == b"COMMIT\0");
-                    if commits && cut.swap(false, Ordering::SeqCst) {
-                        // The server has answered, so it has committed; nobody will ever hear of it.
-                        let _ = server.read(&mut answered).await;
-                        return;
-                    }
-                }
-                read = server.read(&mut answered) => {
-                    let read = read.unwrap_or(0);
-                    if read == 0 || client.write_all(&answered[..read]).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_is_told_and_may_be_repeated() {
     let place = Place::new();
     let cutter = Cutter::before(&place.url).await;
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", cutter.port);
-    let journal = PostgresJournal::builder(&url, ACME)
+    let journal = PostgresJournal::builder(&cutter.url, ACME)
         .schema(&place.schema)
         .open()
         .await
