@@ -2,10 +2,12 @@
 
 mod door;
 mod outcomes;
+mod refusals;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{CloudEvents, Response};
 use crate::engine::Engine;
@@ -112,4 +114,44 @@ fn text(answer: &Response) -> String {
 fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
     let mut of_name = answer.headers.iter().filter(|(known, _)| *known == name);
     of_name.next().map(|(_, value)| value.as_str())
+}
+
+const RECORD: &str = "iam-platform.hr.record";
+const EVENT: &str = "iam-platform.hr.event";
+const NOTICE: &str = "iam-platform.hr.notice";
+
+fn mei(department: &str) -> Value {
+    json!({ "employeeId": "W-1", "firstName": "Mei", "lastName": "Tanaka", "status": "Active",
+        "department": department })
+}
+
+fn event(id: &str, kind: &str, time: Option<&str>, data: &Value) -> Value {
+    let mut event = json!({ "specversion": "1.0", "id": id, "source": "/hr", "type": kind, "data": data });
+    if let Some(time) = time {
+        event["time"] = time.into();
+    }
+    event
+}
+
+async fn post(door: &CloudEvents, content_type: &str, body: &str) -> Response {
+    let headers = [("Content-Type", content_type)];
+    door.receive("POST", "/hr", headers, body.as_bytes()).await
+}
+
+/// Posts one event, which must be taken, and tells what it said.
+async fn told(door: &CloudEvents, event: &Value) -> (u64, u64, u64, u64) {
+    let answer = post(door, "application/cloudevents+json", &event.to_string()).await;
+    counts(&answer)
+}
+
+fn counts(answer: &Response) -> (u64, u64, u64, u64) {
+    assert_eq!(answer.status, 202, "{}", text(answer));
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    let of = |name: &str| body[name].as_u64().unwrap();
+    (
+        of("events"),
+        of("unchanged"),
+        of("quarantined"),
+        of("dead_letters"),
+    )
 }
