@@ -17,18 +17,14 @@ use jiff::Timestamp;
 use jiff::ToSpan as _;
 use jiff::tz::TimeZone;
 
-use crate::figures::{Figures, usage};
+use crate::figures::{Figures, two_threads, usage};
 use crate::tenant::Tenant;
 
 const PEOPLE: usize = 1_000;
 
 pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
     let tenant = Tenant::start(0)?;
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?
-        .block_on(run(&tenant, figures))
+    two_threads()?.block_on(run(&tenant, figures))
 }
 
 async fn run(tenant: &Tenant, figures: &mut Figures) -> Result<(), Box<dyn Error>> {

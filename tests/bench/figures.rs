@@ -51,6 +51,14 @@ impl Figures {
     }
 }
 
+/// Two threads for everybody's work, whatever machine it is.
+pub(crate) fn two_threads() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
 /// What the process has used so far: CPU seconds and the peak of its memory in MiB (Linux).
 pub(crate) fn usage() -> (f64, f64) {
     usage_of("self")

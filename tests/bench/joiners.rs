@@ -12,7 +12,7 @@ use iam_core::policy::Document;
 use iam_graph::GraphTarget;
 use serde_json::json;
 
-use crate::figures::{Figures, usage};
+use crate::figures::{Figures, two_threads, usage};
 use crate::tenant::Tenant;
 
 const PEOPLE: usize = 500;
@@ -20,11 +20,7 @@ const AT_ONCE: usize = 16;
 
 pub(crate) fn measure(figures: &mut Figures) -> Result<(), Box<dyn Error>> {
     let tenant = Tenant::start(0)?;
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?
-        .block_on(run(&tenant, figures))
+    two_threads()?.block_on(run(&tenant, figures))
 }
 
 async fn run(tenant: &Tenant, figures: &mut Figures) -> Result<(), Box<dyn Error>> {

@@ -17,7 +17,7 @@ use iam_core::person::{Person, PersonKey};
 use iam_core::plan::{Action, IdempotencyKey, Step};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::figures::{Figures, usage};
+use crate::figures::{Figures, two_threads, usage};
 use crate::journal_peer::{Peer, Plan};
 
 type Answer<T> = Result<T, Box<dyn Error>>;
@@ -40,10 +40,7 @@ fn amount(full: usize) -> usize {
 }
 
 pub(crate) fn measure(figures: &mut Figures) -> Answer<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = two_threads()?;
     let folder = tempfile::tempdir_in(crate::process::target())?;
     let floor = floor(folder.path(), amount(4_000))?;
     figures.note("journal", "write and fdatasync of 4 KiB", floor, "1/s", None)?;
