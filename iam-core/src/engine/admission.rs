@@ -145,7 +145,7 @@ impl Engine {
     /// What workers have asked the guard for, and what was granted and is not over, oldest first.
     ///
     /// # Errors
-    /// [`ErrorKind::Storage`] from the journal.
+    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) from the journal.
     pub async fn asks(&self) -> Result<Vec<Ask>> {
         Ok(self.journal.asks(self.clock.now()).await?.asks)
     }
