@@ -1,0 +1,37 @@
+//! The private half of the Python package `iam_platform`: see its README.
+//!
+//! One file per topic; the sync and the async class of each topic stand side by side and are written once, by the
+//! macro `twin`. [`runtime`] is the only place that waits, [`convert`] the only door for values, [`errors`] the only
+//! way out for failures.
+
+mod convert;
+mod errors;
+mod graph;
+mod runtime;
+mod sandbox;
+
+use pyo3::prelude::*;
+
+/// The compiled half of `iam_platform`; private.
+#[pymodule(gil_used = false)]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::graph::{AsyncGraphClient, GraphClient};
+    #[pymodule_export]
+    use crate::sandbox::Sandbox;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add(
+            "build_profile",
+            if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            },
+        )
+    }
+}

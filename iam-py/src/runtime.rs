@@ -1,0 +1,108 @@
+//! The one tokio runtime of the process: made at first use, shared by the sync and the async classes.
+
+use std::future::Future;
+use std::process;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use iam_core::Result;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::errors;
+
+/// How long a Ctrl-C may wait while a call waits.
+const SIGNALS: Duration = Duration::from_millis(50);
+
+/// With the process that made it: a fork inherits the memory, and none of the threads.
+static RUNTIME: OnceLock<(u32, Runtime)> = OnceLock::new();
+
+/// The runtime.
+///
+/// # Errors
+/// `RuntimeError` in a forked child of the process that made it, where every wait would hang.
+pub(crate) fn runtime() -> PyResult<&'static Runtime> {
+    if RUNTIME.get().is_none() {
+        let built = Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("iam-platform")
+            .build()
+            .map_err(|error| PyRuntimeError::new_err(format!("no runtime could be started: {error}")))?;
+        if RUNTIME.set((process::id(), built)).is_ok() {
+            if let Some((_, runtime)) = RUNTIME.get() {
+                // It refuses only what came first, and nothing else here starts one.
+                let _ = pyo3_async_runtimes::tokio::init_with_runtime(runtime);
+            }
+        }
+    }
+    match RUNTIME.get() {
+        Some((owner, runtime)) if *owner == process::id() => Ok(runtime),
+        _ => Err(PyRuntimeError::new_err(
+            "iam_platform was used before this process was forked and does not work in the child: \
+             start processes with the spawn method, or use iam_platform first in the child",
+        )),
+    }
+}
+
+/// Waits for it without the GIL. Ctrl-C ends the wait, and what was waited for is dropped.
+#[allow(clippy::disallowed_methods)] // the only place that blocks
+pub(crate) fn wait<T: Send>(py: Python<'_>, what: impl Future<Output = Result<T>> + Send) -> PyResult<T> {
+    let runtime = runtime()?;
+    if Handle::try_current().is_ok() {
+        return Err(PyRuntimeError::new_err(
+            "a blocking call inside of an asynchronous callback: use the Async class there",
+        ));
+    }
+    py.detach(|| {
+        runtime.block_on(async {
+            let mut what = std::pin::pin!(what);
+            loop {
+                tokio::select! {
+                    outcome = &mut what => return outcome.map_err(errors::raised),
+                    () = tokio::time::sleep(SIGNALS) => Python::attach(|py| py.check_signals())?,
+                }
+            }
+        })
+    })
+}
+
+/// The same as an awaitable of asyncio. Cancelling it drops what it waits for.
+pub(crate) fn promise<'py, T>(
+    py: Python<'py>,
+    what: impl Future<Output = Result<T>> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: for<'a> IntoPyObject<'a> + Send + 'static,
+{
+    runtime()?;
+    pyo3_async_runtimes::tokio::future_into_py(py, async move { what.await.map_err(errors::raised) })
+}
+
+/// Writes the methods of a sync class and of its async twin once. Both classes are tuple structs around what is
+/// cloned into `this`; a body is an async block that ends in an `iam_core::Result`.
+macro_rules! twin {
+    ($sync:ident, $asynchronous:ident;
+     $( $(#[$meta:meta])* fn $name:ident ( $this:ident $(, $arg:ident : $ty:ty)* $(,)? ) -> $out:ty $body:block )*) => {
+        #[allow(unused_braces)] // of one-line bodies
+        #[pyo3::pymethods]
+        impl $sync {
+            $( $(#[$meta])*
+            fn $name(&self, py: pyo3::Python<'_> $(, $arg: $ty)*) -> pyo3::PyResult<$out> {
+                let $this = self.0.clone();
+                $crate::runtime::wait(py, async move { $body })
+            } )*
+        }
+
+        #[allow(unused_braces)] // of one-line bodies
+        #[pyo3::pymethods]
+        impl $asynchronous {
+            $( $(#[$meta])*
+            fn $name<'py>(&self, py: pyo3::Python<'py> $(, $arg: $ty)*) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+                let $this = self.0.clone();
+                $crate::runtime::promise::<$out>(py, async move { $body })
+            } )*
+        }
+    };
+}
+pub(crate) use twin;
