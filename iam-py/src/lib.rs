@@ -27,7 +27,7 @@ mod _core {
     #[pymodule_export]
     use crate::arm::{ArmClient, AsyncArmClient};
     #[pymodule_export]
-    use crate::credentials::ClientSecretCredential;
+    use crate::credentials::{ClientSecretCredential, Token};
     #[pymodule_export]
     use crate::exchange::Response;
     #[pymodule_export]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import errors
 from ._core import (
+    AccessToken,
     ArmClient,
     AsyncArmClient,
     AsyncGraphClient,
@@ -21,6 +22,7 @@ from ._core import (
 from .errors import IamError
 
 __all__ = [
+    "AccessToken",
     "ArmClient",
     "AsyncArmClient",
     "AsyncGraphClient",
