@@ -256,7 +256,10 @@ const SAMPLES: [&str; 2] = [
 
 /// A word that says nothing, in the name of a file or of a folder of sources.
 pub(super) fn weak(file: &str) -> Option<&'static str> {
-    if SAMPLES.iter().any(|folder| file.strip_prefix(folder) == Some(SAMPLE)) {
+    if SAMPLES
+        .iter()
+        .any(|folder| file.strip_prefix(folder) == Some(SAMPLE))
+    {
         return None;
     }
     let sources = file
