@@ -69,14 +69,12 @@ impl ClientSecretCredential {
             let message = "one scope is asked for, for example https://graph.microsoft.com/.default";
             return Err(raised(Error::new(ErrorKind::Invalid, message)));
         };
-        let kept = match self.kept.get() {
-            Some(kept) => kept,
-            None => {
-                let settings = Settings::new(Given::default()).map_err(raised)?;
-                let source = self.source(&settings).map_err(raised)?;
-                self.kept
-                    .get_or_init(|| CachedTokens::new(source, Arc::new(SystemClock)))
-            }
+        let kept = if let Some(kept) = self.kept.get() {
+            kept
+        } else {
+            let settings = Settings::new(Given::default()).map_err(raised)?;
+            let tokens = CachedTokens::new(self.source(&settings).map_err(raised)?, Arc::new(SystemClock));
+            self.kept.get_or_init(|| tokens)
         };
         runtime::wait(py, async {
             let audience = Audience::new(scope, &[])?;
