@@ -129,16 +129,15 @@ impl SigningKeys {
         let flight = {
             let mut state = lock(&self.state);
             let now = self.source.clock.now();
-            if let Some(held) = state.usable(now, self.source.freshness.keep) {
-                if let Some(key) = held.key(kid) {
-                    if passed(held.fetched_at, self.source.freshness.refresh, now)
-                        && state.may_try(now, self.source.freshness.floor)
-                    {
-                        // It lands by itself; callers go on with what there is.
-                        drop(self.join(&mut state, now));
-                    }
-                    return Ok(Some(key));
+            let held = state.usable(now, self.source.freshness.keep);
+            let found = held.and_then(|held| Some((held.key(kid)?, held.fetched_at)));
+            if let Some((key, fetched_at)) = found {
+                let Freshness { floor, refresh, .. } = self.source.freshness;
+                if passed(fetched_at, refresh, now) && state.may_try(now, floor) {
+                    // It lands by itself; callers go on with what there is.
+                    drop(self.join(&mut state, now));
                 }
+                return Ok(Some(key));
             }
             match self.next(&mut state, now)? {
                 Some(flight) => flight,

@@ -177,7 +177,7 @@ impl Rules {
         if !claims.tid.eq_ignore_ascii_case(&self.tenant) {
             return Err(refuse("wrong_tenant", "the token is of another tenant"));
         }
-        if !self.audiences.iter().any(|audience| *audience == claims.audience) {
+        if !self.audiences.contains(&claims.audience) {
             return Err(refuse("wrong_audience", "the token is meant for another API"));
         }
         let now = now.as_second();
