@@ -4,6 +4,7 @@
 //! macro `twin`. [`runtime`] is the only place that waits, [`convert`] the only door for values, [`errors`] the only
 //! way out for failures.
 
+mod company;
 mod convert;
 mod errors;
 mod graph;
@@ -17,6 +18,8 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::company::Company;
     #[pymodule_export]
     use crate::graph::{AsyncGraphClient, GraphClient};
     #[pymodule_export]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import errors
-from ._core import AsyncGraphClient, GraphClient, Sandbox, __version__, build_profile
+from ._core import AsyncGraphClient, Company, GraphClient, Sandbox, __version__, build_profile
 from .errors import IamError
 
-__all__ = ["AsyncGraphClient", "GraphClient", "IamError", "Sandbox", "__version__", "build_profile", "errors"]
+__all__ = ["AsyncGraphClient", "Company", "GraphClient", "IamError", "Sandbox", "__version__", "build_profile", "errors"]
