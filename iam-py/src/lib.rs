@@ -5,6 +5,7 @@
 //! way out for failures.
 
 mod arm;
+mod company;
 mod convert;
 mod credentials;
 mod errors;
@@ -26,6 +27,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::arm::{ArmClient, AsyncArmClient};
+    #[pymodule_export]
+    use crate::company::Company;
     #[pymodule_export]
     use crate::credentials::{ClientSecretCredential, Token};
     #[pymodule_export]

@@ -1,7 +1,7 @@
 //! Planning and applying: everything is worked out first on doors that lead nowhere, and what was shown is what is
 //! carried out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::{Engine, PersonPlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId, Timer};
 use crate::journal::Journal;
-use crate::person::PersonKey;
+use crate::person::{Person, PersonKey};
 use crate::plan::guard;
 use crate::target::Target;
 
@@ -91,6 +91,35 @@ impl Engine {
         let (mut preview, ..) = self.preview(&catalogs, &names).await?;
         preview.findings = findings;
         self.recent().remember(&preview);
+        Ok(preview)
+    }
+
+    /// What would happen now if HR said these records as well, for whoever is about to say them. Of a person who is named
+    /// twice the last record counts. What is due already is planned too, because seats and the guard's limits are shared;
+    /// [`PersonPlan::person`] tells who is meant. Nothing is written, and nothing can be applied by this preview's hash:
+    /// the records have not been accepted.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub async fn plan_with(&self, records: impl IntoIterator<Item = Person>) -> Result<Preview> {
+        let (catalogs, findings) = self.catalogs().await?;
+        let names = NameCheck::new(self.naming()?);
+        let now = self.clock.now();
+        let shadow = Shadow::of(self.journal.as_ref(), now).await?;
+        let records: BTreeMap<PersonKey, Person> = records
+            .into_iter()
+            .map(|record| (record.key.clone(), record))
+            .collect();
+        let keys: Vec<PersonKey> = records.keys().cloned().collect();
+        let latest = self.journal.accepted(&keys).await?;
+        let events = records.values().zip(&latest);
+        let events: Vec<Event> = events
+            .filter_map(|(record, previous)| Event::observed(previous.as_ref(), record, now))
+            .collect();
+        shadow.append(&events).await?;
+        let (mut preview, _) = self.look_ahead(&shadow, &catalogs, &names, None).await?;
+        preview.guard = Brake::of(self, &preview, now).await?.trips_now();
+        preview.findings = findings;
         Ok(preview)
     }
 
