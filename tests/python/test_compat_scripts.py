@@ -235,6 +235,32 @@ def test_a_termination_leaves_no_access(running, desk):
     assert effects[-1] == f"POST /v1.0/users/{after['id']}/assignLicense"
 
 
+def test_all_of_the_staff_can_be_terminated(running, desk):
+    token = running.ask("/_sandbox/tokens", {})["access_token"]
+    apps = running.ask("/v1.0/servicePrincipals", token=token)["value"]
+    open_to_users = [(app, role) for app in apps for role in app["appRoles"] if "User" in role["allowedMemberTypes"]]
+    portal, role = open_to_users[0]
+    staff = [user for user in running.ask("/_sandbox/state")["users"] if user.get("employeeId")]
+    claims = {"principalId": staff[0]["id"], "resourceId": portal["id"], "appRoleId": role["id"]}
+    running.ask(f"/v1.0/users/{staff[0]['id']}/appRoleAssignments", claims, token=token)
+    assert running.user(staff[0]["userPrincipalName"])["appRoles"]
+    (desk.folder / "leavers.csv").write_text(
+        "employeeId,status\n" + "".join(f"{user['employeeId']},Terminated\n" for user in staff)
+    )
+    results = desk("csv_import.py", None, "leavers.csv")
+    assert len(results) == 10
+    assert {result["status"] for result in results} == {"success"}
+    state = running.ask("/_sandbox/state")
+    filled_elsewhere = {"Sydney Everyone", "OnPrem Staff", "All Mail"}
+    for user in state["users"]:
+        if user.get("employeeId"):
+            assert (user["accountEnabled"], user["roles"], user["appRoles"]) == (False, [], [])
+            assert user["assignedLicenses"] == []
+            assert held(running, user) <= filled_elsewhere
+        else:
+            assert user["accountEnabled"] or user["userPrincipalName"].startswith("hr"), "nobody else is touched"
+
+
 def test_a_termination_is_repeatable(running, desk):
     arm_leaver(running, desk)
     desk("termination.py", LEAVER)
@@ -341,6 +367,18 @@ def test_a_file_that_is_no_utf_8_is_said_to_be_none(desk):
     (desk.folder / "people.csv").write_bytes("employeeId\nW-1\nW-é\n".encode("latin-1"))
     desk("csv_import.py", None, "people.csv", code=1)
     assert "ValueError: people.csv, line 3: expected UTF-8" in desk.stderr
+
+
+def test_https_with_an_authority_of_ones_own(tmp_path):
+    with started(tmp_path, "--tls") as tenant:
+        desk = tenant.furnish(tmp_path / "desk")
+        script = "from graph_users import get_user\nprint(get_user('camila.rocha@contoso.example')['status_code'])\n"
+        (desk / "script.py").write_text(script)
+        trusting = tenant.run(desk, "script.py", IAM_CA_BUNDLE=tenant.values["SANDBOX_CA"])
+        assert trusting.stdout == "200\n", trusting.stderr
+        distrustful = tenant.run(desk, "script.py")
+        assert distrustful.returncode == 1
+        assert "iam_platform.errors." in distrustful.stderr
 
 
 def test_exports_have_all_pages(tmp_path):

@@ -42,16 +42,30 @@ def take_roles(user_id: str) -> list[str]:
     return left
 
 
+def take_apps(user_id: str) -> list[str]:
+    """Takes away the roles in applications that were given to the user itself."""
+    held = every_page(f"/users/{key(user_id)}/appRoleAssignments")
+    left = _failed("applications", held)
+    for role in rows(held):
+        if role.get("principalType") == "User":
+            path = f"/users/{key(user_id)}/appRoleAssignments/{key(role['id'])}"
+            left += _failed(f"application {role.get('resourceDisplayName')}", call_graph("DELETE", path, token()))
+    return left
+
+
 def take_groups(user_id: str) -> list[str]:
-    """Takes away the memberships that are not by a rule and not from an on-premises directory."""
-    select = {"$select": "id,displayName,groupTypes,onPremisesSyncEnabled"}
+    """Takes away the memberships, but for groups that a rule or an on-premises directory fills, and distribution lists,
+    which give no access and are Exchange's."""
+    select = {"$select": "id,groupTypes,mailEnabled,onPremisesSyncEnabled,securityEnabled"}
     held = every_page(f"/users/{key(user_id)}/memberOf", select)
     left = _failed("groups", held)
     for group in rows(held):
         if group.get("@odata.type") != "#microsoft.graph.group":
             continue
-        if "DynamicMembership" in group.get("groupTypes", []) or group.get("onPremisesSyncEnabled"):
-            log.info("group %s keeps its members by itself", group["id"])
+        kinds = group.get("groupTypes") or []
+        list_only = group.get("mailEnabled") and not group.get("securityEnabled") and "Unified" not in kinds
+        if "DynamicMembership" in kinds or group.get("onPremisesSyncEnabled") or list_only:
+            log.info("group %s is filled elsewhere: its membership stays", group["id"])
             continue
         left += _failed(f"group {group['id']}", remove_user_from_group(user_id, group["id"]))
     return left

@@ -9,17 +9,18 @@ from ..graph_users import disable_user
 from ..logger import log, log_event
 from ..scim.scim_client import update_scim_user
 from ..scim.scim_mapper import get_scim_id
-from ._leaver import take_groups, take_licenses, take_roles, take_sessions
+from ._leaver import take_apps, take_groups, take_licenses, take_roles, take_sessions
 from ._person import NoSuchPerson, find
 
 __all__ = ["process_termination"]
 
 
 def process_termination(record: dict[str, Any]) -> dict[str, Any]:
-    """Blocks the sign-in, revokes the sessions, then takes roles, the SCIM user's activity, groups and licences away.
+    """Blocks the sign-in, revokes the sessions, then takes away directory roles, the SCIM user's activity, roles in
+    applications, groups and licences.
 
-    Each of them is tried, whatever became of the others. Groups that a rule or an on-premises directory fills stay
-    with those.
+    Each of them is tried, whatever became of the others. Groups that a rule or an on-premises directory fills, and
+    distribution lists, are left to those.
 
     Returns:
         ``{"success": True, "entra_result": {"success", "status_code", "error"} of the block, "scim_result": the
@@ -51,7 +52,7 @@ def process_termination(record: dict[str, Any]) -> dict[str, Any]:
                 left.append(f"the SCIM user: status {scim_result['status']}")
     except (IamError, OSError, ValueError) as error:
         left.append(f"the SCIM user: {error}")
-    for take in (take_groups, take_licenses):
+    for take in (take_apps, take_groups, take_licenses):
         left += _tried(take, user_id)
     log_event(
         "UserTerminated",
