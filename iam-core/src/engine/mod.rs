@@ -25,6 +25,7 @@ mod freeze;
 mod names;
 mod past;
 mod preflight;
+mod presence;
 mod preview;
 mod reading;
 mod reason;
