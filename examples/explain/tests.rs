@@ -19,7 +19,7 @@ fn one_person_is_explained_from_the_first_day_to_the_last() {
         stdout,
         stderr,
     } = Command::new(program).env_clear().output().unwrap();
-    let out = String::from_utf8(stdout).unwrap();
+    let out = format!("\n{}", String::from_utf8(stdout).unwrap());
     assert_eq!((status.code(), stderr.as_slice()), (Some(0), &b""[..]), "{out}");
     // What is asked, and what the answer must hold, in this order.
     let answers = [
@@ -82,7 +82,7 @@ fn one_person_is_explained_from_the_first_day_to_the_last() {
         ),
     ];
     let parts: Vec<(&str, &str)> = out
-        .split("== ")
+        .split("\n== ")
         .skip(1)
         .map(|part| part.split_once('\n').unwrap())
         .collect();
