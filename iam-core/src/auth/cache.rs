@@ -169,7 +169,7 @@ fn refresh_point(token: &AccessToken, now: Timestamp) -> Timestamp {
 }
 
 /// One error for each of those who waited: [`Error`] is not `Clone`, the cause is shared.
-fn share(error: &Arc<Error>) -> Error {
+pub(super) fn share(error: &Arc<Error>) -> Error {
     let mut copy = Error::new(error.kind(), error.message().to_owned()).with_retry(error.retry());
     if let Some(operation) = error.operation() {
         copy = copy.with_operation(operation.to_owned());
