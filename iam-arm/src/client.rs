@@ -95,7 +95,7 @@ impl ArmClient {
     /// effect is [`ErrorKind::OutcomeUnknown`] unless the request may be repeated.
     pub async fn send(&self, request: Request) -> Result<Response> {
         let (operation, idempotent) = (request.operation, request.idempotent);
-        let answer = self.pipeline.send(identified(request)).await?;
+        let answer = self.exchange(request).await?;
         if answer.is_success() {
             return Ok(answer);
         }
@@ -104,6 +104,15 @@ impl ArmClient {
             return Err(error.with_kind(ErrorKind::OutcomeUnknown));
         }
         Err(error)
+    }
+
+    /// Sends a request and hands the answer back whatever its status, after the same retries: for whoever judges it
+    /// themselves.
+    ///
+    /// # Errors
+    /// Only where there is no answer, or no token.
+    pub async fn exchange(&self, request: Request) -> Result<Response> {
+        self.pipeline.send(identified(request)).await
     }
 
     /// Sends a request and reads its answer.
@@ -135,6 +144,11 @@ impl ArmClient {
     /// [`pages`](Self::pages).
     pub fn build(&self, method: Method, path: &str, operation: &'static str) -> Request {
         self.root.request(method, path, operation)
+    }
+
+    /// The URL that paths are appended to.
+    pub fn root(&self) -> &str {
+        &self.root.0
     }
 
     /// The clock that the client waits on.

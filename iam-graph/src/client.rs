@@ -117,10 +117,18 @@ impl GraphClient {
     /// # Errors
     /// As [`request`](Self::request). A failure of the service that leaves open whether a request took
     /// effect is [`OutcomeUnknown`](iam_core::ErrorKind::OutcomeUnknown) unless the request may be repeated.
-    pub async fn send(&self, mut request: Request) -> Result<Response> {
-        request = self.ranked(request);
+    pub async fn send(&self, request: Request) -> Result<Response> {
         let (operation, idempotent) = (request.operation, request.idempotent);
-        error::judged(self.pipeline.send(request).await, operation, idempotent)
+        error::judged(self.exchange(request).await, operation, idempotent)
+    }
+
+    /// Sends a request and hands the answer back whatever its status, after the same retries: for whoever judges it
+    /// themselves.
+    ///
+    /// # Errors
+    /// Only where there is no answer, or no token.
+    pub async fn exchange(&self, request: Request) -> Result<Response> {
+        self.pipeline.send(self.ranked(request)).await
     }
 
     /// Sends a request and reads its answer.
@@ -193,6 +201,11 @@ impl GraphClient {
             }
         }
         answers
+    }
+
+    /// The URL that paths are appended to.
+    pub fn root(&self) -> &str {
+        &self.root.0
     }
 
     /// The clock that the client waits on.

@@ -4,11 +4,18 @@
 //! macro `twin`. [`runtime`] is the only place that waits, [`convert`] the only door for values, [`errors`] the only
 //! way out for failures.
 
+mod arm;
 mod convert;
+mod credentials;
 mod errors;
+mod exchange;
 mod graph;
+mod listing;
+mod loops;
 mod runtime;
 mod sandbox;
+mod scim;
+mod settings;
 
 use pyo3::prelude::*;
 
@@ -18,9 +25,19 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::arm::{ArmClient, AsyncArmClient};
+    #[pymodule_export]
+    use crate::credentials::ClientSecretCredential;
+    #[pymodule_export]
+    use crate::exchange::Response;
+    #[pymodule_export]
     use crate::graph::{AsyncGraphClient, GraphClient};
     #[pymodule_export]
+    use crate::listing::{AsyncListing, Listing};
+    #[pymodule_export]
     use crate::sandbox::Sandbox;
+    #[pymodule_export]
+    use crate::scim::{AsyncScimClient, ScimClient};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

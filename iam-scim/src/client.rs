@@ -141,8 +141,12 @@ impl ScimClient {
         Err(error)
     }
 
-    /// Sends a request and hands the answer back whatever its status.
-    pub(crate) async fn exchange(&self, request: Request) -> Result<Response> {
+    /// Sends a request and hands the answer back whatever its status, after the same retries: for whoever judges it
+    /// themselves.
+    ///
+    /// # Errors
+    /// Only where there is no answer, or no token.
+    pub async fn exchange(&self, request: Request) -> Result<Response> {
         self.pipeline.send(request).await
     }
 
@@ -162,6 +166,11 @@ impl ScimClient {
     /// [`pages`](Self::pages).
     pub fn build(&self, method: Method, path: &str, operation: &'static str) -> Request {
         self.root.request(method, path, operation)
+    }
+
+    /// The URL that paths are appended to.
+    pub fn root(&self) -> &str {
+        &self.root.0
     }
 
     /// The clock that the client waits on.

@@ -3,7 +3,37 @@
 from __future__ import annotations
 
 from . import errors
-from ._core import AsyncGraphClient, GraphClient, Sandbox, __version__, build_profile
+from ._core import (
+    ArmClient,
+    AsyncArmClient,
+    AsyncGraphClient,
+    AsyncListing,
+    AsyncScimClient,
+    ClientSecretCredential,
+    GraphClient,
+    Listing,
+    Response,
+    Sandbox,
+    ScimClient,
+    __version__,
+    build_profile,
+)
 from .errors import IamError
 
-__all__ = ["AsyncGraphClient", "GraphClient", "IamError", "Sandbox", "__version__", "build_profile", "errors"]
+__all__ = [
+    "ArmClient",
+    "AsyncArmClient",
+    "AsyncGraphClient",
+    "AsyncListing",
+    "AsyncScimClient",
+    "ClientSecretCredential",
+    "GraphClient",
+    "IamError",
+    "Listing",
+    "Response",
+    "Sandbox",
+    "ScimClient",
+    "__version__",
+    "build_profile",
+    "errors",
+]

@@ -15,7 +15,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::auth::cache::share;
 use crate::clock::SharedClock;
 use crate::cloud;
 use crate::error::{Error, ErrorKind, Result};
@@ -144,7 +143,7 @@ impl SigningKeys {
                 None => return Ok(None),
             }
         };
-        flight.await.map_err(|error| share(&error))?;
+        flight.await.map_err(|error| Error::clone(&error))?;
         Ok(lock(&self.state).held.as_ref().and_then(|held| held.key(kid)))
     }
 
@@ -159,7 +158,7 @@ impl SigningKeys {
             self.next(&mut state, now)?
         };
         match flight {
-            Some(flight) => flight.await.map_err(|error| share(&error)),
+            Some(flight) => flight.await.map_err(|error| Error::clone(&error)),
             None => Ok(()),
         }
     }
@@ -173,7 +172,7 @@ impl SigningKeys {
             return Ok(Some(self.join(state, now)));
         }
         match &state.failed {
-            Some(error) => Err(share(error)),
+            Some(error) => Err(Error::clone(error)),
             None => Ok(None),
         }
     }
