@@ -11,7 +11,7 @@ use super::work::Work;
 use super::{Durability, PostgresJournal};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Result;
-use crate::journal::health::{About, Finding, audit};
+use crate::journal::health::{About, Finding, Health, audit};
 use crate::journal::row::instant;
 
 /// Clocks that differ by less are taken for the same.
@@ -46,15 +46,21 @@ struct Server {
 impl PostgresJournal {
     pub(super) async fn look_into(&self) -> Result<Vec<Finding>> {
         let looked = async {
-            let server = self.server().await?;
-            let mut found = server.found(self.0.durability);
+            let sessions = self.sessions().await?;
+            if sessions.as_ref().is_some_and(|found| found.health == Health::Bad) {
+                // Nothing else can be relied on.
+                return Ok((sessions.into_iter().collect(), false));
+            }
+            let mut found = self.server().await?.found(self.0.durability);
             found.push(self.clock().await?);
-            found.extend(self.sessions().await?);
-            Ok(found)
+            found.extend(sessions);
+            Ok((found, true))
         };
-        let looked: Attempt<Vec<Finding>> = looked.await;
-        let mut found = looked.map_err(|fault| during(fault, "look at the journal"))?;
-        found.push(audit(self).await?);
+        let looked: Attempt<(Vec<Finding>, bool)> = looked.await;
+        let (mut found, sound) = looked.map_err(|fault| during(fault, "look at the journal"))?;
+        if sound {
+            found.push(audit(self).await?);
+        }
         Ok(found)
     }
 
@@ -273,7 +279,6 @@ fn skew(before: Timestamp, there: Timestamp, after: Timestamp) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Health;
 
     #[test]
     fn a_clock_is_judged_by_what_cannot_be_the_way_there_and_back() {
