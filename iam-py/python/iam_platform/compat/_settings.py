@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import UnauthenticatedError
+from iam_platform.errors import UnauthenticatedError
 
 GRAPH = "https://graph.microsoft.com"
 SCIM = "http://localhost:8000"
@@ -55,16 +55,16 @@ def _places(name: str) -> list[Path]:
 
 
 def read_env(text: str, where: str = ".env") -> dict[str, str]:
-    """Reads the lines ``NAME=value`` of an env file.
+    r"""Reads the lines ``NAME=value`` of an env file.
 
     Empty lines, lines that start with ``#`` and a leading ``export`` are skipped. A value may stand in single quotes
-    (taken as it is) or double quotes (``\\n``, ``\\r``, ``\\t``; any other character after a backslash is itself);
+    (taken as it is) or double quotes (``\n``, ``\r``, ``\t``; any other character after a backslash is itself);
     without quotes it ends before `` #``. There are no values of several lines and no ``${NAME}``, which is an error.
     Another line is skipped with a warning that names it.
     """
     values = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
+    for number, written in enumerate(text.splitlines(), 1):
+        line = written.strip()
         if not line or line.startswith("#"):
             continue
         found = _LINE.fullmatch(line)
@@ -108,7 +108,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}, line {error.lineno}: this is no JSON: {error.msg}") from None
     if not isinstance(read, dict):
-        raise ValueError(f"{path}: expected a JSON object")
+        raise ValueError(f"{path}: expected a JSON object")  # noqa: TRY004  of the file
     for name, (kind, words) in _TYPES.items():
         value = read.get(name)
         wrong = value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool)))

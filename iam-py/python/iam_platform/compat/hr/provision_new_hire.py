@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import IamError
-from .. import _settings
-from .._graph import call_graph, rows, text, token
-from ..config import config
-from ..graph_groups import add_user_to_group, get_group_id_by_display_name
-from ..graph_licenses import assign_license
-from ..graph_roles import assign_role
-from ..graph_users import create
-from ..logger import log, log_event, redacted
-from ..scim.scim_client import create_scim_user
-from ..scim.scim_mapper import store_scim_id
-from ..utils import password
+from iam_platform.compat import _settings
+from iam_platform.compat._graph import call_graph, rows, text, token
+from iam_platform.compat.config import config
+from iam_platform.compat.graph_groups import add_user_to_group, get_group_id_by_display_name
+from iam_platform.compat.graph_licenses import assign_license
+from iam_platform.compat.graph_roles import assign_role
+from iam_platform.compat.graph_users import create
+from iam_platform.compat.logger import log, log_event, redacted
+from iam_platform.compat.scim.scim_client import create_scim_user
+from iam_platform.compat.scim.scim_mapper import store_scim_id
+from iam_platform.compat.utils import password
+from iam_platform.errors import IamError
 
 __all__ = ["process_new_hire"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..utils import load_json_file
+from iam_platform.compat.utils import load_json_file
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["load_workday_feed"]
 
@@ -18,5 +20,5 @@ def load_workday_feed(file_path: str | os.PathLike[str] = "workday_feed.json") -
     """
     records = load_json_file(file_path)
     if not isinstance(records, list):
-        raise ValueError(f"{file_path}: expected a list of records")
+        raise ValueError(f"{file_path}: expected a list of records")  # noqa: TRY004  of the file
     return records
