@@ -6,6 +6,7 @@ import importlib
 import io
 import os
 import sys
+import time
 
 import pytest
 from samples_tenant import started
@@ -58,6 +59,31 @@ def test_a_token_is_asked_for_once_and_kept(running, compat):
     assert len(tokens) == 1
     asked = [row for row in running.log()["log"] if "oauth2" in row["path"]]
     assert len(asked) == 1
+
+
+def test_the_credential_is_one_of_azure_identitys_kind(running):
+    from iam_platform import ClientSecretCredential
+    from iam_platform.errors import InvalidError, UnauthenticatedError
+
+    running.ask("/_sandbox/log", method="DELETE")
+    scope = "https://graph.microsoft.com/.default"
+    given = running.settings()
+    known = (given["TENANT_ID"], given["CLIENT_ID"])
+    credential = ClientSecretCredential(*known, given["CLIENT_SECRET"], authority=running.root)
+    tokens = [credential.get_token(scope, enable_cae=True) for _ in range(3)]
+    assert len({token.token for token in tokens}) == 1
+    assert len(running.log()["log"]) == 1, "it is kept"
+    assert 3000 < tokens[0].expires_on - time.time() < 90000
+    assert tokens[0].token not in repr(tokens[0])
+    assert running.ask("/v1.0/users/" + CAMILA, token=tokens[0].token)["displayName"] == "Camila Rocha"
+    challenge = '{"access_token": {"nbf": {"essential": true, "value": "1"}}}'
+    assert credential.get_token(scope, claims=challenge).token
+    assert len(running.log()["log"]) > 2, "a challenge is answered by a new token"
+    for scopes in ((), (scope, scope)):
+        with pytest.raises(InvalidError, match="one scope"):
+            credential.get_token(*scopes)
+    with pytest.raises(UnauthenticatedError, match="AADSTS7000215"):
+        ClientSecretCredential(*known, "wrong", authority=running.root).get_token(scope)
 
 
 def test_a_secret_that_is_refused(compat):
