@@ -77,6 +77,18 @@ class ClientSecretCredential:
             InvalidError: names the variable that is missing.
         """
 
+    def get_token(self, *scopes: str, claims: str | None = None, **_options: Any) -> AccessToken:
+        """Gives a token, kept until it is due, so that Microsoft's own clients take this credential too. It blocks.
+
+        Args:
+            scopes: one, for example ``https://graph.microsoft.com/.default``.
+            claims: the claims challenge that the token must answer.
+
+        Raises:
+            UnauthenticatedError: the application was refused.
+            InvalidError: not one scope.
+        """
+
     @property
     def tenant_id(self) -> str:
         """The tenant."""
@@ -84,6 +96,22 @@ class ClientSecretCredential:
     @property
     def client_id(self) -> str:
         """The application."""
+
+@final
+class AccessToken:
+    """A token, as azure-identity's credentials give them."""
+
+    @property
+    def token(self) -> str:
+        """The token. Do not log it."""
+
+    @property
+    def expires_on(self) -> int:
+        """When it ends, in seconds since 1970."""
+
+    @property
+    def refresh_on(self) -> int | None:
+        """From when on it should be renewed, where the service said so."""
 
 @final
 class Response:
