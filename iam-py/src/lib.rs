@@ -36,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use crate::company::Company;
     #[pymodule_export]
-    use crate::credentials::ClientSecretCredential;
+    use crate::credentials::{ClientSecretCredential, Token};
     #[pymodule_export]
     use crate::engine::{AsyncEngine, Clock, Engine};
     #[pymodule_export]

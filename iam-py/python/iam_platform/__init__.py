@@ -5,10 +5,11 @@ from __future__ import annotations
 from . import errors
 from ._core import (
     Accepted,
+    AccessToken,
     Account,
     ArmClient,
-    AsOf,
     Ask,
+    AsOf,
     AsyncArmClient,
     AsyncEngine,
     AsyncGraphClient,
@@ -18,8 +19,8 @@ from ._core import (
     AuditEntry,
     CaseReport,
     ClientSecretCredential,
-    Company,
     Clock,
+    Company,
     Coverage,
     Delta,
     Desired,
@@ -85,6 +86,7 @@ from .errors import IamError
 
 __all__ = [
     "Accepted",
+    "AccessToken",
     "Account",
     "ArmClient",
     "AsOf",
@@ -98,8 +100,8 @@ __all__ = [
     "AuditEntry",
     "CaseReport",
     "ClientSecretCredential",
-    "Company",
     "Clock",
+    "Company",
     "Coverage",
     "Delta",
     "Desired",

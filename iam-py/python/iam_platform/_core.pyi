@@ -28,6 +28,22 @@ class _TokenCredential(Protocol):
 
 _Credential: TypeAlias = ClientSecretCredential | _TokenCredential
 
+@final
+class AccessToken:
+    """A token as azure-identity's credentials give it. It prints without the token."""
+
+    @property
+    def token(self) -> str:
+        """The token itself. Do not log it."""
+
+    @property
+    def expires_on(self) -> int:
+        """When it expires, in seconds since 1970."""
+
+    @property
+    def refresh_on(self) -> int | None:
+        """When it should be renewed, where the service said so."""
+
 class _Query(TypedDict, total=False):
     """Options of a collection."""
 
