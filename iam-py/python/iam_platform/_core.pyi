@@ -114,22 +114,6 @@ class ClientSecretCredential:
         """The application."""
 
 @final
-class AccessToken:
-    """A token, as azure-identity's credentials give them."""
-
-    @property
-    def token(self) -> str:
-        """The token. Do not log it."""
-
-    @property
-    def expires_on(self) -> int:
-        """When it ends, in seconds since 1970."""
-
-    @property
-    def refresh_on(self) -> int | None:
-        """From when on it should be renewed, where the service said so."""
-
-@final
 class Response:
     """A service's answer, whatever its status."""
 
