@@ -5,8 +5,8 @@
 //! way out for failures.
 
 mod arm;
-mod company;
 mod callbacks;
+mod company;
 mod convert;
 mod credentials;
 mod engine;

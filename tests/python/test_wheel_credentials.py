@@ -175,6 +175,24 @@ def test_microsofts_own_credentials(twin, iam_sandbox):
         assert type(raised.value.__cause__).__name__ == "ClientAuthenticationError"
 
 
+def test_the_credential_serves_others_too(iam_sandbox_env):
+    credential = application(iam_sandbox_env)
+    scope = "https://graph.microsoft.com/.default"
+    token = credential.get_token(scope, enable_cae=True)
+    assert token.expires_on > time.time() + 60
+    assert token.refresh_on is None or token.refresh_on < token.expires_on
+    assert token.token not in repr(token)
+    asked = iam_sandbox_env.requests
+    assert credential.get_token(scope).token == token.token
+    assert iam_sandbox_env.requests == asked, "it is kept"
+    # As any credential with get_token.
+    client = iam_platform.GraphClient(SimpleNamespace(get_token=credential.get_token), **where(iam_sandbox_env))
+    assert client.organization()["id"] == iam_sandbox_env.tenant_id
+    for scopes in ((), (scope, scope)):
+        with pytest.raises(InvalidError, match="one scope"):
+            credential.get_token(*scopes)
+
+
 def test_a_refused_token_is_asked_for_anew(iam_sandbox):
     giver = Giver(iam_sandbox)
     client = iam_platform.GraphClient(giver, **where(iam_sandbox))

@@ -94,15 +94,15 @@ class ClientSecretCredential:
         """
 
     def get_token(self, *scopes: str, claims: str | None = None, **_options: Any) -> AccessToken:
-        """Gets a token, as azure-identity's credentials do: for other clients, which take such credentials.
+        """Gives a token, kept until it is due, so that Microsoft's own clients take this credential too. It blocks.
 
         Args:
-            scopes: one scope, for example ``https://graph.microsoft.com/.default``.
-            claims: the claims of a challenge, which a token that is kept does not answer.
+            scopes: one, for example ``https://graph.microsoft.com/.default``.
+            claims: the claims challenge that the token must answer.
 
         Raises:
-            UnauthenticatedError: the secret or the application is refused.
-            InvalidError: there is not exactly one scope.
+            UnauthenticatedError: the application was refused.
+            InvalidError: not one scope.
         """
 
     @property
