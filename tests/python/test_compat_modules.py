@@ -109,6 +109,20 @@ def test_throttling_is_waited_for(running, compat):
     assert compat("graph_users").get_user(CAMILA)["status_code"] == 200
 
 
+@pytest.mark.parametrize("status", [503, 500])
+def test_a_service_that_goes_on_failing_is_a_result_in_the_end(running, compat, status):
+    running.fault("GET", "/users/*", {"kind": "status", "status": status})
+    running.fault("POST", "/users", {"kind": "status", "status": status})
+    users = compat("graph_users")
+    running.ask("/_sandbox/log", method="DELETE")
+    read, created = users.get_user(CAMILA), users.call_graph("POST", "/users", None, json={"displayName": "x"})
+    for result in (read, created):
+        assert (result["success"], result["status_code"]) == (False, status)
+        assert result["error"]["error"]["code"]
+    assert len(requests(running, "GET")) > 1, "it was tried again"
+    assert len(requests(running, "POST")) == 1, "nobody knows whether it took effect"
+
+
 def test_tokens_that_were_revoked_are_renewed(running, compat):
     users = compat("graph_users")
     token = compat("auth").get_access_token()

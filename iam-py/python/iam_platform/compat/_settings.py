@@ -108,7 +108,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}, line {error.lineno}: this is no JSON: {error.msg}") from None
     if not isinstance(read, dict):
-        raise ValueError(f"{path}: expected a JSON object")  # noqa: TRY004  of the file
+        raise ValueError(f"{path}: expected a JSON object")
     for name, (kind, words) in _TYPES.items():
         value = read.get(name)
         wrong = value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool)))

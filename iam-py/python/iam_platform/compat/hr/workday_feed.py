@@ -20,5 +20,5 @@ def load_workday_feed(file_path: str | os.PathLike[str] = "workday_feed.json") -
     """
     records = load_json_file(file_path)
     if not isinstance(records, list):
-        raise ValueError(f"{file_path}: expected a list of records")  # noqa: TRY004  of the file
+        raise ValueError(f"{file_path}: expected a list of records")
     return records

@@ -66,7 +66,7 @@ def _users(path: Path) -> dict[str, str]:
         raise ValueError(f"{path} is no JSON: {error}") from None
     users = read.get("users") if isinstance(read, dict) else None
     if not isinstance(users, dict):
-        raise ValueError(f'{path}: expected {{"users": {{…}}}}')  # noqa: TRY004  of the file
+        raise ValueError(f'{path}: expected {{"users": {{…}}}}')
     return users
 
 
