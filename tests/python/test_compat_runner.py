@@ -109,6 +109,14 @@ def test_a_script_runs_as_it_does_plainly(runs, name):
     assert (ours.returncode, ours.stdout, ours.stderr) == (plain.returncode, plain.stdout, plain.stderr)
 
 
+def test_a_linked_script_runs_where_it_really_is(runs):
+    (runs.folder / "real").mkdir()
+    (runs.folder / "real" / "script.py").write_text(SCRIPTS["what_it_sees"])
+    (runs.folder / "link.py").symlink_to("real/script.py")
+    plain, ours = both(runs, "link.py")
+    assert (ours.returncode, ours.stdout, ours.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+
+
 def test_a_folder_and_a_zip_file_run_too(runs):
     source = "import json, sys, beside\nprint(json.dumps([sys.argv, __name__, beside.NAME]))\n"
     (runs.folder / "app").mkdir()

@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"{sys.executable}: can't open file {str(path.absolute())!r}: {error.strerror}\n")
         return 2
-    beside = (path if path.is_dir() else path.parent).resolve()
+    beside = path.resolve() if path.is_dir() else path.resolve().parent
     _settings.beside = beside
     sys.meta_path.insert(0, Finder())
     sys.argv[:] = arguments
