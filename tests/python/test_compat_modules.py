@@ -338,3 +338,20 @@ def test_a_usage_location_is_the_configured_one_or_the_tenants(running, compat, 
         assert orchestrator.handle_workday_event(record)["status"] == "success"
         user = running.user("ann.lee@contoso.example")
         assert (user["usageLocation"], len(user["assignedLicenses"])) == (expected, 1)
+
+
+def test_a_tenant_without_privileged_identity_management_has_nobody_eligible(running, compat):
+    leaver = compat("hr._leaver")
+    camila = compat("graph_users").get_user(CAMILA)["user"]["id"]
+    every_page = leaver.every_page
+
+    def without_p2(endpoint, params=None, code="AadPremiumLicenseRequired"):
+        if "Eligibility" not in endpoint:
+            return every_page(endpoint, params)
+        error = {"error": {"code": code, "message": "The tenant needs to have Entra ID P2."}}
+        return {"success": False, "status_code": 400, "data": error, "error": error}
+
+    leaver.every_page = without_p2
+    assert leaver.take_roles(camila) == []
+    leaver.every_page = lambda endpoint, params=None: without_p2(endpoint, params, "UnknownError")
+    assert leaver.take_roles(camila) == ["eligible roles: UnknownError: The tenant needs to have Entra ID P2."]

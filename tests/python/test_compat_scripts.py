@@ -299,6 +299,35 @@ def test_what_cannot_be_taken_away_is_said_and_stops_nothing(running, desk):
     assert len(held(running, after) & EXPECTED_GROUPS) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "said", "stays"),
+    [
+        ("POST", "/users/*/revokeSignInSessions", "sessions: ", None),
+        ("GET", "/roleManagement/directory/roleAssignments", "roles: ", "roles"),
+        ("DELETE", "/roleManagement/directory/roleAssignments/*", "role ", "roles"),
+        ("GET", "/roleManagement/directory/roleEligibilitySchedules", "eligible roles: ", "eligibleRoles"),
+        ("POST", "/roleManagement/directory/roleEligibilityScheduleRequests", "eligible role ", "eligibleRoles"),
+        ("GET", "/users/*/appRoleAssignments", "applications: ", None),
+        ("GET", "/users/*/memberOf", "groups: ", "groups"),
+        ("DELETE", "/groups/*/members/**", "group ", "groups"),
+        ("POST", "/users/*/assignLicense", "licences: ", "assignedLicenses"),
+        ("PATCH", "/scim/v2/Users/*", "the SCIM user: status 403", "SCIM"),
+    ],
+)
+def test_each_thing_that_stays_is_said_and_all_else_is_taken(running, desk, method, path, said, stays):
+    arm_leaver(running, desk)
+    running.fault(method, path, {"kind": "status", "status": 403})
+    result = desk("termination.py", LEAVER)
+    assert (result["success"], result["entra_result"]["success"]) == (False, True)
+    assert result["error"].startswith(f"Not all was taken away: {said}")
+    after = running.user(UPN)
+    assert after["accountEnabled"] is False
+    left = {name: after[name] for name in ("roles", "eligibleRoles", "assignedLicenses")}
+    left["groups"] = held(running, after) & EXPECTED_GROUPS
+    left["SCIM"] = running.scim_user(UPN)["active"]
+    assert [name for name, what in left.items() if what] == ([stays] if stays else [])
+
+
 def test_a_termination_of_nobody_or_of_two_touches_nobody(running, desk):
     assert desk("termination.py", {**LEAVER, "employeeId": "W-0"}) == {
         "success": False,
