@@ -195,7 +195,8 @@ pub fn origin(url: &str) -> Option<String> {
     })
 }
 
-fn checked(what: &str, url: &str) -> Result<String> {
+/// A URL that may carry what must not be read or changed on the way: https, or http on the loopback.
+pub(crate) fn checked(what: &str, url: &str) -> Result<String> {
     let url = url.trim().trim_end_matches('/');
     let wrong = |why: &str| Error::new(ErrorKind::Invalid, format!("{what} {url:?}: {why}"));
     let origin = origin(url).ok_or_else(|| wrong("expected http://host or https://host"))?;

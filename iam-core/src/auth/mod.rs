@@ -1,11 +1,13 @@
 //! Tokens: who may be called with which, where they come from, and how a request gets one.
 //!
 //! A credential is a [`TokenSource`]; [`CachedTokens`] puts one request in flight per audience in front
-//! of it; [`Bearer`] attaches the token to requests, and only to hosts of its [`Audience`].
+//! of it; [`Bearer`] attaches the token to requests, and only to hosts of its [`Audience`]. [`TokenValidator`] is for the
+//! other side: an API that is called with one.
 
 mod bearer;
 mod cache;
 mod client_secret;
+pub mod validate;
 
 use std::fmt::{self, Debug};
 
@@ -19,6 +21,7 @@ use crate::secret::Secret;
 pub use bearer::Bearer;
 pub use cache::CachedTokens;
 pub use client_secret::ClientSecret;
+pub use validate::{Claims, TokenValidator, TokenValidatorBuilder};
 
 /// What a token is asked for, and the origins it may be sent to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
