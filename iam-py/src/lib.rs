@@ -5,6 +5,7 @@
 //! way out for failures.
 
 mod arm;
+mod company;
 mod callbacks;
 mod convert;
 mod credentials;
@@ -34,7 +35,9 @@ mod _core {
     #[pymodule_export]
     use crate::arm::{ArmClient, AsyncArmClient};
     #[pymodule_export]
-    use crate::credentials::ClientSecretCredential;
+    use crate::company::Company;
+    #[pymodule_export]
+    use crate::credentials::{ClientSecretCredential, Token};
     #[pymodule_export]
     use crate::engine::{AsyncEngine, Clock, Engine};
     #[pymodule_export]

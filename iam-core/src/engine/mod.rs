@@ -25,6 +25,7 @@ mod freeze;
 mod names;
 mod past;
 mod preflight;
+mod presence;
 mod preview;
 mod reading;
 mod reason;
@@ -367,6 +368,24 @@ impl Engine {
             ..HistoryQuery::default()
         };
         self.journal.history(&query).await
+    }
+
+    /// What was noted under a name last, and how often something has been: a place in the journal's database for what a
+    /// service over the engine must not forget.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] from the journal.
+    pub async fn note(&self, name: &str) -> Result<Option<(u64, serde_json::Value)>> {
+        self.journal.bookmark(name).await
+    }
+
+    /// Notes something under a name, durably, unless somebody else has since the `version` that the caller knows (0:
+    /// none): then nothing is written, and the answer is `false`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] from the journal.
+    pub async fn set_note(&self, name: &str, version: u64, value: &serde_json::Value) -> Result<bool> {
+        self.journal.set_bookmark(name, version, value).await
     }
 
     /// The timers whose instant has come and that have not been worked off, oldest first: a first or last day, a grace,

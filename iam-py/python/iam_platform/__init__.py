@@ -5,10 +5,11 @@ from __future__ import annotations
 from . import errors
 from ._core import (
     Accepted,
+    AccessToken,
     Account,
     ArmClient,
-    AsOf,
     Ask,
+    AsOf,
     AsyncArmClient,
     AsyncEngine,
     AsyncGraphClient,
@@ -20,6 +21,7 @@ from ._core import (
     CaseReport,
     ClientSecretCredential,
     Clock,
+    Company,
     Coverage,
     Delta,
     Desired,
@@ -86,6 +88,7 @@ from .errors import IamError
 
 __all__ = [
     "Accepted",
+    "AccessToken",
     "Account",
     "ArmClient",
     "AsOf",
@@ -101,6 +104,7 @@ __all__ = [
     "CaseReport",
     "ClientSecretCredential",
     "Clock",
+    "Company",
     "Coverage",
     "Delta",
     "Desired",
