@@ -23,6 +23,7 @@ mod runtime;
 mod sandbox;
 mod scim;
 mod settings;
+mod validate;
 
 use pyo3::prelude::*;
 
@@ -62,6 +63,9 @@ mod _core {
     use crate::sandbox::Sandbox;
     #[pymodule_export]
     use crate::scim::{AsyncScimClient, ScimClient};
+
+    #[pymodule_export]
+    use crate::validate::{AsyncTokenValidator, TokenValidator};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
