@@ -34,6 +34,7 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
     let mut error = Error::new(kind, message)
         .with_operation(operation)
         .with_status(answer.status)
+        .with_body(&answer.body)
         .with_retry(advice(kind, code, answer));
     let outer = parts.first().map(|(code, _)| *code);
     if let Some(code) = code.or(outer).and_then(redact::word) {

@@ -7,7 +7,11 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// The longest answer that an error keeps.
+const LONGEST_BODY: usize = 64 * 1024;
 
 /// The result of everything in this workspace that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -98,9 +102,11 @@ pub enum Retry {
     Exhausted,
 }
 
-/// The one error type: see the [module](self).
+/// The one error type: see the [module](self). A clone shares the cause.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: Cow<'static, str>,
@@ -112,7 +118,8 @@ struct Inner {
     code: Option<String>,
     reason: Option<&'static str>,
     property: Option<String>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    body: Option<Arc<[u8]>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -134,6 +141,7 @@ impl Error {
             code: None,
             reason: None,
             property: None,
+            body: None,
             source: None,
         }))
     }
@@ -194,10 +202,18 @@ impl Error {
         self
     }
 
+    /// Keeps what the service answered, up to 64 KiB, for programs alone: it may hold personal data, and stands neither
+    /// in `Display` nor in `Debug`.
+    #[must_use]
+    pub fn with_body(mut self, body: &[u8]) -> Self {
+        self.0.body = (body.len() <= LONGEST_BODY).then(|| body.into());
+        self
+    }
+
     /// Attaches the cause, kept out of `Display`.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 
@@ -251,6 +267,11 @@ impl Error {
     /// The service's own error code.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
+    }
+
+    /// The body of the service's answer, where it was kept. Never log it: it may hold personal data.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.0.body.as_deref()
     }
 
     /// The message alone, without operation and code.
@@ -348,6 +369,21 @@ mod tests {
         );
         let unsent = Error::new(ErrorKind::Invalid, "no").with_client_request_id("c-1");
         assert_eq!(unsent.to_string(), "no (client-request-id c-1)");
+    }
+
+    #[test]
+    fn a_clone_says_the_same_and_an_answer_is_printed_nowhere() {
+        let error = Error::new(ErrorKind::Denied, "no")
+            .with_body(b"ada@contoso.example")
+            .with_source(std::io::Error::other("reset"));
+        let clone = error.clone();
+        assert_eq!(clone.chain(), error.chain());
+        assert_eq!(clone.body(), Some(&b"ada@contoso.example"[..]));
+        let printed = format!("{clone} {clone:?} {}", clone.chain());
+        assert!(
+            !printed.contains("ada") && !printed.contains("97, 100, 97"),
+            "{printed}"
+        );
     }
 
     #[test]

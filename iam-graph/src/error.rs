@@ -75,6 +75,7 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
     let mut error = Error::new(kind, message)
         .with_operation(operation)
         .with_status(answer.status)
+        .with_body(&answer.body)
         .with_reason(meaning.as_str())
         .with_retry(advice(kind, answer));
     if let Some(code) = body.code.as_deref().and_then(redact::word) {

@@ -17,8 +17,8 @@ use crate::password;
 use crate::query::{Filter, Query};
 pub use crate::user_patch::{EmployeeOrgPatch, ExtensionAttributesPatch, UserPatch};
 
-/// What is read of a user: everything that [`User`] names.
-pub(crate) const SELECT: &str = "id,userPrincipalName,accountEnabled,displayName,givenName,surname,department,jobTitle,officeLocation,country,usageLocation,companyName,employeeId,employeeType,employeeHireDate,employeeOrgData,mail,proxyAddresses,onPremisesSyncEnabled,deletedDateTime,assignedLicenses,licenseAssignmentStates";
+/// What is read of a user unless a query says otherwise (`$select`): everything that [`User`] names.
+pub const SELECT: &str = "id,userPrincipalName,accountEnabled,displayName,givenName,surname,department,jobTitle,officeLocation,country,usageLocation,companyName,employeeId,employeeType,employeeHireDate,employeeOrgData,mail,proxyAddresses,onPremisesSyncEnabled,deletedDateTime,assignedLicenses,licenseAssignmentStates";
 const EXPAND_MANAGER: (&str, &str) = ("$expand", "manager($select=id)");
 
 /// A user. Fields that Graph did not send are `None` or empty; fields unknown here are in

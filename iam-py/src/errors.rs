@@ -8,6 +8,9 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
+use serde_json::{Map, Value};
+
+use crate::convert::Json;
 
 /// `iam_platform.errors.raised`: a kind's name and facts in, an exception out.
 static RAISED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -31,6 +34,9 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     facts.set_item("operation", error.operation())?;
     facts.set_item("reason", error.reason())?;
     facts.set_item("property", error.property())?;
+    if let Some(body) = error.body() {
+        facts.set_item("body", answered(body))?;
+    }
     let (retry, after) = match error.retry() {
         Retry::After(after) => ("after", after),
         Retry::Exhausted => ("exhausted", None),
@@ -44,6 +50,12 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         made.set_cause(py, Some(cause_of(py, cause)?));
     }
     Ok(made)
+}
+
+/// The service's answer: an object of JSON, or nothing.
+fn answered(body: &[u8]) -> Option<Json> {
+    let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    Some(Json(Value::Object(body)))
 }
 
 fn cause_of(py: Python<'_>, cause: &(dyn std::error::Error + 'static)) -> PyResult<PyErr> {

@@ -2,15 +2,16 @@
 
 use std::future::Future;
 use std::process;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use iam_core::Result;
-use pyo3::exceptions::PyRuntimeError;
+use iam_core::{Error, ErrorKind, Result};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
+use pyo3_async_runtimes::TaskLocals;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::errors;
+use crate::{errors, loops};
 
 /// How long a Ctrl-C may wait while a call waits.
 const SIGNALS: Duration = Duration::from_millis(50);
@@ -67,6 +68,18 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, what: impl Future<Output = Result<T>
     })
 }
 
+/// Awaits on a thread of its own what cannot move between threads, as far as the compiler can tell.
+#[allow(clippy::disallowed_methods)] // that thread may block
+pub(crate) async fn apart<T, F>(what: impl FnOnce() -> F + Send + 'static) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>>,
+{
+    let done = tokio::task::spawn_blocking(move || Handle::current().block_on(what()));
+    done.await
+        .map_err(|source| Error::new(ErrorKind::Other, "the work has died").with_source(source))?
+}
+
 /// The same as an awaitable of asyncio. Cancelling it drops what it waits for.
 pub(crate) fn promise<'py, T>(
     py: Python<'py>,
@@ -75,8 +88,78 @@ pub(crate) fn promise<'py, T>(
 where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
+    scheduled(py, async move { what.await.map_err(errors::raised) })
+}
+
+/// The turn of an asynchronous iterator: nothing ends the iteration.
+pub(crate) fn turn<'py, T>(
+    py: Python<'py>,
+    what: impl Future<Output = Result<Option<T>>> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: for<'a> IntoPyObject<'a> + Send + 'static,
+{
+    scheduled(py, async move {
+        let next = what.await.map_err(errors::raised)?;
+        next.ok_or_else(|| PyStopAsyncIteration::new_err(()))
+    })
+}
+
+fn scheduled<'py, T>(
+    py: Python<'py>,
+    what: impl Future<Output = PyResult<T>> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: for<'a> IntoPyObject<'a> + Send + 'static,
+{
     runtime()?;
-    pyo3_async_runtimes::tokio::future_into_py(py, async move { what.await.map_err(errors::raised) })
+    let locals = TaskLocals::with_running_loop(py)?;
+    loops::seen(&locals.event_loop(py));
+    pyo3_async_runtimes::tokio::future_into_py_with_locals(py, locals, what)
+}
+
+/// An awaitable whose outcome is there already: nothing is scheduled for it.
+#[pyclass(frozen, module = "iam_platform")]
+#[derive(Debug)]
+pub(crate) struct Ready(Mutex<Option<Outcome>>);
+
+#[derive(Debug)]
+enum Outcome {
+    Value(Py<PyAny>),
+    /// Of an asynchronous iterator.
+    End,
+}
+
+impl Ready {
+    /// Gives that value to whoever awaits it.
+    pub(crate) fn value(value: Py<PyAny>) -> Self {
+        Self(Mutex::new(Some(Outcome::Value(value))))
+    }
+
+    /// Ends the asynchronous iteration.
+    pub(crate) fn end() -> Self {
+        Self(Mutex::new(Some(Outcome::End)))
+    }
+}
+
+#[pymethods]
+impl Ready {
+    fn __await__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __iter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __next__(&self) -> PyResult<Py<PyAny>> {
+        let outcome = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Err(match outcome {
+            Some(Outcome::Value(value)) => PyStopIteration::new_err((value,)),
+            Some(Outcome::End) => PyStopAsyncIteration::new_err(()),
+            None => PyRuntimeError::new_err("this has been awaited already"),
+        })
+    }
 }
 
 /// Writes the methods of a sync class and of its async twin once. Both classes are tuple structs around what is

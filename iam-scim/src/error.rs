@@ -56,6 +56,7 @@ pub fn of(answer: &Response, operation: &'static str) -> Error {
     let mut error = Error::new(kind, message)
         .with_operation(operation)
         .with_status(answer.status)
+        .with_body(&answer.body)
         .with_retry(match kind {
             ErrorKind::Conflict => Retry::After(None),
             _ => retry::advice(answer, answer.attempts),

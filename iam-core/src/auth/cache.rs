@@ -4,7 +4,6 @@
 //! failure to do so matters only once the token has expired. Errors are never cached.
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use jiff::Timestamp;
 
 use super::{AccessToken, Audience, TokenSource};
 use crate::clock::SharedClock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How long before its end a token without advice from its issuer is replaced.
 const LEAD: Duration = Duration::from_mins(5);
@@ -34,7 +33,7 @@ pub struct CachedTokens {
 }
 
 type Slots = Arc<Mutex<HashMap<String, Slot>>>;
-type Flight = Shared<BoxFuture<'static, Result<AccessToken, Arc<Error>>>>;
+type Flight = Shared<BoxFuture<'static, Result<AccessToken>>>;
 
 /// What is known of one audience.
 #[derive(Default)]
@@ -76,7 +75,7 @@ impl CachedTokens {
         let (source, clock, audience) = (self.source.clone(), self.clock.clone(), audience.clone());
         let (slots, claims) = (Arc::downgrade(&self.slots), key.clone());
         let flight = async move {
-            let outcome = source.token(&audience, claims.as_deref()).await.map_err(Arc::new);
+            let outcome = source.token(&audience, claims.as_deref()).await;
             if let Some(slots) = slots.upgrade() {
                 let mut slots = lock(&slots);
                 let slot = slots.entry(audience.scope().to_owned()).or_default();
@@ -123,7 +122,7 @@ impl TokenSource for CachedTokens {
             }
             self.join(slot, audience, claims)
         };
-        flight.await.map_err(|error| share(&error))
+        flight.await
     }
 
     fn refused(&self, audience: &Audience, token: &AccessToken) {
@@ -168,58 +167,12 @@ fn refresh_point(token: &AccessToken, now: Timestamp) -> Timestamp {
     now.checked_add(wait.saturating_sub(early)).unwrap_or(now)
 }
 
-/// One error for each of those who waited: [`Error`] is not `Clone`, the cause is shared.
-pub(super) fn share(error: &Arc<Error>) -> Error {
-    let mut copy = Error::new(error.kind(), error.message().to_owned()).with_retry(error.retry());
-    if let Some(operation) = error.operation() {
-        copy = copy.with_operation(operation.to_owned());
-    }
-    if let Some(id) = error.request_id() {
-        copy = copy.with_request_id(id);
-    }
-    if let Some(id) = error.client_request_id() {
-        copy = copy.with_client_request_id(id);
-    }
-    if let Some(reason) = error.reason() {
-        copy = copy.with_reason(reason);
-    }
-    if let Some(status) = error.status() {
-        copy = copy.with_status(status);
-    }
-    if let Some(code) = error.code() {
-        copy = copy.with_code(code);
-    }
-    if error.source().is_some() {
-        copy.with_source(Cause(error.clone()))
-    } else {
-        copy
-    }
-}
-
-/// The cause of a shared error, printed in its place.
-#[derive(Debug)]
-struct Cause(Arc<Error>);
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .source()
-            .map_or(Ok(()), |cause| fmt::Display::fmt(cause, f))
-    }
-}
-
-impl StdError for Cause {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source().and_then(StdError::source)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::cloud::Cloud;
-    use crate::error::{ErrorKind, Retry};
+    use crate::error::{Error, ErrorKind, Retry};
     use crate::http::tests::FakeClock;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -1,7 +1,7 @@
 //! Planning and applying: everything is worked out first on doors that lead nowhere, and what was shown is what is
 //! carried out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::brake::Brake;
 use super::names::NameCheck;
 use super::preflight::Preflight;
+use super::presence;
 use super::preview::{Overlay, Shadow, Silence};
 use super::report::{Ending, Preview, Progress, RunReport};
 use super::scope::{Scope, named};
@@ -18,7 +19,7 @@ use super::{Engine, PersonPlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId, Timer};
 use crate::journal::Journal;
-use crate::person::PersonKey;
+use crate::person::{Person, PersonKey};
 use crate::plan::guard;
 use crate::target::Target;
 
@@ -94,6 +95,35 @@ impl Engine {
         Ok(preview)
     }
 
+    /// What would happen now if HR said these records as well, for whoever is about to say them. Of a person who is named
+    /// twice the last record counts. What is due already is planned too, because seats and the guard's limits are shared;
+    /// [`PersonPlan::person`] tells who is meant. Nothing is written, and nothing can be applied by this preview's hash:
+    /// the records have not been accepted.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub async fn plan_with(&self, records: impl IntoIterator<Item = Person>) -> Result<Preview> {
+        let (catalogs, findings) = self.catalogs().await?;
+        let names = NameCheck::new(self.naming()?);
+        let now = self.clock.now();
+        let shadow = Shadow::of(self.journal.as_ref(), now).await?;
+        let records: BTreeMap<PersonKey, Person> = records
+            .into_iter()
+            .map(|record| (record.key.clone(), record))
+            .collect();
+        let keys: Vec<PersonKey> = records.keys().cloned().collect();
+        let latest = self.journal.accepted(&keys).await?;
+        let events = records.values().zip(&latest);
+        let events: Vec<Event> = events
+            .filter_map(|(record, previous)| Event::observed(previous.as_ref(), record, now))
+            .collect();
+        shadow.append(&events).await?;
+        let (mut preview, _) = self.look_ahead(&shadow, &catalogs, &names, None).await?;
+        preview.guard = Brake::of(self, &preview, now).await?.trips_now();
+        preview.findings = findings;
+        Ok(preview)
+    }
+
     fn recent(&self) -> std::sync::MutexGuard<'_, super::Recent> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,7 +192,8 @@ impl Engine {
     /// for what no connected target does at all; the target's error when it cannot be read (nothing was done, the work
     /// stays accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report, and so
     /// is what the policy names and the tenant does not know ([`RunReport::findings`]): that holds what depends on it,
-    /// for those whom it concerns, and nobody else.
+    /// for those whom it concerns, and nobody else. [`ErrorKind::Conflict`] where a [`Fleet`](super::Fleet) works on the journal, or
+    /// begins to: it does the work by itself.
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
         let (catalogs, findings) = Box::pin(self.begin(progress)).await?;
         // What the preview has learnt about names is good for the moment that the run takes, and a name that
@@ -226,6 +257,7 @@ impl Engine {
     /// What comes before the planning of a run: what was left half done is accepted, the policy is noted to be in force,
     /// and what it names and the tenant has not got is told once.
     async fn begin(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<(Vec<Offer>, Vec<String>)> {
+        presence::alone(self.journal.as_ref(), self.clock.now()).await?;
         self.catch_up().await?;
         let (catalogs, findings) = self.catalogs().await?;
         self.journal

@@ -133,7 +133,10 @@ impl Engine {
     }
 
     /// One event with its story.
-    pub(super) async fn entry(&self, event: &EventId) -> Result<Option<Entry>> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) from the journal.
+    pub async fn entry(&self, event: &EventId) -> Result<Option<Entry>> {
         let query = HistoryQuery {
             event: Some(event.clone()),
             ..HistoryQuery::default()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class IamError(Exception):
     """The root of everything that this package raises for a failure of its work.
@@ -17,6 +19,7 @@ class IamError(Exception):
         property: the property that it is about, where the service named one.
         retry: ``"never"``, ``"after"`` or ``"exhausted"``.
         retry_after: seconds to wait before trying again, where the service said so.
+        body: what the service answered, where that was a JSON object. It may hold personal data: do not log it.
     """
 
     kind = "other"
@@ -35,6 +38,7 @@ class IamError(Exception):
         property: str | None = None,  # noqa: A002
         retry: str = "never",
         retry_after: float | None = None,
+        body: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         if kind is not None:
@@ -48,6 +52,7 @@ class IamError(Exception):
         self.property = property
         self.retry = retry
         self.retry_after = retry_after
+        self.body = body
 
 
 class NotFoundError(IamError):

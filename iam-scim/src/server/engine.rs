@@ -251,6 +251,7 @@ pub(crate) fn refused(error: StoreError) -> Problem {
     match error {
         StoreError::Taken(index) => Problem::taken(format!("another resource has this {}", index.name())),
         StoreError::Stale => Problem::stale(),
+        StoreError::Refused(reason) => Problem::value(reason),
         StoreError::Failed(reason) => {
             tracing::error!(reason, "the SCIM store failed");
             Problem::new(500, "the store failed; try again later")

@@ -17,6 +17,8 @@ pub enum StoreError {
     Taken(Index),
     /// The record has another version than expected, exists although none was expected, or is gone.
     Stale,
+    /// The store does not take this content; the text is for the client, and names attributes, never values.
+    Refused(String),
     /// The storage failed; the text is for the log.
     Failed(String),
 }
@@ -26,6 +28,7 @@ impl std::fmt::Display for StoreError {
         match self {
             Self::Taken(index) => write!(f, "another record has the {}", index.name()),
             Self::Stale => f.write_str("the record has another version"),
+            Self::Refused(reason) => f.write_str(reason),
             Self::Failed(reason) => write!(f, "the store failed: {reason}"),
         }
     }

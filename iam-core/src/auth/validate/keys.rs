@@ -15,7 +15,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::auth::cache::share;
 use crate::clock::SharedClock;
 use crate::cloud;
 use crate::error::{Error, ErrorKind, Result};
@@ -68,7 +67,7 @@ struct Source {
     freshness: Freshness,
 }
 
-type Flight = Shared<BoxFuture<'static, Result<(), Arc<Error>>>>;
+type Flight = Shared<BoxFuture<'static, Result<()>>>;
 
 #[derive(Default)]
 struct State {
@@ -76,7 +75,7 @@ struct State {
     flight: Option<Flight>,
     tried_at: Option<Timestamp>,
     /// Why the last attempt failed, until one succeeds.
-    failed: Option<Arc<Error>>,
+    failed: Option<Error>,
 }
 
 #[derive(Clone)]
@@ -144,7 +143,7 @@ impl SigningKeys {
                 None => return Ok(None),
             }
         };
-        flight.await.map_err(|error| share(&error))?;
+        flight.await?;
         Ok(lock(&self.state).held.as_ref().and_then(|held| held.key(kid)))
     }
 
@@ -159,7 +158,7 @@ impl SigningKeys {
             self.next(&mut state, now)?
         };
         match flight {
-            Some(flight) => flight.await.map_err(|error| share(&error)),
+            Some(flight) => flight.await,
             None => Ok(()),
         }
     }
@@ -173,7 +172,7 @@ impl SigningKeys {
             return Ok(Some(self.join(state, now)));
         }
         match &state.failed {
-            Some(error) => Err(share(error)),
+            Some(error) => Err(error.clone()),
             None => Ok(None),
         }
     }
@@ -187,7 +186,7 @@ impl SigningKeys {
         let known = known.filter(|place| !passed(place.found_at, self.source.freshness.refresh, now));
         let (source, state_of) = (self.source.clone(), Arc::downgrade(&self.state));
         let flight = async move {
-            let outcome = source.fetch(known).await.map_err(Arc::new);
+            let outcome = source.fetch(known).await;
             if let Some(state) = state_of.upgrade() {
                 let mut state = lock(&state);
                 state.flight = None;

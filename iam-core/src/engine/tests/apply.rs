@@ -65,6 +65,32 @@ async fn a_hash_says_what_would_happen_and_not_when_or_how_it_was_worked_out() {
 }
 
 #[tokio::test]
+async fn what_hr_is_about_to_say_is_planned_and_not_accepted() {
+    let world = world();
+    world.tell(&["W-1 Ada Ng Sales"]).await;
+    world.engine.run(&|_| {}).await.unwrap();
+    let said = ["W-1 Ada Ng Security", "W-2 Bo Ek Sales", "W-2 Bo Ek Security"].map(person);
+
+    let preview = world.engine.plan_with(said.clone()).await.unwrap();
+    let steps = shown(&preview);
+    assert!(steps.iter().any(|step| step.starts_with("W-1 ")), "{steps:?}");
+    assert!(steps.iter().any(|step| step.starts_with("W-2 ")), "{steps:?}");
+
+    // Nothing of it was kept, and it cannot be applied.
+    assert_eq!(world.engine.plan().await.unwrap().steps(), 0);
+    let refused = world.engine.apply(&preview.hash(), Canary::NONE, &|_| {}).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
+
+    // Said in earnest, it is what was shown.
+    world
+        .engine
+        .accept([said[0].clone(), said[2].clone()])
+        .await
+        .unwrap();
+    assert_eq!(shown(&world.engine.plan().await.unwrap()), steps);
+}
+
+#[tokio::test]
 async fn applying_a_hash_does_what_was_shown_and_a_second_time_it_is_stale() {
     let world = world();
     world
