@@ -35,10 +35,12 @@ pub struct GraphClient {
     pub(crate) retry: RetryPolicy,
     clock: SharedClock,
     priority: Priority,
+    /// What it was made of.
+    made_of: Arc<GraphClientBuilder>,
 }
 
 /// Settings of a [`GraphClient`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GraphClientBuilder {
     cloud: Cloud,
     tokens: Arc<dyn TokenSource>,
@@ -184,6 +186,15 @@ impl GraphClient {
         }
     }
 
+    /// A client of the same settings whose rate budget is shared with other processes
+    /// ([`allowance`](GraphClientBuilder::allowance)). It keeps tokens of its own, and is on Graph's v1.0.
+    #[must_use]
+    pub fn sharing(&self, allowance: Arc<dyn Allowance>) -> Self {
+        GraphClientBuilder::clone(&self.made_of)
+            .allowance(allowance)
+            .build()
+    }
+
     /// Sends the requests of one batch, once they are paid for, and takes in what the answers tell of the budget.
     pub(crate) async fn fly(&self, requests: &[(Request, Option<usize>)]) -> Vec<Result<Response>> {
         let Some(budget) = &self.budget else {
@@ -262,6 +273,7 @@ impl GraphClientBuilder {
 
     /// The client.
     pub fn build(self) -> GraphClient {
+        let made_of = Arc::new(self.clone());
         let tokens = Arc::new(CachedTokens::new(self.tokens, self.clock.clone()));
         let bearer: Arc<dyn Policy> = Arc::new(Bearer::new(tokens, Audience::graph(&self.cloud)));
         let root = Root::new(&self.cloud);
@@ -306,6 +318,7 @@ impl GraphClientBuilder {
             retry: self.retry,
             clock: self.clock,
             priority: Priority::Normal,
+            made_of,
         }
     }
 }

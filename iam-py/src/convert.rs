@@ -10,8 +10,23 @@ use serde_json::Value;
 
 /// A value that goes to Python as plain dicts, lists and scalars, and comes from JSON text (`str` or `bytes`), from
 /// dicts, lists and scalars, or from anything with pydantic's `model_dump`.
-#[derive(Debug, Clone)]
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
 pub(crate) struct Json(pub(crate) Value);
+
+impl Json {
+    /// A value that always has a JSON form.
+    pub(crate) fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::to_value(value).unwrap_or_default())
+    }
+}
+
+/// It may be somebody's data.
+impl std::fmt::Debug for Json {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Json")
+    }
+}
 
 impl<'py> IntoPyObject<'py> for Json {
     type Target = PyAny;

@@ -5,17 +5,24 @@
 //! way out for failures.
 
 mod arm;
+mod callbacks;
 mod convert;
 mod credentials;
+mod engine;
 mod errors;
 mod exchange;
 mod graph;
+mod handed;
+mod intake;
 mod listing;
 mod loops;
+mod policy;
+mod results;
 mod runtime;
 mod sandbox;
 mod scim;
 mod settings;
+mod validate;
 
 use pyo3::prelude::*;
 
@@ -29,15 +36,33 @@ mod _core {
     #[pymodule_export]
     use crate::credentials::ClientSecretCredential;
     #[pymodule_export]
+    use crate::engine::{AsyncEngine, Clock, Engine};
+    #[pymodule_export]
     use crate::exchange::Response;
     #[pymodule_export]
     use crate::graph::{AsyncGraphClient, GraphClient};
     #[pymodule_export]
+    use crate::intake::{HrNotice, Intake, Record, Rows};
+    #[pymodule_export]
     use crate::listing::{AsyncListing, Listing};
+    #[pymodule_export]
+    use crate::policy::Policy;
+    #[pymodule_export]
+    use crate::results::{
+        Accepted, Account, AsOf, Ask, AuditCheck, AuditEntry, CaseReport, Coverage, Delta, Desired, Drift,
+        DriftReport, Edit, Entitlement, Evidence, Explanation, Finding, FleetReport, Frozen, Grant, Holding,
+        Impact, Imported, Known, LedgerEntry, Letter, Moment, Obstacle, PersonDrift, PersonPlan, PersonRun,
+        PersonState, Plan, Preview, Progress, Quarantined, Reading, Reject, Remark, RunReport, SeatNeed,
+        Staged, Stalled, Step, StepRecord, StepRun, Taken, TestReport, TimelineEntry, Totals, UndoPlan,
+        Waiting, Why, WhyNot,
+    };
     #[pymodule_export]
     use crate::sandbox::Sandbox;
     #[pymodule_export]
     use crate::scim::{AsyncScimClient, ScimClient};
+
+    #[pymodule_export]
+    use crate::validate::{AsyncTokenValidator, TokenValidator};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

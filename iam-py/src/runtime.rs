@@ -5,7 +5,7 @@ use std::process;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use iam_core::Result;
+use iam_core::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3_async_runtimes::TaskLocals;
@@ -66,6 +66,18 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, what: impl Future<Output = Result<T>
             }
         })
     })
+}
+
+/// Awaits on a thread of its own what cannot move between threads, as far as the compiler can tell.
+#[allow(clippy::disallowed_methods)] // that thread may block
+pub(crate) async fn apart<T, F>(what: impl FnOnce() -> F + Send + 'static) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>>,
+{
+    let done = tokio::task::spawn_blocking(move || Handle::current().block_on(what()));
+    done.await
+        .map_err(|source| Error::new(ErrorKind::Other, "the work has died").with_source(source))?
 }
 
 /// The same as an awaitable of asyncio. Cancelling it drops what it waits for.

@@ -326,6 +326,40 @@ impl Engine {
         self.journal.person(key).await
     }
 
+    /// Everybody on whom work has been done, ordered by key, after `after`, at most `limit`: those whose worker id, name or
+    /// sign-in name holds `search` (without regard to case), or all. A search reads the whole journal, a page at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] from the journal.
+    pub async fn people(
+        &self,
+        search: Option<&str>,
+        after: Option<&PersonKey>,
+        limit: usize,
+    ) -> Result<Vec<PersonState>> {
+        let Some(search) = search.map(str::trim).filter(|search| !search.is_empty()) else {
+            return self.journal.people(after, limit).await;
+        };
+        let words: Vec<String> = search
+            .to_lowercase()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        let (mut found, mut after) = (Vec::new(), after.cloned());
+        loop {
+            let page = self.journal.people(after.as_ref(), CHUNK).await?;
+            let Some(last) = page.last() else {
+                return Ok(found);
+            };
+            after = Some(last.key.clone());
+            found.extend(page.into_iter().filter(|state| goes_by(state, &words)));
+            if found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+        }
+    }
+
     /// Everything that happened to a person, and what is still to come, in the order of acceptance.
     pub async fn timeline(&self, key: &PersonKey) -> Result<Vec<Entry>> {
         let query = HistoryQuery {
@@ -369,4 +403,24 @@ impl Engine {
         entries.sort_by_key(|entry| entry.event.due_at);
         Ok(entries)
     }
+}
+
+/// Whether each of the words, in lower case, is part of one of the person's names.
+fn goes_by(state: &PersonState, words: &[String]) -> bool {
+    let record = state.record.as_ref();
+    let names = record.into_iter().flat_map(|record| {
+        let names = [
+            &record.given_name,
+            &record.middle_name,
+            &record.family_name,
+            &record.preferred_name,
+        ];
+        names.into_iter().flatten().map(String::as_str)
+    });
+    let accounts = state.accounts.values().map(|account| account.name.as_str());
+    let all = names.chain(accounts).chain(state.name.as_deref());
+    let all: Vec<String> = all.chain([state.key.as_str()]).map(str::to_lowercase).collect();
+    words
+        .iter()
+        .all(|word| all.iter().any(|name| name.contains(word)))
 }
