@@ -12,8 +12,7 @@ import iam_platform
 from iam_platform import IamError
 
 from .connect import chain
-from .output import FOUND, REFUSED, USAGE, Output
-from .serve import write_private
+from .output import FOUND, REFUSED, USAGE, Output, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
