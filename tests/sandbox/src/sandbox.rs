@@ -474,6 +474,7 @@ impl Sandbox {
             audience: audience.map(str::to_owned),
             roles,
             app: None,
+            scopes: None,
         };
         control::signed(&mut self.shared.lock(), wish)
     }
