@@ -10,15 +10,15 @@ use super::progress::Watcher;
 use super::{AsyncEngine, Engine};
 use crate::policy::Named;
 use crate::results::{
-    Ask, AuditCheck, AuditEntry, DriftReport, Evidence, Frozen, Instant, Letter, List, PersonDrift,
-    PersonState, Quarantined, Staged, Stalled, TimelineEntry, UndoPlan, Waiting, Why, WhyNot,
+    Ask, AuditCheck, AuditEntry, DriftReport, Evidence, Frozen, HealthFinding, Instant, Letter, List,
+    PersonDrift, PersonState, Quarantined, Staged, Stalled, TimelineEntry, UndoPlan, Waiting, Why, WhyNot,
 };
 use crate::runtime::twin;
 
 /// How many there are on a page, where nobody says.
 const PAGE: usize = 100;
 
-fn place(text: Option<&str>) -> Result<Option<Checkpoint>> {
+pub(super) fn place(text: Option<&str>) -> Result<Option<Checkpoint>> {
     let read = |text: &str| {
         text.parse().map_err(|_| {
             let message =
@@ -115,6 +115,8 @@ twin! { Engine, AsyncEngine;
     fn audit(this, after: u64, limit: usize) -> List<AuditEntry> {
         Ok(List::of(&this.engine.audit(after, limit).await?))
     }
+
+    fn check(this) -> List<HealthFinding> { Ok(List::of(&this.engine.check_journal().await?)) }
 
     #[pyo3(signature = (checkpoint = None))]
     fn verify_audit(this, checkpoint: Option<String>) -> AuditCheck {
