@@ -124,11 +124,7 @@ class Tenant:
         )
         while path:
             page = self.asked(path)
-            found |= {
-                user["employeeId"]: user
-                for user in page["value"]
-                if user.get("employeeId")
-            }
+            found |= {user["employeeId"]: user for user in page["value"] if user.get("employeeId")}
             path = page.get("@odata.nextLink")
         return found
 
@@ -137,14 +133,10 @@ class Tenant:
         return self.graph(Sync)
 
     def group(self, name):
-        return self.asked(f"/groups?$filter=displayName eq '{name}'&$select=id")[
-            "value"
-        ][0]["id"]
+        return self.asked(f"/groups?$filter=displayName eq '{name}'&$select=id")["value"][0]["id"]
 
     def members(self, group):
-        members = self.asked(
-            f"/groups/{self.group(group)}/members?$select=id&$top=999"
-        )["value"]
+        members = self.asked(f"/groups/{self.group(group)}/members?$select=id&$top=999")["value"]
         return {member["id"] for member in members}
 
 

@@ -23,14 +23,10 @@ class Postgres:
         initdb = shutil.which("initdb") or next(
             map(str, pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb")), None
         )
-        assert initdb, (
-            "PostgreSQL is not installed: install it, or name a server in IAM_TEST_POSTGRES"
-        )
+        assert initdb, "PostgreSQL is not installed: install it, or name a server in IAM_TEST_POSTGRES"
         # It makes, starts and clears away: the same words as in the Rust tests.
         source = (ROOT / "iam-core" / "src" / "testing" / "postgres.rs").read_text()
-        words = re.search(
-            r'const KEEPER: &str = r#"\n(.*?)"#;', source, re.DOTALL
-        ).group(1)
+        words = re.search(r'const KEEPER: &str = r#"\n(.*?)"#;', source, re.DOTALL).group(1)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

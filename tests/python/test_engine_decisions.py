@@ -27,12 +27,8 @@ async def test_why_and_why_not_name_the_rule_the_event_and_what_is_missing(way, 
     assert why.entitlement.name == "sg-security" and "rule" not in why.what
     assert "security" in str(why) and "Tanaka" not in str(why) + repr(why)
     not_held = await way(engine.why_not, "P-1", {"kind": "group", "name": "sg-finance"})
-    assert not not_held.is_held and [
-        obstacle.kind for obstacle in not_held.obstacles
-    ] == ["no_rule"]
-    assert (await way(engine.why_not, "P-1", "group:no such group")).obstacles[
-        0
-    ].kind == "tenant"
+    assert not not_held.is_held and [obstacle.kind for obstacle in not_held.obstacles] == ["no_rule"]
+    assert (await way(engine.why_not, "P-1", "group:no such group")).obstacles[0].kind == "tenant"
     held = await way(engine.why, "P-1", why.entitlement)
     assert held.is_held
     with pytest.raises(errors.NotFoundError):
@@ -48,18 +44,14 @@ async def test_evidence_tells_of_every_time_that_something_was_held(way, entra):
     await way(engine.accept, worker("P-1", **LEFT))
     await way(engine.run)
     evidence = await way(engine.evidence, "P-1")
-    assert evidence.lifecycle == "disabled" and evidence.last_day == datetime.date(
-        2026, 11, 20
-    )
+    assert evidence.lifecycle == "disabled" and evidence.last_day == datetime.date(2026, 11, 20)
     held = {one.entitlement.name: one for one in evidence.held}
     assert held["sg-security"].given_at < held["sg-security"].removed_at
     assert held["sg-security"].held_now in (False, None)
     assert {"P-1"} == {evidence.person} and evidence.to_dict()["details"]["deeds"]
 
 
-async def test_drift_is_found_and_reverted_and_somebody_elses_gift_is_taken_if_named(
-    way, entra
-):
+async def test_drift_is_found_and_reverted_and_somebody_elses_gift_is_taken_if_named(way, entra):
     engine = await opened(way, entra)
     await way(engine.accept, worker("P-1"))
     await way(engine.run)
@@ -87,13 +79,9 @@ async def test_drift_is_found_and_reverted_and_somebody_elses_gift_is_taken_if_n
 
     with pytest.raises(errors.InvalidError):
         await way(engine.revert, "P-1", "", "no name")
-    event = await way(
-        engine.revert, "P-1", "auditor", "review", [found["foreign"].entitlement]
-    )
+    event = await way(engine.revert, "P-1", "auditor", "review", [found["foreign"].entitlement])
     assert event in [run.event for run in (await way(engine.run)).people]
-    assert user in entra.members("sg-security") and user not in entra.members(
-        "sg-finance"
-    )
+    assert user in entra.members("sg-security") and user not in entra.members("sg-finance")
     assert (await way(engine.drift_of, "P-1")).is_clean
 
 
@@ -105,9 +93,7 @@ async def test_undo_shows_first_and_goes_through_the_plan(way, entra):
     await way(engine.run)
     plan = await way(engine.undo_plan, join)
     assert plan.event == join and plan.person == "P-1"
-    assert plan.refused or plan.steps, (
-        "an account that HR wants is not undone without a word"
-    )
+    assert plan.refused or plan.steps, "an account that HR wants is not undone without a word"
     with pytest.raises(errors.NotFoundError):
         await way(engine.undo_plan, "no such event")
     with pytest.raises(errors.ConflictError):
@@ -146,9 +132,7 @@ async def test_a_delivery_that_is_not_like_the_last_is_held_and_decided(way, ent
     engine = await opened(way, entra)
     header = "Employee ID,First Name,Last Name,Status\n"
     rows = [f"P-{number},Mei,Nr{number},Active\n" for number in range(40)]
-    good = await way(
-        engine.accept_file, Intake("csv"), (header + "".join(rows)).encode(), "hr"
-    )
+    good = await way(engine.accept_file, Intake("csv"), (header + "".join(rows)).encode(), "hr")
     assert (good.events, good.is_held, good.delivery is not None) == (40, False, True)
     short = (header + "".join(rows[:10])).encode()
     held = await way(engine.accept_file, Intake("csv"), short, "hr")
@@ -159,9 +143,7 @@ async def test_a_delivery_that_is_not_like_the_last_is_held_and_decided(way, ent
     ]
     await way(engine.discard_delivery, held.delivery, "operator", "a cut file")
     held = await way(engine.accept_file, Intake("csv"), short, "hr")
-    released = await way(
-        engine.release_delivery, held.delivery, "operator", "a part was sold"
-    )
+    released = await way(engine.release_delivery, held.delivery, "operator", "a part was sold")
     assert (released.events, released.unchanged) == (0, 10)
     assert await way(engine.staged) == ()
 
@@ -215,9 +197,7 @@ async def test_messages_become_events_or_dead_letters(way, entra):
             "operator",
             "mended",
         )
-    mended = await way(
-        engine.retry_letter, letters[0].id, corrected, "operator", "mended"
-    )
+    mended = await way(engine.retry_letter, letters[0].id, corrected, "operator", "mended")
     assert mended.events == 1 and await way(engine.dead_letters) == ()
     await way(engine.run)
     assert (await way(engine.person, "P-1")).lifecycle == "leaving"
@@ -229,9 +209,7 @@ async def test_events_are_accepted_once_and_named_where_they_are_wrong(way, entr
     leave = {"id": "e-1", "person": "P-1", "kind": "leave", "urgent": True}
     first = await way(engine.accept_events, [leave])
     second = await way(engine.accept_events, leave)
-    other = await way(
-        engine.accept_events, leave | {"urgent": False, "last_day": "2031-01-31"}
-    )
+    other = await way(engine.accept_events, leave | {"urgent": False, "last_day": "2031-01-31"})
     assert (first.events, second.unchanged, other.quarantined) == (1, 1, 1)
     assert [one.event for one in await way(engine.quarantined)] == ["e-1"]
     for wrong, word in [
@@ -248,9 +226,7 @@ async def test_events_are_accepted_once_and_named_where_they_are_wrong(way, entr
     assert "P-1" not in entra.users() or not entra.users()["P-1"]["accountEnabled"]
 
 
-async def test_somebody_waits_for_a_day_to_come_and_the_plan_of_that_day_is_shown(
-    way, entra
-):
+async def test_somebody_waits_for_a_day_to_come_and_the_plan_of_that_day_is_shown(way, entra):
     clock = Clock("2026-11-24T09:00:00Z")
     engine = await opened(way, entra, clock=clock)
     await way(engine.accept, worker("P-1", hireDate="2026-12-07", timeZone="UTC"))
@@ -262,12 +238,8 @@ async def test_somebody_waits_for_a_day_to_come_and_the_plan_of_that_day_is_show
         2026, 12, 7, tzinfo=datetime.timezone.utc
     )
     assert await way(engine.next_due) == waiting.at
-    future = await way(
-        engine.plan_as_of, datetime.datetime(2026, 12, 8, tzinfo=datetime.timezone.utc)
-    )
-    assert not future.is_past and [moment.at for moment in future.moments] == [
-        waiting.at
-    ]
+    future = await way(engine.plan_as_of, datetime.datetime(2026, 12, 8, tzinfo=datetime.timezone.utc))
+    assert not future.is_past and [moment.at for moment in future.moments] == [waiting.at]
     assert "create_account" in [step.kind for step in future.moments[0].people[0].steps]
     assert await way(engine.overdue) == ()
     clock.advance(20 * 86400)
@@ -275,9 +247,7 @@ async def test_somebody_waits_for_a_day_to_come_and_the_plan_of_that_day_is_show
     await way(engine.run)
     assert entra.users()["P-1"]["accountEnabled"]
     past = await way(engine.plan_as_of, "2026-11-25T00:00:00Z")
-    assert past.is_past and [(one.person, one.phase) for one in past.known] == [
-        ("P-1", "pending")
-    ]
+    assert past.is_past and [(one.person, one.phase) for one in past.known] == [("P-1", "pending")]
     with pytest.raises(ValueError, match="offset"):
         await way(engine.plan_as_of, "2026-11-25T00:00:00")
 
@@ -288,9 +258,7 @@ async def test_the_audit_verifies_and_erasing_leaves_it_whole(way, entra):
     await way(engine.run)
     first = await way(engine.audit, 0, 3)
     rest = await way(engine.audit, first[-1].sequence, 1000)
-    assert [one.sequence for one in first + rest] == list(
-        range(1, len(first) + len(rest) + 1)
-    )
+    assert [one.sequence for one in first + rest] == list(range(1, len(first) + len(rest) + 1))
     assert first[0].deed in {one.deed for one in first} and "Tanaka" not in str(
         [one.to_dict() for one in rest]
     )
@@ -325,15 +293,11 @@ async def test_workers_go_on_until_an_event_is_set(way, entra):
     assert (report.done, report.troubles) == (1, 0) and report.steps.done > 0
     assert "P-1" in entra.users() and "step" in {one.kind for one in told}
     asked = []
-    report = await way(
-        engine.run_worker, stop=lambda: asked.append(1) or len(asked) > 2
-    )
+    report = await way(engine.run_worker, stop=lambda: asked.append(1) or len(asked) > 2)
     assert report.done == 0 and len(asked) == 3
 
 
-async def test_workers_that_are_cancelled_finish_before_the_journal_closes(
-    entra, way, tmp_path
-):
+async def test_workers_that_are_cancelled_finish_before_the_journal_closes(entra, way, tmp_path):
     if way.name == "sync":
         pytest.skip("nothing cancels a call that waits; Ctrl-C has a test of its own")
     engine = await opened(way, entra, journal=f"sqlite:{tmp_path / 'journal.sqlite'}")
@@ -370,9 +334,7 @@ def test_ctrl_c_ends_workers_in_good_order(tmp_path):
             print("closed", flush=True)
         """
     )
-    child = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "step\n"
     child.send_signal(signal.SIGINT)
     rest, _ = child.communicate(timeout=60)

@@ -26,12 +26,9 @@ async def test_two_engines_share_a_journal_in_postgresql(way, entra, postgres):
             f'azure = [{{ role = "Reader", scope = "/subscriptions/{entra.env["SANDBOX_SUBSCRIPTION"]}" }}]',
         )
     )
-    clients = {
-        name: client for name, client in entra.clients(way).items() if name != "scim"
-    }
+    clients = {name: client for name, client in entra.clients(way).items() if name != "scim"}
     first, second = [
-        await opened(way, entra, azure, journal=postgres.url, schema=schema, **clients)
-        for _ in range(2)
+        await opened(way, entra, azure, journal=postgres.url, schema=schema, **clients) for _ in range(2)
     ]
     people = [worker(f"P-{number}") for number in range(12)]
     assert (await way(first.accept, people)).events == 12
@@ -53,10 +50,7 @@ async def test_two_engines_share_a_journal_in_postgresql(way, entra, postgres):
             for engine in (first, second)
         )
     )
-    assert (
-        sum(report.done for report in reports) == 12
-        and sum(report.troubles for report in reports) == 0
-    )
+    assert sum(report.done for report in reports) == 12 and sum(report.troubles for report in reports) == 0
     assert reports[0].worker != reports[1].worker
     users = entra.users()
     assert len(users.keys() & {f"P-{number}" for number in range(12)}) == 12
@@ -75,9 +69,7 @@ async def test_a_server_that_cannot_be_reached_is_said_without_its_password(way,
 
 
 async def test_a_backup_is_whole_and_an_old_one_is_refused(way, entra, tmp_path):
-    engine = await opened(
-        way, entra, journal=f"sqlite:{tmp_path / 'journal.sqlite'}", clock=Clock()
-    )
+    engine = await opened(way, entra, journal=f"sqlite:{tmp_path / 'journal.sqlite'}", clock=Clock())
     await way(engine.accept, worker("P-1"))
     await way(engine.run)
     first = await way(engine.backup, tmp_path / "copy.sqlite")
@@ -92,10 +84,7 @@ async def test_a_backup_is_whole_and_an_old_one_is_refused(way, entra, tmp_path)
     assert str(health["integrity"]).startswith("good: integrity: ")
     assert await way(engine.archive, "2001-01-01T00:00:00Z") == 0
     moved = await way(engine.archive, "2100-01-01T00:00:00Z")
-    assert (
-        moved > 0
-        and [entry.kind for entry in await way(engine.timeline, "P-1")][0] == "join"
-    )
+    assert moved > 0 and [entry.kind for entry in await way(engine.timeline, "P-1")][0] == "join"
     await way(engine.close)
 
     copy = f"sqlite:{tmp_path / 'copy.sqlite'}"

@@ -1,18 +1,18 @@
 """The engine from Python, end to end: files in, a plan, the tenant as policy says, and nothing left to plan."""
 
 import datetime
+import pathlib
+import re
 
 import iam_platform
 import pytest
-from engines import DATA, DAY, GATES, opened, worker
+from engines import DATA, DAY, GATES, ROOT, SMALL, clean_environment, opened, worker
 from iam_platform import Clock, Intake, Policy, errors
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_plan(
-    way, entra, tmp_path
-):
+async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_plan(way, entra, tmp_path):
     policy = Policy.load(DATA / "policy.toml")
     engine = await opened(
         way,
@@ -40,11 +40,7 @@ async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_p
 
     preview = await way(engine.plan)
     assert preview.steps > 500 and preview.findings == () and preview.guard == ()
-    assert (
-        sum(preview.by_risk.values())
-        == preview.steps
-        == sum(len(one.steps) for one in preview.people)
-    )
+    assert sum(preview.by_risk.values()) == preview.steps == sum(len(one.steps) for one in preview.people)
     assert preview.people is preview.people
     mei = next(one for one in preview.people if one.person == "W-1003")
     assert mei.record["department"] == "Security"
@@ -56,20 +52,13 @@ async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_p
 
     told = []
     report = await way(engine.apply, preview.hash, progress=told.append)
-    assert (
-        report.totals.done > 500
-        and report.totals.failed == 0
-        and report.totals.unknown == 0
-    )
+    assert report.totals.done > 500 and report.totals.failed == 0 and report.totals.unknown == 0
     steps = [one for one in told if one.kind == "step"]
     assert len(steps) == sum(len(run.steps) for run in report.people)
     assert len([one for one in told if one.kind == "person"]) == len(report.people)
 
     users = entra.users()
-    assert (
-        users["W-1003"]["department"] == "Security"
-        and users["W-1003"]["accountEnabled"]
-    )
+    assert users["W-1003"]["department"] == "Security" and users["W-1003"]["accountEnabled"]
     assert users["W-1003"]["id"] in entra.members("sg-security")
     assert "W-2031" not in users, "starts in 2031"
 
@@ -81,19 +70,14 @@ async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_p
     assert again.steps == 0
 
     state = await way(engine.person, "W-1003")
-    assert (
-        state.lifecycle == "active"
-        and state.accounts["graph"].id == users["W-1003"]["id"]
-    )
+    assert state.lifecycle == "active" and state.accounts["graph"].id == users["W-1003"]["id"]
     assert await way(engine.person, "W-0000") is None
     await way(engine.close)
     with pytest.raises(errors.StorageError, match="closed"):
         await way(engine.person, "W-1003")
 
 
-async def test_people_are_found_by_name_sign_in_name_and_worker_id_page_by_page(
-    way, entra
-):
+async def test_people_are_found_by_name_sign_in_name_and_worker_id_page_by_page(way, entra):
     engine = await opened(way, entra)
     names = ["Mei", "Ada", "Bo", "Mei-Lin"]
     accepted = await way(
@@ -126,18 +110,11 @@ async def test_a_timeline_tells_what_happened_and_with_which_steps(way, entra):
     await way(engine.accept, worker("P-1", department="Finance"))
     await way(engine.run)
     timeline = await way(engine.timeline, "P-1")
-    kinds = [
-        (entry.kind, entry.state)
-        for entry in timeline
-        if entry.kind in ("join", "move")
-    ]
+    kinds = [(entry.kind, entry.state) for entry in timeline if entry.kind in ("join", "move")]
     assert kinds == [("join", "done"), ("move", "done")]
     join = timeline[0]
     assert join.record["department"] == "Security"
-    assert (
-        isinstance(join.entered_at, datetime.datetime)
-        and join.entered_at.tzinfo is not None
-    )
+    assert isinstance(join.entered_at, datetime.datetime) and join.entered_at.tzinfo is not None
     assert {step.outcome for step in join.steps} <= {
         "done",
         "already_so",
@@ -157,9 +134,7 @@ async def test_records_come_as_mappings_json_models_and_what_was_read(way, entra
 
     engine = await opened(way, entra)
     first = await way(engine.accept, worker("P-1"))
-    second = await way(
-        engine.accept, '[{"employeeId": "P-2", "firstName": "Bo", "status": "Active"}]'
-    )
+    second = await way(engine.accept, '[{"employeeId": "P-2", "firstName": "Bo", "status": "Active"}]')
     model = Worker(employeeId="P-3", firstName="Ada", lastName="Byron")
     third = await way(engine.accept, [model])
     assert [first.events, second.events, third.events] == [1, 1, 1]
@@ -172,9 +147,7 @@ async def test_records_come_as_mappings_json_models_and_what_was_read(way, entra
     again = await way(engine.accept, [rows[0].record])
     assert (read.events, again.events, again.unchanged) == (1, 0, 1)
 
-    mixed = await way(
-        engine.accept, [worker("P-6"), worker("P-7", status=None), rows[0]]
-    )
+    mixed = await way(engine.accept, [worker("P-6"), worker("P-7", status=None), rows[0]])
     assert (mixed.events, mixed.unchanged) == (1, 1)
     assert [(reject.row, reject.person, reject.code) for reject in mixed.rejects] == [
         (2, "P-7", "missing_status")
@@ -252,9 +225,27 @@ async def test_what_a_watcher_raises_stops_nothing(way, entra, monkeypatch):
     if way.name == "async":
         import asyncio
 
-        asyncio.get_running_loop().set_exception_handler(
-            lambda loop, context: heard.append(context)
-        )
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: heard.append(context))
     report = await way(engine.run, progress=broken)
     assert report.totals.failed == 0 and "P-1" in entra.users()
     assert heard
+
+
+def test_what_the_readme_shows_works(tmp_path, monkeypatch, capsys):
+    clean_environment(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "iam-py" / "README.md").read_text().split("## The engine")[1].split("\n## ")[0]
+    first, second = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    pathlib.Path("policy.toml").write_text(SMALL)
+    pathlib.Path("newer.toml").write_text(SMALL.replace("Security", "Finance"))
+    pathlib.Path("config.json").write_text('{"domain": "contoso.example", "colour": "red"}')
+    rows = [f"W-{number},Mei,Nr{number},Active,AU,Security" for number in range(1000, 1030)]
+    rows.append("W-1040,Bo,Lee,Active,Atlantis,Security")
+    header = "Employee ID,First Name,Last Name,Status,Country,Department"
+    pathlib.Path("workers.csv").write_text("\n".join([header, *rows]))
+    exec(first, {})
+    said = capsys.readouterr().out
+    assert "not_a_country" in said and "W-1003 holds group sg-security" in said and "step" in said
+    exec(second, {})
+    said = capsys.readouterr().out
+    assert "sg-security" in said and "colour" in said

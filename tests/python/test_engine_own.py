@@ -46,12 +46,7 @@ async def test_a_notifier_is_told_once(way, entra, kind):
         "P-1",
         ["hr@contoso.example"],
     )
-    assert (
-        message["text"]
-        and message["subject"]
-        and len(key) == 32
-        and not message["carries_pass"]
-    )
+    assert message["text"] and message["subject"] and len(key) == 32 and not message["carries_pass"]
     await way(engine.run)
     assert len(own.told) == 1
 
@@ -72,12 +67,7 @@ async def test_a_notifier_that_raises_loses_nobody(way, entra, raised, outcome, 
     engine = await opened(way, entra, TELLING, notifier=notify)
     await way(engine.accept, worker("P-1"))
     report = await way(engine.run)
-    step = next(
-        step
-        for run in report.people
-        for step in run.steps
-        if step.step.kind == "notify"
-    )
+    step = next(step for run in report.people for step in run.steps if step.step.kind == "notify")
     assert (step.outcome, step.kind) == (outcome, kind)
     assert "mei.tanaka" not in str(step.why)
     assert entra.users()["P-1"]["accountEnabled"]
@@ -93,21 +83,16 @@ class Table:
 
     def desired(self, person, manager, today):
         self.days.append(today)
-        groups = {"Security": ["All Staff", "sg-security"], "Finance": ["sg-finance"]}[
-            person["department"]
-        ]
+        groups = {"Security": ["All Staff", "sg-security"], "Finance": ["sg-finance"]}[person["department"]]
         return {
             "attributes": {"department": person["department"]},
             "grants": [
-                {"kind": "group", "name": name, "rules": ["table"], "grace_days": 0}
-                for name in groups
+                {"kind": "group", "name": name, "rules": ["table"], "grace_days": 0} for name in groups
             ],
         }
 
 
-async def test_an_access_policy_decides_and_holds_whom_it_cannot_judge(
-    way, entra, monkeypatch
-):
+async def test_an_access_policy_decides_and_holds_whom_it_cannot_judge(way, entra, monkeypatch):
     heard = []
     monkeypatch.setattr("sys.unraisablehook", heard.append)
     table = Table()
@@ -117,9 +102,7 @@ async def test_an_access_policy_decides_and_holds_whom_it_cannot_judge(
     endings = {run.person: (run.ending, run.why) for run in report.people}
     assert endings["P-1"] == ("done", None)
     assert (
-        endings["P-2"][0] == "held"
-        and "KeyError" in endings["P-2"][1]
-        and "Alchemy" not in endings["P-2"][1]
+        endings["P-2"][0] == "held" and "KeyError" in endings["P-2"][1] and "Alchemy" not in endings["P-2"][1]
     )
     assert [type(one.exc_value) for one in heard][:1] == [KeyError]
     users = entra.users()
@@ -129,9 +112,7 @@ async def test_an_access_policy_decides_and_holds_whom_it_cannot_judge(
     await way(engine.accept, worker("P-1", department="Finance"))
     await way(engine.run)
     user = users["P-1"]["id"]
-    assert user in entra.members("sg-finance") and user not in entra.members(
-        "sg-security"
-    )
+    assert user in entra.members("sg-finance") and user not in entra.members("sg-security")
 
 
 class Cautious:
@@ -141,16 +122,12 @@ class Cautious:
         self.seen = []
 
     def on_event(self, event, state, context, standard):
-        self.seen.append(
-            (event["kind"], context["directory"], len(standard["plan"]["steps"]))
-        )
+        self.seen.append((event["kind"], context["directory"], len(standard["plan"]["steps"])))
         if context["record"]["family_name"] == "Unknown":
             return {"hold": "somebody has to ask for the name"}
         if context["record"]["family_name"] == "Plain":
             plan = standard["plan"]
-            plan["steps"] = [
-                step for step in plan["steps"] if step["action"] != "grant"
-            ]
+            plan["steps"] = [step for step in plan["steps"] if step["action"] != "grant"]
             return {"plan": plan}
         return None
 
@@ -196,15 +173,11 @@ async def test_an_orchestrator_changes_what_the_standard_one_decides(way, entra,
         {"timers": [["soon", "today"]]},
     ],
 )
-async def test_a_decision_that_makes_no_sense_is_tried_again_later_and_does_nothing(
-    way, entra, answer
-):
+async def test_a_decision_that_makes_no_sense_is_tried_again_later_and_does_nothing(way, entra, answer):
     engine = await opened(way, entra, orchestrator=lambda *given: answer)
     await way(engine.accept, worker("P-1"))
     report = await way(engine.run)
-    assert [run.ending for run in report.people] == [
-        "retry"
-    ] and "P-1" not in entra.users()
+    assert [run.ending for run in report.people] == ["retry"] and "P-1" not in entra.users()
 
 
 async def test_an_orchestrator_that_raises_loses_no_event(way, entra):
@@ -218,10 +191,9 @@ async def test_an_orchestrator_that_raises_loses_no_event(way, entra):
     engine = await opened(way, entra, orchestrator=decide)
     await way(engine.accept, worker("P-1"))
     report = await way(engine.run)
-    assert [
-        (run.ending, "LookupError" in run.why, "Tanaka" in run.why)
-        for run in report.people
-    ] == [("retry", True, False)]
+    assert [(run.ending, "LookupError" in run.why, "Tanaka" in run.why) for run in report.people] == [
+        ("retry", True, False)
+    ]
     waiting = await way(engine.waiting, "P-1")
     assert waiting.state == "retrying"
     # What asks for one person is told at once, and what was raised is the cause.
@@ -291,10 +263,7 @@ class Doors:
         return {"server-room": "Server room", "archive": "Archive"}
 
     def held(self, accounts):
-        return {
-            account: [door for door, who in self.open.items() if account in who]
-            for account in accounts
-        }
+        return {account: [door for door, who in self.open.items() if account in who] for account in accounts}
 
     def grant(self, account, role, key):
         if self.broken:
@@ -319,31 +288,20 @@ class AwaitedDoors(Doors):
 
 
 @pytest.mark.parametrize("kind", [Doors, AwaitedDoors])
-async def test_an_application_of_ones_own_is_planned_given_and_taken_like_any_other(
-    way, entra, kind
-):
-    policy = SMALL.replace(
-        'grace = "14d"', 'apps = [{ scim = "doors", roles = ["Server room"] }]'
-    )
+async def test_an_application_of_ones_own_is_planned_given_and_taken_like_any_other(way, entra, kind):
+    policy = SMALL.replace('grace = "14d"', 'apps = [{ scim = "doors", roles = ["Server room"] }]')
     doors = kind()
     engine = await opened(way, entra, policy, applications={"doors": doors})
     assert await way(engine.policy.check, engine) == ()
     await way(engine.accept, worker("P-1"))
     doors.broken = True
     report = await way(engine.run)
-    failed = [
-        step for run in report.people for step in run.steps if step.outcome == "failed"
-    ]
+    failed = [step for run in report.people for step in run.steps if step.outcome == "failed"]
     retried = [run for run in report.people if run.ending == "retry"]
     assert failed or retried
-    assert "Tanaka" not in str(
-        [step.why for step in failed] + [run.why for run in retried]
-    )
+    assert "Tanaka" not in str([step.why for step in failed] + [run.why for run in retried])
     account = entra.users()["P-1"]["id"]
-    assert (
-        account in entra.members("sg-security")
-        and account not in doors.open["server-room"]
-    )
+    assert account in entra.members("sg-security") and account not in doors.open["server-room"]
     doors.broken = False
     waiting = await way(engine.waiting, "P-1")
     await way(engine.requeue, waiting.event, "operator", "the line is back")

@@ -33,27 +33,19 @@ async def test_names_that_the_tenant_has_not_got_are_found_with_their_place(way,
     assert str(findings[0]).startswith("rule security, line 12, column ")
     assert await way(Policy.parse(SMALL).check, engine) == ()
     assert await way(engine.policy.check, engine) == ()
-    served = Policy.parse(
-        SMALL + '\napps = [{ scim = "ticketing", roles = ["agent"] }]\n'
-    )
+    served = Policy.parse(SMALL + '\napps = [{ scim = "ticketing", roles = ["agent"] }]\n')
     assert [one.line for one in await way(served.check, engine)] != []
 
 
 def test_the_examples_policy_passes_its_own_tests_and_a_broken_one_says_what_differs():
     policy = Policy.load(DATA / "policy.toml")
     report = policy.test()
-    assert (
-        report.passed
-        and len(report.cases) == 9
-        and "ciso-office" in report.rules_never_hit
-    )
+    assert report.passed and len(report.cases) == 9 and "ciso-office" in report.rules_never_hit
     text = policy.text.replace('groups = ["sg-hr"]', 'groups = ["sg-people"]')
     report = Policy.parse(text).test()
     failed = [case for case in report.cases if not case.passed]
     assert not report.passed and len(failed) == 1
-    assert failed[0].missing == ('group "sg-hr"',) and failed[0].unexpected == (
-        'group "sg-people"',
-    )
+    assert failed[0].missing == ('group "sg-hr"',) and failed[0].unexpected == ('group "sg-people"',)
 
 
 def test_a_policy_says_what_one_person_should_have_and_why():
@@ -67,24 +59,13 @@ def test_a_policy_says_what_one_person_should_have_and_why():
         "security",
         "security-analysts",
     }
-    assert (
-        desired.attributes["department"] == "Security"
-        and desired.names[0] == "mei.tanaka@contoso.example"
-    )
+    assert desired.attributes["department"] == "Security" and desired.names[0] == "mei.tanaka@contoso.example"
     manager = worker("P-0", jobTitle="Chief Information Security Officer")
     with_manager = policy.desired(analyst, manager=manager, today=TODAY)
-    assert ("role", "Global Reader") in {
-        (grant.kind, grant.name) for grant in with_manager.grants
-    }
+    assert ("role", "Global Reader") in {(grant.kind, grant.name) for grant in with_manager.grants}
     explanation = policy.explain(analyst, "group:sg-finance", today=TODAY)
-    assert (
-        not explanation.is_granted
-        and "finance" in str(explanation)
-        and "Tanaka" not in str(explanation)
-    )
-    assert policy.explain(analyst, "license:SPE_E5", today=TODAY).rules == (
-        "security-analysts",
-    )
+    assert not explanation.is_granted and "finance" in str(explanation) and "Tanaka" not in str(explanation)
+    assert policy.explain(analyst, "license:SPE_E5", today=TODAY).rules == ("security-analysts",)
     with pytest.raises(errors.InvalidError, match="status"):
         policy.desired(worker("P-1", status="Actve"))
     with pytest.raises(errors.InvalidError, match="one record"):
@@ -104,9 +85,7 @@ async def test_what_an_edit_would_do_to_people(way, entra):
         ("P-1",),
         14,
     )
-    assert impact.rules_changed == {"security": ("when",)} and "sg-security" in str(
-        impact
-    )
+    assert impact.rules_changed == {"security": ("when",)} and "sg-security" in str(impact)
     assert old.diff(old, people).is_empty
 
     engine = await opened(way, entra, SMALL)
@@ -140,9 +119,7 @@ def test_a_configuration_of_the_samples_is_imported_and_every_part_accounted_for
     granted = [grant.name for grant in policy.desired(worker("P-1")).grants]
     assert granted == ["All Staff", "VPN Users", "SPE_E3"]
     assert {remark.part for remark in imported.remarks} >= set(config)
-    assert "colour" in {remark.part for remark in imported.missing} and "colour" in str(
-        imported
-    )
+    assert "colour" in {remark.part for remark in imported.missing} and "colour" in str(imported)
     file = tmp_path / "config.json"
     file.write_text(json.dumps(config))
     assert Policy.import_config(file).policy == imported.policy
@@ -184,9 +161,7 @@ def test_exported_workflows_are_imported_with_what_could_not_be_mapped():
     imported = Policy.import_workflow(json.dumps(export), "contoso.example")
     assert Policy.parse(imported.policy).domain == "contoso.example"
     assert any("Custom Task Extension" in remark.part for remark in imported.missing)
-    assert any(
-        remark.fate in ("implied", "mapped", "partly") for remark in imported.remarks
-    )
+    assert any(remark.fate in ("implied", "mapped", "partly") for remark in imported.remarks)
     with pytest.raises(errors.InvalidError):
         Policy.import_workflow("{", "contoso.example")
 
@@ -211,9 +186,7 @@ def test_every_kind_of_intake_reads_the_examples(kind, file, records, rejects):
             for given in (path, str(path), path.read_bytes(), opened_file)
         ]
         all_rows = [list(reading) for reading in readings]
-    assert {reading.summary["rows"] for reading in readings} == {
-        readings[0].summary["rows"]
-    }
+    assert {reading.summary["rows"] for reading in readings} == {readings[0].summary["rows"]}
     for rows in all_rows:
         good = [row for row in rows if isinstance(row, iam_platform.Record)]
         bad = [row for row in rows if isinstance(row, iam_platform.Reject)]
@@ -224,9 +197,7 @@ def test_every_kind_of_intake_reads_the_examples(kind, file, records, rejects):
 
 
 def test_events_of_business_processes_are_told_as_such():
-    rows = list(
-        iam_platform.Intake("workday_events").read(DATA / "workday_events.json")
-    )
+    rows = list(iam_platform.Intake("workday_events").read(DATA / "workday_events.json"))
     told = [row for row in rows if isinstance(row, iam_platform.HrNotice)]
     assert {row.person for row in told} >= {"W-1003", "W-1009"}
     assert any(row.effective == datetime.date(2026, 12, 15) for row in told)
@@ -244,12 +215,8 @@ def test_an_intake_says_what_it_cannot_read(tmp_path):
         Intake("csv").read(tmp_path / "none.csv")
     text = tmp_path / "hires.csv"
     text.write_text("Employee ID,Status,Shoe Size\nP-1,Active,42\n")
-    assert [row.person for row in Intake("csv", ignore=["shoe size"]).read(text)] == [
-        "P-1"
-    ]
-    assert [row.person for row in Intake("csv", ignore_unknown=True).read(text)] == [
-        "P-1"
-    ]
+    assert [row.person for row in Intake("csv", ignore=["shoe size"]).read(text)] == ["P-1"]
+    assert [row.person for row in Intake("csv", ignore_unknown=True).read(text)] == ["P-1"]
     with text.open() as opened_as_text, pytest.raises(errors.IamError) as raised:
         list(Intake("csv").read(opened_as_text))
     causes = []
@@ -269,9 +236,7 @@ def test_an_intake_says_what_it_cannot_read(tmp_path):
         cause = cause.__cause__
     assert isinstance(cause, KeyError)
     # Whoever stops early leaves nothing behind that waits.
-    many = b"Employee ID,Status\n" + b"".join(
-        b"P-%d,Active\n" % number for number in range(5000)
-    )
+    many = b"Employee ID,Status\n" + b"".join(b"P-%d,Active\n" % number for number in range(5000))
     rows = Intake("csv").read(many)
     assert next(rows).person == "P-0" and rows.summary is None
     del rows

@@ -9,6 +9,7 @@ import pytest
 from iam_platform import Clock, errors
 
 pytestmark = pytest.mark.anyio
+AUDIENCE = "api://6a1d0c52-0000-4000-8000-000000000002"
 
 
 def minted(entra, **wish):
@@ -23,12 +24,8 @@ def minted(entra, **wish):
 
 
 def validator(way, entra, audience=None, **how):
-    made = (
-        iam_platform.TokenValidator
-        if way.name == "sync"
-        else iam_platform.AsyncTokenValidator
-    )
-    audience = audience or entra.env["SANDBOX_API_AUDIENCE"]
+    made = iam_platform.TokenValidator if way.name == "sync" else iam_platform.AsyncTokenValidator
+    audience = AUDIENCE if audience is None else audience
     return made(
         how.pop("tenant_id", entra.id),
         audience,
@@ -44,38 +41,24 @@ def forged(token, header=None, **claims):
         return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
     def sealed(value):
-        return (
-            base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-        )
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
-    return ".".join(
-        [sealed(part(head) | (header or {})), sealed(part(body) | claims), signature]
-    )
+    return ".".join([sealed(part(head) | (header or {})), sealed(part(body) | claims), signature])
 
 
 async def test_a_token_of_the_tenant_for_the_api_is_taken_with_its_roles(way, entra):
     check = validator(way, entra)
     await way(check.ready)
-    audience = entra.env["SANDBOX_API_AUDIENCE"]
-    claims = await way(
-        check.validate, minted(entra, audience=audience, roles=["IAM.Auditor"])
-    )
-    assert (
-        claims["roles"] == ["IAM.Auditor"]
-        and claims["tid"] == entra.id
-        and claims["aud"] == audience
-    )
-    bare = await way(check.validate, minted(entra, audience=audience, roles=[]))
+    claims = await way(check.validate, minted(entra, audience=AUDIENCE, roles=["IAM.Auditor"]))
+    assert claims["roles"] == ["IAM.Auditor"] and claims["tid"] == entra.id and claims["aud"] == AUDIENCE
+    bare = await way(check.validate, minted(entra, audience=AUDIENCE, roles=[]))
     assert bare["roles"] == []
-    several = validator(way, entra, ["api://other", audience])
-    assert (await way(several.validate, minted(entra, audience=audience)))[
-        "tid"
-    ] == entra.id
+    several = validator(way, entra, ["api://other", AUDIENCE])
+    assert (await way(several.validate, minted(entra, audience=AUDIENCE)))["tid"] == entra.id
 
 
 async def test_every_other_token_is_refused_with_a_reason(way, entra):
-    audience = entra.env["SANDBOX_API_AUDIENCE"]
-    good = minted(entra, audience=audience, roles=["IAM.Admin"])
+    good = minted(entra, audience=AUDIENCE, roles=["IAM.Admin"])
     check = validator(way, entra)
     attacks = {
         "malformed": "no token",

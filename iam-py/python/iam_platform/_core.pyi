@@ -114,22 +114,6 @@ class ClientSecretCredential:
         """The application."""
 
 @final
-class AccessToken:
-    """A token, as azure-identity's credentials give them."""
-
-    @property
-    def token(self) -> str:
-        """The token. Do not log it."""
-
-    @property
-    def expires_on(self) -> int:
-        """When it ends, in seconds since 1970."""
-
-    @property
-    def refresh_on(self) -> int | None:
-        """From when on it should be renewed, where the service said so."""
-
-@final
 class Response:
     """A service's answer, whatever its status."""
 
@@ -3668,6 +3652,7 @@ class Engine:
         notifier: Any = None,
         orchestrator: Any = None,
         access_policy: Any = None,
+        applications: Mapping[str, Any] | None = None,
         actor: str | None = None,
         concurrency: int | None = None,
         clock: Clock | None = None,
@@ -3698,6 +3683,11 @@ class Engine:
                 mapping with ``attributes`` and ``grants`` (``"group:All Staff"``, or a mapping with ``kind``, ``name``,
                 ``target``, ``rules``, ``grace_days``). What it raises has the person held, and nothing taken away. Its
                 attribute ``version`` is kept with each grant; ``depends_on_date = False`` says that days do not matter.
+            applications: applications of one's own, by the name that the policy has for each: objects with ``roles()`` (names, or
+                ids with names), ``held(accounts)`` (role ids by account), ``grant(account, role, key)`` and
+                ``revoke(account, role, key)``, plain or async. Accounts are the directory's. Giving what is held and taking
+                what is not must be harmless, and answer ``False``. What they raise has the step tried again later. With
+                ``privileged = True`` their roles count as administrative power.
             actor: who plans by this engine: a frozen plan is released by somebody else.
             concurrency: how many people are worked on at once (16).
             clock: another clock than the machine's.
@@ -4009,6 +3999,7 @@ class AsyncEngine:
         notifier: Any = None,
         orchestrator: Any = None,
         access_policy: Any = None,
+        applications: Mapping[str, Any] | None = None,
         actor: str | None = None,
         concurrency: int | None = None,
         clock: Clock | None = None,
@@ -4039,6 +4030,11 @@ class AsyncEngine:
                 mapping with ``attributes`` and ``grants`` (``"group:All Staff"``, or a mapping with ``kind``, ``name``,
                 ``target``, ``rules``, ``grace_days``). What it raises has the person held, and nothing taken away. Its
                 attribute ``version`` is kept with each grant; ``depends_on_date = False`` says that days do not matter.
+            applications: applications of one's own, by the name that the policy has for each: objects with ``roles()`` (names, or
+                ids with names), ``held(accounts)`` (role ids by account), ``grant(account, role, key)`` and
+                ``revoke(account, role, key)``, plain or async. Accounts are the directory's. Giving what is held and taking
+                what is not must be harmless, and answer ``False``. What they raise has the step tried again later. With
+                ``privileged = True`` their roles count as administrative power.
             actor: who plans by this engine: a frozen plan is released by somebody else.
             concurrency: how many people are worked on at once (16).
             clock: another clock than the machine's.
