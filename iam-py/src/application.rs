@@ -64,16 +64,17 @@ impl Application {
         }
     }
 
-    async fn call<T, A>(&self, method: &'static str, arguments: A) -> Result<T>
+    async fn call<T>(
+        &self,
+        method: &'static str,
+        arguments: impl for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, PyTuple>> + Send + 'static,
+    ) -> Result<T>
     where
         T: for<'a, 'py> FromPyObject<'a, 'py, Error = PyErr> + Send,
-        A: for<'py> IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>
-            + Send
-            + 'static,
     {
         let own = self.own.clone();
         let answer = loops::call(self.home, move |py| {
-            let arguments = arguments.into_pyobject(py)?;
+            let arguments = arguments(py)?;
             own.call_method(py, method, arguments, None)
         });
         let read = answer
@@ -88,7 +89,7 @@ impl Application {
 
     /// Ids and names.
     async fn roles(&self) -> Result<BTreeMap<String, String>> {
-        let Roles(roles) = self.call("roles", ()).await?;
+        let Roles(roles) = self.call("roles", |py| Ok(PyTuple::empty(py))).await?;
         Ok(roles)
     }
 }
@@ -200,7 +201,7 @@ impl Target for Application {
     async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
         let names = self.roles().await?;
         let accounts: Vec<String> = who.iter().map(|who| who.account.clone()).collect();
-        let Holders(holders) = self.call("held", (accounts,)).await?;
+        let Holders(holders) = self.call("held", |py| (accounts,).into_pyobject(py)).await?;
         let observed = who.iter().map(|who| {
             let mut actual = Actual::none(who.person.clone());
             actual.account = Some(principal(&who.account));
@@ -233,8 +234,10 @@ impl Target for Application {
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
         };
-        let key = key.as_str().to_owned();
-        let Changed(now) = self.call(method, (account, role.id.clone(), key)).await?;
+        let (role, key) = (role.id.clone(), key.as_str().to_owned());
+        let Changed(now) = self
+            .call(method, |py| (account, role, key).into_pyobject(py))
+            .await?;
         Ok(match now {
             true => Applied::Done { account: None },
             false => Applied::AlreadySo { account: None },

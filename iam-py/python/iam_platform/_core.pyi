@@ -1571,7 +1571,8 @@ class Sandbox:
 class _Event(Protocol):
     """An event of ``threading`` or ``asyncio``."""
 
-    def is_set(self) -> bool: ...
+    def is_set(self) -> bool:
+        """Whether it is set."""
 
 _Path: TypeAlias = str | PathLike[str]
 _Input: TypeAlias = _Path | bytes | bytearray | Any

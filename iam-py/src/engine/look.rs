@@ -15,9 +15,6 @@ use crate::results::{
 };
 use crate::runtime::twin;
 
-/// How many there are on a page, where nobody says.
-const PAGE: usize = 100;
-
 pub(super) fn place(text: Option<&str>) -> Result<Option<Checkpoint>> {
     let read = |text: &str| {
         text.parse().map_err(|_| {
@@ -35,7 +32,7 @@ twin! { Engine, AsyncEngine;
         Ok(state.as_ref().map(Into::into))
     }
 
-    #[pyo3(signature = (search = None, *, after = None, limit = PAGE))]
+    #[pyo3(signature = (search = None, *, after = None, limit = 100))]
     fn people(this, search: Option<String>, after: Option<String>, limit: usize) -> List<PersonState> {
         let after = after.map(PersonKey::new);
         let people = this.engine.people(search.as_deref(), after.as_ref(), limit).await?;
@@ -106,12 +103,12 @@ twin! { Engine, AsyncEngine;
 
     fn staged(this) -> List<Staged> { Ok(List::of(&this.engine.staged().await?)) }
 
-    #[pyo3(signature = (after = None, limit = PAGE))]
+    #[pyo3(signature = (after = None, limit = 100))]
     fn dead_letters(this, after: Option<u64>, limit: usize) -> List<Letter> {
         Ok(List::of(&this.engine.dead_letters(after.map(LetterId), limit).await?))
     }
 
-    #[pyo3(signature = (after = 0, limit = PAGE))]
+    #[pyo3(signature = (after = 0, limit = 100))]
     fn audit(this, after: u64, limit: usize) -> List<AuditEntry> {
         Ok(List::of(&this.engine.audit(after, limit).await?))
     }
