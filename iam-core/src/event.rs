@@ -363,6 +363,18 @@ impl Event {
         news && self.person == other.person && self.kind == other.kind && self.record == other.record
     }
 
+    /// What is compared by [`says_the_same`](Self::says_the_same), and nothing else.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn what_is_said(&self) -> Self {
+        Self {
+            due_at: Timestamp::UNIX_EPOCH,
+            entered_at: Timestamp::UNIX_EPOCH,
+            version: 0,
+            news: self.news.as_ref().map(News::what_is_said),
+            ..self.clone()
+        }
+    }
+
     /// A timer in the lane of `person`. Setting the same timer for the same instant again is the same event
     /// until it has been worked off; `cause` is the event whose decision set it.
     pub fn timer(

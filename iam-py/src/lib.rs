@@ -6,6 +6,7 @@
 
 mod arm;
 mod callbacks;
+mod company;
 mod convert;
 mod credentials;
 mod engine;
@@ -37,7 +38,9 @@ mod _core {
     #[pymodule_export]
     use crate::arm::{ArmClient, AsyncArmClient};
     #[pymodule_export]
-    use crate::credentials::ClientSecretCredential;
+    use crate::company::Company;
+    #[pymodule_export]
+    use crate::credentials::{ClientSecretCredential, Token};
     #[pymodule_export]
     use crate::engine::{AsyncEngine, Clock, Engine};
     #[pymodule_export]

@@ -85,6 +85,8 @@ macro_rules! made {
             ) -> PyResult<Self> {
                 let given = Given {
                     cloud,
+                    // A validator has no business with Graph, and a cloud is not without one.
+                    graph_url: authority.clone(),
                     authority,
                     ca_bundle,
                     proxy,

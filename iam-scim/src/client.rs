@@ -9,7 +9,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use iam_core::auth::{AccessToken, Audience, Bearer, CachedTokens, TokenSource};
 use iam_core::clock::{SharedClock, SystemClock};
-use iam_core::http::{Method, Next, Pager, Pipeline, Policy, Request, Response, RetryPolicy, Transport};
+use iam_core::http::throttle::Quota;
+use iam_core::http::{
+    Allowance, Method, Next, Pager, Pipeline, Policy, Request, Requests, Response, RetryPolicy, Throttle,
+    Transport,
+};
 use iam_core::{Cloud, Error, ErrorKind, Result, Secret};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -71,6 +75,8 @@ pub struct ScimClientBuilder {
     transport: Arc<dyn Transport>,
     clock: SharedClock,
     retry: RetryPolicy,
+    limits: Option<(Quota, Quota)>,
+    allowance: Option<Arc<dyn Allowance>>,
     policies: Vec<Arc<dyn Policy>>,
     longest_body: usize,
 }
@@ -98,6 +104,8 @@ impl ScimClient {
             transport,
             clock: Arc::new(SystemClock),
             retry: RetryPolicy::default(),
+            limits: None,
+            allowance: None,
             policies: Vec::new(),
             longest_body: LONGEST_BODY,
         }
@@ -213,6 +221,23 @@ impl ScimClientBuilder {
         self
     }
 
+    /// The rate budget that requests wait for: so many requests, and of these so many writes, as the application's own
+    /// documentation says. Clones of the client share it, and a refusal of one makes all wait. Without it nothing is
+    /// kept: refusals are waited out.
+    #[must_use]
+    pub fn limits(mut self, requests: Quota, writes: Quota) -> Self {
+        self.limits = Some((requests, writes));
+        self
+    }
+
+    /// Shares the budget of [`limits`](Self::limits) with other processes: only what is granted is spent (for example by
+    /// [`SharedBudget`](iam_core::engine::SharedBudget), under the target's name).
+    #[must_use]
+    pub fn allowance(mut self, allowance: Arc<dyn Allowance>) -> Self {
+        self.allowance = Some(allowance);
+        self
+    }
+
     /// Adds a policy that sees every logical request first.
     #[must_use]
     pub fn policy(mut self, policy: Arc<dyn Policy>) -> Self {
@@ -231,7 +256,8 @@ impl ScimClientBuilder {
     /// The client.
     ///
     /// # Errors
-    /// As [`ScimClient::new`].
+    /// As [`ScimClient::new`]; [`ErrorKind::Invalid`] for an [`allowance`](Self::allowance) without
+    /// [`limits`](Self::limits).
     pub fn build(self) -> Result<ScimClient> {
         let root = Root::new(&self.base_url)?;
         let bearer = match self.auth.0 {
@@ -243,12 +269,23 @@ impl ScimClientBuilder {
                 return Err(invalid("the tokens' audience does not allow the SCIM base URL"));
             }
         };
+        let budget = self.limits.map(|(requests, writes)| {
+            Throttle::new(Arc::new(Requests), requests, writes, self.clock.clone())
+        });
+        let budget = match (budget, self.allowance) {
+            (Some(budget), Some(allowance)) => Some(budget.sharing(allowance)),
+            (None, Some(_)) => return Err(invalid("a budget is shared whose limits are not set")),
+            (budget, None) => budget,
+        };
         let mut pipeline = Pipeline::builder(self.transport)
             .clock(self.clock.clone())
             .retry(self.retry)
             .bearer(Arc::new(bearer));
         for policy in self.policies {
             pipeline = pipeline.user_policy(policy);
+        }
+        if let Some(budget) = budget {
+            pipeline = pipeline.throttle(Arc::new(budget));
         }
         pipeline = pipeline.user_policy(Arc::new(Readable {
             origin: Audience::new("", &[&root.0])?,

@@ -11,13 +11,12 @@ import time
 
 import pytest
 from backend_fixtures import admin, backend, operator, sandbox_env  # noqa: F401  fixtures
+from twin import Twin
 
 PROGRAM = os.environ.get(
     "IAM_SANDBOX",
     str(pathlib.Path(__file__).parents[2] / "target" / "debug" / "iam-sandbox"),
 )
-
-
 
 
 def pytest_configure(config):
@@ -54,6 +53,14 @@ def fresh(request):
 
     tenant = request.getfixturevalue("tenant")
     assert requests.post(f"{tenant['SANDBOX_AUTHORITY']}/_sandbox/reset").ok
+
+
+@pytest.fixture(params=["sync", "async"])
+def twin(request):
+    """The wheel's two kinds of classes, one after the other."""
+    twin = Twin(request.param)
+    yield twin
+    twin.close()
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::cloud::Cloud;
-    use crate::error::{ErrorKind, Retry};
+    use crate::error::{Error, ErrorKind, Retry};
     use crate::http::tests::FakeClock;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

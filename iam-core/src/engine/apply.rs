@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::brake::Brake;
 use super::names::NameCheck;
 use super::preflight::Preflight;
+use super::presence;
 use super::preview::{Overlay, Shadow, Silence};
 use super::report::{Ending, Preview, Progress, RunReport};
 use super::scope::{Scope, named};
@@ -191,7 +192,8 @@ impl Engine {
     /// for what no connected target does at all; the target's error when it cannot be read (nothing was done, the work
     /// stays accepted); [`ErrorKind::Storage`] from the journal. What goes wrong for one person is in the report, and so
     /// is what the policy names and the tenant does not know ([`RunReport::findings`]): that holds what depends on it,
-    /// for those whom it concerns, and nobody else.
+    /// for those whom it concerns, and nobody else. [`ErrorKind::Conflict`] where a [`Fleet`](super::Fleet) works on the journal, or
+    /// begins to: it does the work by itself.
     pub async fn run(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<RunReport> {
         let (catalogs, findings) = Box::pin(self.begin(progress)).await?;
         // What the preview has learnt about names is good for the moment that the run takes, and a name that
@@ -255,6 +257,7 @@ impl Engine {
     /// What comes before the planning of a run: what was left half done is accepted, the policy is noted to be in force,
     /// and what it names and the tenant has not got is told once.
     async fn begin(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<(Vec<Offer>, Vec<String>)> {
+        presence::alone(self.journal.as_ref(), self.clock.now()).await?;
         self.catch_up().await?;
         let (catalogs, findings) = self.catalogs().await?;
         self.journal

@@ -1,8 +1,9 @@
 //! Reading and verifying the audit, and erasing somebody.
 
-use super::{CHUNK, Engine};
+use super::Engine;
 use crate::error::Result;
-use crate::journal::audit::{AuditEntry, Breach, Checkpoint, Kept, Verifier};
+use crate::journal::audit::{AuditEntry, Breach, Checkpoint};
+use crate::journal::{Finding, verify};
 use crate::person::PersonKey;
 
 impl Engine {
@@ -25,41 +26,16 @@ impl Engine {
         &self,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<std::result::Result<Checkpoint, Breach>> {
-        let end = self.journal.audit_head().await?;
-        let mut verifier = Verifier::default();
-        let passes = |verifier: &Verifier, place: &Checkpoint| {
-            place.sequence != verifier.reached().sequence || *place == *verifier.reached()
-        };
-        let cut = |place: &Checkpoint| Breach::Cut {
-            checkpoint: place.sequence,
-        };
-        loop {
-            let entries = self.journal.audit(verifier.reached().sequence, CHUNK).await?;
-            if entries.is_empty() {
-                break;
-            }
-            for (entry, kept) in &entries {
-                if let Err(breach) = verifier.next(entry) {
-                    return Ok(Err(breach));
-                }
-                if *kept == Kept::Changed {
-                    let sequence = entry.sequence;
-                    return Ok(Err(Breach::Payload { sequence }));
-                }
-                for place in checkpoint.into_iter().chain([&end]) {
-                    if !passes(&verifier, place) {
-                        return Ok(Err(cut(place)));
-                    }
-                }
-            }
-        }
-        let reached = verifier.reached();
-        for place in checkpoint.into_iter().chain([&end]) {
-            if place.sequence > reached.sequence {
-                return Ok(Err(cut(place)));
-            }
-        }
-        Ok(Ok(reached.clone()))
+        verify(self.journal.as_ref(), checkpoint).await
+    }
+
+    /// Looks at the journal itself ([`Journal::check`](crate::journal::Journal::check)): what is bad or doubtful about what
+    /// it rests on, and whether the audit is whole.
+    ///
+    /// # Errors
+    /// [`Storage`](crate::ErrorKind::Storage) from the journal.
+    pub async fn check_journal(&self) -> Result<Vec<Finding>> {
+        self.journal.check().await
     }
 
     /// Destroys what is known of somebody whose account is gone; the audit keeps that it was done, by whom, and still

@@ -15,7 +15,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::entitlement::Limits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventId;
-use crate::execute::{Tenure, Terms};
+use crate::execute::{self, Tenure, Terms};
 use crate::journal::{Claim, Journal, PersonState};
 use crate::plan::{Action, Plan, Step};
 
@@ -109,7 +109,11 @@ impl Work<'_> {
             Err(panic) => {
                 let error = Error::new(ErrorKind::Other, poison(panic.as_ref()));
                 tracing::error!(person = %claim.event.person, event = %claim.event.id, "{error}");
-                self.postpone(claim, state, Vec::new(), &error).await
+                if execute::is_given_up(claim) {
+                    self.give_up(claim, state, &error).await
+                } else {
+                    self.postpone(claim, state, Vec::new(), &error).await
+                }
             }
         };
         lane.tenure.close();

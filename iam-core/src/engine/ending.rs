@@ -11,9 +11,9 @@ use super::views::Surroundings;
 use super::wake::{manager_meanwhile, wake_ups};
 use super::work::Work;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Timer};
+use crate::event::{Event, EventKind, Timer};
 use crate::execute::{self, Report, Verdict};
-use crate::journal::{Claim, Lane, Outcome, PersonState};
+use crate::journal::{Claim, EventState, HistoryQuery, Lane, Outcome, PersonState};
 use crate::orchestrator::Decision;
 use crate::plan::{Plan, Step};
 
@@ -198,6 +198,42 @@ impl Work<'_> {
             outcomes,
             notes: Vec::new(),
             ending: Ending::Retry(at, why),
+        })
+    }
+}
+
+impl Work<'_> {
+    /// Sets an event aside whose work always fails before anything is decided. What was planned for the person's calendar stays.
+    pub(super) async fn give_up(
+        &self,
+        claim: &Claim,
+        state: &PersonState,
+        error: &Error,
+    ) -> Result<PersonRun> {
+        let why = format!("given up after {} attempts: {error}", claim.attempts + 1);
+        let pending = HistoryQuery {
+            person: Some(claim.event.person.clone()),
+            state: Some(EventState::Pending),
+            ..HistoryQuery::default()
+        };
+        let pending = self.journal.history(&pending).await?.into_iter();
+        let timers = pending.map(|entry| entry.event).filter(|event| {
+            matches!(event.kind, EventKind::Due { timer } if timer != Timer::Recheck)
+                && event.id != claim.event.id
+        });
+        let timers: Vec<Event> = timers.collect();
+        let mut state = state.clone();
+        write_down(&mut state, claim, true);
+        self.close(claim);
+        self.journal
+            .dead_letter(claim, &state, &timers, &why, Lane::Skip)
+            .await?;
+        Ok(PersonRun {
+            person: claim.event.person.clone(),
+            event: claim.event.id.clone(),
+            outcomes: Vec::new(),
+            notes: Vec::new(),
+            ending: Ending::Dead(why),
         })
     }
 }

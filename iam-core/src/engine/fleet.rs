@@ -23,6 +23,7 @@ use super::admission::LastLook;
 use super::crew::Crew;
 use super::names::NameCheck;
 use super::preflight::Preflight;
+use super::presence;
 use super::report::{Ending, PersonRun, Preview, Progress, Totals};
 use super::views::Offer;
 use crate::clock::{Clock as _, SystemClock};
@@ -234,6 +235,7 @@ impl Fleet {
         self.check()?;
         let crew = Arc::new(Shared::new(self));
         crew.first_look().await?;
+        crew.sign(true).await;
         let mut tasks = JoinSet::new();
         let span = tracing::info_span!("fleet", worker = crew.engine.journal.worker());
         for _ in 0..crew.fleet.workers {
@@ -249,6 +251,7 @@ impl Fleet {
             ended_within(&mut tasks, fleet.terms.call).await;
         }
         tasks.shutdown().await;
+        crew.sign(false).await;
         let report = crew.report().clone();
         Ok(report)
     }
@@ -542,10 +545,22 @@ impl Shared {
         failure.map_or(Ok(()), Err)
     }
 
+    /// Says in the journal that this fleet works, or does no more. Where that fails, nobody is kept from working.
+    async fn sign(&self, works: bool) {
+        if let Err(error) = self.engine.sign(works).await {
+            self.trouble(&error);
+        }
+    }
+
     /// Looks at what was asked of the guard, and at what dead processes left.
     async fn look_on(self: Arc<Self>) {
         let (mut rest, mut caught_up) = (Rest::default(), None::<Instant>);
+        let mut signed = Instant::now();
         while self.is_working() {
+            if signed.elapsed() >= presence::RENEWED {
+                self.sign(true).await;
+                signed = Instant::now();
+            }
             let catch_up = caught_up.is_none_or(|at| at.elapsed() >= CATCH_UP);
             let time = match self.look(catch_up).await {
                 Ok(true) => POLL[0],

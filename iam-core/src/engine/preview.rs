@@ -13,9 +13,10 @@ use crate::error::Result;
 use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Exchange, Frozen,
-    HistoryQuery, Journal, Lane, Letter, LetterId, MemoryJournal, Observation, Outcome, PersonState,
-    Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart, Waiting,
+    Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Exchange,
+    Finding, Frozen, HistoryQuery, Journal, Lane, Letter, LetterId, MemoryJournal, Observation, Outcome,
+    PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart,
+    Waiting,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -272,6 +273,10 @@ impl Journal for Shadow<'_> {
 
     async fn audit_head(&self) -> Result<Checkpoint> {
         self.real.audit_head().await
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>> {
+        self.real.check().await
     }
 
     async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {

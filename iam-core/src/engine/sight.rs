@@ -111,6 +111,7 @@ impl Engine {
         let mut sights = Vec::with_capacity(claims.len());
         let seen = claims.into_iter().zip(around).zip(courses).zip(pending);
         for ((((claim, state), around), course), pending) in seen {
+            let around = around?;
             let cx = (&around, &course);
             let decision = self.decide(&claim, &state, cx, &shadow, &names).await?;
             sights.push(Sight {

@@ -69,27 +69,33 @@ impl Surroundings {
 }
 
 /// Reads the surroundings of all claims, many people in one call. Only the directory, which is the first
-/// target, must answer: without it nobody knows who is protected.
+/// target, must answer: without it nobody knows who is protected. Where an account is gone between two looks at it, that
+/// is about its person alone: the others are read all the same.
 pub(super) async fn read(
     journal: &dyn Journal,
     targets: &[Arc<dyn Target>],
     offers: &[Offer],
     claims: &[(Claim, PersonState)],
     now: Timestamp,
-) -> Result<Vec<Surroundings>> {
+) -> Result<Vec<Result<Surroundings>>> {
     let mut managers = managers(journal, claims, now).await?;
     let mut views: Vec<Vec<View>> = claims.iter().map(|_| Vec::with_capacity(targets.len())).collect();
     let mut down: Vec<Down> = Vec::new();
+    let mut gone: Vec<Option<Error>> = claims.iter().map(|_| None).collect();
     for (at, (target, offer)) in targets.iter().zip(offers).enumerate() {
         let read = match offer {
             Offer::Catalog(catalog) => look(target.as_ref(), catalog, claims, &mut managers, &views).await,
             Offer::Down(why) => Err(Error::new(ErrorKind::Unavailable, why.clone())),
         };
         match read {
-            Ok(read) => views
-                .iter_mut()
-                .zip(read)
-                .for_each(|(views, view)| views.push(view)),
+            Ok(read) => {
+                for ((views, gone), view) in views.iter_mut().zip(&mut gone).zip(read) {
+                    match view {
+                        Ok(view) => views.push(view),
+                        Err(error) => *gone = gone.take().or(Some(error)),
+                    }
+                }
+            }
             Err(error) if at == 0 => return Err(error),
             Err(error) => down.push(Down {
                 target: target.id().clone(),
@@ -99,7 +105,11 @@ pub(super) async fn read(
         }
     }
     let mut surroundings = Vec::with_capacity(claims.len());
-    for (views, (claim, state)) in views.into_iter().zip(claims) {
+    for ((views, gone), (claim, state)) in views.into_iter().zip(gone).zip(claims) {
+        if let Some(error) = gone {
+            surroundings.push(Err(error));
+            continue;
+        }
         let manager = record(claim, state).and_then(|record| record.manager_id.as_ref());
         let known = manager.and_then(|key| managers.get(key));
         let stand_in = match known.filter(|known| !known.manager.at_work || known.manager.away) {
@@ -110,12 +120,12 @@ pub(super) async fn read(
             closes_circle: record(claim, state).is_some_and(|own| known.circle(&own.key)),
             ..known.manager.clone()
         });
-        surroundings.push(Surroundings {
+        surroundings.push(Ok(Surroundings {
             views,
             down: down.clone(),
             manager,
             stand_in,
-        });
+        }));
     }
     Ok(surroundings)
 }
@@ -148,7 +158,7 @@ async fn look(
     claims: &[(Claim, PersonState)],
     managers: &mut BTreeMap<PersonKey, Known>,
     views: &[Vec<View>],
-) -> Result<Vec<View>> {
+) -> Result<Vec<Result<View>>> {
     let capabilities = target.capabilities();
     let keys = match &capabilities.principals_of {
         None => keys(target.id(), claims, managers),
@@ -164,14 +174,16 @@ async fn look(
     let (found, found_managers) = found.split_at(claims.len());
     adopt(target.id(), &keys[claims.len()..], found_managers, managers);
     let actuals = actuals(target, claims, found).await?;
-    let views = found.iter().zip(actuals).map(|(candidates, actual)| View {
-        target: target.id().clone(),
-        kinds: capabilities.kinds.clone(),
-        principals_of: capabilities.principals_of.clone(),
-        lengths: capabilities.lengths.clone(),
-        catalog: catalog.clone(),
-        candidates: candidates.clone(),
-        actual,
+    let views = found.iter().zip(actuals).map(|(candidates, actual)| {
+        Ok(View {
+            target: target.id().clone(),
+            kinds: capabilities.kinds.clone(),
+            principals_of: capabilities.principals_of.clone(),
+            lengths: capabilities.lengths.clone(),
+            catalog: catalog.clone(),
+            candidates: candidates.clone(),
+            actual: actual?,
+        })
     });
     Ok(views.collect())
 }
@@ -233,7 +245,7 @@ async fn actuals(
     target: &dyn Target,
     claims: &[(Claim, PersonState)],
     found: &[Candidates],
-) -> Result<Vec<Actual>> {
+) -> Result<Vec<Result<Actual>>> {
     let people = claims.iter().map(|(claim, _)| &claim.event.person).zip(found);
     let who: Vec<PersonRef> = people
         .clone()
@@ -244,18 +256,41 @@ async fn actuals(
             })
         })
         .collect();
-    let mut observed = target.observe(&who).await?.into_iter();
+    let mut observed = observed(target, &who).await?.into_iter();
     let actuals = people.map(|(person, candidates)| {
         let mut actual = Actual::none(person.clone());
         if candidates.active.is_empty() {
             actual.account = candidates.deleted.first().cloned();
-            return Ok(actual);
+            return Ok(Ok(actual));
         }
         observed
             .next()
             .ok_or_else(|| Error::new(ErrorKind::Protocol, format!("{} left somebody out", target.id())))
     });
     actuals.collect()
+}
+
+/// What these people hold. Where one of them cannot be found any more, each is asked for alone.
+async fn observed(target: &dyn Target, who: &[PersonRef]) -> Result<Vec<Result<Actual>>> {
+    let is_gone = |error: &Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotYetReplicated);
+    match target.observe(who).await {
+        Ok(observed) => return Ok(observed.into_iter().map(Ok).collect()),
+        Err(error) if is_gone(&error) => {}
+        Err(error) => return Err(error),
+    }
+    let one = async |who: &PersonRef| match target.observe(std::slice::from_ref(who)).await {
+        Ok(mut observed) => observed
+            .pop()
+            .map(Ok)
+            .ok_or_else(|| Error::new(ErrorKind::Protocol, format!("{} left somebody out", target.id()))),
+        Err(error) if is_gone(&error) => Ok(Err(error)),
+        Err(error) => Err(error),
+    };
+    let mut observed = Vec::with_capacity(who.len());
+    for who in who {
+        observed.push(one(who).await?);
+    }
+    Ok(observed)
 }
 
 /// A manager, and the chain above.

@@ -14,6 +14,7 @@ use super::ending::written;
 use super::names::{NameCheck, NameDesk, Place, Queue};
 use super::past::{informed, inherit, pending_name};
 use super::preflight::Preflight;
+use super::presence;
 use super::report::{Ending, PersonPlan, PersonRun, Progress, RunReport};
 use super::scope::Scope;
 use super::views::{self, Offer, Surroundings};
@@ -81,6 +82,9 @@ impl Work<'_> {
         let mut report = RunReport::default();
         loop {
             let now = self.clock.now();
+            if self.brake.is_some() && !report.people.is_empty() {
+                presence::alone(self.journal, now).await?;
+            }
             if let Some(scope) = self.scope {
                 scope.keep(self.journal, LEASE).await?;
             }
@@ -159,10 +163,14 @@ impl Work<'_> {
         &self,
         claim: &Claim,
         state: &PersonState,
-        around: Surroundings,
+        around: Result<Surroundings>,
         course: &Course,
         place: Place<'_>,
     ) -> Result<PersonRun> {
+        let around = match around {
+            Ok(around) => around,
+            Err(error) => return self.postpone(claim, state, Vec::new(), &error).await,
+        };
         let begun = claim.plan.as_ref();
         if let Some(why) = begun.and_then(|plan| plan.newer().or_else(|| self.foreign(plan))) {
             return self.leave_alone(claim, state, why).await;

@@ -61,12 +61,16 @@ impl News {
 
     /// Whether `other` says the same: when it was heard does not count.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let heard = |news: &Self| Self {
+        self.what_is_said() == other.what_is_said()
+    }
+
+    /// Without when it was heard.
+    pub(crate) fn what_is_said(&self) -> Self {
+        Self {
             heard_at: Timestamp::UNIX_EPOCH,
             covered: false,
-            ..news.clone()
-        };
-        heard(self) == heard(other)
+            ..self.clone()
+        }
     }
 
     fn last_day(&self) -> Option<Date> {

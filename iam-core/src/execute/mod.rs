@@ -229,6 +229,11 @@ pub(crate) fn postponed(claim: &Claim, error: &Error, now: Timestamp) -> Timesta
     backoff::next_attempt(claim.attempts, claim.event.kind.is_leave(), advised(error), now)
 }
 
+/// Whether a failure of the event's work as a whole ends it: it was tried often enough, and takes nothing away.
+pub(crate) fn is_given_up(claim: &Claim) -> bool {
+    claim.attempts >= backoff::MOST_ATTEMPTS && !claim.event.kind.is_leave()
+}
+
 /// How long the service asks to be left alone.
 fn advised(error: &Error) -> Option<Duration> {
     match error.retry() {

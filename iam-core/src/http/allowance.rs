@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::throttle::{Cost, Priority, Quota};
+use super::retry::retry_after;
+use super::throttle::{Cost, Meter, Priority, Quota, Reading};
+use super::{Method, Request, Response};
 use crate::error::Result;
 
 /// How long a grant is good. What is not spent by then is lost: others may have counted on it.
@@ -49,6 +51,29 @@ pub trait Allowance: Debug + Send + Sync {
 
     /// The service has refused a request, for that long, and about writes alone or everything.
     async fn refused(&self, pause: Duration, writes_only: bool) -> Result<()>;
+}
+
+/// Counts requests: for services that allow so many in a time, whatever each of them is. A request is one unit, and one
+/// that is no `GET` or `HEAD` one write. A refusal (429, or 503 with a time) makes all wait as long as it says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Requests;
+
+impl Meter for Requests {
+    fn cost(&self, request: &Request) -> Cost {
+        let reads = matches!(request.method, Method::Get | Method::Head);
+        Cost {
+            units: 1.0,
+            writes: if reads { 0.0 } else { 1.0 },
+        }
+    }
+
+    fn read(&self, answer: &Response, now: Timestamp) -> Reading {
+        let refused = matches!(answer.status, 429 | 503);
+        Reading {
+            pause: refused.then(|| retry_after(answer, now)).flatten(),
+            ..Reading::default()
+        }
+    }
 }
 
 /// What was granted and is not spent.

@@ -13,7 +13,7 @@ pub(crate) mod tests;
 pub mod throttle;
 pub mod transport;
 
-pub use allowance::Allowance;
+pub use allowance::{Allowance, Requests};
 pub use page::{Page, Pager};
 pub use pipeline::{Next, Pipeline, PipelineBuilder, Policy};
 pub use retry::RetryPolicy;

@@ -17,10 +17,11 @@ use tokio::sync::Notify;
 
 use self::lane::{LaneState, supersede};
 use super::audit::{self as noted, AuditEntry, Checkpoint, Deed, Kept};
+use super::health;
 use super::{
-    Answer, Appended, Ask, Asks, Bucket, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Frozen,
-    HistoryQuery, Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report, Reservation,
-    Row, Staged, Stalled, StepRecord, StepStart, Waiting,
+    About, Answer, Appended, Ask, Asks, Bucket, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Finding,
+    Frozen, HistoryQuery, Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report,
+    Reservation, Row, Staged, Stalled, StepRecord, StepStart, Waiting,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -383,6 +384,12 @@ impl Journal for MemoryJournal {
 
     async fn audit_head(&self) -> Result<Checkpoint> {
         Ok(self.lock().audit_head())
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>> {
+        let message = "nothing is kept beyond this process: for previews, tests and demonstrations";
+        let durability = Finding::doubtful(About::Durability, message);
+        Ok(vec![durability, health::audit(self).await?])
     }
 
     async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {

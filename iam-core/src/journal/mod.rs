@@ -32,6 +32,7 @@ mod fault;
 mod freeze;
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
+mod health;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -53,6 +54,8 @@ pub use budget::{Bucket, Draw, Drawn};
 pub use exchange::{Burial, Exchange, Letter, LetterId, LetterState, Message, Observation};
 pub(crate) use exchange::{letter_over, no_letter};
 pub use freeze::{Frozen, FrozenState, Release};
+pub(crate) use health::verify;
+pub use health::{About, Finding, Health};
 pub use memory::MemoryJournal;
 #[cfg(feature = "postgres")]
 pub use postgres::{Durability, PostgresBuilder, PostgresJournal};
@@ -482,6 +485,13 @@ pub trait Journal: Exchange {
 
     /// One delivery, wherever it stands.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Staged>>;
+
+    /// Looks at the journal itself: whether what it rests on is as it should be, and whether its audit is whole. Reads
+    /// all of it, which takes a while, and keeps nobody from working.
+    ///
+    /// # Errors
+    /// Where it cannot be looked at. What is wrong with it is a finding.
+    async fn check(&self) -> Result<Vec<Finding>>;
 
     /// What is remembered of the last good delivery of a source.
     async fn last_good(&self, source: &str) -> Result<Option<serde_json::Value>>;

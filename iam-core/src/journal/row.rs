@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "sqlite")]
+use sha2::{Digest as _, Sha256};
 use sqlx::FromRow;
 
 use super::audit::{self, AuditEntry, Deed, Kept};
@@ -14,6 +16,8 @@ use super::{
 };
 use crate::event::{Accepted, Event, EventId, EventKind, News, Timer};
 use crate::person::PersonKey;
+#[cfg(feature = "sqlite")]
+use crate::person::hex;
 use crate::plan::{IdempotencyKey, Plan, StepId};
 
 /// Nanoseconds since 1970; instants outside of the years 1677 to 2262 are the first or the last of them.
@@ -63,6 +67,13 @@ pub(super) fn state(number: i64) -> EventState {
 /// Whether the timer is replaced when its lane's head ends.
 pub(super) fn is_replaced(event: &Event) -> bool {
     matches!(event.kind, EventKind::Due { timer } if timer != Timer::Recheck)
+}
+
+/// A hash of what an event says: two that [say the same](Event::says_the_same) under one id have the same.
+#[cfg(feature = "sqlite")]
+pub(super) fn digest_of(event: &Event) -> Attempt<String> {
+    let said = text("event", event.id.as_str(), &event.what_is_said())?;
+    Ok(hex(&Sha256::digest(said)))
 }
 
 /// JSON text.
@@ -178,6 +189,12 @@ pub(super) struct EventRow {
 }
 
 impl EventRow {
+    /// Where it stands in its lane, or among all.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn place(&self, in_lane: bool) -> i64 {
+        if in_lane { self.lane_seq } else { self.seq }
+    }
+
     pub(super) fn read(self, steps: Vec<StepRecord>) -> Attempt<Entry> {
         let event: Event = value("event", &format!("row {}", self.seq), &self.event)?;
         Ok(Entry {
@@ -214,6 +231,20 @@ pub(super) struct AuditRow {
     hash: String,
     payload: Option<String>,
     salt: Option<String>,
+}
+
+#[cfg(feature = "sqlite")]
+impl AuditRow {
+    /// The event that it vouches for and that was not found.
+    pub(super) fn seeks(&self) -> Option<&str> {
+        let sought = self.payload.is_none() && self.deed == Deed::Accepted.as_str();
+        self.event.as_deref().filter(|_| sought)
+    }
+
+    /// It is kept elsewhere.
+    pub(super) fn found(&mut self, payload: String, salt: Option<String>) {
+        (self.payload, self.salt) = (Some(payload), salt);
+    }
 }
 
 impl AuditRow {

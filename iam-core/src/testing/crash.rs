@@ -142,10 +142,10 @@ macro_rules! relayed {
             use $crate::event::{Accepted, Event, EventId};
             use $crate::journal::audit::{AuditEntry, Checkpoint, Kept};
             use $crate::journal::{
-                Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, Exchange, Frozen,
-                HistoryQuery, Journal, Lane, Letter, LetterId, Observation, Outcome, PersonState,
-                Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart,
-                Waiting,
+                Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, Exchange,
+                Finding, Frozen, HistoryQuery, Journal, Lane, Letter, LetterId, Observation, Outcome,
+                PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
+                StepStart, Waiting,
             };
             use $crate::person::PersonKey;
             use $crate::plan::{IdempotencyKey, Plan, StepId};
@@ -369,6 +369,10 @@ macro_rules! relayed {
 
                 async fn audit_head(&self) -> Result<Checkpoint> {
                     self.inner.audit_head().await
+                }
+
+                async fn check(&self) -> Result<Vec<Finding>> {
+                    self.inner.check().await
                 }
 
                 async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)] // all of it is tests
 
 mod answers;
+mod budget;
 mod clock;
 mod creating;
 mod roles;

@@ -13,15 +13,19 @@ use uuid::Uuid;
 
 use crate::arm::{self, ArmCall};
 use crate::call::{Call, Caller, segments};
+use crate::control::{self, Mint};
 use crate::errors::Fail;
 use crate::faults::Fault;
 use crate::graph;
 use crate::odata::Options;
+use crate::password;
+use crate::portal::Portal;
 use crate::recording::Recording;
 use crate::request_log::LogEntry;
 use crate::scim::{self, ScimCall};
 use crate::seed::Seed;
 use crate::server;
+use crate::sign_in::MFA_CODE;
 use crate::state::{Shared, State};
 use crate::tls::Certificates;
 
@@ -43,6 +47,7 @@ pub struct Sandbox {
     scim_token: String,
     sync_principal: String,
     sync_job: String,
+    portal: Portal,
 }
 
 /// What a sandbox starts with.
@@ -161,6 +166,7 @@ impl Builder {
         let scim_token = state.scim_token.clone();
         let sync = &state.directory.provisioning;
         let (sync_principal, sync_job) = (sync.principal.clone(), sync.job.clone());
+        let portal = state.portal.clone();
         state.throttling.on = self.throttling;
         let scim = format!("{authority}/scim/v2");
         let shared = Arc::new(Shared::new(state, recording));
@@ -187,6 +193,7 @@ impl Builder {
             scim_token,
             sync_principal,
             sync_job,
+            portal,
         })
     }
 }
@@ -289,8 +296,37 @@ impl Sandbox {
         &self.domain
     }
 
+    /// The API that stands for the platform's own: its application ID URI, `api://…`, for which tokens are asked. Its
+    /// client id, the `aud` of tokens, is what follows `api://`. It has the app roles `IAM.Admin`, `IAM.Operator`,
+    /// `IAM.Helpdesk`, `IAM.Auditor` and `IAM.Provisioner`, and the scope `access_as_user`.
+    pub fn api_audience(&self) -> String {
+        self.portal.audience()
+    }
+
+    /// Client id of the portal, through which users sign in to that API.
+    pub fn ui_client_id(&self) -> &str {
+        &self.portal.ui
+    }
+
+    /// Its secret, new at each start.
+    pub fn ui_client_secret(&self) -> &str {
+        &self.portal.secret
+    }
+
+    /// The password of everybody who is there at the start.
+    pub fn user_password() -> &'static str {
+        password::SEEDED
+    }
+
+    /// The code that answers for the second factor of everybody who has one.
+    pub fn mfa_code() -> &'static str {
+        MFA_CODE
+    }
+
     /// The env file: `NAME=value` lines, `SANDBOX_…` and the matching `IAM_…`. It holds the client secret.
     pub fn env(&self) -> String {
+        let (audience, scope) = (self.portal.audience(), self.portal.scope());
+        let (password, code) = (password::SEEDED.to_owned(), MFA_CODE.to_owned());
         let lines = [
             ("SANDBOX_AUTHORITY", &self.authority),
             ("SANDBOX_GRAPH", &self.graph),
@@ -304,6 +340,12 @@ impl Sandbox {
             ("SANDBOX_DOMAIN", &self.domain),
             ("SANDBOX_SYNC_SP", &self.sync_principal),
             ("SANDBOX_SYNC_JOB", &self.sync_job),
+            ("SANDBOX_API_AUDIENCE", &audience),
+            ("SANDBOX_API_SCOPE", &scope),
+            ("SANDBOX_UI_CLIENT_ID", &self.portal.ui),
+            ("SANDBOX_UI_CLIENT_SECRET", &self.portal.secret),
+            ("SANDBOX_USER_PASSWORD", &password),
+            ("SANDBOX_MFA_CODE", &code),
             ("IAM_AUTHORITY", &self.authority),
             ("IAM_GRAPH_URL", &self.graph),
             ("IAM_ARM_URL", &self.authority),
@@ -414,6 +456,27 @@ impl Sandbox {
     /// How long new tokens live; the default is 3599 s. Above two hours replies carry `refresh_in`.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.shared.lock().tokens.lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2);
+    }
+
+    /// A token that nobody had to sign in for, to test an API with: of a user (by id or user principal name) or, without
+    /// one, of the application; for Graph and with the application's own roles unless told otherwise.
+    ///
+    /// # Errors
+    /// There is no such user.
+    pub fn token(
+        &self,
+        user: Option<&str>,
+        audience: Option<&str>,
+        roles: Option<Vec<String>>,
+    ) -> Result<String, String> {
+        let wish = Mint {
+            user: user.map(str::to_owned),
+            audience: audience.map(str::to_owned),
+            roles,
+            app: None,
+            scopes: None,
+        };
+        control::signed(&mut self.shared.lock(), wish)
     }
 
     /// Makes every token issued so far invalid: requests with one get 401 `InvalidAuthenticationToken`.

@@ -67,7 +67,7 @@ struct Source {
     freshness: Freshness,
 }
 
-type Flight = Shared<BoxFuture<'static, Result<(), Arc<Error>>>>;
+type Flight = Shared<BoxFuture<'static, Result<()>>>;
 
 #[derive(Default)]
 struct State {
@@ -75,7 +75,7 @@ struct State {
     flight: Option<Flight>,
     tried_at: Option<Timestamp>,
     /// Why the last attempt failed, until one succeeds.
-    failed: Option<Arc<Error>>,
+    failed: Option<Error>,
 }
 
 #[derive(Clone)]
@@ -143,7 +143,7 @@ impl SigningKeys {
                 None => return Ok(None),
             }
         };
-        flight.await.map_err(|error| Error::clone(&error))?;
+        flight.await?;
         Ok(lock(&self.state).held.as_ref().and_then(|held| held.key(kid)))
     }
 
@@ -158,7 +158,7 @@ impl SigningKeys {
             self.next(&mut state, now)?
         };
         match flight {
-            Some(flight) => flight.await.map_err(|error| Error::clone(&error)),
+            Some(flight) => flight.await,
             None => Ok(()),
         }
     }
@@ -172,7 +172,7 @@ impl SigningKeys {
             return Ok(Some(self.join(state, now)));
         }
         match &state.failed {
-            Some(error) => Err(Error::clone(error)),
+            Some(error) => Err(error.clone()),
             None => Ok(None),
         }
     }
@@ -186,7 +186,7 @@ impl SigningKeys {
         let known = known.filter(|place| !passed(place.found_at, self.source.freshness.refresh, now));
         let (source, state_of) = (self.source.clone(), Arc::downgrade(&self.state));
         let flight = async move {
-            let outcome = source.fetch(known).await.map_err(Arc::new);
+            let outcome = source.fetch(known).await;
             if let Some(state) = state_of.upgrade() {
                 let mut state = lock(&state);
                 state.flight = None;

@@ -1,7 +1,7 @@
 //! What tests of fleets share: a target that takes its time, engines of several processes, and patience.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -22,6 +22,10 @@ pub(super) struct Slow {
     pub(super) hangs_at: Arc<Mutex<Option<&'static str>>>,
     /// Whose steps panic.
     pub(super) poison: Arc<Mutex<Option<&'static str>>>,
+    /// How many licence seats are left.
+    pub(super) seats: Arc<AtomicI64>,
+    /// Whose account is gone between two looks.
+    pub(super) gone: Arc<Mutex<Option<String>>>,
     /// A call hangs.
     pub(super) hangs: Arc<AtomicBool>,
     /// Asked when a call that hung is dropped.
@@ -41,6 +45,8 @@ impl Slow {
             takes: Duration::from_millis(millis),
             hangs_at: Arc::default(),
             poison: Arc::default(),
+            seats: Arc::new(AtomicI64::new(i64::MAX)),
+            gone: Arc::default(),
             hangs: Arc::default(),
             dropped: Arc::default(),
         }
@@ -101,6 +107,10 @@ impl Target for Slow {
     }
 
     async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
+        let gone = self.gone.lock().unwrap().clone();
+        if who.iter().any(|who| Some(&who.account) == gone.as_ref()) {
+            return Err(Error::new(ErrorKind::NotFound, "there is no such account"));
+        }
         self.inner.observe(who).await
     }
 
@@ -114,6 +124,12 @@ impl Target for Slow {
             std::future::pending::<()>().await;
         }
         SystemClock.sleep(self.takes).await;
+        if let Action::Grant { entitlement, .. } = &step.action
+            && entitlement.kind == Kind::License
+            && self.seats.fetch_sub(1, Ordering::SeqCst) <= 0
+        {
+            return Err(Error::new(ErrorKind::LicenseExhausted, "no seat is left"));
+        }
         self.inner.apply(step, key).await
     }
 }

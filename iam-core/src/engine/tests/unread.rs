@@ -40,6 +40,49 @@ impl World {
     }
 }
 
+/// An account that somebody deletes while it is read is about one person alone.
+#[tokio::test]
+async fn who_is_gone_between_two_looks_keeps_nobody_else_waiting() {
+    let world = world();
+    let people = ["W-1 A One Sales", "W-2 B Two Sales", "W-3 C Three Sales"];
+    world.hear(&people).await;
+    let journal: std::sync::Arc<dyn crate::journal::Journal> = std::sync::Arc::new(world.journal.clone());
+    let target = super::slow::Slow::around(&world, 0);
+    let engine = super::slow::process(&world, &journal, &target);
+    *target.gone.lock().unwrap() = Some(world.account("W-2"));
+    world
+        .tell(
+            &people
+                .map(|text| text.replace("Sales", "Security"))
+                .each_ref()
+                .map(String::as_str),
+        )
+        .await;
+    let report = engine.run(&|_| {}).await.unwrap();
+    let ending = |id: &str| {
+        let run = report
+            .people
+            .iter()
+            .find(|run| run.person.as_str() == id)
+            .unwrap();
+        run.ending.clone()
+    };
+    assert_eq!((ending("W-1"), ending("W-3")), (Ending::Done, Ending::Done));
+    let Ending::Retry(_, why) = ending("W-2") else {
+        panic!("{report:?}")
+    };
+    assert!(why.contains("no such account"), "{why}");
+    assert!(
+        world.look("W-2").contains("sg-sales"),
+        "nothing was taken: {}",
+        world.look("W-2")
+    );
+    *target.gone.lock().unwrap() = None;
+    world.clock.advance(SignedDuration::from_mins(1));
+    engine.run(&|_| {}).await.unwrap();
+    assert!(world.look("W-2").contains("sg-security"), "{}", world.look("W-2"));
+}
+
 fn waits_for<'a>(report: &'a RunReport, what: &str) -> &'a str {
     let Ending::Retry(_, why) = &report.people[0].ending else {
         panic!("{report:?}")

@@ -9,6 +9,9 @@ use sqlx::postgres::PgDatabaseError;
 use crate::error::{Error, Retry};
 pub(super) use crate::journal::fault::{Attempt, Fault, closed, storage};
 
+/// Protocol violation: how a pooler says that it does not do what a session of the server does.
+const MISFIT: &str = "08P01";
+
 /// The commit was sent, and its answer never came.
 pub(super) const COMMIT_UNKNOWN: &str = "commit_unknown";
 
@@ -46,7 +49,9 @@ pub(super) fn may_be_repeated(fault: &Fault) -> bool {
 
 /// The server ended the connection, or does not take any just now: shutdown, crash, start-up.
 fn is_interrupted(error: &sqlx::Error) -> bool {
-    code(error).is_some_and(|code| matches!(code, "57P01" | "57P02" | "57P03") || code.starts_with("08"))
+    code(error).is_some_and(|code| {
+        matches!(code, "57P01" | "57P02" | "57P03") || (code.starts_with("08") && code != MISFIT)
+    })
 }
 
 /// SQLSTATE (PostgreSQL documentation, appendix A).
@@ -97,6 +102,10 @@ pub(super) fn sql(error: &sqlx::Error) -> Error {
         "25006" => "this PostgreSQL server is a standby: the journal needs the address of the primary",
         "57014" | "55P03" => "PostgreSQL gave up waiting: a lock or a statement took too long",
         "22021" => "a key or text holds a character that PostgreSQL does not store (NUL)",
+        MISFIT => {
+            "what answers does not do what a session of PostgreSQL does: where it is a pooler in transaction mode, open the \
+             journal as pooled"
+        }
         "40001" | "40P01" => "PostgreSQL could not order the work of several writers: try again",
         _ if is_interrupted(error) => "PostgreSQL was shut down or is starting: try again",
         _ => "the journal's database refused",

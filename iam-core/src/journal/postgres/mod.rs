@@ -34,6 +34,7 @@ mod decisions;
 mod exchange;
 mod fault;
 mod freeze;
+mod health;
 mod lane;
 mod look;
 mod server;
@@ -59,9 +60,9 @@ use self::wake::Wake;
 use self::work::{Reached, Start, Work};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::{
-    Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Frozen, HistoryQuery, Journal, Lane,
-    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
-    StepStart, Waiting, restore, row,
+    Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Finding, Frozen, HistoryQuery,
+    Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged,
+    Stalled, StepStart, Waiting, restore, row,
 };
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -174,6 +175,9 @@ impl PostgresBuilder {
             let mut conn = options.connect().await?;
             let raise_commit = server::check(&mut conn, self.durability).await?;
             let (writing, looking) = server::begin(schema, raise_commit);
+            if let Some(place) = &self.after {
+                server::has_been_at(&mut conn, &looking, tenant, place).await?;
+            }
             server::migrate(&mut conn, schema, &writing).await?;
             let tenant = server::tenant(&mut conn, &writing, tenant).await?;
             conn.close().await?;
@@ -208,6 +212,8 @@ impl PostgresBuilder {
             place: format!("{schema}, tenant {tenant}"),
             tries: self.connections + 5,
             left_alone: Mutex::default(),
+            pooled: self.pooled,
+            durability: self.durability,
             pool,
             start,
         }));
@@ -230,6 +236,8 @@ struct Inner {
     /// Stands at the lanes that this journal holds, for people who look.
     holder: String,
     place: String,
+    pooled: bool,
+    durability: Durability,
     /// How often a piece of work is begun.
     tries: u32,
     left_alone: Mutex<Vec<String>>,
@@ -572,6 +580,10 @@ impl Journal for PostgresJournal {
 
     async fn audit_head(&self) -> Result<Checkpoint> {
         looking!(self, "read the end of the audit", |work| audit::head(work).await)
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>> {
+        self.look_into().await
     }
 
     async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {

@@ -9,8 +9,11 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Sq
 
 use super::Durability;
 use super::fault::{Attempt, Fault, code, storage};
+use super::row::{signed, unsigned};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::audit::Checkpoint;
+use crate::journal::restore::gone_back;
 
 /// The schema that this version writes: the number of the last migration.
 pub(super) const SCHEMA: i64 = 2;
@@ -193,6 +196,49 @@ pub(super) async fn migrate(conn: &mut PgConnection, schema: &str, begin: &str) 
             }
             done => return done,
         }
+    }
+}
+
+/// Refuses an older schema whose audit never led to this place, before it is brought up to date. The current one is asked
+/// when it is open.
+pub(super) async fn has_been_at(
+    conn: &mut PgConnection,
+    begin: &str,
+    tenant: &str,
+    place: &Checkpoint,
+) -> Attempt<()> {
+    if place.sequence == 0 {
+        return Ok(());
+    }
+    let known = match known(conn, begin).await {
+        Err(Fault::Sql(error)) if matches!(code(&error), Some("42P01" | "3F000")) => 0,
+        known => known?,
+    };
+    if known >= SCHEMA {
+        return Ok(());
+    }
+    let nothing = || Err(gone_back(&Checkpoint::default(), place).into());
+    if known == 0 {
+        return nothing();
+    }
+    let mut tx = conn.begin_with(sqlx::AssertSqlSafe(begin.to_owned())).await?;
+    let found: Option<(i64, String, Option<String>)> = sqlx::query_as(
+        "SELECT h.sequence, h.hash, a.hash FROM audit_head h JOIN tenant t ON t.tenant = h.tenant \
+         LEFT JOIN audit a ON a.tenant = h.tenant AND a.sequence = $2 WHERE lower(t.tenant_id) = lower($1)",
+    )
+    .persistent(false)
+    .bind(tenant)
+    .bind(signed(place.sequence))
+    .fetch_optional(&mut *tx)
+    .await?;
+    tx.rollback().await?;
+    match found {
+        Some((_, _, Some(hash))) if hash == place.hash => Ok(()),
+        Some((sequence, hash, _)) => {
+            let sequence = unsigned(sequence);
+            Err(gone_back(&Checkpoint { sequence, hash }, place).into())
+        }
+        None => nothing(),
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::TENANT;
+use super::archive;
 use super::fault::{Attempt, Fault};
 use super::lane;
 use super::row::{self, AskRow, WaitingRow, instant, nanos, signed, text, unsigned};
@@ -134,9 +135,13 @@ async fn decided(conn: &mut SqliteConnection, event: &EventId) -> Attempt<Decide
         sqlx::query_as("SELECT seq, person, state, parked, plan FROM event WHERE tenant = ?1 AND id = ?2")
             .bind(TENANT)
             .bind(event.as_str())
-            .fetch_optional(conn)
+            .fetch_optional(&mut *conn)
             .await?;
-    row.ok_or_else(|| Fault::Refused(not_known(event)))
+    match row {
+        Some(row) => Ok(row),
+        None if archive::has(conn, event).await? => Err(archive::over(event)),
+        None => Err(Fault::Refused(not_known(event))),
+    }
 }
 
 impl Writer {

@@ -13,7 +13,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};
 use crate::journal::PersonState;
-use crate::journal::audit::{self, AuditEntry, Checkpoint, Deed, Kept, Note};
+use crate::journal::audit::{self, Checkpoint, Deed, Note};
 use crate::person::PersonKey;
 
 /// Adds an entry.
@@ -177,12 +177,8 @@ pub(super) async fn pseudonym(conn: &mut SqliteConnection, person: &PersonKey) -
 }
 
 /// At most `limit` entries behind `after`. What was accepted is compared with the event as it is kept.
-pub(super) async fn entries(
-    conn: &mut SqliteConnection,
-    after: u64,
-    limit: usize,
-) -> Attempt<Vec<(AuditEntry, Kept)>> {
-    let rows: Vec<AuditRow> = sqlx::query_as(
+pub(super) async fn entries(conn: &mut SqliteConnection, after: u64, limit: usize) -> Attempt<Vec<AuditRow>> {
+    let rows = sqlx::query_as(
         "SELECT a.sequence, a.at, a.deed, a.detail, a.event, a.subject, a.actor, a.digest, a.previous, a.hash, \
                 e.event AS payload, p.salt \
          FROM audit a \
@@ -195,16 +191,11 @@ pub(super) async fn entries(
     .bind(signed(limit))
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(AuditRow::read).collect()
+    Ok(rows)
 }
 
-/// Destroys what is known of somebody: record, state, plans, steps, names, and who they are in the audit.
-pub(super) async fn erase(
-    conn: &mut SqliteConnection,
-    person: &PersonKey,
-    by: &str,
-    reason: &str,
-) -> Attempt<()> {
+/// Refuses to erase somebody who is not known or whose data is needed.
+pub(super) async fn may_be_erased(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> {
     let known: Option<Option<String>> =
         sqlx::query_scalar("SELECT state FROM person WHERE tenant = ?1 AND person = ?2")
             .bind(TENANT)
@@ -230,13 +221,19 @@ pub(super) async fn erase(
         let message = format!("{person} cannot be erased: {why}");
         return Err(Fault::Refused(Error::new(ErrorKind::Conflict, message)));
     }
-    add(&mut *conn, Note::decided(Deed::Erased, None, person, by, reason)).await?;
-    forget(conn, person).await
+    Ok(())
 }
 
-async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> {
+/// Destroys what is known of somebody, who is called `nobody` from then on: record, state, plans, steps, names, and who
+/// they are in the audit.
+pub(super) async fn erase(
+    conn: &mut SqliteConnection,
+    person: &PersonKey,
+    nobody: &PersonKey,
+    (by, reason): (&str, &str),
+) -> Attempt<()> {
+    add(&mut *conn, Note::decided(Deed::Erased, None, person, by, reason)).await?;
     exchange::forget(conn, person).await?;
-    let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
     let (old, new) = (person.as_str(), nobody.as_str());
     for (statement, needs_new) in [
         (
@@ -260,6 +257,10 @@ async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> 
             false,
         ),
         ("DELETE FROM ask WHERE tenant = ?1 AND person = ?2", false),
+        (
+            "UPDATE archived SET person = NULL, digest = NULL WHERE tenant = ?1 AND person = ?2",
+            false,
+        ),
         ("DELETE FROM name WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM pseudonym WHERE tenant = ?1 AND person = ?2", false),
         ("DELETE FROM person WHERE tenant = ?1 AND person = ?2", false),
@@ -280,13 +281,10 @@ async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> 
             .fetch_all(&mut *conn)
             .await?;
     for (seq, event) in rows {
-        let mut event: Event = value("event", "somebody who is erased", &event)?;
-        event.person = nobody.clone();
-        (event.record, event.news) = (None, None);
         sqlx::query("UPDATE event SET person = ?2, event = ?3, plan = NULL, why = NULL WHERE seq = ?1")
             .bind(seq)
             .bind(new)
-            .bind(text("event", new, &event)?)
+            .bind(without(&event, nobody)?)
             .execute(&mut *conn)
             .await?;
     }
@@ -296,4 +294,12 @@ async fn forget(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<()> 
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// The text of an event of somebody who is called `nobody` now.
+pub(super) fn without(event: &str, nobody: &PersonKey) -> Attempt<String> {
+    let mut event: Event = value("event", "somebody who is erased", event)?;
+    event.person = nobody.clone();
+    (event.record, event.news) = (None, None);
+    text("event", nobody.as_str(), &event)
 }

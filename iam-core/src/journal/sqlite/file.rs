@@ -10,17 +10,21 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _, SqliteConnection, SqlitePool};
 
 use super::TENANT;
+use super::audit;
 use super::fault::{Attempt, Fault, file, storage};
+use super::row::signed;
 use crate::error::{Error, Result};
+use crate::journal::audit::Checkpoint;
+use crate::journal::restore::gone_back;
 
 /// Marks the file as ours in its header: "IAMJ".
-const APPLICATION_ID: i64 = 0x4941_4d4a;
+pub(super) const APPLICATION_ID: i64 = 0x4941_4d4a;
 
 /// The oldest SQLite that does not damage a file in WAL mode (sqlite.org/wal.html, "The WAL-Reset Bug").
 const OLDEST: [u32; 3] = [3, 51, 3];
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 8;
+pub(super) const SCHEMA: i64 = 10;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
@@ -45,43 +49,39 @@ fn migrator() -> Migrator {
             "policy in force",
             include_str!("migrations/0008_policy_in_force.sql"),
         ),
+        migration(10, "archive", include_str!("migrations/0010_archive.sql")),
     ])
 }
 
 /// An open file. The lock outlives the connection: fields are dropped in this order.
 pub(super) struct Opened {
+    /// Whether something was moved to the archive.
+    pub(super) archived: bool,
+    /// One name for one file, whatever links led to it.
+    pub(super) path: PathBuf,
     pub(super) conn: SqliteConnection,
     pub(super) options: SqliteConnectOptions,
     pub(super) readers: SqlitePool,
     pub(super) lock: File,
 }
 
-/// Opens or creates the journal of `tenant`.
-pub(super) async fn open(path: &Path, tenant: &str) -> Result<Opened> {
+/// Opens or creates the journal of `tenant`, which must have been at the place `after`.
+pub(super) async fn open(path: &Path, tenant: &str, after: &Checkpoint) -> Result<Opened> {
     let path = resolve(path).map_err(|error| file(path, error))?;
+    if after.sequence > 0 && !path.exists() {
+        return Err(gone_back(&Checkpoint::default(), after));
+    }
     // First of all: closing a second handle on a database file would drop SQLite's own locks on it
     // (sqlite.org, "How To Corrupt An SQLite Database File", 2.2).
     let lock = lock(&path)?;
     claim_file(&path)?;
-    let options = SqliteConnectOptions::new()
-        .filename(&path)
-        .foreign_keys(true)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(5))
-        // 32 MiB: the pages that a large journal touches at random are not read again for each transaction.
-        .pragma("cache_size", "-32768")
-        // Who is erased does not stay behind on free pages.
-        .pragma("secure_delete", "ON")
-        .disable_statement_logging();
-    let opened = connect(&path, tenant, &options).await;
-    let conn = opened.map_err(|fault| fault.during("open the journal"))?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(4)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+    let options = options(&path);
+    let opened = connect(&path, tenant, &options, after).await;
+    let (conn, archived) = opened.map_err(|fault| fault.during("open the journal"))?;
+    let readers = readers(&options, 4);
     Ok(Opened {
+        archived,
+        path,
         conn,
         options,
         readers,
@@ -89,8 +89,32 @@ pub(super) async fn open(path: &Path, tenant: &str) -> Result<Opened> {
     })
 }
 
+/// How every connection to a file of the journal is made.
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        // 32 MiB: the pages that a large journal touches at random are not read again for each transaction.
+        .pragma("cache_size", "-32768")
+        // Who is erased does not stay behind on free pages.
+        .pragma("secure_delete", "ON")
+        .disable_statement_logging()
+}
+
+/// At most so many connections that only read, made when they are needed.
+pub(super) fn readers(options: &SqliteConnectOptions, most: u32) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(most)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.clone().pragma("query_only", "ON"))
+}
+
 /// One name for one file, whatever links lead to it.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let name = path.file_name().ok_or(error)?;
@@ -101,19 +125,33 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }
 
+/// The file beside the journal of that suffix.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The process that has written its id into a lock.
+pub(super) fn holder(lock: &mut File) -> Option<u32> {
+    let mut holder = String::new();
+    lock.rewind()
+        .and_then(|()| lock.read_to_string(&mut holder))
+        .ok()?;
+    holder.parse().ok()
+}
+
 /// Takes the lock that makes this process the only one. It is a file of its own, because SQLite's locks on
 /// the database must not be disturbed; the operating system drops it when the process ends, however it ends.
 fn lock(path: &Path) -> Result<File> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
+    let name = beside(path, ".lock");
     let mut lock = private(&mut OpenOptions::new())
         .open(&name)
         .map_err(|error| file(path, error))?;
@@ -126,11 +164,7 @@ fn lock(path: &Path) -> Result<File> {
             Ok(lock)
         }
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = lock.rewind().and_then(|()| lock.read_to_string(&mut holder));
-            let holder = holder
-                .parse()
-                .map_or(String::new(), |id: u32| format!(" (process {id})"));
+            let holder = holder(&mut lock).map_or(String::new(), |id| format!(" (process {id})"));
             Err(storage(format!(
                 "journal {} is in use{holder}: an SQLite journal has one process and is opened once; stop the \
                  other one, or ask it instead",
@@ -146,7 +180,7 @@ fn lock(path: &Path) -> Result<File> {
 }
 
 /// Creates the file for its owner only, or looks whether an existing one is a database at all.
-fn claim_file(path: &Path) -> Result<()> {
+pub(super) fn claim_file(path: &Path) -> Result<()> {
     const MAGIC: &[u8; 16] = b"SQLite format 3\0";
     let failed = |error| file(path, error);
     let existed = path.exists();
@@ -174,12 +208,10 @@ fn claim_file(path: &Path) -> Result<()> {
 
 /// Only the owner may read what is in it; SQLite gives the files beside it the mode of the database.
 #[cfg(unix)]
-fn close_to_others(path: &Path) -> Result<()> {
+pub(super) fn close_to_others(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        match fs::set_permissions(&name, fs::Permissions::from_mode(0o600)) {
+        match fs::set_permissions(beside(path, suffix), fs::Permissions::from_mode(0o600)) {
             Err(error) if suffix.is_empty() || error.kind() != io::ErrorKind::NotFound => {
                 return Err(file(path, error));
             }
@@ -190,12 +222,17 @@ fn close_to_others(path: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn close_to_others(_: &Path) -> Result<()> {
+pub(super) fn close_to_others(_: &Path) -> Result<()> {
     Ok(())
 }
 
 /// Connects, and refuses what is not this tenant's journal before anything is changed.
-async fn connect(path: &Path, tenant: &str, options: &SqliteConnectOptions) -> Attempt<SqliteConnection> {
+async fn connect(
+    path: &Path,
+    tenant: &str,
+    options: &SqliteConnectOptions,
+    after: &Checkpoint,
+) -> Attempt<(SqliteConnection, bool)> {
     let mut conn = options.connect().await?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()")
         .fetch_one(&mut conn)
@@ -218,6 +255,7 @@ async fn connect(path: &Path, tenant: &str, options: &SqliteConnectOptions) -> A
         ))));
     }
     belongs(path, tenant, &mut conn).await?;
+    has_been_at(&mut conn, after).await?;
     close_to_others(path)?;
     if ours == 0 {
         sqlx::query("PRAGMA application_id = 0x49414d4a")
@@ -234,11 +272,14 @@ async fn connect(path: &Path, tenant: &str, options: &SqliteConnectOptions) -> A
         ))));
     }
     migrate(path, tenant, &mut conn).await?;
-    Ok(conn)
+    let archived: i64 = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM archived)")
+        .fetch_one(&mut conn)
+        .await?;
+    Ok((conn, archived != 0))
 }
 
 /// Whether the `sqlite_version()` is free of known damage.
-fn is_sound(version: &str) -> bool {
+pub(super) fn is_sound(version: &str) -> bool {
     let parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     parts.collect::<Vec<u32>>() >= OLDEST.to_vec()
 }
@@ -250,11 +291,35 @@ fn newer(path: &Path, schema: i64) -> Error {
     ))
 }
 
+async fn has_table(conn: &mut SqliteConnection, name: &str) -> Attempt<bool> {
+    let known = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    let known: i64 = sqlx::query_scalar(known).bind(name).fetch_one(conn).await?;
+    Ok(known != 0)
+}
+
+/// Refuses a file whose audit never led to this place.
+async fn has_been_at(conn: &mut SqliteConnection, place: &Checkpoint) -> Attempt<()> {
+    if place.sequence == 0 {
+        return Ok(());
+    }
+    if !has_table(conn, "audit_head").await? {
+        return Err(gone_back(&Checkpoint::default(), place).into());
+    }
+    let hash: Option<String> =
+        sqlx::query_scalar("SELECT hash FROM audit WHERE tenant = ?1 AND sequence = ?2")
+            .bind(TENANT)
+            .bind(signed(place.sequence))
+            .fetch_optional(&mut *conn)
+            .await?;
+    if hash.as_ref() == Some(&place.hash) {
+        return Ok(());
+    }
+    Err(gone_back(&audit::head(conn).await?, place).into())
+}
+
 /// Refuses a newer schema and another tenant.
 async fn belongs(path: &Path, tenant: &str, conn: &mut SqliteConnection) -> Attempt<()> {
-    let known = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'";
-    let known: i64 = sqlx::query_scalar(known).fetch_one(&mut *conn).await?;
-    if known == 0 {
+    if !has_table(conn, "meta").await? {
         return Ok(());
     }
     let meta: Option<(i64, String)> = sqlx::query_as("SELECT schema, tenant_id FROM meta WHERE tenant = ?1")

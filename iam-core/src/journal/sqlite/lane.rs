@@ -28,13 +28,22 @@ pub(super) struct Head {
 /// Appends one event, on its own terms.
 pub(super) async fn append(conn: &mut SqliteConnection, event: &Event) -> Attempt<Appended> {
     let (id, person) = (event.id.as_str(), event.person.as_str());
-    let known: Option<String> = sqlx::query_scalar("SELECT event FROM event WHERE tenant = ?1 AND id = ?2")
-        .bind(TENANT)
-        .bind(id)
-        .fetch_optional(&mut *conn)
-        .await?;
-    if let Some(known) = known {
-        if value::<Event>("event", id, &known)?.says_the_same(event) {
+    let known: Option<(Option<String>, Option<String>)> = sqlx::query_as(
+        "SELECT event, NULL FROM event WHERE tenant = ?1 AND id = ?2 \
+         UNION ALL SELECT NULL, digest FROM archived WHERE tenant = ?1 AND id = ?2",
+    )
+    .bind(TENANT)
+    .bind(id)
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some((known, archived)) = known {
+        let the_same = match (known, archived) {
+            (Some(known), _) => value::<Event>("event", id, &known)?.says_the_same(event),
+            (None, Some(digest)) => digest == row::digest_of(event)?,
+            // Of somebody who was erased.
+            (None, None) => false,
+        };
+        if the_same {
             return Ok(Appended::Duplicate);
         }
         stage::set_apart(conn, event).await?;

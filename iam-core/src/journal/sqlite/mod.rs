@@ -19,13 +19,16 @@
 //! Size: one short method for each of the port's, which stand in one `impl`.
 
 mod admission;
+mod archive;
 mod audit;
+mod backup;
 mod budget;
 mod exchange;
 mod fault;
 mod file;
 mod freeze;
 mod group;
+mod health;
 mod lane;
 mod stage;
 mod writer;
@@ -44,16 +47,17 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 use tokio::sync::{Mutex, Notify, OwnedMappedMutexGuard, OwnedMutexGuard};
 
+use self::archive::Archive;
 use self::fault::{Attempt, Fault, closed};
 use self::group::{Ticket, Turn};
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::restore;
-use super::row::{self, EventRow, instant, nanos, optional, signed, state_number, value};
+use super::row::{self, AuditRow, EventRow, instant, nanos, optional, signed, state_number, value};
 use super::{
-    Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Frozen, HistoryQuery, Journal, Lane,
-    Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
-    StepStart, Waiting,
+    Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Finding, Frozen, HistoryQuery,
+    Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged,
+    Stalled, StepStart, Waiting,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Accepted, Event, EventId};
@@ -73,6 +77,10 @@ struct Inner {
     /// Rings when something may have become due.
     bell: Notify,
     readers: SqlitePool,
+    archive: Arc<Archive>,
+    /// Whether what ends is moved to the archive at once.
+    #[cfg(test)]
+    hasty: std::sync::atomic::AtomicBool,
     /// `None` once it is closed.
     writer: Arc<Mutex<Option<Writer>>>,
 }
@@ -135,15 +143,19 @@ impl SqliteJournal {
     /// [`ErrorKind::Storage`], saying what to do, when the file is in use, belongs to another tenant or another
     /// program, was written by a newer version, or cannot be opened; [`ErrorKind::Invalid`] for an empty tenant.
     pub async fn open(path: impl AsRef<Path>, tenant: &str) -> Result<Self> {
-        let (path, tenant) = (path.as_ref(), tenant.trim());
-        if tenant.is_empty() {
-            let message = "the tenant id is empty: a journal belongs to one tenant";
-            return Err(Error::new(ErrorKind::Invalid, message));
-        }
-        let opened = file::open(path, tenant).await?;
-        let writer = Writer::new(opened.conn, opened.options, opened.lock);
+        Self::open_at(path.as_ref(), named(tenant)?, &Checkpoint::default()).await
+    }
+
+    async fn open_at(path: &Path, tenant: &str, after: &Checkpoint) -> Result<Self> {
+        let opened = file::open(path, tenant, after).await?;
+        let archive = Archive::new(&opened.path, tenant, &opened.options, opened.archived);
+        let archive = Arc::new(archive);
+        let writer = Writer::new(opened.conn, opened.options, archive.clone(), opened.lock);
         Ok(Self(Arc::new(Inner {
-            path: path.to_owned(),
+            path: opened.path,
+            archive,
+            #[cfg(test)]
+            hasty: std::sync::atomic::AtomicBool::new(false),
             worker: uuid::Uuid::new_v4().to_string(),
             bell: Notify::new(),
             readers: opened.readers,
@@ -157,14 +169,7 @@ impl SqliteJournal {
     /// # Errors
     /// As [`open`](Self::open); [`ErrorKind::Storage`] with the reason `gone_back`, and nothing is changed.
     pub async fn open_after(path: impl AsRef<Path>, tenant: &str, checkpoint: &Checkpoint) -> Result<Self> {
-        let journal = Self::open(path, tenant).await?;
-        match restore::has_been_at(&journal, checkpoint).await {
-            Ok(()) => Ok(journal),
-            Err(error) => {
-                journal.close().await?;
-                Err(error)
-            }
-        }
+        Self::open_at(path.as_ref(), named(tenant)?, checkpoint).await
     }
 
     /// Goes on with a file that was restored: notes in the audit who decided so and why, and begins a new epoch. Gives
@@ -190,6 +195,7 @@ impl SqliteJournal {
             return Ok(());
         };
         self.0.readers.close().await;
+        self.0.archive.close().await;
         let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
             .execute(&mut writer.conn)
             .await;
@@ -280,15 +286,38 @@ impl SqliteJournal {
             None => sql.push(" ORDER BY seq"),
         };
         sql.push(" LIMIT ").push_bind(limit);
+        let in_lane = query.person.is_some();
         let mut tx = self.0.readers.begin().await?;
         let rows: Vec<EventRow> = sql.build_query_as().fetch_all(&mut *tx).await?;
         let mut steps = lane::steps(&mut tx, &array(rows.iter().map(|row| row.seq))).await?;
+        tx.rollback().await?;
         let entries = rows.into_iter().map(|row| {
             let steps = steps.remove(&row.seq).unwrap_or_default();
-            row.read(steps)
+            Ok((row.place(in_lane), row.read(steps)?))
         });
-        entries.collect()
+        let mut entries = entries.collect::<Attempt<Vec<(i64, Entry)>>>()?;
+        // What is moved meanwhile was told already.
+        let told = entries
+            .iter()
+            .map(|(_, entry)| entry.event.id.as_str().to_owned());
+        let shelved = self.shelved(query, limit, &told.collect()).await?;
+        if !shelved.is_empty() {
+            entries.extend(shelved);
+            entries.sort_by_key(|(place, _)| *place);
+            entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        }
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
     }
+}
+
+/// The tenant's id, which must not be empty.
+fn named(tenant: &str) -> Result<&str> {
+    let tenant = tenant.trim();
+    if tenant.is_empty() {
+        let message = "the tenant id is empty: a journal belongs to one tenant";
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    Ok(tenant)
 }
 
 /// Person, version, record, news.
@@ -346,9 +375,17 @@ impl Journal for SqliteJournal {
     }
 
     async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
-        ring!(self, "complete an event", |writer| writer
-            .complete(claim, state, timers)
-            .await)
+        let completed = async {
+            ring!(self, "complete an event", |writer| writer
+                .complete(claim, state, timers)
+                .await)
+        };
+        let completed = completed.await;
+        #[cfg(test)]
+        if self.0.hasty.load(std::sync::atomic::Ordering::Relaxed) {
+            self.archive(Timestamp::MAX).await?;
+        }
+        completed
     }
 
     async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
@@ -461,7 +498,11 @@ impl Journal for SqliteJournal {
     }
 
     async fn audit(&self, after: u64, limit: usize) -> Result<Vec<(AuditEntry, Kept)>> {
-        let read = async { audit::entries(&mut *self.0.readers.acquire().await?, after, limit).await };
+        let read = async {
+            let mut rows = audit::entries(&mut *self.0.readers.acquire().await?, after, limit).await?;
+            self.vouched(&mut rows).await?;
+            rows.into_iter().map(AuditRow::read).collect::<Attempt<Vec<_>>>()
+        };
         read.await.map_err(|fault: Fault| fault.during("read the audit"))
     }
 
@@ -469,6 +510,10 @@ impl Journal for SqliteJournal {
         let read = async { audit::head(&mut *self.0.readers.acquire().await?).await };
         read.await
             .map_err(|fault: Fault| fault.during("read the end of the audit"))
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>> {
+        self.look().await
     }
 
     async fn pseudonym(&self, person: &PersonKey) -> Result<Option<String>> {

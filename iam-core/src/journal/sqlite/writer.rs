@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, Transaction};
 
 use super::TENANT;
+use super::archive::{self, Archive};
 use super::audit::{self, Salts};
 use super::fault::{Attempt, Fault};
 use super::group::{Group, Point};
@@ -26,6 +28,9 @@ use crate::plan::{IdempotencyKey, Plan, StepId};
 pub(super) struct Writer {
     pub(super) conn: SqliteConnection,
     options: SqliteConnectOptions,
+    pub(super) archive: Arc<Archive>,
+    /// The archive, once something was moved there.
+    pub(super) shelf: Option<SqliteConnection>,
     pub(super) leases: Leases,
     /// Events that this version cannot read: their lanes are left alone.
     unreadable: BTreeSet<i64>,
@@ -71,10 +76,17 @@ fn fenced(claim: &Claim) -> Fault {
 }
 
 impl Writer {
-    pub(super) fn new(conn: SqliteConnection, options: SqliteConnectOptions, lock: File) -> Self {
+    pub(super) fn new(
+        conn: SqliteConnection,
+        options: SqliteConnectOptions,
+        archive: Arc<Archive>,
+        lock: File,
+    ) -> Self {
         Self {
             conn,
             options,
+            archive,
+            shelf: None,
             leases: HashMap::new(),
             unreadable: BTreeSet::new(),
             salts: Salts::default(),
@@ -106,7 +118,10 @@ impl Writer {
     }
 
     /// Ends the connection, then the lock.
-    pub(super) async fn close(self) -> sqlx::Result<()> {
+    pub(super) async fn close(mut self) -> sqlx::Result<()> {
+        if let Some(shelf) = self.shelf.take() {
+            shelf.close().await?;
+        }
         self.conn.close().await
     }
 
@@ -409,8 +424,12 @@ impl Writer {
             let message = format!("{person} cannot be erased: an event of theirs is being worked on");
             return Err(Fault::Refused(Error::new(ErrorKind::Conflict, message)));
         }
+        audit::may_be_erased(&mut self.conn, person).await?;
+        let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
+        // First there: whoever dies in between is asked again, and finds the rest.
+        self.forget_shelved(person, &nobody).await?;
         let mut tx = begin(&mut self.conn).await?;
-        audit::erase(&mut tx, person, by, reason).await?;
+        audit::erase(&mut tx, person, &nobody, (by, reason)).await?;
         tx.commit().await?;
         self.salts.clear();
         self.leases.remove(person);
@@ -451,6 +470,9 @@ impl Writer {
             .bind(event.as_str())
             .fetch_one(&mut self.conn)
             .await?;
+        if archive::has(&mut self.conn, event).await? {
+            return Err(archive::over(event));
+        }
         Err(Fault::Refused(if known == 0 {
             not_known(event)
         } else {

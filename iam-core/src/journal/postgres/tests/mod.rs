@@ -3,6 +3,7 @@
 mod claim;
 mod cost;
 mod cutter;
+mod health;
 mod restore;
 mod server;
 mod wire;

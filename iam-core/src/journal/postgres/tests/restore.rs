@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::{ACME, LEASE, Place, at, join};
 use crate::error::{Error, ErrorKind};
-use crate::journal::audit::{Deed, Verifier};
+use crate::journal::audit::{Checkpoint, Deed, Verifier};
 use crate::journal::{Journal, PostgresJournal};
 use crate::plan::Plan;
 use crate::testing::PostgresServer;
@@ -41,6 +41,46 @@ impl Place {
         drop(psql.stdin.take());
         assert!(psql.wait().unwrap().success());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_schema_that_went_back_in_time_is_refused_before_it_is_brought_up_to_date() {
+    let place = Place::new();
+    let journal = place.open().await;
+    journal.append(&[join("p", 0)]).await.unwrap();
+    let place_of = journal.audit_head().await.unwrap();
+    journal.close().await;
+    // As the version before left it.
+    place
+        .run(
+            "UPDATE meta SET schema = 1; DROP INDEX audit_in_force; \
+             DELETE FROM _sqlx_migrations WHERE version > 1",
+        )
+        .await;
+    let open = |after: Checkpoint| {
+        let journal = PostgresJournal::builder(&place.url, ACME).schema(&place.schema);
+        journal.after(after).open()
+    };
+    let wrong = Checkpoint {
+        sequence: 9,
+        hash: "0".repeat(64),
+    };
+    gone_back(&open(wrong).await.unwrap_err());
+    assert_eq!(
+        place.column::<i64>("SELECT schema FROM meta").await,
+        [1],
+        "nothing was changed"
+    );
+    let journal = open(place_of.clone()).await.unwrap();
+    assert_eq!(journal.audit_head().await.unwrap(), place_of);
+    // Where there is no journal at all, none is made.
+    let none = Place::new();
+    let error = PostgresJournal::builder(&none.url, ACME)
+        .schema(&none.schema)
+        .after(place_of);
+    gone_back(&error.open().await.unwrap_err());
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'event'";
+    assert_eq!(none.column::<i64>(tables).await, [0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

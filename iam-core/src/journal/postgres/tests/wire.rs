@@ -14,7 +14,7 @@ use crate::journal::{Appended, EventState, HistoryQuery, Journal, PostgresJourna
 use crate::testing::free_port;
 
 /// `PgBouncer` in transaction mode before the shared server, gone with the test.
-struct Pooler {
+pub(super) struct Pooler {
     child: Child,
     port: u16,
     _folder: tempfile::TempDir,
@@ -28,7 +28,12 @@ impl Drop for Pooler {
 }
 
 impl Pooler {
-    async fn start(server: &str) -> Self {
+    pub(super) async fn start(server: &str) -> Self {
+        Self::start_with(server, "").await
+    }
+
+    /// With more settings.
+    pub(super) async fn start_with(server: &str, more: &str) -> Self {
         let program = [
             "/usr/sbin/pgbouncer",
             "/usr/bin/pgbouncer",
@@ -45,7 +50,7 @@ impl Pooler {
         let text = format!(
             "[databases]\n* = host={host} port={server_port} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
-             default_pool_size = 3\nmax_client_conn = 200\n"
+             default_pool_size = 3\nmax_client_conn = 200\n{more}"
         );
         std::fs::write(&settings, text).unwrap();
         // It does not run as root, and neither do those who are not root need another user.
@@ -79,7 +84,7 @@ impl Pooler {
         }
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 }

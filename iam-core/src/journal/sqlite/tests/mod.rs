@@ -1,7 +1,10 @@
 //! What only a file can promise: it survives, it is private, it is refused to others.
 
+mod archive;
 mod audit;
+mod backup;
 mod group;
+mod health;
 mod restore;
 mod upgrade;
 
@@ -14,6 +17,7 @@ use tempfile::TempDir;
 use super::{SqliteJournal, TENANT, file, lane};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId, EventKind, Timer};
+use crate::journal::audit::Checkpoint;
 use crate::journal::{
     Appended, Claim, Frozen, HistoryQuery, Journal, Outcome, PersonState, Reservation, conformance,
 };
@@ -424,7 +428,7 @@ async fn a_plan_of_a_newer_version_is_read_without_its_steps() {
 #[tokio::test]
 async fn due_events_are_found_without_scanning_or_sorting() {
     let (_folder, path) = in_folder();
-    let mut opened = file::open(&path, ACME).await.unwrap();
+    let mut opened = file::open(&path, ACME, &Checkpoint::default()).await.unwrap();
     for (query, range) in [
         (lane::LEAVES, "event_leave_due (tenant=? AND due_at<?)"),
         (lane::OTHERS, "event_due (tenant=? AND due_at<?)"),

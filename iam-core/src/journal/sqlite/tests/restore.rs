@@ -37,6 +37,23 @@ async fn a_file_that_went_back_in_time_is_refused_until_somebody_adopts_it() {
         "{error}"
     );
     assert!(fs::read(&path).unwrap() == before, "nothing was changed");
+    // Nor is a file made where there is none.
+    let none = folder.path().join("none.db");
+    let error = SqliteJournal::open_after(&none, ACME, &now).await.unwrap_err();
+    assert_eq!(error.reason(), Some("gone_back"));
+    assert_eq!(
+        fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|file| {
+                file.as_ref()
+                    .unwrap()
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with("none")
+            })
+            .count(),
+        0
+    );
     // Another past of the same length is another journal.
     let journal = open(&path).await;
     journal.append(&[join("r", 0)]).await.unwrap();

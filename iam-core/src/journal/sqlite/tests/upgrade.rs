@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::engine::Engine;
 use crate::entitlement::{Actual, Catalog, Class, Entitlement, Item, Kind, TargetId};
-use crate::journal::{EventState, Lifecycle, MemoryJournal};
+use crate::journal::{About, EventState, Health, Lifecycle, MemoryJournal};
 use crate::policy::Document;
 use crate::target::Target as _;
 use crate::testing::{ManualClock, MemoryTarget};
@@ -125,6 +125,28 @@ async fn states(journal: &SqliteJournal, person: &str) -> Vec<EventState> {
     };
     let entries = journal.history(&query).await.unwrap();
     entries.iter().map(|entry| entry.state).collect()
+}
+
+#[tokio::test]
+async fn an_older_file_that_went_back_in_time_is_refused_before_it_is_brought_up_to_date() {
+    for (schema, _, packed) in JOURNALS {
+        let (_folder, path) = in_folder();
+        restored(&path, &unpacked(packed)).await;
+        let before = fs::read(&path).unwrap();
+        let place = Checkpoint {
+            sequence: 1_000_000,
+            hash: "0".repeat(64),
+        };
+        let error = SqliteJournal::open_after(&path, ACME, &place).await.unwrap_err();
+        assert_eq!(error.reason(), Some("gone_back"), "schema {schema}");
+        assert!(fs::read(&path).unwrap() == before, "schema {schema} was changed");
+        let found = SqliteJournal::examine(&path).await.unwrap();
+        let schema_found = found
+            .iter()
+            .find(|finding| finding.about == About::Schema)
+            .unwrap();
+        assert_eq!(schema_found.health, Health::Doubtful, "{schema_found}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,88 @@
+//! A generated company and what its HR system exports: for demonstrations and tests.
+
+use iam_core::{Error, ErrorKind};
+use iam_sandbox::company::{self, Turn};
+use jiff::civil::Date;
+use pyo3::prelude::*;
+
+use crate::errors::raised;
+
+/// People of many languages in offices around the world, and what HR enters about them in the course of time.
+#[pyclass(frozen, module = "iam_platform")]
+#[derive(Debug)]
+pub(crate) struct Company(company::Company);
+
+/// The turns of fate that need nobody's decision: no new worker ids for old people, nobody who does not come.
+const CALM: &[Turn] = &[
+    Turn::HadLeft,
+    Turn::BeginsSoon,
+    Turn::BeginsLater,
+    Turn::BeginsToday,
+    Turn::HireRescinded,
+    Turn::Moves,
+    Turn::JoinsServiceDesk,
+    Turn::Rises,
+    Turn::Marries,
+    Turn::Converts,
+    Turn::GivesNotice,
+    Turn::WithdrawsNotice,
+    Turn::LeftYesterday,
+    Turn::Dismissed,
+];
+
+#[pymethods]
+impl Company {
+    #[new]
+    #[pyo3(signature = (people, *, start, exports = 2, every_days = 7, seed = 1, calm = false))]
+    fn new(
+        people: usize,
+        start: &str,
+        exports: usize,
+        every_days: u16,
+        seed: u64,
+        calm: bool,
+    ) -> PyResult<Self> {
+        let start: Date = start.parse().map_err(|source: jiff::Error| {
+            let wrong = format!("start: expected a civil date such as 2026-11-24, found {start:?}");
+            raised(Error::new(ErrorKind::Invalid, wrong).with_source(source))
+        })?;
+        let mut builder = company::Company::of(people)
+            .seed(seed)
+            .from(start)
+            .every_days(every_days)
+            .deliveries(exports);
+        if calm {
+            // Few enough leave and rise for a young company's guard to let it pass.
+            builder = builder.turns(CALM).staying(40);
+        }
+        Ok(Self(builder.build()))
+    }
+
+    /// The days of the exports.
+    #[getter]
+    fn days(&self) -> Vec<String> {
+        self.0
+            .deliveries()
+            .map(|export| export.day().to_string())
+            .collect()
+    }
+
+    /// One export as text.
+    #[pyo3(signature = (number, format = "csv"))]
+    fn export(&self, number: usize, format: &str) -> PyResult<String> {
+        let wrong = |text: String| raised(Error::new(ErrorKind::Invalid, text));
+        let export = self
+            .0
+            .deliveries()
+            .nth(number)
+            .ok_or_else(|| wrong(format!("there is no export {number}")))?;
+        match format {
+            "csv" => Ok(export.csv()),
+            "json" => Ok(export.json()),
+            "workday_events" => Ok(export.notices()),
+            other => Err(wrong(format!(
+                "format: expected csv, json or workday_events, found {other:?}"
+            ))),
+        }
+    }
+}
