@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import pytest
+from backend_fixtures import admin, backend, operator, sandbox_env  # noqa: F401  fixtures
 from twin import Twin
 
 PROGRAM = os.environ.get(
