@@ -18,11 +18,14 @@ mod handed;
 mod intake;
 mod listing;
 mod loops;
+mod messages;
 mod policy;
+mod protection;
 mod results;
 mod runtime;
 mod sandbox;
 mod scim;
+mod scim_server;
 mod settings;
 mod validate;
 
@@ -50,6 +53,8 @@ mod _core {
     #[pymodule_export]
     use crate::listing::{AsyncListing, Listing};
     #[pymodule_export]
+    use crate::messages::{check_records, event_id, verify_webhook};
+    #[pymodule_export]
     use crate::policy::Policy;
     #[pymodule_export]
     use crate::results::{
@@ -64,6 +69,8 @@ mod _core {
     use crate::sandbox::Sandbox;
     #[pymodule_export]
     use crate::scim::{AsyncScimClient, ScimClient};
+    #[pymodule_export]
+    use crate::scim_server::{AsyncScimServer, ScimServer};
 
     #[pymodule_export]
     use crate::validate::{AsyncTokenValidator, TokenValidator};

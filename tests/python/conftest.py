@@ -11,6 +11,7 @@ import time
 
 import pytest
 from engines import Async, Sync, Tenant, clean_environment
+from backend_fixtures import admin, backend, operator, sandbox_env  # noqa: F401  fixtures
 from twin import Twin
 
 PROGRAM = os.environ.get(
