@@ -1,9 +1,9 @@
 //! Who the clients are: an application with its secret, or any object with azure-identity's `get_token`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use iam_core::auth::{AccessToken, Audience, ClientSecret, TokenSource};
+use iam_core::auth::{AccessToken, Audience, CachedTokens, ClientSecret, TokenSource};
 use iam_core::clock::SystemClock;
 use iam_core::{Error, ErrorKind, Result, Secret};
 use jiff::Timestamp;
@@ -13,7 +13,8 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::errors::raised;
 use crate::loops::{self, Home};
-use crate::settings::Settings;
+use crate::runtime;
+use crate::settings::{Given, Settings};
 
 /// An application that signs in with its client secret.
 #[pyclass(frozen, module = "iam_platform")]
@@ -25,6 +26,8 @@ pub(crate) struct ClientSecretCredential {
     secret: Secret,
     authority: Option<String>,
     ca_bundle: Option<String>,
+    /// What [`get_token`](Self::get_token) gave; the clients keep tokens of their own.
+    kept: OnceLock<CachedTokens>,
 }
 
 #[pymethods]
@@ -44,12 +47,39 @@ impl ClientSecretCredential {
             secret: Secret::new(client_secret),
             authority,
             ca_bundle,
+            kept: OnceLock::new(),
         }
     }
 
     #[staticmethod]
     fn from_env() -> PyResult<Self> {
         Self::of_environment().map_err(raised)
+    }
+
+    /// The protocol of azure-identity's credentials: a token for one scope, kept until shortly before it expires.
+    #[pyo3(signature = (*scopes, claims = None, **_options))]
+    fn get_token(
+        &self,
+        py: Python<'_>,
+        scopes: Vec<String>,
+        claims: Option<String>,
+        _options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Token> {
+        let [scope] = scopes.as_slice() else {
+            let message = "one scope is asked for, for example https://graph.microsoft.com/.default";
+            return Err(raised(Error::new(ErrorKind::Invalid, message)));
+        };
+        let kept = if let Some(kept) = self.kept.get() {
+            kept
+        } else {
+            let settings = Settings::new(Given::default()).map_err(raised)?;
+            let tokens = CachedTokens::new(self.source(&settings).map_err(raised)?, Arc::new(SystemClock));
+            self.kept.get_or_init(|| tokens)
+        };
+        runtime::wait(py, async {
+            let audience = Audience::new(scope, &[])?;
+            kept.token(&audience, claims.as_deref()).await.map(Token)
+        })
     }
 
     fn __repr__(&self) -> String {
@@ -78,6 +108,7 @@ impl ClientSecretCredential {
             secret: Secret::new(named("CLIENT_SECRET")?),
             authority: None,
             ca_bundle: None,
+            kept: OnceLock::new(),
         })
     }
 
@@ -102,6 +133,35 @@ impl ClientSecretCredential {
 impl std::fmt::Debug for ClientSecretCredential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.__repr__())
+    }
+}
+
+/// A token as azure-identity's credentials give it.
+#[pyclass(frozen, module = "iam_platform", name = "AccessToken")]
+#[derive(Debug)]
+pub(crate) struct Token(AccessToken);
+
+#[pymethods]
+impl Token {
+    #[getter]
+    fn token(&self) -> &str {
+        self.0.token.expose()
+    }
+
+    /// Seconds since 1970.
+    #[getter]
+    fn expires_on(&self) -> i64 {
+        self.0.expires_at.as_second()
+    }
+
+    /// When it should be renewed, where the service said so.
+    #[getter]
+    fn refresh_on(&self) -> Option<i64> {
+        self.0.refresh_at.map(Timestamp::as_second)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<AccessToken until {}>", self.0.expires_at)
     }
 }
 

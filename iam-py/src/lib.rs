@@ -5,8 +5,8 @@
 //! way out for failures.
 
 mod arm;
-mod company;
 mod callbacks;
+mod company;
 mod convert;
 mod credentials;
 mod engine;
@@ -17,12 +17,16 @@ mod handed;
 mod intake;
 mod listing;
 mod loops;
+mod messages;
 mod policy;
+mod protection;
 mod results;
 mod runtime;
 mod sandbox;
 mod scim;
+mod scim_server;
 mod settings;
+mod validate;
 
 use pyo3::prelude::*;
 
@@ -36,7 +40,7 @@ mod _core {
     #[pymodule_export]
     use crate::company::Company;
     #[pymodule_export]
-    use crate::credentials::ClientSecretCredential;
+    use crate::credentials::{ClientSecretCredential, Token};
     #[pymodule_export]
     use crate::engine::{AsyncEngine, Clock, Engine};
     #[pymodule_export]
@@ -47,6 +51,8 @@ mod _core {
     use crate::intake::{HrNotice, Intake, Record, Rows};
     #[pymodule_export]
     use crate::listing::{AsyncListing, Listing};
+    #[pymodule_export]
+    use crate::messages::{check_records, event_id, verify_webhook};
     #[pymodule_export]
     use crate::policy::Policy;
     #[pymodule_export]
@@ -62,6 +68,11 @@ mod _core {
     use crate::sandbox::Sandbox;
     #[pymodule_export]
     use crate::scim::{AsyncScimClient, ScimClient};
+    #[pymodule_export]
+    use crate::scim_server::{AsyncScimServer, ScimServer};
+
+    #[pymodule_export]
+    use crate::validate::{AsyncTokenValidator, TokenValidator};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

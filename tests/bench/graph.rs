@@ -54,7 +54,8 @@ fn load() -> f64 {
         .unwrap_or(0.0)
 }
 
-fn plan(tenant: &Tenant) -> Result<Plan, Box<dyn Error>> {
+/// What the peers are to do in that tenant.
+pub(crate) fn plan(tenant: &Tenant) -> Result<Plan, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -117,6 +117,15 @@ async fn ours(form: &str, job: &str, plan: &Plan) -> Result<Outcome, Box<dyn Err
     }
     match job {
         "first" => timed(first()).await,
+        "calls" => {
+            let calls = async {
+                for _ in 0..plan.people {
+                    client.user(&plan.user).await?;
+                }
+                Ok(Seen::only(plan.people))
+            };
+            timed(calls).await
+        }
         "page" if form == VALUES => timed(values(&client, plan)).await,
         "page" => timed(typed(&client, plan)).await,
         "join" => timed(async { Ok(Seen::only(graph_joiners::join(&client, plan).await?)) }).await,

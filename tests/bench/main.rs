@@ -1,6 +1,5 @@
 //! The benchmarks: `./tests/run bench`; one of them by its name (`csv`, `xml`, `company`, `graph`, `joiners`, `journal`, `policy`, `sandbox`, `scim`,
-//! `throttling`) as argument of the
-//! program. Each figure is printed, and appended to `target/bench.jsonl` as
+//! `throttling`, `wheel`) as argument of the program. Each figure is printed, and appended to `target/bench.jsonl` as
 //! `{"bench","metric","value","unit","against","ratio"}`, where `ratio` is the figure over that of the peer or
 //! floor measured in the same run.
 
@@ -34,6 +33,7 @@ mod tenant;
 mod throttling;
 #[path = "../../iam-graph/tests/graph/timeline.rs"]
 mod timeline;
+mod wheel;
 mod xml_intake;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -80,6 +80,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if wanted("scim") {
         scim::measure(&mut figures)?;
+    }
+    if wanted("wheel") {
+        wheel::measure(&mut figures)?;
     }
     Ok(())
 }

@@ -10,13 +10,13 @@ import subprocess
 import time
 
 import pytest
+from backend_fixtures import admin, backend, operator, sandbox_env  # noqa: F401  fixtures
+from twin import Twin
 
 PROGRAM = os.environ.get(
     "IAM_SANDBOX",
     str(pathlib.Path(__file__).parents[2] / "target" / "debug" / "iam-sandbox"),
 )
-
-
 
 
 def pytest_configure(config):
@@ -45,11 +45,22 @@ def tenant(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def fresh(tenant):
-    """Every test finds the tenant as it was at the start."""
+def fresh(request):
+    """Every test of Microsoft's clients finds the tenant as it was at the start."""
+    if "tenant" not in request.fixturenames:
+        return
     import requests
 
+    tenant = request.getfixturevalue("tenant")
     assert requests.post(f"{tenant['SANDBOX_AUTHORITY']}/_sandbox/reset").ok
+
+
+@pytest.fixture(params=["sync", "async"])
+def twin(request):
+    """The wheel's two kinds of classes, one after the other."""
+    twin = Twin(request.param)
+    yield twin
+    twin.close()
 
 
 @pytest.fixture

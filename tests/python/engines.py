@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import iam_platform
+import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 DATA = ROOT / "examples" / "data"
@@ -128,9 +129,15 @@ class Tenant:
             path = page.get("@odata.nextLink")
         return found
 
+    def writer(self):
+        """A client of somebody else's, who changes things by hand."""
+        return self.graph(Sync)
+
+    def group(self, name):
+        return self.asked(f"/groups?$filter=displayName eq '{name}'&$select=id")["value"][0]["id"]
+
     def members(self, group):
-        groups = self.asked(f"/groups?$filter=displayName eq '{group}'&$select=id")["value"]
-        members = self.asked(f"/groups/{groups[0]['id']}/members?$select=id&$top=999")["value"]
+        members = self.asked(f"/groups/{self.group(group)}/members?$select=id&$top=999")["value"]
         return {member["id"] for member in members}
 
 
@@ -139,3 +146,30 @@ def clean_environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith(("IAM_", "AZURE_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture(params=[Sync(), Async()], ids=lambda way: way.name)
+def way(request, monkeypatch):
+    """Both kinds of engine, one after the other."""
+    clean_environment(monkeypatch)
+    return request.param
+
+
+@pytest.fixture
+def tenant():
+    """A tenant of the test's own, in the place of the one that Microsoft's clients share."""
+    made = Tenant()
+    yield made
+    made.close()
+
+
+async def opened(way, tenant, policy=SMALL, **how):
+    """An engine of the tenant's directory, with a journal in memory."""
+    policy = iam_platform.Policy.parse(policy) if isinstance(policy, str) else policy
+    how = {"journal": "memory", "tenant_id": tenant.id, "graph": tenant.graph(way)} | how
+    return await way.open(policy, **how)

@@ -4,39 +4,11 @@ import datetime
 
 import iam_platform
 import pytest
-from engines import DATA, DAY, GATES, SMALL, Async, Sync, Tenant, clean_environment, worker
+from engines import DATA, DAY, GATES, opened, worker
+from engines import anyio_backend, tenant, way  # noqa: F401 (fixtures)
 from iam_platform import Clock, Intake, Policy, errors
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture
-def fresh():
-    """Each test has a tenant of its own."""
-
-
-@pytest.fixture(params=[Sync(), Async()], ids=lambda way: way.name)
-def way(request, monkeypatch):
-    clean_environment(monkeypatch)
-    return request.param
-
-
-@pytest.fixture
-def tenant():
-    tenant = Tenant()
-    yield tenant
-    tenant.close()
-
-
-async def opened(way, tenant, policy=SMALL, **how):
-    policy = Policy.parse(policy) if isinstance(policy, str) else policy
-    how = {"journal": "memory", "tenant_id": tenant.id, "graph": tenant.graph(way)} | how
-    return await way.open(policy, **how)
 
 
 async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_plan(way, tenant, tmp_path):
@@ -247,3 +219,8 @@ async def test_what_a_watcher_raises_stops_nothing(way, tenant, monkeypatch):
     report = await way(engine.run, progress=broken)
     assert report.totals.failed == 0 and "P-1" in tenant.users()
     assert heard
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """Each test has a tenant of its own."""

@@ -1,5 +1,7 @@
 //! The engine: what HR says goes in, plans come out, and are carried out.
 
+mod decide;
+mod fleet;
 mod look;
 mod open;
 mod progress;

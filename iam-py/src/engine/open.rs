@@ -361,6 +361,12 @@ impl iam_core::clock::Clock for Running {
     }
 }
 
+impl Clock {
+    pub(crate) fn shared(self) -> SharedClock {
+        self.0
+    }
+}
+
 #[pymethods]
 impl Clock {
     #[new]

@@ -115,7 +115,9 @@ twin! { GraphClient, AsyncGraphClient;
         call(&this, Method::Post, &path, Some(&body), "create temporary access pass").await
     }
 
-    fn delete_access_pass(this, id: String, pass: String) -> () { this.delete_access_pass(&id, &pass).await }
+    fn delete_access_pass(this, id: String, access_pass: String) -> () {
+        this.delete_access_pass(&id, &access_pass).await
+    }
 
     fn restore(this, id: String) -> Json {
         let path = format!("/directory/deletedItems/{}/restore", segment(&id));

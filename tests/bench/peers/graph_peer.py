@@ -1,6 +1,6 @@
 """A Python client of Microsoft Graph as a process that is measured: graph_peer.py CLIENT JOB.
 
-CLIENT is requests, httpx or msgraph-sdk; JOB is first, page or join. The address, the token and what to do come
+CLIENT is requests, httpx, msgraph-sdk or iam-platform (our own wheel); JOB is first, page, calls or join. The address, the token and what to do come
 in GRAPH_PEER, as JSON; the outcome leaves as one line of JSON, as tests/bench/graph_peer.rs reads it.
 """
 
@@ -132,7 +132,38 @@ class Sdk:
         return PLAN["people"]
 
 
+class Wheel:
+    """Our own, as its README shows it."""
+
+    def __init__(self):
+        from types import SimpleNamespace
+
+        from iam_platform import AsyncGraphClient
+
+        class Given:
+            def get_token(self, *scopes, **options):
+                return SimpleNamespace(token=PLAN["token"], expires_on=int(time.time()) + 3600)
+
+        self.client = AsyncGraphClient(Given(), authority=PLAN["authority"], graph_url=ROOT, limits=None)
+
+    async def first(self):
+        return 1 if (await self.client.user(PLAN["user"]))["id"] else 0
+
+    async def page(self):
+        people = 0
+        async for user in self.client.users(select=PLAN["select"], top=999):
+            people += 1 if user["id"] and user["userPrincipalName"] else 0
+        return people
+
+    async def calls(self):
+        for _ in range(PLAN["people"]):
+            await self.client.user(PLAN["user"])
+        return PLAN["people"]
+
+
 def client(name):
+    if name == "iam-platform":
+        return Wheel()
     if name == "requests":
         import requests
 

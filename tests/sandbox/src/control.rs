@@ -162,17 +162,17 @@ async fn read_state(FromState(app): FromState<App>) -> Response {
     json_answer(200, &app.lock().caught_up().snapshot())
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Mint {
+pub(crate) struct Mint {
     /// Id or user principal name; without one the token is the application's.
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Client id to stand in the token; the sandbox's own by default.
-    app: Option<String>,
-    audience: Option<String>,
-    roles: Option<Vec<String>>,
+    pub(crate) app: Option<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) roles: Option<Vec<String>>,
     /// `scp` of a user's token; by default `access_as_user`, or `User.Read` for Graph.
-    scopes: Option<Vec<String>>,
+    pub(crate) scopes: Option<Vec<String>>,
 }
 
 async fn mint(FromState(app): FromState<App>, body: Bytes) -> Response {
@@ -193,7 +193,8 @@ async fn mint(FromState(app): FromState<App>, body: Bytes) -> Response {
     }
 }
 
-fn signed(state: &mut State, wish: Mint) -> Result<String, String> {
+/// A token as wished for.
+pub(crate) fn signed(state: &mut State, wish: Mint) -> Result<String, String> {
     let directory = &state.directory;
     let user = match wish.user {
         None => None,

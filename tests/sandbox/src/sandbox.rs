@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::arm::{self, ArmCall};
 use crate::call::{Call, Caller, segments};
+use crate::control::{self, Mint};
 use crate::errors::Fail;
 use crate::faults::Fault;
 use crate::graph;
@@ -455,6 +456,27 @@ impl Sandbox {
     /// How long new tokens live; the default is 3599 s. Above two hours replies carry `refresh_in`.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.shared.lock().tokens.lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2);
+    }
+
+    /// A token that nobody had to sign in for, to test an API with: of a user (by id or user principal name) or, without
+    /// one, of the application; for Graph and with the application's own roles unless told otherwise.
+    ///
+    /// # Errors
+    /// There is no such user.
+    pub fn token(
+        &self,
+        user: Option<&str>,
+        audience: Option<&str>,
+        roles: Option<Vec<String>>,
+    ) -> Result<String, String> {
+        let wish = Mint {
+            user: user.map(str::to_owned),
+            audience: audience.map(str::to_owned),
+            roles,
+            app: None,
+            scopes: None,
+        };
+        control::signed(&mut self.shared.lock(), wish)
     }
 
     /// Makes every token issued so far invalid: requests with one get 401 `InvalidAuthenticationToken`.

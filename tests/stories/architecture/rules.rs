@@ -247,8 +247,21 @@ pub(super) fn strangers<'a>(files: impl IntoIterator<Item = &'a str>) -> BTreeSe
         .collect()
 }
 
+/// The name of a module of the existing samples, which is not ours to choose.
+const SAMPLE: &str = "utils.py";
+const SAMPLES: [&str; 2] = [
+    "iam-py/python/iam_platform/compat/",
+    "tests/python/samples/reference/",
+];
+
 /// A word that says nothing, in the name of a file or of a folder of sources.
 pub(super) fn weak(file: &str) -> Option<&'static str> {
+    if SAMPLES
+        .iter()
+        .any(|folder| file.strip_prefix(folder) == Some(SAMPLE))
+    {
+        return None;
+    }
     let sources = file
         .split_once("src/")
         .map_or_else(|| file.rsplit('/').next().unwrap_or(file), |(_, rest)| rest);

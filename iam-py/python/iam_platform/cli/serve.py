@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -18,7 +16,7 @@ import iam_platform
 
 from . import demo as demonstration
 from .connect import Settings
-from .output import USAGE, Output
+from .output import USAGE, Output, write_private
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,14 +58,6 @@ def sandbox(
         output.show(table)
         output.note("Ctrl-C ends it")
         wait_for_signal()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read, whatever the umask says."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text)
 
 
 def wait_for_signal() -> None:
@@ -152,16 +142,8 @@ def demo(
     *,
     port: Annotated[int, typer.Option(help="The backend's port; 0 takes a free one.", min=0, max=65535)] = 8000,
     people: Annotated[int, typer.Option(help="How many people the company has.", min=1, max=5000)] = 60,
-    keep: Annotated[
-        Path | None, typer.Option(help="Keep the journal in this folder, instead of a temporary one.")
-    ] = None,
 ) -> None:
     """A whole platform on this machine, until Ctrl-C: tenant, company, backend and worker; no account is needed."""
     settings: Settings = context.obj
     require(settings.output, "backend", "fastapi", "uvicorn", "pydantic_settings")
-    demonstration.run(settings.output, port=port, people=people, folder=keep)
-
-
-def child(command: list[str], env: dict[str, str]) -> subprocess.Popen[Any]:
-    """Starts a part of the demo in this process group."""
-    return subprocess.Popen([sys.executable, "-m", "iam_platform", *command], env=env)  # noqa: S603
+    demonstration.run(settings.output, port=port, people=people)

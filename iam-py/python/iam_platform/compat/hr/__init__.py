@@ -1,0 +1,1 @@
+"""The samples' HR events and what they lead to."""

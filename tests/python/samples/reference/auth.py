@@ -1,0 +1,1 @@
+from config import get_token as get_access_token  # noqa: F401
