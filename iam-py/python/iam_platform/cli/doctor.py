@@ -139,7 +139,7 @@ def _clock(told: str | None) -> Finding:
     skew = (datetime.now(timezone.utc) - parsedate_to_datetime(told)).total_seconds()
     state = "ok" if abs(skew) <= _SKEW else "fail"
     # The header has whole seconds.
-    text = "agrees with the service's" if abs(skew) < 2 else f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"  # noqa: PLR2004
+    text = "agrees with the service's" if abs(skew) < 2 else f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
     return Finding("clock", state, text, "synchronise this machine's clock: tokens are refused otherwise")
 
 
@@ -177,9 +177,9 @@ def _conditional_access() -> Finding:
         answer = iam_platform.GraphClient().request("GET", "/identity/conditionalAccess/policies", check=False)
     except IamError as error:
         return Finding("conditional access", "skip", chain(error))
-    if answer.status == 403:  # noqa: PLR2004
+    if answer.status == 403:
         return Finding("conditional access", "skip", "may not be read: Policy.Read.All lets it be shown here")
-    if answer.status != 200:  # noqa: PLR2004
+    if answer.status != 200:
         return Finding("conditional access", "skip", f"the service answered {answer.status}")
     policies: list[dict[str, Any]] = answer.json().get("value", [])
     enabled = sum(policy.get("state") == "enabled" for policy in policies)

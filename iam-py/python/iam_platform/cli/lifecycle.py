@@ -91,7 +91,7 @@ def apply(
     engine = settings.open_engine()
     try:
         preview = engine.plan()
-        if len(hash_) < 8 or not preview.hash.startswith(hash_):  # noqa: PLR2004
+        if len(hash_) < 8 or not preview.hash.startswith(hash_):
             settings.output.fail(
                 f"the plan is now {preview.hash}, not {hash_}", REFUSED, advice="Look at it again: iam-platform plan"
             )

@@ -92,7 +92,7 @@ def backend(
     os.environ["IAM_JOURNAL"] = settings.journal
     if settings.policy is not None:
         os.environ["IAM_POLICY"] = str(settings.policy)
-    import uvicorn  # noqa: PLC0415  of the extra
+    import uvicorn
 
     uvicorn.run(
         "iam_platform.backend:create_app",
