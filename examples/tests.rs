@@ -94,7 +94,7 @@ impl Tenant {
 #[test]
 fn each_runs_without_options_and_explains_itself() {
     for (example, options, last) in [
-        ("list_users", "--search", "13 users"),
+        ("list_users", "--search", "20 users"),
         ("delta_sync", "--links", "groups: 0 changes"),
         ("licence_report", "--json", "cannot sign in"),
     ] {
@@ -169,7 +169,7 @@ async fn a_real_tenant_is_reached_by_the_environment_with_its_own_ca() {
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let out = shown("list_users", &["--tenant", "real"], &environment);
-    assert_eq!(out.lines().last(), Some("13 users"));
+    assert_eq!(out.lines().last(), Some("20 users"));
     let without_ca: Vec<_> = environment
         .iter()
         .copied()
@@ -221,7 +221,7 @@ fn changes_are_shown_once() {
     let (first, rest) = out.split_once("round 2").unwrap();
     let (second, third) = rest.split_once("round 3").unwrap();
     assert!(
-        first.contains("users: 13 changes") && first.contains("sg-engineering (members: 3 more"),
+        first.contains("users: 20 changes") && first.contains("sg-engineering (members: 3 more"),
         "{first}"
     );
     for line in [
@@ -268,7 +268,7 @@ async fn links_are_kept_between_runs_and_expire() {
     tenant.sandbox.advance(std::time::Duration::from_hours(24 * 8));
     let out = run(&[]);
     assert!(
-        out.contains("users: the link was too old") && out.contains("users: 14 changes"),
+        out.contains("users: the link was too old") && out.contains("users: 21 changes"),
         "{out}"
     );
     assert!(run(&[]).contains("users: 0 changes"));

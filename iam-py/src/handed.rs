@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use iam_core::event::News;
 use iam_core::intake::{Intake as _, Item, Reject, WorkdayJsonIntake};
+use iam_core::journal::Message;
 use iam_core::person::Person;
 use iam_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use crate::convert::{Json, read};
 use crate::engine::{AsyncEngine, Engine, Inner};
 use crate::errors::raised;
 use crate::intake::Record;
-use crate::results::PersonState;
+use crate::results::{Instant, PersonState};
 use crate::runtime::wait;
 
 /// How many people are read of the journal at once.
@@ -225,6 +226,76 @@ fn event_of(mut event: Value, number: usize) -> Result<News> {
     }
     fields.insert("heard_at".to_owned(), Timestamp::now().to_string().into());
     read(Json(event), &what)
+}
+
+/// Messages: CloudEvents as mappings, their content as bytes, text or whatever JSON can say.
+#[derive(Debug)]
+pub(crate) struct Messages(pub(crate) Vec<Message>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Messages {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if given.cast::<PyDict>().is_ok() {
+            return message_of(&given).map(|message| Self(vec![message]));
+        }
+        let messages = given.try_iter()?;
+        let messages = messages.map(|message| message_of(&message?));
+        messages.collect::<PyResult<_>>().map(Self)
+    }
+}
+
+impl Messages {
+    pub(crate) fn one(self) -> Result<Message> {
+        match <[Message; 1]>::try_from(self.0) {
+            Ok([message]) => Ok(message),
+            Err(messages) => {
+                let message = format!("expected one message, found {}", messages.len());
+                Err(Error::new(ErrorKind::Invalid, message))
+            }
+        }
+    }
+}
+
+fn message_of(given: &Bound<'_, PyAny>) -> PyResult<Message> {
+    let given = given.cast::<PyDict>()?;
+    let field = |names: &[&str]| -> PyResult<Option<Bound<'_, PyAny>>> {
+        for name in names {
+            if let Some(value) = given.get_item(name)?.filter(|value| !value.is_none()) {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    };
+    let text = |names: &[&str]| -> PyResult<String> {
+        let missing = || {
+            let message = format!("a message needs {}", names[0]);
+            raised(Error::new(ErrorKind::Invalid, message))
+        };
+        field(names)?.ok_or_else(missing)?.extract()
+    };
+    let mut message = Message::new(
+        text(&["source"])?,
+        text(&["id", "message_id"])?,
+        text(&["type", "kind"])?,
+    );
+    message.time = match field(&["time"])? {
+        Some(time) => Some(time.extract::<Instant>()?.0),
+        None => None,
+    };
+    message.content_type = match field(&["datacontenttype", "content_type"])? {
+        Some(kind) => Some(kind.extract()?),
+        None => None,
+    };
+    message.data = match field(&["data"])? {
+        None => Vec::new(),
+        Some(data) => match (data.cast::<PyBytes>(), data.cast::<PyString>()) {
+            (Ok(bytes), _) => bytes.as_bytes().to_vec(),
+            (_, Ok(text)) => text.to_str()?.as_bytes().to_vec(),
+            _ => serde_json::to_vec(&data.extract::<Json>()?.0).unwrap_or_default(),
+        },
+    };
+    Ok(message)
 }
 
 /// Whom a policy is looked at with: an engine's people, or records.

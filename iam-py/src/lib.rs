@@ -4,6 +4,7 @@
 //! macro `twin`. [`runtime`] is the only place that waits, [`convert`] the only door for values, [`errors`] the only
 //! way out for failures.
 
+mod application;
 mod arm;
 mod callbacks;
 mod company;
@@ -17,12 +18,16 @@ mod handed;
 mod intake;
 mod listing;
 mod loops;
+mod messages;
 mod policy;
+mod protection;
 mod results;
 mod runtime;
 mod sandbox;
 mod scim;
+mod scim_server;
 mod settings;
+mod validate;
 
 use pyo3::prelude::*;
 
@@ -48,20 +53,27 @@ mod _core {
     #[pymodule_export]
     use crate::listing::{AsyncListing, Listing};
     #[pymodule_export]
+    use crate::messages::{check_records, event_id, verify_webhook};
+    #[pymodule_export]
     use crate::policy::Policy;
     #[pymodule_export]
     use crate::results::{
         Accepted, Account, AsOf, Ask, AuditCheck, AuditEntry, CaseReport, Coverage, Delta, Desired, Drift,
-        DriftReport, Edit, Entitlement, Evidence, Explanation, Finding, FleetReport, Frozen, Grant, Holding,
-        Impact, Imported, Known, LedgerEntry, Letter, Moment, Obstacle, PersonDrift, PersonPlan, PersonRun,
-        PersonState, Plan, Preview, Progress, Quarantined, Reading, Reject, Remark, RunReport, SeatNeed,
-        Staged, Stalled, Step, StepRecord, StepRun, Taken, TestReport, TimelineEntry, Totals, UndoPlan,
-        Waiting, Why, WhyNot,
+        DriftReport, Edit, Entitlement, Evidence, Explanation, Finding, FleetReport, Frozen, Grant,
+        HealthFinding, Holding, Impact, Imported, Known, LedgerEntry, Letter, Moment, Obstacle, PersonDrift,
+        PersonPlan, PersonRun, PersonState, Plan, Preview, Progress, Quarantined, Reading, Reject, Remark,
+        RunReport, SeatNeed, Staged, Stalled, Step, StepRecord, StepRun, Taken, TestReport, TimelineEntry,
+        Totals, UndoPlan, Waiting, Why, WhyNot,
     };
     #[pymodule_export]
     use crate::sandbox::Sandbox;
     #[pymodule_export]
     use crate::scim::{AsyncScimClient, ScimClient};
+    #[pymodule_export]
+    use crate::scim_server::{AsyncScimServer, ScimServer};
+
+    #[pymodule_export]
+    use crate::validate::{AsyncTokenValidator, TokenValidator};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -285,7 +285,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Named {
     }
 }
 
-fn kind(word: &str) -> Result<Kind> {
+pub(crate) fn kind(word: &str) -> Result<Kind> {
     Ok(match word.trim() {
         "group" => Kind::Group,
         "license" | "licence" => Kind::License,

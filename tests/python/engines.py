@@ -29,12 +29,6 @@ grace = "14d"
 """
 
 
-def variables(sandbox):
-    """The lines of a sandbox's env file."""
-    lines = (line.split("=", 1) for line in sandbox.env_file().splitlines() if "=" in line)
-    return {name: value.strip('"') for name, value in lines}
-
-
 def worker(key, **fields):
     """A record of the flat feed."""
     record = {
@@ -91,7 +85,7 @@ class Tenant:
 
     def __init__(self, **how):
         self.sandbox = iam_platform.Sandbox(**how)
-        self.env = variables(self.sandbox)
+        self.env = self.sandbox.env
         self.id = self.env["SANDBOX_TENANT"]
 
     def close(self):
@@ -103,7 +97,10 @@ class Tenant:
         )
 
     def urls(self):
-        return {"authority": self.env["SANDBOX_AUTHORITY"], "graph_url": self.env["SANDBOX_GRAPH"]}
+        return {
+            "authority": self.env["SANDBOX_AUTHORITY"],
+            "graph_url": self.env["SANDBOX_GRAPH"],
+        }
 
     def clients(self, way):
         """Graph, ARM and SCIM, as `open` takes them."""
@@ -121,16 +118,25 @@ class Tenant:
 
     def users(self):
         """Everybody with a worker id, by it."""
-        found, path = {}, "/users?$select=id,employeeId,userPrincipalName,department,accountEnabled&$top=999"
+        found, path = (
+            {},
+            "/users?$select=id,employeeId,userPrincipalName,department,accountEnabled&$top=999",
+        )
         while path:
             page = self.asked(path)
             found |= {user["employeeId"]: user for user in page["value"] if user.get("employeeId")}
             path = page.get("@odata.nextLink")
         return found
 
+    def writer(self):
+        """A client of somebody else's, who changes things by hand."""
+        return self.graph(Sync)
+
+    def group(self, name):
+        return self.asked(f"/groups?$filter=displayName eq '{name}'&$select=id")["value"][0]["id"]
+
     def members(self, group):
-        groups = self.asked(f"/groups?$filter=displayName eq '{group}'&$select=id")["value"]
-        members = self.asked(f"/groups/{groups[0]['id']}/members?$select=id&$top=999")["value"]
+        members = self.asked(f"/groups/{self.group(group)}/members?$select=id&$top=999")["value"]
         return {member["id"] for member in members}
 
 
@@ -139,3 +145,14 @@ def clean_environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith(("IAM_", "AZURE_")):
             monkeypatch.delenv(name)
+
+
+async def opened(way, tenant, policy=SMALL, **how):
+    """An engine of the tenant's directory, with a journal in memory."""
+    policy = iam_platform.Policy.parse(policy) if isinstance(policy, str) else policy
+    how = {
+        "journal": "memory",
+        "tenant_id": tenant.id,
+        "graph": tenant.graph(way),
+    } | how
+    return await way.open(policy, **how)

@@ -11,6 +11,7 @@ mod alerts;
 mod allowance;
 mod apply;
 mod audit;
+mod awaited;
 mod brake;
 mod calendar;
 mod compensation;
@@ -105,6 +106,8 @@ pub struct Engine {
     actor: String,
     gates: BTreeMap<String, Gate>,
     reads: BTreeMap<String, Reads>,
+    /// For how long a record is waited for of which a notice came.
+    record_within: SignedDuration,
     /// Whether lost timers have been looked for.
     timers_checked: tokio::sync::Mutex<bool>,
 }
@@ -213,6 +216,7 @@ impl Engine {
             actor: ANONYMOUS.to_owned(),
             gates: BTreeMap::new(),
             reads: receiving::kinds(),
+            record_within: awaited::WITHIN,
             timers_checked: tokio::sync::Mutex::new(false),
         })
     }

@@ -250,6 +250,9 @@ impl Engine {
             total.unchanged += some.unchanged;
             total.quarantined += some.quarantined;
             if some.over {
+                if let Some(known) = self.journal.delivery(delivery).await? {
+                    self.record_came(known.opened_at, None).await?;
+                }
                 return Ok(total);
             }
         }

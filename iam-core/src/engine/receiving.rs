@@ -3,7 +3,7 @@
 
 mod content;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use super::{Accepted, Engine, EngineBuilder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId};
 use crate::intake::{FlatIntake, Intake, WorkdayEventIntake};
-use crate::journal::{Burial, Letter, LetterId, LetterState, Message, Observation};
+use crate::journal::{Burial, LetterId, LetterState, Message, Observation};
+use crate::person::PersonKey;
 
 /// What the content of a kind of message is.
 #[derive(Clone)]
@@ -74,6 +75,8 @@ pub struct Taken {
     pub accepted: Accepted,
     /// Where what could not be understood of it is kept.
     pub dead_letter: Option<LetterId>,
+    /// How many notices of it [wait for the person's record](Engine::awaited).
+    pub awaited: u64,
 }
 
 impl EngineBuilder {
@@ -96,15 +99,30 @@ impl Engine {
     pub async fn receive(&self, messages: &[Message]) -> Result<Vec<Taken>> {
         let now = self.clock.now();
         let mut taken = vec![Taken::default(); messages.len()];
-        let (mut said, mut flaws) = (Vec::new(), Vec::new());
+        let (mut said, mut awaited, mut flaws) = (Vec::new(), Vec::new(), Vec::new());
         for (at, message) in messages.iter().enumerate() {
-            let (good, flaw) = read(self.reads.get(&message.kind), message, now);
-            said.extend(good.into_iter().map(|said| (at, said)));
-            flaws.extend(flaw.map(|flaw| (at, flaw)));
+            let read = read(self.reads.get(&message.kind), message, now);
+            said.extend(read.said.into_iter().map(|said| (at, said)));
+            awaited.extend(read.awaited.into_iter().map(|awaited| (at, awaited)));
+            flaws.extend(read.flaw.map(|flaw| (at, flaw)));
         }
+        let records = said.iter().filter_map(|(_, said)| match said {
+            Said::Record(record) => Some(record.person.key.clone()),
+            Said::News(_) => None,
+        });
+        let records: BTreeSet<PersonKey> = records.collect();
         self.accept_said(said, &mut taken).await?;
+        for (at, awaited) in awaited {
+            match self.await_record(&awaited).await? {
+                Some(_) => taken[at].awaited += 1,
+                None => taken[at].accepted.unchanged += 1,
+            }
+        }
         for (at, flaw) in flaws {
             taken[at].dead_letter = Some(self.bury(&messages[at], &flaw).await?);
+        }
+        if !records.is_empty() {
+            self.record_came(now, Some(&records)).await?;
         }
         Ok(taken)
     }
@@ -165,14 +183,6 @@ impl Engine {
         Ok(letter)
     }
 
-    /// At most `limit` open dead letters behind `after`, in the order in which they came.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Storage`] from the journal.
-    pub async fn dead_letters(&self, after: Option<LetterId>, limit: usize) -> Result<Vec<Letter>> {
-        self.journal.letters(after, limit).await
-    }
-
     /// Accepts a dead letter as somebody has corrected it: kind, media type, content. `by` and `reason` are kept with it
     /// and audited. What of it was accepted before counts once.
     ///
@@ -194,13 +204,14 @@ impl Engine {
             Some(_) => return Err(crate::journal::letter_over(letter)),
             None => return Err(crate::journal::no_letter(letter)),
         }
-        let (said, flaw) = read(self.reads.get(&corrected.kind), corrected, self.clock.now());
-        if let Some(flaw) = flaw {
-            let message = format!("dead letter {letter} cannot be understood yet: {}", flaw.reason);
+        let read = read(self.reads.get(&corrected.kind), corrected, self.clock.now());
+        let needed = (!read.awaited.is_empty()).then(|| "the person's record is needed".to_owned());
+        if let Some(reason) = read.flaw.map(|flaw| flaw.reason).or(needed) {
+            let message = format!("dead letter {letter} cannot be understood yet: {reason}");
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         let mut taken = [Taken::default()];
-        let said = said.into_iter().map(|said| (0, said));
+        let said = read.said.into_iter().map(|said| (0, said));
         self.accept_said(said.collect(), &mut taken).await?;
         self.journal.close_letter(letter, true, by, reason).await?;
         Ok(taken[0].accepted)

@@ -4,10 +4,10 @@ use iam_core::engine::Canary;
 
 use super::progress::Watcher;
 use super::{AsyncEngine, Engine};
-use crate::handed::{Events, Handed};
+use crate::handed::{Events, Handed, Messages};
 use crate::intake::{Input, Intake};
 use crate::loops::Home;
-use crate::results::{Accepted, AsOf, Instant, Preview, Reading, RunReport};
+use crate::results::{Accepted, AsOf, Instant, List, Preview, Reading, RunReport, Taken};
 use crate::runtime::twin;
 
 fn tell(watcher: Option<Watcher>, home: Home) -> impl Fn(iam_core::engine::Progress<'_>) + Send + Sync {
@@ -54,6 +54,10 @@ twin! { Engine, AsyncEngine;
                 Ok(Reading::read(&reading, &rejects))
             }
         }
+    }
+
+    fn receive(this, messages: Messages) -> List<Taken> {
+        Ok(List::of(&this.engine.receive(&messages.0).await?))
     }
 
     fn plan(this) -> Preview { this.engine.plan().await.map(|preview| (&preview).into()) }

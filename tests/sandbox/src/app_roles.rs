@@ -320,6 +320,24 @@ pub(crate) fn values(directory: &Directory, principal: &str, app: &str) -> Vec<S
         .collect()
 }
 
+/// The values of the roles that a user holds in one application: its own, and those of its groups.
+pub(crate) fn held(directory: &Directory, user: &str, app: &str) -> Vec<String> {
+    let groups = directory.members.sources(user).cloned();
+    let mut all: Vec<String> = std::iter::once(user.to_owned())
+        .chain(groups)
+        .flat_map(|principal| values(directory, &principal, app))
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Whether a user is assigned to an application, itself or through a group.
+pub(crate) fn assigned(directory: &Directory, user: &str, resource: &str) -> bool {
+    let mut all = directory.app_role_assignments.values();
+    all.any(|assignment| assignment.resource == resource && holds(directory, user, assignment))
+}
+
 /// What a principal holds itself, as `application/value of the role`.
 pub(crate) fn names(directory: &Directory, principal: &str) -> Vec<String> {
     let own = directory.app_role_assignments.values();

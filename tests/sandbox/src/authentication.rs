@@ -131,6 +131,23 @@ fn methods(user: &Object, form: Option<Form>) -> impl Iterator<Item = Method> {
     all.filter(move |method| form.is_none_or(|form| method.form == form))
 }
 
+/// Whether a user is asked for a second factor: it has registered one.
+pub(crate) fn has_second_factor(user: &Object) -> bool {
+    let counts = |form: Form| !matches!(form, Form::Password | Form::Email | Form::AccessPass);
+    user.methods.iter().any(|method| counts(method.form))
+}
+
+/// Gives a user an app that shows codes.
+pub(crate) fn plant_code_app(directory: &mut Directory, user: &str, now: Timestamp) {
+    let method = Method {
+        id: directory.ids.guid(),
+        form: Form::SoftwareOath,
+        created: now,
+        props: Map::from_iter([("secretKey".to_owned(), Value::Null)]),
+    };
+    directory.change(user, |user| user.methods.push(method));
+}
+
 fn find(user: &Object, form: Option<Form>, key: &str) -> Result<Method, Fail> {
     let mut methods = methods(user, form);
     methods.find(|method| method.id == key).ok_or_else(|| {

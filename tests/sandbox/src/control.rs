@@ -18,8 +18,10 @@ use crate::clock::graph_time;
 use crate::faults::Fault;
 use crate::request_log::KEPT;
 use crate::server::json_answer;
+use crate::sign_in;
 use crate::state::{Shared, State};
 use crate::tokens::{GRAPH, Subject};
+use crate::{app_roles, service_principals};
 
 type App = Arc<Shared>;
 
@@ -169,6 +171,8 @@ pub(crate) struct Mint {
     pub(crate) app: Option<String>,
     pub(crate) audience: Option<String>,
     pub(crate) roles: Option<Vec<String>>,
+    /// `scp` of a user's token; by default `access_as_user`, or `User.Read` for Graph.
+    pub(crate) scopes: Option<Vec<String>>,
 }
 
 async fn mint(FromState(app): FromState<App>, body: Bytes) -> Response {
@@ -191,32 +195,52 @@ async fn mint(FromState(app): FromState<App>, body: Bytes) -> Response {
 
 /// A token as wished for.
 pub(crate) fn signed(state: &mut State, wish: Mint) -> Result<String, String> {
+    let directory = &state.directory;
     let user = match wish.user {
         None => None,
-        Some(key) => {
-            let found = state
-                .directory
+        Some(key) => Some(
+            directory
                 .user(&key)
-                .ok_or_else(|| format!("there is no user {key}"))?;
-            Some((
-                found.id.clone(),
-                found.text("userPrincipalName").unwrap_or_default().to_owned(),
-            ))
-        }
+                .cloned()
+                .ok_or_else(|| format!("there is no user {key}"))?,
+        ),
     };
+    let app = wish.app.unwrap_or_else(|| state.client.id.clone());
+    let own = service_principals::of(directory, &app).map_or(&state.client.object, |found| &found.id);
+    let object = user.as_ref().map_or(own, |user| &user.id).clone();
+    let resource = wish.audience.unwrap_or_else(|| GRAPH.to_owned());
+    let (audience, first_version) = sign_in::audience(directory, &resource);
+    let roles = match (wish.roles, sign_in::registered(directory, &resource), &user) {
+        (Some(roles), ..) => roles,
+        (None, Some(api), Some(_)) => app_roles::held(directory, &object, api),
+        (None, Some(api), None) => app_roles::values(directory, &object, api),
+        (None, None, _) => state.client.roles.clone(),
+    };
+    let scopes = wish.scopes.map_or_else(
+        || {
+            if audience == GRAPH {
+                "User.Read"
+            } else {
+                "access_as_user"
+            }
+            .to_owned()
+        },
+        |scopes| scopes.join(" "),
+    );
     let subject = Subject {
-        tenant: &state.directory.tenant.id,
-        app: wish.app.as_deref().unwrap_or(&state.client.id),
-        object: user.as_ref().map_or(&state.client.object, |(id, _)| id),
-        user: user.as_ref().map(|(_, name)| name.as_str()),
-        audience: wish.audience.as_deref().unwrap_or(GRAPH),
-        roles: wish.roles.unwrap_or_else(|| state.client.roles.clone()),
+        tenant: &directory.tenant.id,
+        app: &app,
+        object: &object,
+        user: user.as_ref(),
+        audience: &audience,
+        first_version,
+        scopes: &scopes,
+        roles,
     };
     let now = state.clock.now();
     let claims = state.tokens.claims(&subject, &state.authority, now);
-    if let Some((id, _)) = &user {
-        let (app, resource) = (subject.app.to_owned(), subject.audience.to_owned());
-        audit::signed_in(&mut state.directory, id, &app, &resource, now);
+    if let Some(user) = &user {
+        audit::signed_in(&mut state.directory, &user.id, &app, &audience, now);
     }
     state
         .keys

@@ -1,5 +1,6 @@
 //! OpenID Connect discovery and the token endpoint of the Microsoft identity platform ("OAuth 2.0 client
-//! credentials flow", "Microsoft Entra authentication and authorization error codes").
+//! credentials flow", "Microsoft Entra authentication and authorization error codes"). What users' sign-ins lead to is
+//! redeemed in [`sign_in`].
 
 use std::collections::HashMap;
 
@@ -9,12 +10,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::sign_in::{self, audience};
 use crate::state::State;
 use crate::tokens::{ARM, GRAPH, Subject};
-use crate::{app_roles, credentials, service_principals};
+use crate::{app_roles, assertions, credentials, service_principals};
 
 /// Microsoft Graph as an application.
-const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
+pub(crate) const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
 
 /// A refusal of the token endpoint.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(crate) struct Refusal {
     message: String,
 }
 
-fn refuse(status: u16, error: &'static str, number: u32, message: impl Into<String>) -> Refusal {
+pub(crate) fn refuse(status: u16, error: &'static str, number: u32, message: impl Into<String>) -> Refusal {
     Refusal {
         status,
         error,
@@ -87,16 +89,25 @@ pub(crate) fn configuration(authority: &str, tenant: &str) -> Value {
     let base = format!("{authority}/{tenant}");
     json!({
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
         "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "issuer": format!("{base}/v2.0"),
+        "request_uri_parameter_supported": false,
+        "userinfo_endpoint": format!("{authority}/oidc/userinfo"),
         "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nbf", "tid", "oid", "ver", "uti", "roles"],
+        "http_logout_supported": true,
+        "frontchannel_logout_supported": false,
+        "end_session_endpoint": format!("{base}/oauth2/v2.0/logout"),
+        "claims_supported": [
+            "sub", "iss", "cloud_instance_name", "cloud_instance_host_name", "cloud_graph_host_name", "msgraph_host",
+            "aud", "exp", "iat", "auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver", "at_hash",
+            "c_hash", "email",
+        ],
         "tenant_region_scope": "OC",
     })
 }
@@ -106,6 +117,7 @@ pub(crate) fn token(
     state: &mut State,
     tenant: &str,
     authorization: Option<&str>,
+    cross_origin: bool,
     body: &[u8],
 ) -> Result<Value, Refusal> {
     check_tenant(state, tenant)?;
@@ -120,7 +132,8 @@ pub(crate) fn token(
         refuse(400, "invalid_request", 900_144, message)
     };
     let grant = field("grant_type").ok_or_else(|| missing("grant_type"))?;
-    if grant != "client_credentials" {
+    let of_user = ["authorization_code", "refresh_token"].contains(&grant);
+    if grant != "client_credentials" && !of_user {
         let message = format!("The app requested an unsupported grant type '{grant}'.");
         return Err(refuse(400, "unsupported_grant_type", 70003, message));
     }
@@ -139,13 +152,26 @@ pub(crate) fn token(
         );
         refuse(400, "unauthorized_client", 700_016, message)
     })?;
+    let secret = basic
+        .as_ref()
+        .map(|(_, secret)| secret.as_str())
+        .or(field("client_secret"));
+    let proof = Proof {
+        tenant,
+        secret,
+        assertion: field("client_assertion"),
+    };
+    if of_user {
+        let request = sign_in::Request {
+            form: &form,
+            proof,
+            cross_origin,
+        };
+        return sign_in::redeem(state, &signer, &request);
+    }
     let scope = field("scope").ok_or_else(|| missing("scope"))?;
-    let secret = basic.as_ref().map(|(_, secret)| secret.as_str()).or(field("client_secret")).ok_or_else(|| {
-        let message = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
-        refuse(401, "invalid_client", 7_000_218, message)
-    })?;
-    signer.check(state, secret)?;
-    let audience = audience(scope)?;
+    signer.check(state, &proof)?;
+    let resource = resource(state, scope)?;
     if let Some(claims) = field("claims")
         && serde_json::from_str::<serde_json::Map<String, Value>>(claims).is_err()
     {
@@ -156,12 +182,27 @@ pub(crate) fn token(
             "The claims parameter is not valid JSON.",
         ));
     }
-    issue(state, &signer, &audience)
+    issue(state, &signer, &resource)
+}
+
+/// By what an application shows that it is itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Proof<'a> {
+    /// As the request names it.
+    tenant: &'a str,
+    secret: Option<&'a str>,
+    assertion: Option<&'a str>,
+}
+
+impl Proof<'_> {
+    pub(crate) fn is_there(&self) -> bool {
+        self.secret.is_some() || self.assertion.is_some()
+    }
 }
 
 /// The application that signs in: the seeded one, or one that was registered since and has a service principal here.
-struct Signer {
-    app: String,
+pub(crate) struct Signer {
+    pub(crate) app: String,
     /// Object id of its service principal.
     object: String,
     roles: Vec<String>,
@@ -185,7 +226,7 @@ impl Signer {
         })
     }
 
-    fn check(&self, state: &State, secret: &str) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, state: &State, proof: &Proof<'_>) -> Result<(), Refusal> {
         let app = &self.app;
         let principal = state.directory.get(&self.object);
         if let Some(off) = principal.filter(|found| !found.truth("accountEnabled")) {
@@ -193,7 +234,19 @@ impl Signer {
             let message = format!("Application '{app}'({name}) is disabled.");
             return Err(refuse(400, "unauthorized_client", 7_000_112, message));
         }
-        if *app == state.client.id && secret == state.client.secret {
+        if let Some(assertion) = proof.assertion {
+            return assertions::check(state, app, proof.tenant, assertion);
+        }
+        let secret = proof.secret.ok_or_else(|| {
+            let message =
+                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
+            refuse(401, "invalid_client", 7_000_218, message)
+        })?;
+        let seeded = [
+            (&state.client.id, &state.client.secret),
+            (&state.portal.ui, &state.portal.secret),
+        ];
+        if seeded.contains(&(app, &secret.to_owned())) {
             return Ok(());
         }
         match credentials::good_until(&state.directory, app, secret) {
@@ -217,18 +270,21 @@ impl Signer {
     }
 }
 
-fn issue(state: &mut State, signer: &Signer, audience: &str) -> Result<Value, Refusal> {
+fn issue(state: &mut State, signer: &Signer, resource: &str) -> Result<Value, Refusal> {
     let now = state.clock.now();
+    let (audience, first_version) = audience(&state.directory, resource);
     let subject = Subject {
         tenant: &state.directory.tenant.id,
         app: &signer.app,
         object: &signer.object,
         user: None,
-        audience,
+        audience: &audience,
+        first_version,
+        scopes: "",
         roles: if audience == GRAPH {
             signer.roles.clone()
         } else {
-            Vec::new()
+            app_roles::values(&state.directory, &signer.object, resource_app(state, resource))
         },
     };
     let claims = state.tokens.claims(&subject, &state.authority, now);
@@ -247,8 +303,13 @@ fn issue(state: &mut State, signer: &Signer, audience: &str) -> Result<Value, Re
     Ok(reply)
 }
 
+/// The client id of an API that is registered here.
+fn resource_app<'a>(state: &'a State, resource: &str) -> &'a str {
+    sign_in::registered(&state.directory, resource).unwrap_or_default()
+}
+
 /// The resource of a `/.default` scope.
-fn audience(scope: &str) -> Result<String, Refusal> {
+fn resource(state: &State, scope: &str) -> Result<String, Refusal> {
     let mut scopes = scope.split_whitespace();
     let (Some(only), None) = (scopes.next(), scopes.next()) else {
         return Err(invalid_scope(scope));
@@ -262,6 +323,7 @@ fn audience(scope: &str) -> Result<String, Refusal> {
     }
     match resource.trim_end_matches('/') {
         GRAPH | GRAPH_APP => Ok(GRAPH.to_owned()),
+        other if sign_in::registered(&state.directory, other).is_some() => Ok(other.to_owned()),
         other => Err(refuse(
             400,
             "invalid_resource",

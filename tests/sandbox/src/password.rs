@@ -1,8 +1,34 @@
-//! What counts as a password ("Password policies and restrictions in Microsoft Entra ID").
+//! What counts as a password ("Password policies and restrictions in Microsoft Entra ID"), and whose it is: digests alone
+//! are kept.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
+use crate::directory::Object;
 use crate::errors::Fail;
+
+/// The password of everybody who is there at the start.
+pub(crate) const SEEDED: &str = "Blue-Heron-Wharf-7";
+
+/// Gives a user that password.
+pub(crate) fn set(user: &mut Object, password: &str, must_change: bool) {
+    user.password_digest = Some(digest_of(user, password));
+    user.password_version += 1;
+    user.must_change_password = must_change;
+}
+
+/// Whether that is the user's password. A blocked account has one too.
+pub(crate) fn is(user: &Object, password: &str) -> bool {
+    match &user.password_digest {
+        Some(digest) => *digest == digest_of(user, password),
+        None => user.password_version > 0 && password == SEEDED,
+    }
+}
+
+fn digest_of(user: &Object, password: &str) -> Vec<u8> {
+    let salted = [user.id.as_bytes(), b" ", password.as_bytes()].concat();
+    digest(&SHA256, &salted).as_ref().to_vec()
+}
 
 /// Checks a `passwordProfile`. Gives whether it sets a password.
 ///
@@ -39,7 +65,8 @@ pub(crate) fn check(profile: Option<&Value>, create: bool) -> Result<bool, Fail>
     }
 }
 
-fn strong(password: &str) -> bool {
+/// Whether it is hard enough to guess.
+pub(crate) fn strong(password: &str) -> bool {
     let kinds = [
         password.chars().any(char::is_lowercase),
         password.chars().any(char::is_uppercase),

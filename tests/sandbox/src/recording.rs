@@ -14,15 +14,17 @@ use serde_json::{Map, Value, json};
 const REDACTED: &str = "REDACTED";
 
 /// Names of fields, form fields and query parameters whose values are secrets, in lower case.
-const SECRETS: [&str; 17] = [
+const SECRETS: [&str; 19] = [
     "access_token",
     "client_assertion",
     "client_secret",
     "code",
     "code_verifier",
+    "confirm",
     "currentpassword",
     "device_code",
     "id_token",
+    "new_password",
     "newpassword",
     "password",
     "refresh_token",

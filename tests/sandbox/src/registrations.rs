@@ -171,21 +171,27 @@ pub(crate) fn plant(directory: &mut Directory, client: &Client, portal: bool, at
     }
 }
 
-fn register(directory: &mut Directory, name: &str, app: &str, more: Value, at: Timestamp) -> String {
+pub(crate) fn register(
+    directory: &mut Directory,
+    name: &str,
+    app: &str,
+    more: Value,
+    at: Timestamp,
+) -> String {
     let mut props = map(json!({ "displayName": name, "appId": app }));
     props.extend(map(more));
     applications::complete(&mut props);
     applications::register(directory, props, at)
 }
 
-fn role(value: &str, id: &str, what: &str, member: &str) -> Value {
+pub(crate) fn role(value: &str, id: &str, what: &str, member: &str) -> Value {
     json!({
         "allowedMemberTypes": [member], "description": what, "displayName": what, "id": id, "isEnabled": true,
         "origin": "Application", "value": value,
     })
 }
 
-fn map(value: Value) -> Map<String, Value> {
+pub(crate) fn map(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

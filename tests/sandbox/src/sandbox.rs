@@ -18,11 +18,14 @@ use crate::errors::Fail;
 use crate::faults::Fault;
 use crate::graph;
 use crate::odata::Options;
+use crate::password;
+use crate::portal::Portal;
 use crate::recording::Recording;
 use crate::request_log::LogEntry;
 use crate::scim::{self, ScimCall};
 use crate::seed::Seed;
 use crate::server;
+use crate::sign_in::MFA_CODE;
 use crate::state::{Shared, State};
 use crate::tls::Certificates;
 
@@ -44,6 +47,7 @@ pub struct Sandbox {
     scim_token: String,
     sync_principal: String,
     sync_job: String,
+    portal: Portal,
 }
 
 /// What a sandbox starts with.
@@ -162,6 +166,7 @@ impl Builder {
         let scim_token = state.scim_token.clone();
         let sync = &state.directory.provisioning;
         let (sync_principal, sync_job) = (sync.principal.clone(), sync.job.clone());
+        let portal = state.portal.clone();
         state.throttling.on = self.throttling;
         let scim = format!("{authority}/scim/v2");
         let shared = Arc::new(Shared::new(state, recording));
@@ -188,6 +193,7 @@ impl Builder {
             scim_token,
             sync_principal,
             sync_job,
+            portal,
         })
     }
 }
@@ -290,8 +296,37 @@ impl Sandbox {
         &self.domain
     }
 
+    /// The API that stands for the platform's own: its application ID URI, `api://…`, for which tokens are asked. Its
+    /// client id, the `aud` of tokens, is what follows `api://`. It has the app roles `IAM.Admin`, `IAM.Operator`,
+    /// `IAM.Helpdesk`, `IAM.Auditor` and `IAM.Provisioner`, and the scope `access_as_user`.
+    pub fn api_audience(&self) -> String {
+        self.portal.audience()
+    }
+
+    /// Client id of the portal, through which users sign in to that API.
+    pub fn ui_client_id(&self) -> &str {
+        &self.portal.ui
+    }
+
+    /// Its secret, new at each start.
+    pub fn ui_client_secret(&self) -> &str {
+        &self.portal.secret
+    }
+
+    /// The password of everybody who is there at the start.
+    pub fn user_password() -> &'static str {
+        password::SEEDED
+    }
+
+    /// The code that answers for the second factor of everybody who has one.
+    pub fn mfa_code() -> &'static str {
+        MFA_CODE
+    }
+
     /// The env file: `NAME=value` lines, `SANDBOX_…` and the matching `IAM_…`. It holds the client secret.
     pub fn env(&self) -> String {
+        let (audience, scope) = (self.portal.audience(), self.portal.scope());
+        let (password, code) = (password::SEEDED.to_owned(), MFA_CODE.to_owned());
         let lines = [
             ("SANDBOX_AUTHORITY", &self.authority),
             ("SANDBOX_GRAPH", &self.graph),
@@ -305,6 +340,12 @@ impl Sandbox {
             ("SANDBOX_DOMAIN", &self.domain),
             ("SANDBOX_SYNC_SP", &self.sync_principal),
             ("SANDBOX_SYNC_JOB", &self.sync_job),
+            ("SANDBOX_API_AUDIENCE", &audience),
+            ("SANDBOX_API_SCOPE", &scope),
+            ("SANDBOX_UI_CLIENT_ID", &self.portal.ui),
+            ("SANDBOX_UI_CLIENT_SECRET", &self.portal.secret),
+            ("SANDBOX_USER_PASSWORD", &password),
+            ("SANDBOX_MFA_CODE", &code),
             ("IAM_AUTHORITY", &self.authority),
             ("IAM_GRAPH_URL", &self.graph),
             ("IAM_ARM_URL", &self.authority),
@@ -433,6 +474,7 @@ impl Sandbox {
             audience: audience.map(str::to_owned),
             roles,
             app: None,
+            scopes: None,
         };
         control::signed(&mut self.shared.lock(), wish)
     }

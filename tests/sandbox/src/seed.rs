@@ -11,6 +11,7 @@ use crate::ids::Ids;
 use crate::licenses::Sku;
 use crate::membership;
 use crate::people;
+use crate::portal;
 use crate::provisioning::Provisioning;
 use crate::registrations;
 use crate::roles;
@@ -207,6 +208,9 @@ pub(crate) fn plant(seed: &Seed, now: Timestamp) -> (Directory, Client) {
         authentication::plant(&mut directory, id, long_ago);
     }
     registrations::plant(&mut directory, &client, !seed.empty, long_ago);
+    if !seed.empty {
+        portal::plant(&mut directory, seed.number, long_ago);
+    }
     Provisioning::plant(&mut directory, long_ago);
     directory.subscriptions.https_only = seed.https_notifications;
     directory.track();
@@ -221,7 +225,13 @@ fn map(value: Value) -> Map<String, Value> {
 }
 
 /// An account that belongs to nobody of HR's.
-fn account(directory: &mut Directory, nickname: &str, name: &str, mailbox: bool, at: Timestamp) -> String {
+pub(crate) fn account(
+    directory: &mut Directory,
+    nickname: &str,
+    name: &str,
+    mailbox: bool,
+    at: Timestamp,
+) -> String {
     let address = format!("{nickname}@{DOMAIN}");
     let mut props = map(json!({
         "accountEnabled": true, "displayName": name, "mailNickname": nickname, "userPrincipalName": address,

@@ -14,12 +14,14 @@ use crate::directory::{Directory, Object};
 use crate::faults::Faults;
 use crate::ids::Ids;
 use crate::keys::Keys;
+use crate::portal::Portal;
 use crate::provisioning;
 use crate::recording::Recording;
 use crate::request_log::RequestLog;
 use crate::schema::Kind;
 use crate::scim::ScimApp;
 use crate::seed::{self, Seed};
+use crate::sign_in::SignIns;
 use crate::throttling::Throttling;
 use crate::tokens::Tokens;
 
@@ -45,6 +47,8 @@ pub(crate) struct State {
     /// What the SCIM application takes as bearer token.
     pub(crate) scim_token: String,
     pub(crate) tokens: Tokens,
+    pub(crate) sign_ins: SignIns,
+    pub(crate) portal: Portal,
     pub(crate) keys: &'static Keys,
     pub(crate) client: Client,
     pub(crate) faults: Faults,
@@ -85,6 +89,8 @@ impl State {
         let arm = Account::new(&directory.tenant.id, &client.object, clock.now());
         Ok(Self {
             arm,
+            portal: Portal::new(seed.number),
+            sign_ins: SignIns::default(),
             scim: ScimApp::new(seed.number, clock.now()),
             scim_token: Uuid::new_v4().simple().to_string(),
             authority,
@@ -102,7 +108,8 @@ impl State {
         })
     }
 
-    /// Back to the seed: directory, clock, faults, log. Tokens and the client's secret stay good.
+    /// Back to the seed: directory, clock, faults, log. Tokens and the clients' secrets stay good; nobody is signed
+    /// in with a browser any more.
     pub(crate) fn reset(&mut self) {
         self.clock = Clock::default();
         self.directory = seed::plant(&self.seed, self.clock.now()).0;
@@ -110,6 +117,7 @@ impl State {
         self.arm = Account::new(tenant, &self.client.object, self.clock.now());
         self.scim = ScimApp::new(self.seed.number, self.clock.now());
         self.faults = Faults::default();
+        self.sign_ins = SignIns::default();
         self.throttling.forget();
         self.chance = Ids::new(self.seed.number ^ 0xFA17);
         self.log.clear();

@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::directory::Object;
+use crate::sign_in::pairwise;
+
 /// The audience of Microsoft Graph.
 pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
 
@@ -69,9 +72,13 @@ pub(crate) struct Subject<'a> {
     pub(crate) app: &'a str,
     /// Object id of the service principal or the user.
     pub(crate) object: &'a str,
-    /// Name of a signed-in user; none for an app alone.
-    pub(crate) user: Option<&'a str>,
+    /// A signed-in user; none for an app alone.
+    pub(crate) user: Option<&'a Object>,
     pub(crate) audience: &'a str,
+    /// The API takes tokens of version 1.0, as Microsoft's own do.
+    pub(crate) first_version: bool,
+    /// `scp` of a user's token.
+    pub(crate) scopes: &'a str,
     pub(crate) roles: Vec<String>,
 }
 
@@ -87,8 +94,7 @@ impl Tokens {
         }
     }
 
-    /// The claims of a new token. Microsoft's own APIs get version 1.0, others 2.0 ("Access tokens in the
-    /// Microsoft identity platform").
+    /// The claims of a new token ("Access token claims reference").
     pub(crate) fn claims(&mut self, subject: &Subject<'_>, authority: &str, now: Timestamp) -> Value {
         self.serial += 1;
         let mut id = self.nonce.to_be_bytes().to_vec();
@@ -99,8 +105,7 @@ impl Tokens {
             "sub": subject.object, "tid": subject.tenant, "uti": URL_SAFE_NO_PAD.encode(id),
             "idtyp": if subject.user.is_some() { "user" } else { "app" }, "roles": subject.roles,
         });
-        let microsoft = subject.audience.starts_with("https://");
-        let more = if microsoft {
+        let more = if subject.first_version {
             json!({
                 "iss": format!("https://sts.windows.net/{}/", subject.tenant), "ver": "1.0",
                 "appid": subject.app, "appidacr": "1",
@@ -113,9 +118,19 @@ impl Tokens {
         };
         if let (Some(map), Value::Object(more)) = (claims.as_object_mut(), more) {
             map.extend(more);
-            if let Some(name) = subject.user {
-                let claim = if microsoft { "upn" } else { "preferred_username" };
-                map.insert(claim.to_owned(), name.into());
+            if let Some(user) = subject.user {
+                let claim = if subject.first_version {
+                    "upn"
+                } else {
+                    "preferred_username"
+                };
+                map.insert(claim.to_owned(), user.text("userPrincipalName").into());
+                map.insert("name".to_owned(), user.text("displayName").into());
+                map.insert("scp".to_owned(), subject.scopes.into());
+                map.insert("sub".to_owned(), pairwise(&user.id, subject.audience).into());
+                if user.text("userType") == Some("Guest") {
+                    map.insert("idp".to_owned(), "mail".into());
+                }
             }
         }
         claims

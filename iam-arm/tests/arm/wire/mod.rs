@@ -2,6 +2,7 @@
 
 mod answers;
 mod assigning;
+mod budget;
 mod observing;
 mod stepping;
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
+use super::super::awaited::Awaited;
 use super::{Reads, event_id};
 use crate::event::{EventId, EventKind, News};
 use crate::intake::{FlatIntake, Format, Intake, Item, Notice, Reject, detect};
@@ -43,22 +44,42 @@ impl Flaw {
     }
 }
 
-/// What of the message is understood, and what is wrong with the rest.
-pub(super) fn read(reads: Option<&Reads>, message: &Message, now: Timestamp) -> (Vec<Said>, Option<Flaw>) {
-    match reads {
-        None => {
-            let reason = format!("messages of type {:?} are not known here", message.kind);
-            (Vec::new(), Some(Flaw::new(reason)))
+/// What was read of a message.
+#[derive(Default)]
+pub(super) struct Read {
+    /// What is understood.
+    pub(super) said: Vec<Said>,
+    /// What says nothing without somebody's record.
+    pub(super) awaited: Vec<Awaited>,
+    /// What is wrong with the rest.
+    pub(super) flaw: Option<Flaw>,
+}
+
+impl From<Flaw> for Read {
+    fn from(flaw: Flaw) -> Self {
+        Self {
+            flaw: Some(flaw),
+            ..Self::default()
         }
+    }
+}
+
+/// What of the message is understood, and what is wrong with the rest.
+pub(super) fn read(reads: Option<&Reads>, message: &Message, now: Timestamp) -> Read {
+    match reads {
+        None => Flaw::new(format!("messages of type {:?} are not known here", message.kind)).into(),
         Some(Reads::Event) => match event(message, now) {
-            Ok(news) => (vec![Said::News(Box::new(news))], None),
-            Err(flaw) => (Vec::new(), Some(flaw)),
+            Ok(news) => Read {
+                said: vec![Said::News(Box::new(news))],
+                ..Read::default()
+            },
+            Err(flaw) => flaw.into(),
         },
         Some(Reads::Rows(intake)) => rows(intake.as_ref(), message, now),
     }
 }
 
-fn rows(intake: &dyn Intake, message: &Message, now: Timestamp) -> (Vec<Said>, Option<Flaw>) {
+fn rows(intake: &dyn Intake, message: &Message, now: Timestamp) -> Read {
     let alone = alone(&message.data);
     let content = alone.as_deref().unwrap_or(&message.data);
     let (mut records, mut notices, mut rejects) = (Vec::new(), Vec::new(), Vec::new());
@@ -78,11 +99,11 @@ fn rows(intake: &dyn Intake, message: &Message, now: Timestamp) -> (Vec<Said>, O
     });
     let many = match summary {
         Ok(summary) if summary.rows == 0 => {
-            return (Vec::new(), Some(Flaw::new("expected a record, found none")));
+            return Flaw::new("expected a record, found none").into();
         }
         Ok(summary) => summary.rows > 1,
         // A part of it that was read is not the whole.
-        Err(error) => return (Vec::new(), Some(Flaw::new(error.message()))),
+        Err(error) => return Flaw::new(error.message()).into(),
     };
     let mut said: Vec<Said> = records
         .into_iter()
@@ -101,13 +122,21 @@ fn rows(intake: &dyn Intake, message: &Message, now: Timestamp) -> (Vec<Said>, O
         })
         .collect();
     let own_id = many || has_own_id(&message.data);
+    let mut awaited = Vec::new();
     for notice in &notices {
         match news(notice, own_id, message, now) {
             Some(news) => said.push(Said::News(Box::new(news))),
-            None => rejects.push(Reject::from(notice)),
+            None => match Awaited::of(notice, message, many) {
+                Some(notice) => awaited.push(notice),
+                None => rejects.push(Reject::from(notice)),
+            },
         }
     }
-    (said, refused(&rejects))
+    Read {
+        said,
+        awaited,
+        flaw: refused(&rejects),
+    }
 }
 
 /// One object of the flat feed, as the array that the feed is.

@@ -4,6 +4,7 @@ mod absence;
 mod admission;
 mod alerts;
 mod apply;
+mod awaited;
 mod calendar;
 mod conflict;
 mod crash;

@@ -91,10 +91,12 @@ class Settings:
         except IamError as error:
             self.output.fail(f"the policy {self.policy} is not used: {chain(error)}", USAGE)
 
-    def open_engine(self) -> iam_platform.Engine:
-        """The engine on the tenant of the settings."""
+    def open_engine(
+        self, policy: iam_platform.Policy | None = None, *, journal: str | None = None
+    ) -> iam_platform.Engine:
+        """The engine on the tenant, the journal and the policy of the settings, or on those that are given."""
         self.adopt()
-        policy = self.read_policy()
+        policy = policy or self.read_policy()
         graph = iam_platform.GraphClient()
         arm = iam_platform.ArmClient() if policy.azure_scopes else None
         apps = policy.apps
@@ -102,7 +104,7 @@ class Settings:
         try:
             return iam_platform.Engine.open(
                 policy,
-                journal=self.journal,
+                journal=journal or self.journal,
                 tenant_id=self.value("TENANT_ID"),
                 graph=graph,
                 arm=arm,

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import iam_platform
 from iam_platform import diff
+from iam_platform.errors import InvalidError
 
 from .output import FOUND, REFUSED, USAGE, Output
 
@@ -76,7 +77,9 @@ def plan(
 
 def apply(
     context: typer.Context,
-    hash_: Annotated[str, typer.Argument(metavar="HASH", help="The hash that 'plan' printed, or its first 8 or more digits.")],
+    hash_: Annotated[
+        str, typer.Argument(metavar="HASH", help="The hash that 'plan' printed, or its first 8 or more digits.")
+    ],
     *,
     canary: Annotated[
         int | None, typer.Option(min=1, help="Carry it out for so many people first, verify, then go on.")
@@ -88,7 +91,7 @@ def apply(
     engine = settings.open_engine()
     try:
         preview = engine.plan()
-        if len(hash_) < 8 or not preview.hash.startswith(hash_):  # noqa: PLR2004
+        if len(hash_) < 8 or not preview.hash.startswith(hash_):
             settings.output.fail(
                 f"the plan is now {preview.hash}, not {hash_}", REFUSED, advice="Look at it again: iam-platform plan"
             )
@@ -137,7 +140,9 @@ def explain(
     person: Annotated[str, typer.Argument(help="The worker id, for example W-1003.")],
     what: Annotated[
         str | None,
-        typer.Argument(help="One thing: 'group:Sales', 'license:SPE_E3', 'role:Security Reader'. All, if it is left out."),
+        typer.Argument(
+            help="One thing: 'group:Sales', 'license:SPE_E3', 'role:Security Reader'. All, if it is left out."
+        ),
     ] = None,
 ) -> None:
     """Say why somebody has something, or has not, and what is known of them."""
@@ -154,15 +159,11 @@ def explain(
             output.line(str(evidence))
             output.line(f"Now: {waiting.state.replace('_', ' ')}{f': {waiting.why}' if waiting.why else ''}")
             return
-        kind, mark, name = what.partition(":")
-        if not mark or kind not in diff.KINDS:
-            output.fail(
-                f"{what!r} names no entitlement",
-                USAGE,
-                advice=f"Expected KIND:NAME, KIND one of {', '.join(diff.KINDS)}.",
-            )
-        why = engine.why(person, kind, name)
-        answer: Any = why if why.is_held else engine.why_not(person, kind, name)
+        try:
+            why = engine.why(person, what)
+        except InvalidError as error:
+            output.fail(str(error), USAGE)
+        answer: Any = why if why.is_held else engine.why_not(person, what)
     finally:
         engine.close()
     output.document(answer.to_dict())
@@ -185,7 +186,9 @@ def read(
             output.fail(f"the HR file {file} cannot be read", USAGE)
         reading = engine.accept_file(iam_platform.Intake(format_), str(file), source=source or file.name)
         if reading.is_held and believe is not None and reading.delivery is not None:
-            taken = engine.release_delivery(reading.delivery, by=settings.env.get("USER", "iam-platform"), reason=believe)
+            taken = engine.release_delivery(
+                reading.delivery, by=settings.env.get("USER", "iam-platform"), reason=believe
+            )
             output.line(f"{file}: believed, because {believe} ({taken.events} new)")
         readings.append(reading)
         output.line(
@@ -201,23 +204,12 @@ def read(
 
 def show_plan(output: Output, preview: iam_platform.Preview) -> None:
     """Prints a plan person by person, as a diff."""
-    output.show(f"\n[bold]Plan: {preview.steps} steps for {len({one.person for one in preview.people})} people[/]")
+    people: dict[str, list[iam_platform.PersonPlan]] = {}
     for one in preview.people:
-        output.show(f"\n[bold]{escape(_head(one))}[/]")
-        for step in one.steps:
-            for line in diff.lines(step.to_dict()):
-                colour, risk = _STYLES[line.sign], _RISKS.get(line.risk, "dim")
-                which = line.which if line.target == "graph" else f"{line.which} @ {line.target}"
-                shown = f"  [{colour}]{line.sign} {escape(line.what):<14}[/] {escape(which):<46}"
-                output.show(f"{shown} [dim]{escape(line.why)}[/]{f' [{risk}]{line.risk}[/]' if line.risk != 'low' else ''}")
-        for note in one.notes:
-            output.show(f"  [yellow]![/] {escape(note)}")
-        for why in one.waiting:
-            output.show(f"  [yellow]…[/] {escape(why)}")
-        for why in filter(None, (one.hold, one.refused)):
-            output.show(f"  [red]✗[/] {escape(why)}")
-        if one.next and one.next_at and one.next != "review":
-            output.show(f"  [yellow]·[/] next: {escape(one.next.replace('_', ' '))} at {one.next_at:%Y-%m-%d %H:%M} UTC")
+        people.setdefault(one.person, []).append(one)
+    output.show(f"\n[bold]Plan: {preview.steps} steps for {len(people)} people[/]")
+    for plans in people.values():
+        _show_person(output, plans)
     output.line()
     output.line(f"Hash   {preview.hash}")
     if preview.by_risk:
@@ -225,13 +217,38 @@ def show_plan(output: Output, preview: iam_platform.Preview) -> None:
     for need in preview.seats:
         free = max(0, need.total - need.used)
         waits = f", {need.waiting} wait" if need.waiting else ""
-        output.line(f"Seats  {need.license.name}: {need.needed} needed, {free} free, {need.freed} freed by leavers{waits}")
+        output.line(
+            f"Seats  {need.license.name}: {need.needed} needed, {free} free, {need.freed} freed by leavers{waits}"
+        )
     for finding in preview.findings:
         output.line(f"Policy {finding}", style="yellow")
     for trip in preview.guard:
         output.line(f"Guard  refuses: {trip}", style="red")
     if not preview.guard:
         output.line("Guard  lets it pass")
+
+
+def _show_person(output: Output, plans: list[iam_platform.PersonPlan]) -> None:
+    """Everything about one person: what their event leads to, and what becomes possible by others' events."""
+    first, last = plans[0], plans[-1]
+    output.show(f"\n[bold]{escape(_head(first))}[/]")
+    for step in (step for one in plans for step in one.steps):
+        for line in diff.lines(step.to_dict()):
+            colour, risk = _STYLES[line.sign], _RISKS.get(line.risk, "dim")
+            which = line.which if line.target == "graph" else f"{line.which} @ {line.target}"
+            shown = f"  [{colour}]{line.sign} {escape(line.what):<14}[/] {escape(which):<46}"
+            mark = f" [{risk}]{line.risk}[/]" if line.risk != "low" else ""
+            output.show(f"{shown} [dim]{escape(line.why)}[/]{mark}")
+    # A missing account that a later plan no longer misses is there by then.
+    notes = [note for one in plans for note in one.notes if "has no account yet" not in note or note in last.notes]
+    for note in dict.fromkeys(notes):
+        output.show(f"  [yellow]![/] {escape(note)}")
+    for why in dict.fromkeys(why for one in plans for why in one.waiting):
+        output.show(f"  [yellow]…[/] {escape(why)}")
+    for why in dict.fromkeys(why for one in plans for why in (one.hold, one.refused) if why):
+        output.show(f"  [red]✗[/] {escape(why)}")
+    if last.next and last.next_at and last.next != "review":
+        output.show(f"  [yellow]·[/] next: {escape(last.next.replace('_', ' '))} at {last.next_at:%Y-%m-%d %H:%M} UTC")
 
 
 def _head(one: iam_platform.PersonPlan) -> str:
@@ -253,7 +270,13 @@ def with_progress(
     output: Output, steps: int, work: Callable[[Callable[[iam_platform.Progress], None]], iam_platform.RunReport]
 ) -> iam_platform.RunReport:
     """Runs it with a progress bar on standard error, where that is a terminal."""
-    columns = (BarColumn(40), MofNCompleteColumn(), TextColumn("steps"), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(40),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     quiet = output.as_json or not output.errors.is_terminal
     with Progress(*columns, console=output.errors, transient=True, disable=quiet) as bar:
         task = bar.add_task("", total=steps)

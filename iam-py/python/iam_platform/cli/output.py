@@ -13,6 +13,7 @@ from rich.markup import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from rich.console import RenderableType
 
@@ -63,7 +64,9 @@ class Output:
         """Prints to standard error what is not the result: progress, advice."""
         self.errors.print(escape(text), style="dim")
 
-    def fail(self, text: str, code: int, *, advice: str | None = None, facts: Mapping[str, Any] | None = None) -> NoReturn:
+    def fail(
+        self, text: str, code: int, *, advice: str | None = None, facts: Mapping[str, Any] | None = None
+    ) -> NoReturn:
         """Ends the command with an error: one line, and what to do about it."""
         if self.as_json:
             self.document({"error": {"message": text, "advice": advice, **(facts or {})}})
@@ -71,3 +74,11 @@ class Output:
         if advice:
             self.errors.print(escape(advice))
         raise typer.Exit(code)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, whatever the umask says."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -12,10 +12,11 @@ import iam_platform
 from iam_platform import IamError
 
 from .connect import chain
-from .output import FOUND, REFUSED, USAGE, Output
-from .serve import write_private
+from .output import FOUND, REFUSED, USAGE, Output, write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .connect import Settings
 
 app = typer.Typer(help="Check, test, compare and import policies.", no_args_is_help=True)
@@ -48,9 +49,9 @@ def check(
     path, policy = load(settings, file)
     findings = []
     if not offline:
-        settings.adopt()
         try:
-            findings = list(policy.check(iam_platform.GraphClient()))
+            with settings.open_engine(policy, journal="memory") as engine:
+                findings = list(policy.check(engine))
         except IamError as error:
             settings.output.fail(chain(error), REFUSED, advice="--offline checks the policy alone.")
     settings.output.document({"policy": str(path), "findings": [finding.to_dict() for finding in findings]})
@@ -61,8 +62,8 @@ def check(
     settings.output.line(f"{path}: sound{'' if offline else ', and the tenant has all that it names'}")
 
 
-@app.command()
-def test(context: typer.Context, file: Named = None) -> None:
+@app.command("test")
+def run_tests(context: typer.Context, file: Named = None) -> None:
     """Run the policy's own [[test]] cases, and say which rules none of them hits."""
     settings: Settings = context.obj
     output: Output = settings.output
@@ -102,11 +103,12 @@ def diff(
     _, before = load(settings, old)
     _, after = load(settings, new)
     if people is not None:
-        records = [item for item in iam_platform.Intake("flat").read(str(people)) if not hasattr(item, "code")]
+        rows = iam_platform.Intake("flat").read(str(people))
+        records = [row.record for row in rows if isinstance(row, iam_platform.Record)]
     else:
         engine = settings.open_engine()
         try:
-            records = [state.record for state in engine.people() if state.record]
+            records = list(_known(engine))
         finally:
             engine.close()
     impact = before.diff(after, records)
@@ -114,6 +116,13 @@ def diff(
     settings.output.line(str(impact))
     if not impact.is_empty:
         raise typer.Exit(FOUND)
+
+
+def _known(engine: iam_platform.Engine) -> Iterator[dict[str, Any]]:
+    after = None
+    while page := engine.people(after=after, limit=500):
+        yield from (state.record for state in page if state.record)
+        after = page[-1].person
 
 
 @app.command("import")

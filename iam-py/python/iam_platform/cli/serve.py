@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -18,7 +16,7 @@ import iam_platform
 
 from . import demo as demonstration
 from .connect import Settings
-from .output import USAGE, Output
+from .output import USAGE, Output, write_private
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,6 +42,7 @@ def sandbox(
 ) -> None:
     """A stateful Entra tenant on the loopback, until Ctrl-C: for trying things out and for tests."""
     output: Output = context.obj.output
+    ended = signalled()
     try:
         tenant = iam_platform.Sandbox(port=port, seed=seed, people=people, empty=empty, tls=tls, throttling=throttle)
     except iam_platform.IamError as error:
@@ -59,24 +58,16 @@ def sandbox(
             table.add_row(name.removeprefix("SANDBOX_").lower(), env.get(name, ""))
         output.show(table)
         output.note("Ctrl-C ends it")
-        wait_for_signal()
+        while not ended.wait(0.2):
+            pass
 
 
-def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read, whatever the umask says."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text)
-
-
-def wait_for_signal() -> None:
-    """Returns at the first SIGINT or SIGTERM."""
+def signalled() -> threading.Event:
+    """Is set at the first SIGINT or SIGTERM from now on."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    while not ended.wait(0.2):
-        pass
+    return ended
 
 
 def backend(
@@ -101,7 +92,7 @@ def backend(
     os.environ["IAM_JOURNAL"] = settings.journal
     if settings.policy is not None:
         os.environ["IAM_POLICY"] = str(settings.policy)
-    import uvicorn  # noqa: PLC0415  of the extra
+    import uvicorn
 
     uvicorn.run(
         "iam_platform.backend:create_app",
@@ -122,9 +113,7 @@ def worker(
     """Carries out what is accepted, until Ctrl-C: any number of these share one PostgreSQL journal."""
     settings: Settings = context.obj
     engine = settings.open_engine()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = signalled()
     settings.output.note(f"{workers} workers on {hidden(settings.journal)}; Ctrl-C ends after the step at hand")
     report = engine.run_worker(workers=workers, stop=stop)
     engine.close()
@@ -152,16 +141,8 @@ def demo(
     *,
     port: Annotated[int, typer.Option(help="The backend's port; 0 takes a free one.", min=0, max=65535)] = 8000,
     people: Annotated[int, typer.Option(help="How many people the company has.", min=1, max=5000)] = 60,
-    keep: Annotated[
-        Path | None, typer.Option(help="Keep the journal in this folder, instead of a temporary one.")
-    ] = None,
 ) -> None:
     """A whole platform on this machine, until Ctrl-C: tenant, company, backend and worker; no account is needed."""
     settings: Settings = context.obj
     require(settings.output, "backend", "fastapi", "uvicorn", "pydantic_settings")
-    demonstration.run(settings.output, port=port, people=people, folder=keep)
-
-
-def child(command: list[str], env: dict[str, str]) -> subprocess.Popen[Any]:
-    """Starts a part of the demo in this process group."""
-    return subprocess.Popen([sys.executable, "-m", "iam_platform", *command], env=env)  # noqa: S603
+    demonstration.run(settings.output, port=port, people=people)

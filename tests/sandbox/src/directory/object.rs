@@ -20,6 +20,12 @@ pub(crate) struct Object {
     pub(crate) props: Map<String, Value>,
     /// How often a password was set. The password itself is not kept.
     pub(crate) password_version: u32,
+    /// Salted digest of the password; none while it is the one of the seed.
+    pub(crate) password_digest: Option<Vec<u8>>,
+    /// The user must choose another password when it signs in.
+    pub(crate) must_change_password: bool,
+    /// How often the user was signed out everywhere.
+    pub(crate) sessions_revoked: u32,
     /// Licences of a user, or those a group hands to its members: SKU id to holding.
     pub(crate) licenses: BTreeMap<String, Holding>,
     /// Licences that a user has through groups: (group, SKU) to holding.
@@ -78,6 +84,9 @@ impl Object {
             created,
             props,
             password_version: 0,
+            password_digest: None,
+            must_change_password: false,
+            sessions_revoked: 0,
             licenses: BTreeMap::new(),
             inherited: BTreeMap::new(),
             mailbox: Map::new(),

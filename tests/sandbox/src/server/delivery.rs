@@ -169,6 +169,8 @@ fn collection(state: &mut State, batch: &[Outgoing], now: Timestamp) -> Value {
                 object: PUBLISHER,
                 user: None,
                 audience: app,
+                first_version: true,
+                scopes: "",
                 roles: Vec::new(),
             };
             let claims = state.tokens.proof(&subject, now);

@@ -9,6 +9,7 @@ mod identity;
 mod observe;
 mod reply;
 mod scim;
+mod sign_in;
 
 use std::sync::Arc;
 
@@ -85,7 +86,20 @@ fn router(shared: App) -> Router {
             get(identity::configuration),
         )
         .route("/{tenant}/discovery/v2.0/keys", get(identity::jwks))
-        .route("/{tenant}/oauth2/v2.0/token", post(identity::token))
+        .route(
+            "/{tenant}/oauth2/v2.0/token",
+            post(identity::token).options(identity::preflight),
+        )
+        .route(
+            "/{tenant}/oauth2/v2.0/authorize",
+            get(sign_in::authorize).post(sign_in::authorize),
+        )
+        .route("/{tenant}/login", post(sign_in::login))
+        .route(
+            "/{tenant}/oauth2/v2.0/logout",
+            get(sign_in::logout).post(sign_in::logout),
+        )
+        .route("/oidc/userinfo", get(sign_in::user_info).post(sign_in::user_info))
         .route("/v1.0/", any(graph::graph_request))
         .route("/v1.0/{*path}", any(graph::graph_request))
         .route("/beta/", any(graph::graph_request))

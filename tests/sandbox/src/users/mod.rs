@@ -62,6 +62,7 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
             let at = graph_time(call.now);
             directory.change(id, |user| {
                 user.set("signInSessionsValidFromDateTime", at.as_str().into());
+                user.sessions_revoked += 1;
                 user.set("refreshTokensValidFromDateTime", at.as_str().into());
             });
             Ok(Answer::ok(

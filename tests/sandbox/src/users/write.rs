@@ -68,7 +68,7 @@ pub(super) fn create(directory: &mut Directory, call: &Call) -> Outcome {
     }
     props.entry("userType").or_insert_with(|| "Member".into());
     let id = directory.insert(Kind::User, props, call.now);
-    directory.change(&id, |user| user.password_version = 1);
+    directory.change(&id, |user| set_password(user, body.get("passwordProfile")));
     if let Some(manager) = manager {
         set_manager(directory, &id, Some(&manager));
     }
@@ -123,12 +123,21 @@ pub(super) fn update(directory: &mut Directory, call: &Call, key: &str) -> Outco
             user.set(&name, value);
         }
         if reset {
-            user.password_version += 1;
+            set_password(user, password.as_ref());
             user.set("lastPasswordChangeDateTime", now.as_str().into());
         }
     });
     membership::follow_rules(directory, &id, call.now);
     Ok(Answer::done())
+}
+
+fn set_password(user: &mut Object, profile: Option<&Value>) {
+    let profile = profile.unwrap_or(&Value::Null);
+    let truth = |name: &str| profile[name].as_bool().unwrap_or_default();
+    let must_change = truth("forceChangePasswordNextSignIn") || truth("forceChangePasswordNextSignInWithMfa");
+    if let Some(text) = profile["password"].as_str() {
+        password::set(user, text, must_change);
+    }
 }
 
 pub(super) fn manager_of(directory: &Directory, call: &Call, id: &str) -> Result<String, Fail> {

@@ -66,8 +66,8 @@ async fn items_are_answered_each_for_itself() {
     );
     assert_eq!(
         item(&reply, "5")["body"],
-        "MTM=",
-        "what is no JSON comes in base64: 13"
+        "MjA=",
+        "what is no JSON comes in base64: 20"
     );
     assert_eq!(item(&reply, "6")["status"], 201);
     assert!(item(&reply, "6")["headers"]["Location"].is_string());

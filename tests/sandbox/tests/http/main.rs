@@ -34,6 +34,7 @@ mod roles;
 mod scim;
 mod service_principals;
 mod shapes;
+mod sign_in;
 mod subscriptions;
 mod throttling;
 mod units;

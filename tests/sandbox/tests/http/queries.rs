@@ -39,7 +39,7 @@ async fn filters_find_users() {
         &["W-2050"],
     )
     .await;
-    check("employeeId eq null and mail eq null", &[""]).await;
+    check("employeeId eq null and mail eq null", &[""; 8]).await;
     // The name of the option may be encoded, or lack its dollar sign.
     for query in [
         "%24filter=employeeId%20eq%20'W-1010'&%24select=id",
@@ -147,7 +147,7 @@ async fn advanced_queries_need_header_and_count() {
         tenant.get("/users/$count").await.message(),
         "$count is not currently supported."
     );
-    assert_eq!(tenant.eventual("/users/$count").await.text, "13");
+    assert_eq!(tenant.eventual("/users/$count").await.text, "20");
     assert_eq!(
         tenant.eventual("/users?$count=true&$expand=manager").await.status,
         400

@@ -1,0 +1,133 @@
+"""``/admin``: what waits for a person's decision. Each decision has a name and a reason, and is audited."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from iam_platform.backend.parts import Decision, Parts, Who, plain
+from iam_platform.backend.problems import Problem
+from iam_platform.backend.security import SecuredRoute
+
+router = APIRouter(prefix="/admin", tags=["admin"], route_class=SecuredRoute)
+
+Number = Annotated[int, Path(ge=0, le=(1 << 63) - 1)]
+
+
+class Overview(BaseModel):
+    """What somebody should look at."""
+
+    frozen: int = Field(description="Plans that the guard has stopped.")
+    held: int = Field(description="Deliveries that are held.")
+    dead_letters: int = Field(description="Messages that nobody understands; counted up to 1,000.")
+    quarantined: int = Field(description="Events under an id that was known with other content.")
+    overdue: int = Field(description="Instants that have come and were not worked off.")
+    stalled: dict[str, Any] | None = Field(description="The oldest work that nobody takes.")
+    worker: str = Field(description="`well`, `elsewhere`, or what is wrong with the worker of this process.")
+
+
+class Correction(Decision):
+    """A dead letter as somebody has corrected it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str | None = Field(None, description="What it is; as it came otherwise.")
+    data: str | None = Field(None, description="The content; as it came otherwise.")
+
+
+@router.get("/overview", summary="What waits for somebody")
+async def overview(platform: Parts) -> Overview:
+    """Counts of everything that needs a decision."""
+    engine = platform.engine
+    stalled = await engine.stalled()
+    worker = "elsewhere" if platform.worker is None else platform.problems.get("worker", "well")
+    return Overview(
+        frozen=1 if await engine.frozen() else 0,
+        held=sum(1 for one in await engine.staged() if one.state == "held"),
+        dead_letters=len(await engine.dead_letters(None, 1000)),
+        quarantined=len(await engine.quarantined()),
+        overdue=len(await engine.overdue()),
+        stalled=plain(stalled) if stalled else None,
+        worker=worker,
+    )
+
+
+@router.get("/frozen", summary="Plans that the guard has stopped")
+async def frozen(platform: Parts) -> list[dict[str, Any]]:
+    """All of them, the latest last: the open one waits for a release."""
+    listed: list[dict[str, Any]] = plain(await platform.engine.freezes())
+    return listed
+
+
+@router.post("/frozen/{plan_hash}/release", summary="Let one stopped plan through", status_code=204)
+async def release(platform: Parts, who: Who, plan_hash: str, decision: Decision) -> None:
+    """For this plan and one run. Whoever planned it cannot release it."""
+    await platform.engine.release(plan_hash, who.signature, decision.reason)
+
+
+@router.get("/deliveries", summary="Deliveries that are held or were cut off")
+async def deliveries(platform: Parts) -> list[dict[str, Any]]:
+    """Oldest first, each with its findings."""
+    listed: list[dict[str, Any]] = plain(await platform.engine.staged())
+    return listed
+
+
+@router.post("/deliveries/{delivery}/release", summary="Believe a held delivery")
+async def release_delivery(platform: Parts, who: Who, delivery: Number, decision: Decision) -> dict[str, Any]:
+    """Its rows are accepted, and it is the last good one of its source from now on."""
+    told: dict[str, Any] = plain(await platform.engine.release_delivery(delivery, who.signature, decision.reason))
+    return told
+
+
+@router.post("/deliveries/{delivery}/discard", summary="Give a held delivery up", status_code=204)
+async def discard_delivery(platform: Parts, who: Who, delivery: Number, decision: Decision) -> None:
+    """Nothing of it counts."""
+    await platform.engine.discard_delivery(delivery, who.signature, decision.reason)
+
+
+@router.get("/dead-letters", summary="Messages that nobody understands")
+async def dead_letters(
+    platform: Parts,
+    after: Annotated[int | None, Query(ge=0, le=(1 << 63) - 1)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> list[dict[str, Any]]:
+    """In the order in which they came."""
+    listed: list[dict[str, Any]] = plain(await platform.engine.dead_letters(after, limit))
+    return listed
+
+
+@router.post("/dead-letters/{letter}/requeue", summary="Accept a dead letter, corrected")
+async def requeue_letter(platform: Parts, who: Who, letter: Number, correction: Correction) -> dict[str, Any]:
+    """Accepts it as it is corrected; what of it was accepted before counts once."""
+    found = await platform.engine.dead_letters(letter - 1 if letter else None, 1)
+    if not found or found[0].id != letter:
+        raise Problem(404, "there is no such dead letter, or somebody has decided about it")
+    corrected = {
+        "source": found[0].source,
+        "id": found[0].message_id,
+        "kind": correction.kind or found[0].kind,
+        "data": correction.data if correction.data is not None else found[0].data,
+    }
+    accepted = await platform.engine.retry_letter(letter, corrected, who.signature, correction.reason)
+    told: dict[str, Any] = plain(accepted)
+    return told
+
+
+@router.post("/dead-letters/{letter}/discard", summary="A dead letter does not count", status_code=204)
+async def discard_letter(platform: Parts, who: Who, letter: Number, decision: Decision) -> None:
+    """Its content is destroyed."""
+    await platform.engine.discard_letter(letter, who.signature, decision.reason)
+
+
+@router.post("/events/{event}/requeue", summary="Try a set-aside event again", status_code=204)
+async def requeue_event(platform: Parts, who: Who, event: str, decision: Decision) -> None:
+    """It is worked on again, and what waits behind it."""
+    await platform.engine.requeue(event, who.signature, decision.reason)
+
+
+@router.post("/events/{event}/skip", summary="Go on without a set-aside event", status_code=204)
+async def skip_event(platform: Parts, who: Who, event: str, decision: Decision) -> None:
+    """It stays undone, and what waits behind it goes on."""
+    await platform.engine.skip(event, who.signature, decision.reason)

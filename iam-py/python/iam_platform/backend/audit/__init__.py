@@ -1,0 +1,7 @@
+"""The audit: exported and verified."""
+
+from __future__ import annotations
+
+from .router import router
+
+__all__ = ["router"]

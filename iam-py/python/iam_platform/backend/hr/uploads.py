@@ -1,0 +1,405 @@
+"""Uploads: a file on the disk, a job in the journal, and a report. Memory does not grow with the file.
+
+A file is durable before it is answered. What a process that dies has left is taken up by the next one: by the file's lock,
+so that of several processes one does. Rows that were accepted already say nothing new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import fcntl
+import hashlib
+import itertools
+import json
+import logging
+import os
+import time
+import uuid
+from typing import IO, TYPE_CHECKING, Any
+
+from python_multipart import MultipartParser
+from python_multipart.multipart import parse_options_header
+from starlette.requests import ClientDisconnect
+
+import iam_platform
+from iam_platform import errors
+from iam_platform.backend import table
+from iam_platform.backend.jobs.job import Job, find, named, now
+from iam_platform.backend.problems import Problem
+
+from .records import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from fastapi import Request
+    from starlette.responses import StreamingResponse
+
+    from iam_platform.backend.platform import Platform
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 500
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf")
+_LONGEST_FIELD = 1 << 20
+
+
+class Uploads:
+    """The uploads of this process."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._folder: Path = platform.settings.data_dir / "uploads"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._jobs: dict[str, Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def running(self, job_id: str) -> Job | None:
+        """The job, if this process reads its file."""
+        return self._jobs.get(job_id)
+
+    async def take(self, request: Request, *, mode: str, on_error: str, source: str | None, key: str | None) -> Job:
+        """Takes a file in, durably, and begins to read it.
+
+        Raises:
+            Problem: 413, 415 or 422; nothing is kept.
+        """
+        caller = request.state.caller
+        part = self._folder / f".{uuid.uuid4().hex}.part"
+        lock = _locked(part)
+        assert lock is not None
+        try:
+            digest = await self._write(request, lock)
+            wish = f"{mode} {on_error} {source} {digest}".encode()
+            turn = Turn(self._platform, f"upload:{caller.tenant}/{caller.oid}", key, wish)
+            known = await turn.begin()
+            if known is not None:
+                return self.running(known) or await find(self._platform.engine, known)
+            job = Job(
+                id=named("u", turn.source, turn.id),
+                kind="upload",
+                state="accepted",
+                mode=mode,
+                phase="reading",
+                result=None,
+            )
+            kept = job.model_dump(mode="json", exclude_none=True)
+            kept |= {"created_at": now(), "on_error": on_error, "source": source, "by": caller.oid}
+            file = self._file(job.id)
+            if not file.exists():
+                part.rename(file)
+                _settle(self._folder)
+            # Whoever was cut off between the two lines finds the file again by its key.
+            await self._platform.engine.set_note(f"job/{job.id}", 0, kept)
+            await turn.end(job.id)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+            lock.close()
+        self._begin(job.id, 1, kept)
+        return self._jobs.get(job.id, job)
+
+    async def resume(self) -> None:
+        """Goes on with what a process that has died was reading, and forgets what was never answered."""
+        for part in self._folder.glob(".*.part"):
+            lock = _locked(part)
+            if lock is not None:
+                part.unlink(missing_ok=True)
+                lock.close()
+        for file in sorted(self._folder.glob("u*.csv")):
+            note = await self._platform.engine.note(f"job/{file.stem}")
+            if note is None:
+                # A process may be about to note it; one that died never answered it.
+                if time.time() - file.stat().st_mtime > 60:  # noqa: PLR2004
+                    file.unlink(missing_ok=True)
+            elif note[1]["state"] in ("accepted", "running"):
+                self._begin(file.stem, note[0], note[1])
+
+    async def close(self) -> None:
+        """Stops between two rows; the next process goes on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def report(self, job: Job) -> StreamingResponse:
+        """The original rows, each with its result.
+
+        Raises:
+            Problem: 404 for a file that is on another machine, or gone.
+        """
+        file = self._file(job.id)
+        if not file.exists():
+            raise Problem(404, "the file of this upload is not here")
+        header: list[str] = []
+        with contextlib.closing(_rows(file)) as rows, contextlib.suppress(csv.Error):
+            header = next(rows, (0, header))[1]
+        said = {"done": "accepted" if job.mode == "apply" else "valid"}.get(job.state, "not accepted")
+        return table.download(
+            f"{job.id}.csv", [*header, "result", "code", "field", "message"], self._reported(file, said, len(header))
+        )
+
+    async def _reported(self, file: Path, said: str, width: int) -> AsyncIterator[Sequence[object]]:
+        refused = await asyncio.to_thread(_refused, self._rejects(file.stem))
+        rows = _rows(file)
+        try:
+            while chunk := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
+                for number, cells in chunk:
+                    if not number:
+                        continue
+                    why = refused.get(number)
+                    cells = [*cells, *[""] * (width - len(cells))]  # noqa: PLW2901
+                    if why is None:
+                        yield [*cells, said, "", "", ""]
+                    else:
+                        yield [*cells, "rejected", *why]
+        except csv.Error:
+            return
+
+    # --- taking in -------------------------------------------------------------------------------------------------
+
+    async def _write(self, request: Request, out: IO[bytes]) -> str:
+        """Writes the body to the disk as it comes; its hash."""
+        media, options = parse_options_header(request.headers.get("content-type", ""))
+        whole = hashlib.sha256()
+        size = 0
+        head = b""
+
+        def keep(data: bytes) -> None:
+            nonlocal size, head
+            if len(head) < 8:  # noqa: PLR2004
+                head = (head + data)[:8]
+                if head.startswith(_ZIP):
+                    raise Problem(415, "expected CSV text, found a compressed file: unpack it first")
+            size += len(data)
+            whole.update(data)
+            out.write(data)
+
+        match media:
+            case b"text/csv" | b"application/csv" | b"text/plain" | b"application/vnd.ms-excel" | b"":
+                feed: Callable[[bytes], object] = keep
+            case b"multipart/form-data" if options.get(b"boundary"):
+                feed = _Form(options[b"boundary"], keep).feed
+            case _:
+                raise Problem(415, "expected text/csv, or multipart/form-data with a part named file")
+        try:
+            async for data in request.stream():
+                # The disk is slower than the loop may wait.
+                await asyncio.to_thread(feed, data)
+        except ClientDisconnect:
+            raise Problem(400, "the upload was cut off") from None
+        if size == 0:
+            raise Problem(422, "expected a header row, found an empty file (or no part named file)")
+        await asyncio.to_thread(_synced, out)
+        return whole.hexdigest()
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, job_id: str, version: int, kept: dict[str, Any]) -> None:
+        lock = _locked(self._file(job_id), create=False)
+        if lock is None:
+            return  # another process reads it, or it is on another machine
+        reading = _Reading(self._platform.engine, job_id, version, kept)
+        self._jobs[job_id] = reading.job
+        task = asyncio.create_task(self._read(reading, lock))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read(self, reading: _Reading, lock: IO[bytes]) -> None:
+        try:
+            await self._validate(reading)
+            if not reading.job.over:
+                await self._accept(reading)
+        except errors.InvalidError as error:
+            await reading.end("failed", why=str(error))
+        except errors.IamError as error:
+            log.warning("upload %s waits for the next start: %s", reading.job.id, error)
+        finally:
+            lock.close()
+            self._jobs.pop(reading.job.id, None)
+
+    async def _validate(self, reading: _Reading) -> None:
+        """Reads everything once, and accepts nothing."""
+        job = reading.job
+        job.state, job.phase, job.rows, job.rejected = "running", "reading", 0, 0
+        rows = iam_platform.Intake("csv").read(str(self._file(job.id)))
+        rejects = self._rejects(job.id)
+        with rejects.open("w", encoding="utf-8") as out:
+            rejects.chmod(0o600)
+            while chunk := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
+                for row in chunk:
+                    if isinstance(row, iam_platform.Reject):
+                        job.rejected += 1
+                        out.write(json.dumps([row.row, row.code, row.field, row.message]) + "\n")
+                        twin = getattr(row, "twin", None)
+                        if twin is not None:
+                            job.rejected += 1
+                            out.write(json.dumps([twin, row.code, row.field, row.message]) + "\n")
+                job.rows += len(chunk)
+            await asyncio.to_thread(_synced, out)
+        if job.mode == "validate":
+            await reading.end("done", result="validated")
+        elif job.rejected and reading.kept["on_error"] == "refuse":
+            await reading.end("failed", why=f"{job.rejected} rows are refused, and nothing was accepted")
+
+    async def _accept(self, reading: _Reading) -> None:
+        """Reads everything a second time, and accepts what is good."""
+        job, engine = reading.job, self._platform.engine
+        job.phase = "accepting"
+        file = str(self._file(job.id))
+        if reading.kept.get("source"):
+            said = await engine.accept_file(iam_platform.Intake("csv"), file, source=reading.kept["source"])
+            job.accepted, job.unchanged = said.events, said.unchanged
+            job.delivery = said.delivery
+            if said.findings:
+                await reading.end("held", why="; ".join(said.findings))
+                return
+            await reading.end("done", result="accepted")
+            return
+        refused = await asyncio.to_thread(_refused, self._rejects(job.id))
+        job.accepted, job.unchanged = job.accepted or 0, job.unchanged or 0
+        begun = job.accepted + job.unchanged
+        good = (
+            row
+            for row in iam_platform.Intake("csv").read(file)
+            if not isinstance(row, iam_platform.Reject) and row.row not in refused
+        )
+        # What a process that died has noted as accepted is not said again: somebody may have said something newer.
+        await asyncio.to_thread(lambda: next(itertools.islice(good, begun, begun), None))
+        while chunk := await asyncio.to_thread(lambda: list(itertools.islice(good, _CHUNK))):
+            taken = await engine.accept(chunk)
+            job.accepted += taken.events
+            job.unchanged += len(chunk) - taken.events
+            await reading.note()
+        await reading.end("done", result="accepted")
+
+    def _file(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.csv"
+
+    def _rejects(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.rejects"
+
+
+class _Reading:
+    """A job that is under way, and its note."""
+
+    def __init__(self, engine: Any, job_id: str, version: int, kept: dict[str, Any]) -> None:
+        self._engine = engine
+        self._version = version
+        self.kept = dict(kept)
+        self.job = Job.model_validate(kept | {"id": job_id})
+
+    async def note(self) -> None:
+        """Notes how far it is."""
+        self.kept |= self.job.model_dump(mode="json", exclude_none=True)
+        if await self._engine.set_note(f"job/{self.job.id}", self._version, self.kept):
+            self._version += 1
+
+    async def end(self, state: Any, *, result: str | None = None, why: str | None = None) -> None:
+        """Notes that it is over."""
+        self.job.phase, self.job.result, self.job.why = "over", result, why
+        self.job.report = f"/jobs/{self.job.id}/report"
+        self.job.state = state
+        await self.note()
+
+
+class _Form:
+    """The part `file` of a form, as it comes."""
+
+    def __init__(self, boundary: bytes, keep: Callable[[bytes], None]) -> None:
+        self._keep = keep
+        self._name = b""
+        self._value = b""
+        self._field: bytes | None = None
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": self._header_field,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_end,
+                "on_part_data": self._data,
+            },
+        )
+
+    def feed(self, data: bytes) -> None:
+        """Takes a piece of the form.
+
+        Raises:
+            Problem: 422 for what is no form.
+        """
+        try:
+            self._parser.write(data)
+        except ValueError as error:
+            raise Problem(422, f"the form cannot be read: {error}") from None
+
+    def _begin(self) -> None:
+        self._field = None
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            # The file's own name is nobody's business: it is never used as a path.
+            self._field = parse_options_header(self._value)[1].get(b"name")
+        self._name = self._value = b""
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._field == b"file":
+            self._keep(data[start:end])
+
+
+def _locked(file: Path, *, create: bool = True) -> IO[bytes] | None:
+    """The file, locked as long as it is open; nothing where another process has it, or where there is none."""
+    try:
+        flags = os.O_RDWR | (os.O_CREAT if create else 0)
+        opened = os.fdopen(os.open(file, flags, 0o600), "r+b")
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        opened.close()
+        return None
+    return opened
+
+
+def _synced(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _settle(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(file: Path) -> dict[int, tuple[str, str, str]]:
+    with file.open(encoding="utf-8") as lines:
+        rows = (json.loads(line) for line in lines)
+        return {row: (code, field, message) for row, code, field, message in rows}
+
+
+def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The header, as 0, and the rows of a table, with the line where each begins. What is no UTF-8 is shown as such."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    with file.open(encoding="utf-8-sig", errors="replace", newline=None) as lines:
+        head = lines.readline(_LONGEST_FIELD)
+        delimiter = max(",;\t", key=head.count)
+        lines.seek(0)
+        reader = csv.reader(lines, delimiter=delimiter)
+        begins, header = 1, True
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield (0 if header else begins), cells
+                header = False
+            begins = reader.line_num + 1

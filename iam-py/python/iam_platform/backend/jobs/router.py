@@ -1,0 +1,69 @@
+"""``/jobs``: state, progress, and the report of an upload."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Header, Request
+from starlette.responses import StreamingResponse
+
+from iam_platform.backend.problems import Problem
+from iam_platform.backend.security import SecuredRoute
+
+from . import progress
+from .job import Job, find
+
+if TYPE_CHECKING:
+    from iam_platform.backend.hr.uploads import Uploads
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=SecuredRoute)
+
+
+async def current(request: Request, job_id: str) -> Job:
+    """The job as this process knows it: of an upload that it reads itself it knows more than the journal."""
+    uploads: Uploads = request.app.state.uploads
+    return uploads.running(job_id) or await find(request.app.state.platform.engine, job_id)
+
+
+@router.get("/{job_id}", summary="What became of it", response_model_exclude_none=True)
+async def read(request: Request, job_id: str) -> Job:
+    """The job's state. An event's job has its steps, with the outcome of each."""
+    return await current(request, job_id)
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="Its progress, as it happens",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def events(
+    request: Request,
+    job_id: str,
+    last_event_id: Annotated[str | None, Header(description="The last id that was heard: the rest follows.")] = None,
+) -> StreamingResponse:
+    """Server-sent events: `accepted`, `planned`, `step` or `progress`, and at last `end` with the whole job."""
+    if last_event_id is not None and not (last_event_id.isascii() and last_event_id.isdigit()):
+        raise Problem(422, "header Last-Event-ID: expected a number that came from here")
+    await current(request, job_id)
+    heard = min(int(last_event_id or 0), 1 << 62)
+    return StreamingResponse(
+        progress.stream(lambda: current(request, job_id), heard),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+@router.get(
+    "/{job_id}/report",
+    summary="The rows of an upload, with their results",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def report(request: Request, job_id: str) -> StreamingResponse:
+    """The original rows and columns, and what became of each in the columns `result`, `code`, `field` and `message`."""
+    job = await current(request, job_id)
+    if job.kind != "upload" or not job.over:
+        raise Problem(409, "expected an upload that is over")
+    uploads: Uploads = request.app.state.uploads
+    return uploads.report(job)

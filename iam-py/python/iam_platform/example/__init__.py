@@ -1,0 +1,1 @@
+"""The example's policy, for the demo and first steps."""
