@@ -148,11 +148,11 @@ def test_a_user_that_cannot_be_looked_up(running, compat):
 
 @pytest.mark.parametrize("name", ["guest_fabrikam.example#EXT#@contoso.example", "a?b", "a/b", "a%2Fb", "ü ß"])
 def test_an_id_is_one_segment_of_the_path(running, compat, name):
-    running.ask("/_sandbox/log", method="DELETE")
+    before = running.ask("/_sandbox/state")["users"]
     result = compat("graph_users").delete_user(name)
     assert result["status_code"] == 404
     assert f"'{name}'" in result["error"]["error"]["message"]
-    assert len(running.ask("/_sandbox/state")["users"]) == 13
+    assert running.ask("/_sandbox/state")["users"] == before
 
 
 @pytest.mark.parametrize("name", [".", ".."])
