@@ -1700,6 +1700,10 @@ class Policy:
         """The document as it was read."""
 
     @property
+    def protected(self) -> dict[str, list[str]]:
+        """The sign-in ``names``, account ``ids`` and ``roles`` that protect an account, in lower case."""
+
+    @property
     def domain(self) -> str:
         """The domain of new sign-in names."""
 
@@ -3776,6 +3780,34 @@ class Engine:
             StorageError: none may be acknowledged; bringing them again is harmless.
         """
 
+    def plan_with(self, records_json: str) -> Preview:
+        """Works out what would happen now if HR said these records as well, and writes nothing.
+
+        Args:
+            records_json: JSON text of the flat feed: one object, or an array of them.
+
+        Raises:
+            InvalidError: the first record that is refused, and why.
+        """
+
+    def story(self, event: str) -> dict[str, Any] | None:
+        """Tells one event's state, plan and steps; it names the worker, and nothing else of the person."""
+
+    def cloudevents(
+        self, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Takes CloudEvents in, as they came over HTTP from a sender who is known.
+
+        Returns:
+            Status, headers and body of the answer: 202 once they are durable.
+        """
+
+    def note(self, name: str) -> tuple[int, Any] | None:
+        """Reads the version and the value of what was noted under a name last."""
+
+    def set_note(self, name: str, version: int, value: Any) -> bool:
+        """Notes something in the journal's database, unless somebody else has since that version (0: none)."""
+
     def plan(self) -> Preview:
         """Everything that would happen now. Nothing is changed."""
 
@@ -4123,6 +4155,34 @@ class AsyncEngine:
             StorageError: none may be acknowledged; bringing them again is harmless.
         """
 
+    async def plan_with(self, records_json: str) -> Preview:
+        """Works out what would happen now if HR said these records as well, and writes nothing.
+
+        Args:
+            records_json: JSON text of the flat feed: one object, or an array of them.
+
+        Raises:
+            InvalidError: the first record that is refused, and why.
+        """
+
+    async def story(self, event: str) -> dict[str, Any] | None:
+        """Tells one event's state, plan and steps; it names the worker, and nothing else of the person."""
+
+    async def cloudevents(
+        self, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Takes CloudEvents in, as they came over HTTP from a sender who is known.
+
+        Returns:
+            Status, headers and body of the answer: 202 once they are durable.
+        """
+
+    async def note(self, name: str) -> tuple[int, Any] | None:
+        """Reads the version and the value of what was noted under a name last."""
+
+    async def set_note(self, name: str, version: int, value: Any) -> bool:
+        """Notes something in the journal's database, unless somebody else has since that version (0: none)."""
+
     async def plan(self) -> Preview:
         """Everything that would happen now. Nothing is changed."""
 
@@ -4434,3 +4494,98 @@ class AsyncTokenValidator:
         Raises:
             UnavailableError: they cannot be had.
         """
+
+@final
+class ScimServer:
+    """The SCIM 2.0 service provider over a file, whose users the engine hears of before they are kept; its calls wait."""
+
+    def __new__(cls, path: str, engine: Engine, *, base_url: str | None = None) -> Self:
+        """Opens it.
+
+        Args:
+            path: the file; it is made where there is none.
+            engine: accepts each user as HR's word.
+            base_url: the root as clients see it; else what each request says.
+
+        Raises:
+            StorageError: the file cannot be used.
+        """
+
+    def handle(
+        self,
+        method: str,
+        path: Sequence[str],
+        query: Sequence[tuple[str, str]],
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        base: str,
+    ) -> tuple[int, list[tuple[str, str]], str | None]:
+        """Answers a request.
+
+        Args:
+            method: the verb.
+            path: the decoded segments below the root, such as ``["Users", "2819c223"]``.
+            query: decoded names and values.
+            headers: names and values.
+            body: as it came.
+            base: the root as this client sees it.
+
+        Returns:
+            Status, headers, and the body where there is one.
+        """
+
+@final
+class AsyncScimServer:
+    """The SCIM 2.0 service provider over a file, whose users the engine hears of before they are kept; its calls are awaited."""
+
+    def __new__(cls, path: str, engine: AsyncEngine, *, base_url: str | None = None) -> Self:
+        """Opens it.
+
+        Args:
+            path: the file; it is made where there is none.
+            engine: accepts each user as HR's word.
+            base_url: the root as clients see it; else what each request says.
+
+        Raises:
+            StorageError: the file cannot be used.
+        """
+
+    async def handle(
+        self,
+        method: str,
+        path: Sequence[str],
+        query: Sequence[tuple[str, str]],
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        base: str,
+    ) -> tuple[int, list[tuple[str, str]], str | None]:
+        """Answers a request.
+
+        Args:
+            method: the verb.
+            path: the decoded segments below the root, such as ``["Users", "2819c223"]``.
+            query: decoded names and values.
+            headers: names and values.
+            body: as it came.
+            base: the root as this client sees it.
+
+        Returns:
+            Status, headers, and the body where there is one.
+        """
+
+def check_records(text: str) -> dict[str, Any]:
+    """Tells of JSON text of the flat feed what is refused (``rejects``), and whom the rest is about (``people``).
+
+    Raises:
+        InvalidError: the text cannot be read at all.
+    """
+
+def event_id(source: str, id: str) -> str:
+    """Makes the id of the event that a message brings."""
+
+def verify_webhook(secret: str, id: str, timestamp: str, signature: str, body: bytes) -> None:
+    """Checks a webhook by Standard Webhooks: signed with the secret, and not older than five minutes.
+
+    Raises:
+        UnauthenticatedError: it is not.
+    """

@@ -24,7 +24,7 @@ def segment(text: str) -> str:
     Raises:
         Problem: 400 for what can be no id.
     """
-    if not text.strip() or text in (".", "..") or any(ord(letter) < 32 or letter in "/\\?#" for letter in text):  # noqa: PLR2004
+    if not text.strip() or text in (".", "..") or any(ord(letter) < 32 or letter in "/\\?#" for letter in text):
         raise Problem(400, "expected an id or a name")
     return quote(text, safe="@.-_~")
 
@@ -84,9 +84,8 @@ def refusal(answer: Any) -> Problem:
         code, message = str(error["code"]), str(error["message"])
     except (ValueError, KeyError, TypeError):
         code, message = "UnknownError", "the service refused"
-    status = answer.status if answer.status not in (401, 403) else 502
-    if status == 502:  # noqa: PLR2004
-        message = f"the platform's own identity was refused: {message}"
+    # A token that is refused is nothing that the caller could mend.
+    status = 502 if answer.status == 401 else answer.status
     return Problem(status, message, code=code)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import iam_platform
-from iam_platform import _core, errors
+from iam_platform import errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,19 +28,19 @@ class Desk:
     accepted in a second as there are, and not as many as the disk commits.
     """
 
-    def __init__(self, engine: Any, figures: Figures) -> None:
+    def __init__(self, engine: iam_platform.AsyncEngine, figures: Figures) -> None:
         self._engine = engine
         self._figures = figures
-        self._waiting: list[tuple[dict[str, str], asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[dict[str, str], asyncio.Future[iam_platform.Taken]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def accept(self, message: dict[str, str]) -> Any:
+    async def accept(self, message: dict[str, str]) -> iam_platform.Taken:
         """What became of the message: it is durable now.
 
         Raises:
             IamError: from the journal. Bringing the message again is harmless.
         """
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[iam_platform.Taken] = asyncio.get_running_loop().create_future()
         self._waiting.append((message, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
@@ -73,11 +73,11 @@ class Platform:
     """The parts, as long as the application lives."""
 
     settings: Settings
-    engine: Any
-    graph: Any
-    arm: Any
-    scim: Any
-    policy: Any
+    engine: iam_platform.AsyncEngine
+    graph: iam_platform.AsyncGraphClient
+    arm: iam_platform.AsyncArmClient
+    scim: iam_platform.AsyncScimServer
+    policy: iam_platform.Policy
     desk: Desk
     worker: asyncio.Task[Any] | None = None
     problems: dict[str, str] = field(default_factory=dict)
@@ -102,21 +102,34 @@ async def opened(settings: Settings, figures: Figures) -> AsyncIterator[Platform
         authority=settings.authority,
         ca_bundle=ca_bundle,
     )
-    where = {"authority": settings.authority, "ca_bundle": ca_bundle}
-    graph = iam_platform.AsyncGraphClient(credential, graph_url=settings.graph_url, **where)
-    arm = iam_platform.AsyncArmClient(credential, arm_url=settings.arm_url, **where)
+    graph = iam_platform.AsyncGraphClient(
+        credential, authority=settings.authority, graph_url=settings.graph_url, ca_bundle=ca_bundle
+    )
+    arm = iam_platform.AsyncArmClient(
+        credential,
+        authority=settings.authority,
+        graph_url=settings.graph_url,
+        arm_url=settings.arm_url,
+        ca_bundle=ca_bundle,
+    )
     policy = iam_platform.Policy.load(str(settings.policy))
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         engine = await iam_platform.AsyncEngine.open(
-            policy, journal=settings.journal, tenant_id=settings.tenant_id, graph=graph, actor="the backend"
+            policy,
+            journal=settings.journal,
+            tenant_id=settings.tenant_id,
+            graph=graph,
+            arm=arm,
+            scim=_applications(settings, policy),
+            actor="the backend",
         )
     except errors.StorageError as error:
         advice = "several processes need PostgreSQL: IAM_JOURNAL=postgres://…"
         log.error("the journal cannot be opened: %s; %s", error, advice)  # noqa: TRY400  nobody needs the trace
         raise
     base = settings.base_url.rstrip("/") + "/scim/v2" if settings.base_url else None
-    scim = _core.AsyncScimServer(str(settings.data_dir / "scim.sqlite"), engine, base_url=base)
+    scim = iam_platform.AsyncScimServer(str(settings.data_dir / "scim.sqlite"), engine, base_url=base)
     platform = Platform(settings, engine, graph, arm, scim, policy, Desk(engine, figures))
     stop = asyncio.Event()
     if settings.works:
@@ -130,6 +143,13 @@ async def opened(settings: Settings, figures: Figures) -> AsyncIterator[Platform
             await asyncio.wait([platform.worker], timeout=30)
             platform.worker.cancel()
         await engine.close()
+
+
+def _applications(settings: Settings, policy: iam_platform.Policy) -> dict[str, iam_platform.AsyncScimClient]:
+    if settings.scim_url is None or len(policy.apps) != 1:
+        return {}
+    token = settings.scim_token.get_secret_value() if settings.scim_token else None
+    return {policy.apps[0]: iam_platform.AsyncScimClient(settings.scim_url, token)}
 
 
 async def _work(platform: Platform, stop: asyncio.Event) -> None:

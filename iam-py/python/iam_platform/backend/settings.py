@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     """Microsoft Graph elsewhere than in the public cloud."""
     arm_url: str | None = None
     """Azure Resource Manager elsewhere than in the public cloud."""
+    scim_url: str | None = None
+    """The SCIM application that the policy names, where it names one."""
+    scim_token: SecretStr | None = None
+    """The bearer token of that application."""
     subscription: str | None = None
     """The subscription of ``/arm``, where a request names none."""
     ca_bundle: Path | None = None

@@ -33,8 +33,8 @@ class Correction(Decision):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str | None = Field(None, description="What it is; as it came otherwise.")
-    data: str | None = Field(None, description="The content; as it came otherwise.")
+    kind: str | None = Field(default=None, description="What it is; as it came otherwise.")
+    data: str | None = Field(default=None, description="The content; as it came otherwise.")
 
 
 @router.get("/overview", summary="What waits for somebody")

@@ -58,7 +58,7 @@ class NewAssignment(BaseModel):
     role: str = Field(min_length=1, max_length=200)
     principal: str = Field(pattern=r"^[0-9a-fA-F-]{36}$", description="The object id.")
     principalType: str = Field("User", pattern="^(User|Group|ServicePrincipal)$")  # noqa: N815
-    scope: str | None = Field(None, pattern=_SCOPE, max_length=500)
+    scope: str | None = Field(default=None, pattern=_SCOPE, max_length=500)
 
 
 def _root(request: Request, subscription: str | None) -> str:

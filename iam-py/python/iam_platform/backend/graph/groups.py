@@ -32,8 +32,8 @@ class NewGroup(BaseModel):
     )
 
     displayName: str = Field(min_length=1, max_length=256)  # noqa: N815
-    description: str | None = Field(None, max_length=1024)
-    membershipRule: str | None = Field(None, max_length=3072)  # noqa: N815
+    description: str | None = Field(default=None, max_length=1024)
+    membershipRule: str | None = Field(default=None, max_length=3072)  # noqa: N815
 
 
 @router.get("", summary="Groups, a page at a time", responses=NATIVE, response_class=Response)

@@ -50,7 +50,7 @@ class NewUser(BaseModel):
 
     displayName: str = Field(min_length=1, max_length=256)  # noqa: N815
     userPrincipalName: str = Field(min_length=3, max_length=113)  # noqa: N815
-    mailNickname: str | None = Field(None, max_length=64)  # noqa: N815
+    mailNickname: str | None = Field(default=None, max_length=64)  # noqa: N815
     accountEnabled: bool = True  # noqa: N815
 
 

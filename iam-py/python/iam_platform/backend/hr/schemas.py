@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-MEI = {
+MEI: dict[str, JsonValue] = {
     "employeeId": "W-1003",
     "firstName": "Mei",
     "lastName": "Tanaka",
@@ -27,17 +27,19 @@ class HrRecord(BaseModel):
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [MEI]})
 
-    employeeId: str | None = Field(None, description="The worker id: it never changes.")  # noqa: N815
+    employeeId: str | None = Field(default=None, description="The worker id: it never changes.")  # noqa: N815
     firstName: str | None = None  # noqa: N815
     lastName: str | None = None  # noqa: N815
     department: str | None = None
     jobTitle: str | None = None  # noqa: N815
     location: str | None = None
-    country: str | None = Field(None, description="ISO 3166 code, or a name.")
-    managerId: str | None = Field(None, description="The manager's worker id.")  # noqa: N815
-    hireDate: str | None = Field(None, description="The first day, as 2026-06-06.")  # noqa: N815
-    lastDay: str | None = Field(None, description="The last day of work, inclusive.")  # noqa: N815
-    status: str | None = Field(None, description="`Active`, `On Leave` or `Terminated`; the route says it otherwise.")
+    country: str | None = Field(default=None, description="ISO 3166 code, or a name.")
+    managerId: str | None = Field(default=None, description="The manager's worker id.")  # noqa: N815
+    hireDate: str | None = Field(default=None, description="The first day, as 2026-06-06.")  # noqa: N815
+    lastDay: str | None = Field(default=None, description="The last day of work, inclusive.")  # noqa: N815
+    status: str | None = Field(
+        default=None, description="`Active`, `On Leave` or `Terminated`; the route says it otherwise."
+    )
 
 
 class HrEvent(BaseModel):
@@ -50,16 +52,20 @@ class HrEvent(BaseModel):
         },
     )
 
-    id: str | None = Field(None, max_length=200, description="The sender's id; or the header Idempotency-Key.")
-    source: str | None = Field(None, max_length=200, description="Who sends; the caller otherwise.")
+    id: str | None = Field(default=None, max_length=200, description="The sender's id; or the header Idempotency-Key.")
+    source: str | None = Field(default=None, max_length=200, description="Who sends; the caller otherwise.")
     person: str = Field(min_length=1, max_length=200, description="The worker id.")
     kind: str = Field(description="join, move, rename, rejoin, suspend, resume, convert, leave, retract, amend")
-    effective: str | None = Field(None, description="The civil date from which it counts; at once without.")
-    zone: str | None = Field(None, description="The IANA zone of that date.")
+    effective: str | None = Field(default=None, description="The civil date from which it counts; at once without.")
+    zone: str | None = Field(default=None, description="The IANA zone of that date.")
     last_day: str | None = None
     urgent: bool | None = None
-    of: str | None = Field(None, description="Of a retraction or correction: the id of the event that is meant.")
-    record: dict[str, Any] | None = Field(None, description="The person from then on, as one record of the flat feed.")
+    of: str | None = Field(
+        default=None, description="Of a retraction or correction: the id of the event that is meant."
+    )
+    record: dict[str, Any] | None = Field(
+        default=None, description="The person from then on, as one record of the flat feed."
+    )
 
 
 class PlanRequest(BaseModel):

@@ -32,7 +32,7 @@ from iam_platform.backend.problems import Problem
 from .records import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Sequence
     from pathlib import Path
 
     from fastapi import Request
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHUNK = 500
+_PAUSE = 5.0
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf")
 _LONGEST_FIELD = 1 << 20
 
@@ -93,12 +94,14 @@ class Uploads:
                 part.rename(file)
                 _settle(self._folder)
             # Whoever was cut off between the two lines finds the file again by its key.
-            await self._platform.engine.set_note(f"job/{job.id}", 0, kept)
+            is_new = await self._platform.engine.set_note(f"job/{job.id}", 0, kept)
             await turn.end(job.id)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 part.unlink()
             lock.close()
+        if not is_new:
+            return self.running(job.id) or await find(self._platform.engine, job.id)
         self._begin(job.id, 1, kept)
         return self._jobs.get(job.id, job)
 
@@ -113,7 +116,7 @@ class Uploads:
             note = await self._platform.engine.note(f"job/{file.stem}")
             if note is None:
                 # A process may be about to note it; one that died never answered it.
-                if time.time() - file.stat().st_mtime > 60:  # noqa: PLR2004
+                if time.time() - file.stat().st_mtime > 60:
                     file.unlink(missing_ok=True)
             elif note[1]["state"] in ("accepted", "running"):
                 self._begin(file.stem, note[0], note[1])
@@ -169,7 +172,7 @@ class Uploads:
 
         def keep(data: bytes) -> None:
             nonlocal size, head
-            if len(head) < 8:  # noqa: PLR2004
+            if len(head) < 8:
                 head = (head + data)[:8]
                 if head.startswith(_ZIP):
                     raise Problem(415, "expected CSV text, found a compressed file: unpack it first")
@@ -209,23 +212,35 @@ class Uploads:
 
     async def _read(self, reading: _Reading, lock: IO[bytes]) -> None:
         try:
-            await self._validate(reading)
-            if not reading.job.over:
-                await self._accept(reading)
-        except errors.InvalidError as error:
-            await reading.end("failed", why=str(error))
-        except errors.IamError as error:
-            log.warning("upload %s waits for the next start: %s", reading.job.id, error)
+            while not await self._is_read(reading):
+                await asyncio.sleep(_PAUSE)  # noqa: ASYNC110  the journal tells nobody that it is back
         finally:
             lock.close()
             self._jobs.pop(reading.job.id, None)
+
+    async def _is_read(self, reading: _Reading) -> bool:
+        """Whether it is over; otherwise the journal does not answer, and it is tried again."""
+        try:
+            try:
+                await self._validate(reading)
+                if not reading.job.over:
+                    await self._accept(reading)
+            except errors.InvalidError as error:
+                await reading.end("failed", why=str(error))
+            except (OSError, ValueError) as error:
+                log.exception("upload %s cannot be read", reading.job.id, exc_info=error)
+                await reading.end("failed", why="the file cannot be read any more: send it again")
+        except errors.IamError as error:
+            log.warning("upload %s waits: %s", reading.job.id, error)
+            return False
+        return True
 
     async def _validate(self, reading: _Reading) -> None:
         """Reads everything once, and accepts nothing."""
         job = reading.job
         job.state, job.phase, job.rows, job.rejected = "running", "reading", 0, 0
         rows = iam_platform.Intake("csv").read(str(self._file(job.id)))
-        rejects = self._rejects(job.id)
+        rejects, noted = self._rejects(job.id), time.monotonic()
         with rejects.open("w", encoding="utf-8") as out:
             rejects.chmod(0o600)
             while chunk := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
@@ -238,6 +253,10 @@ class Uploads:
                             job.rejected += 1
                             out.write(json.dumps([twin, row.code, row.field, row.message]) + "\n")
                 job.rows += len(chunk)
+                # Other processes know what is noted.
+                if time.monotonic() - noted > 1:
+                    await reading.note()
+                    noted = time.monotonic()
             await asyncio.to_thread(_synced, out)
         if job.mode == "validate":
             await reading.end("done", result="validated")
@@ -389,7 +408,7 @@ def _refused(file: Path) -> dict[int, tuple[str, str, str]]:
         return {row: (code, field, message) for row, code, field, message in rows}
 
 
-def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(file: Path) -> Generator[tuple[int, list[str]]]:
     """The header, as 0, and the rows of a table, with the line where each begins. What is no UTF-8 is shown as such."""
     csv.field_size_limit(_LONGEST_FIELD)
     with file.open(encoding="utf-8-sig", errors="replace", newline=None) as lines:

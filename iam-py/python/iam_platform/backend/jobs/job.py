@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from iam_platform import AsyncEngine
 from iam_platform.backend.problems import Problem
 
 State = Literal["accepted", "running", "waiting", "held", "done", "failed", "superseded"]
@@ -30,7 +31,7 @@ class Step(BaseModel):
     """One step of an event's plan."""
 
     step: str = Field(examples=["create_account:mei.tanaka@contoso.example"])
-    outcome: str | None = Field(None, description="`done`, `already_so`, `not_applicable`, `failed`, `unknown`")
+    outcome: str | None = Field(default=None, description="`done`, `already_so`, `not_applicable`, `failed`, `unknown`")
     at: datetime | None = None
     why: str | None = None
 
@@ -42,26 +43,26 @@ class Job(BaseModel):
     kind: Literal["event", "batch", "upload"]
     state: State
     created_at: datetime | None = None
-    person: str | None = Field(None, description="The worker id.", examples=["W-1003"])
-    event: str | None = Field(None, description="The event's id, and what happened.")
-    happened: str | None = Field(None, examples=["join"])
+    person: str | None = Field(default=None, description="The worker id.", examples=["W-1003"])
+    event: str | None = Field(default=None, description="The event's id, and what happened.")
+    happened: str | None = Field(default=None, examples=["join"])
     result: str | None = Field(
-        None, description="In one word, where there is one: `unchanged`, `validated`, `accepted`."
+        default=None, description="In one word, where there is one: `unchanged`, `validated`, `accepted`."
     )
-    why: str | None = Field(None, description="Why it waits, failed or is held.")
-    planned: int | None = Field(None, description="How many steps the plan has.")
+    why: str | None = Field(default=None, description="Why it waits, failed or is held.")
+    planned: int | None = Field(default=None, description="How many steps the plan has.")
     steps: list[Step] = Field(default_factory=list)
     events: dict[str, int] = Field(default_factory=dict, description="Of a batch: its events by state.")
     mode: str | None = None
-    phase: str | None = Field(None, description="Of an upload: `reading`, `accepting`, `over`.")
+    phase: str | None = Field(default=None, description="Of an upload: `reading`, `accepting`, `over`.")
     rows: int | None = None
     accepted: int | None = None
     unchanged: int | None = None
     rejected: int | None = None
     delivery: int | None = Field(
-        None, description="The delivery that is held or was released, where a source was named."
+        default=None, description="The delivery that is held or was released, where a source was named."
     )
-    report: str | None = Field(None, description="Where the rows with their results are.")
+    report: str | None = Field(default=None, description="Where the rows with their results are.")
 
     @property
     def over(self) -> bool:
@@ -82,7 +83,7 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat()
 
 
-async def find(engine: Any, job_id: str) -> Job:
+async def find(engine: AsyncEngine, job_id: str) -> Job:
     """The job.
 
     Raises:
@@ -101,13 +102,13 @@ async def find(engine: Any, job_id: str) -> Job:
     raise Problem(404, "there is no such job")
 
 
-async def _batch(engine: Any, kept: dict[str, Any]) -> Job:
+async def _batch(engine: AsyncEngine, kept: dict[str, Any]) -> Job:
     members = [entry for event in kept.pop("members") if (entry := await engine.story(event)) is not None]
     states = [of_entry(entry).state for entry in members]
     counts = {state: states.count(state) for state in sorted(set(states))}
     state: State = "done"
     for worse in ("failed", "waiting", "running", "accepted"):
-        state = worse if worse in counts else state  # type: ignore[assignment]
+        state = worse if worse in counts else state
     return Job.model_validate(kept | {"state": state, "events": counts})
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from iam_platform import Why, WhyNot
 from iam_platform.backend.parts import Parts, plain
 from iam_platform.backend.problems import Problem
 from iam_platform.backend.security import SecuredRoute
@@ -20,7 +21,7 @@ class PeoplePage(BaseModel):
     """Some people, in the order of their keys."""
 
     people: list[dict[str, Any]]
-    next: str | None = Field(None, description="The `after` of the next page.")
+    next: str | None = Field(default=None, description="The `after` of the next page.")
 
 
 class Explanation(BaseModel):
@@ -80,7 +81,7 @@ async def explain(
     """By which rule and event somebody holds it; or what stands in the way: a condition, a conflict, a seat."""
     if await platform.engine.person(person) is None:
         raise Problem(404, "nobody is known by that key")
-    why = await platform.engine.why(person, f"{kind}:{name}")
+    why: Why | WhyNot = await platform.engine.why(person, f"{kind}:{name}")
     if not why.is_held:
         why = await platform.engine.why_not(person, f"{kind}:{name}")
     return Explanation(person=person, kind=kind, name=name, holds=why.is_held, text=why.text, details=plain(why))

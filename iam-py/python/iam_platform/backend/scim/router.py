@@ -5,7 +5,7 @@ routes lead to the same place.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Body, Request, Response
@@ -92,7 +92,7 @@ async def delete(request: Request, path: str) -> Response:
 
 
 @router.post("/provision", summary="Make a user (as the samples do)", responses=_ANSWERS, response_class=Response)
-async def provision(request: Request, user: dict[str, Any] = Body(examples=[_USER])) -> Response:  # noqa: B008
+async def provision(request: Request, user: Annotated[dict[str, Any], Body(examples=[_USER])]) -> Response:
     """As `POST /scim/v2/Users`."""
     return await _handled(request, "POST", "Users", json.dumps(user).encode())
 
@@ -103,7 +103,7 @@ async def provision(request: Request, user: dict[str, Any] = Body(examples=[_USE
 async def update(
     request: Request,
     scim_id: str,
-    changes: dict[str, Any] = Body(examples=[{"title": "Senior Analyst"}]),  # noqa: B008
+    changes: Annotated[dict[str, Any], Body(examples=[{"title": "Senior Analyst"}])],
 ) -> Response:
     """As `PATCH /scim/v2/Users/{id}`; attributes by themselves are replaced."""
     if "Operations" not in changes:
