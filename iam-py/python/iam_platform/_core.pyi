@@ -65,6 +65,43 @@ class _Query(TypedDict, total=False):
     """Ask as an advanced query, or not, whatever the rules say."""
 
 @final
+@final
+class Company:
+    """A generated company, and what its HR system exports about it: for demonstrations and tests.
+
+    The same for the same numbers. People of many languages in offices around the world join, move and leave.
+
+    Args:
+        people: how many human beings there are in the course of the history.
+        start: the day of the first export, as yyyy-mm-dd.
+        exports: how many exports there are.
+        every_days: days from one export to the next.
+        seed: who meets which fate, and when, depends on it.
+        calm: only what needs nobody's decision happens, to few enough for a guard to let it pass.
+
+    Raises:
+        InvalidError: ``start`` is no date.
+    """
+
+    def __new__(
+        cls, people: int, *, start: str, exports: int = 2, every_days: int = 7, seed: int = 1, calm: bool = False
+    ) -> Self: ...
+    @property
+    def days(self) -> list[str]:
+        """The days of the exports, as yyyy-mm-dd."""
+
+    def export(self, number: int, format: str = "csv") -> str:
+        """One export as text.
+
+        Args:
+            number: which, from 0.
+            format: ``"csv"``, ``"json"``, or ``"workday_events"`` (what was entered since the export before).
+
+        Raises:
+            InvalidError: there is no such export or format.
+        """
+
+@final
 class ClientSecretCredential:
     """An application that signs in with its client secret.
 
@@ -3793,9 +3830,7 @@ class Engine:
     def story(self, event: str) -> dict[str, Any] | None:
         """Tells one event's state, plan and steps; it names the worker, and nothing else of the person."""
 
-    def cloudevents(
-        self, headers: Sequence[tuple[str, str]], body: bytes
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
+    def cloudevents(self, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         """Takes CloudEvents in, as they came over HTTP from a sender who is known.
 
         Returns:
