@@ -65,7 +65,6 @@ class _Query(TypedDict, total=False):
     """Ask as an advanced query, or not, whatever the rules say."""
 
 @final
-@final
 class Company:
     """A generated company, and what its HR system exports about it: for demonstrations and tests.
 

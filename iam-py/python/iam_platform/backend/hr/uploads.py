@@ -212,7 +212,7 @@ class Uploads:
 
     async def _read(self, reading: _Reading, lock: IO[bytes]) -> None:
         try:
-            while not await self._is_read(reading):
+            while not await self._is_read(reading):  # noqa: ASYNC110  the file is another process's
                 await asyncio.sleep(_PAUSE)
         finally:
             lock.close()
