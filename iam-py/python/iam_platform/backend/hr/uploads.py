@@ -212,7 +212,7 @@ class Uploads:
 
     async def _read(self, reading: _Reading, lock: IO[bytes]) -> None:
         try:
-            while not await self._is_read(reading):  # noqa: ASYNC110  the file is another process's
+            while not await self._is_read(reading):  # noqa: ASYNC110  the journal tells nobody that it is back
                 await asyncio.sleep(_PAUSE)
         finally:
             lock.close()
