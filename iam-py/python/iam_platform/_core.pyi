@@ -3978,6 +3978,36 @@ class Engine:
             ConflictError: there is an account, or an event that is not over.
         """
 
+    def story(self, event: str) -> dict[str, Any] | None:
+        """One event with its story, without personal data but the worker id."""
+
+    def plan_with(self, records_json: str) -> Preview:
+        """What would happen now if HR said these records as well; nothing is accepted.
+
+        Args:
+            records_json: an object of the flat feed, or an array of them, as JSON.
+
+        Raises:
+            InvalidError: one of them is refused.
+        """
+
+    def cloudevents(self, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Takes CloudEvents in as they came over HTTP, from a sender that is known.
+
+        Returns:
+            The status, headers and body to answer with.
+        """
+
+    def note(self, name: str) -> tuple[int, Any] | None:
+        """What was noted under a name last, with its version."""
+
+    def set_note(self, name: str, version: int, value: _Json) -> bool:
+        """Notes something, durably, unless somebody else has since that version (0: none yet).
+
+        Returns:
+            Whether it was noted.
+        """
+
     def close(self) -> None:
         """Waits for workers, and closes the journal."""
 
@@ -4325,6 +4355,38 @@ class AsyncEngine:
             ConflictError: there is an account, or an event that is not over.
         """
 
+    async def story(self, event: str) -> dict[str, Any] | None:
+        """One event with its story, without personal data but the worker id."""
+
+    async def plan_with(self, records_json: str) -> Preview:
+        """What would happen now if HR said these records as well; nothing is accepted.
+
+        Args:
+            records_json: an object of the flat feed, or an array of them, as JSON.
+
+        Raises:
+            InvalidError: one of them is refused.
+        """
+
+    async def cloudevents(
+        self, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Takes CloudEvents in as they came over HTTP, from a sender that is known.
+
+        Returns:
+            The status, headers and body to answer with.
+        """
+
+    async def note(self, name: str) -> tuple[int, Any] | None:
+        """What was noted under a name last, with its version."""
+
+    async def set_note(self, name: str, version: int, value: _Json) -> bool:
+        """Notes something, durably, unless somebody else has since that version (0: none yet).
+
+        Returns:
+            Whether it was noted.
+        """
+
     async def close(self) -> None:
         """Waits for workers, and closes the journal."""
 
@@ -4434,3 +4496,45 @@ class AsyncTokenValidator:
         Raises:
             UnavailableError: they cannot be had.
         """
+
+def check_records(text: str) -> dict[str, Any]:
+    """What is refused of records of the flat feed (JSON text), and whom the others are about. Nothing is accepted."""
+
+def event_id(source: str, id: str) -> str:
+    """The id of the event that a message brings."""
+
+def verify_webhook(secret: str, id: str, timestamp: str, signature: str, body: bytes) -> None:
+    """Checks the signature of a webhook (Standard Webhooks).
+
+    Raises:
+        IamError: it is not signed with the secret, or older than five minutes.
+    """
+@final
+class Company:
+    """A generated company and what its HR system exports: for demonstrations and tests.
+
+    Args:
+        people: how many.
+        start: the day of the first export, ``yyyy-mm-dd``.
+        exports: how many exports.
+        every_days: how many days lie between them.
+        seed: what is generated; the same again for the same seed.
+        calm: only what needs nobody's decision.
+    """
+
+    def __new__(
+        cls,
+        people: int,
+        *,
+        start: str,
+        exports: int = 2,
+        every_days: int = 7,
+        seed: int = 1,
+        calm: bool = False,
+    ) -> Self: ...
+    @property
+    def days(self) -> list[str]:
+        """The days of the exports."""
+
+    def export(self, number: int, format: str = "csv") -> str:
+        """One export as text: ``"csv"``, ``"json"`` or ``"workday_events"``."""

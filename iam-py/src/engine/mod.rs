@@ -7,12 +7,13 @@ mod open;
 mod progress;
 mod work;
 
-pub(crate) use open::{Clock, Inner};
+pub(crate) use open::Inner;
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 
+use crate::clock::Clock;
 use crate::loops::Home;
 use crate::policy::Policy;
 use crate::runtime::{self, promise, wait};

@@ -5,12 +5,14 @@ mod kept;
 mod planned;
 mod ruled;
 mod run;
+mod vouched;
 
 pub(crate) use explained::*;
 pub(crate) use kept::*;
 pub(crate) use planned::*;
 pub(crate) use ruled::*;
 pub(crate) use run::*;
+pub(crate) use vouched::*;
 
 use std::fmt;
 use std::sync::Arc;
