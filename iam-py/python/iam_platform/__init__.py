@@ -15,6 +15,7 @@ from ._core import (
     AsyncGraphClient,
     AsyncListing,
     AsyncScimClient,
+    AsyncScimServer,
     AsyncTokenValidator,
     AuditCheck,
     AuditEntry,
@@ -67,6 +68,7 @@ from ._core import (
     RunReport,
     Sandbox,
     ScimClient,
+    ScimServer,
     SeatNeed,
     Staged,
     Stalled,
@@ -84,6 +86,9 @@ from ._core import (
     WhyNot,
     __version__,
     build_profile,
+    check_records,
+    event_id,
+    verify_webhook,
 )
 from .errors import IamError
 
@@ -99,6 +104,7 @@ __all__ = [
     "AsyncGraphClient",
     "AsyncListing",
     "AsyncScimClient",
+    "AsyncScimServer",
     "AsyncTokenValidator",
     "AuditCheck",
     "AuditEntry",
@@ -152,6 +158,7 @@ __all__ = [
     "RunReport",
     "Sandbox",
     "ScimClient",
+    "ScimServer",
     "SeatNeed",
     "Staged",
     "Stalled",
@@ -169,5 +176,8 @@ __all__ = [
     "WhyNot",
     "__version__",
     "build_profile",
+    "check_records",
     "errors",
+    "event_id",
+    "verify_webhook",
 ]

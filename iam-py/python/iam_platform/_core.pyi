@@ -1719,6 +1719,10 @@ class Policy:
     def azure_scopes(self) -> tuple[str, ...]:
         """The Azure scopes that it names."""
 
+    @property
+    def protected(self) -> dict[str, Any]:
+        """Who is never touched: ``names``, ``ids`` and ``roles``."""
+
     def check(self, engine: Engine | AsyncEngine) -> Any:
         """Compares what it names with what an engine's targets have.
 
@@ -4538,3 +4542,71 @@ class Company:
 
     def export(self, number: int, format: str = "csv") -> str:
         """One export as text: ``"csv"``, ``"json"`` or ``"workday_events"``."""
+
+@final
+class ScimServer:
+    """The SCIM 2.0 service provider over a file, whose users the engine hears of; its calls wait.
+
+    Args:
+        path: the SQLite file that keeps what is pushed in.
+        engine: the engine that hears of it.
+        base_url: where the provider is reached, for the locations of resources.
+    """
+
+    def __new__(cls, path: str, engine: Engine, *, base_url: str | None = None) -> Self: ...
+    def handle(
+        self,
+        method: str,
+        path: Sequence[str],
+        query: Sequence[tuple[str, str]],
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        base: str,
+    ) -> tuple[int, list[tuple[str, str]], str | None]:
+        """Answers a request.
+
+        Args:
+            method: the HTTP method.
+            path: the decoded segments of the path below the root.
+            query: the decoded query.
+            headers: the headers.
+            body: the body.
+            base: the URL of the root.
+
+        Returns:
+            The status, headers, and the body where there is one.
+        """
+
+@final
+class AsyncScimServer:
+    """The SCIM 2.0 service provider over a file, whose users the engine hears of; its calls are awaited.
+
+    Args:
+        path: the SQLite file that keeps what is pushed in.
+        engine: the engine that hears of it.
+        base_url: where the provider is reached, for the locations of resources.
+    """
+
+    def __new__(cls, path: str, engine: AsyncEngine, *, base_url: str | None = None) -> Self: ...
+    async def handle(
+        self,
+        method: str,
+        path: Sequence[str],
+        query: Sequence[tuple[str, str]],
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        base: str,
+    ) -> tuple[int, list[tuple[str, str]], str | None]:
+        """Answers a request.
+
+        Args:
+            method: the HTTP method.
+            path: the decoded segments of the path below the root.
+            query: the decoded query.
+            headers: the headers.
+            body: the body.
+            base: the URL of the root.
+
+        Returns:
+            The status, headers, and the body where there is one.
+        """

@@ -366,9 +366,9 @@ async fn journal(
         return Ok((Arc::new(journal.clone()), Store::Postgres(journal)));
     }
     // It may hold a password.
-    let scheme = place.split_once(':').map_or("", |(scheme, _)| scheme);
+    let begins = place.split_once(':').map_or("", |(begins, _)| begins);
     Err(Error::new(
         ErrorKind::Invalid,
-        format!("the journal is \"memory\", \"sqlite:FILE\" or \"postgres://…\", and not {scheme:?}"),
+        format!("the journal is \"memory\", \"sqlite:FILE\" or \"postgres://…\", and not {begins:?}"),
     ))
 }
