@@ -10,8 +10,8 @@ import subprocess
 import time
 
 import pytest
-from engines import Async, Sync, Tenant, clean_environment
 from backend_fixtures import admin, backend, operator, sandbox_env  # noqa: F401  fixtures
+from engines import Async, Sync, Tenant, clean_environment
 from twin import Twin
 
 PROGRAM = os.environ.get(
