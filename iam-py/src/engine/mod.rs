@@ -107,7 +107,7 @@ impl Engine {
 
 #[pymethods]
 impl AsyncEngine {
-    fn __aenter__<'py>(this: Py<Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn __aenter__(this: Py<Self>, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         promise(py, async move { Ok(this) })
     }
 

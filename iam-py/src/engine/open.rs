@@ -190,6 +190,7 @@ fn missing(what: &str) -> PyErr {
 }
 
 impl Options {
+    #[allow(clippy::too_many_arguments)] // they were keywords
     pub(super) fn new(
         py: Python<'_>,
         policy: Policy,

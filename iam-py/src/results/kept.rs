@@ -192,7 +192,7 @@ impl From<&journal::PersonState> for PersonState {
         });
         Self {
             person: state.key.to_string(),
-            record: state.record.as_ref().map(|record| Json::of(record)),
+            record: state.record.as_ref().map(Json::of),
             lifecycle: word(&state.lifecycle),
             accounts: accounts.collect(),
             name: state.name.clone(),
@@ -227,7 +227,7 @@ impl From<&journal::Entry> for TimelineEntry {
             details: details(&event.kind),
             due_at: Instant(event.due_at),
             entered_at: Instant(event.entered_at),
-            record: event.record.as_ref().or(told).map(|record| Json::of(record)),
+            record: event.record.as_ref().or(told).map(Json::of),
             state: word(&entry.state),
             attempts: entry.attempts,
             not_before: Instant(entry.not_before),

@@ -169,6 +169,7 @@ macro_rules! results {
         $(#[$meta])*
         #[pyo3::pyclass(frozen, get_all, module = "iam_platform")]
         #[derive(Clone, serde::Serialize)]
+        #[allow(clippy::struct_field_names)] // the names are Python's
         pub(crate) struct $name { $( $(#[$about])* pub(crate) $field: $ty ),* }
 
         impl std::fmt::Debug for $name {
