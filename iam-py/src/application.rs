@@ -238,9 +238,10 @@ impl Target for Application {
         let Changed(now) = self
             .call(method, |py| (account, role, key).into_pyobject(py))
             .await?;
-        Ok(match now {
-            true => Applied::Done { account: None },
-            false => Applied::AlreadySo { account: None },
+        Ok(if now {
+            Applied::Done { account: None }
+        } else {
+            Applied::AlreadySo { account: None }
         })
     }
 }

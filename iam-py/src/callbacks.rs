@@ -153,7 +153,7 @@ impl AccessPolicy for Judge {
         let asked = aside(|py| {
             let answer = self.desired.bind(py).call1((
                 Json::of(subject.person),
-                subject.manager.map(|manager| Json::of(manager)),
+                subject.manager.map(Json::of),
                 Day(today),
             ));
             answer
@@ -194,6 +194,15 @@ fn desired_of(answer: &Bound<'_, PyAny>) -> PyResult<Desired> {
     Ok(desired)
 }
 
+/// What a grant says besides what is given.
+#[derive(Deserialize)]
+struct Manner {
+    #[serde(default)]
+    rules: Vec<String>,
+    #[serde(default)]
+    grace_days: u32,
+}
+
 fn grant_of(given: &Bound<'_, PyAny>) -> PyResult<Grant> {
     if given.cast::<PyString>().is_ok() {
         return Ok(Grant {
@@ -202,19 +211,13 @@ fn grant_of(given: &Bound<'_, PyAny>) -> PyResult<Grant> {
             grace_days: 0,
         });
     }
-    #[derive(Deserialize)]
-    struct Manner {
-        #[serde(default)]
-        rules: Vec<String>,
-        #[serde(default)]
-        grace_days: u32,
-    }
     let value: Json = given.extract()?;
     let manner: Manner = read(value.clone(), "a grant").map_err(crate::errors::raised)?;
     let what = read(value, "a grant").map_err(crate::errors::raised)?;
-    let rules = match manner.rules.is_empty() {
-        true => vec!["own".to_owned()],
-        false => manner.rules,
+    let rules = if manner.rules.is_empty() {
+        vec!["own".to_owned()]
+    } else {
+        manner.rules
     };
     Ok(Grant {
         what,
@@ -254,12 +257,7 @@ impl Orchestrator for Conductor {
             decide.call1(py, (event, state, context, shown))
         })
         .await;
-        let answer = answer.and_then(|answer| {
-            Python::attach(|py| match answer.is_none(py) {
-                true => Ok(None),
-                false => answer.extract::<Json>(py).map(Some),
-            })
-        });
+        let answer = answer.and_then(|answer| Python::attach(|py| answer.extract::<Option<Json>>(py)));
         match answer {
             Ok(None) => Ok(standard),
             Ok(Some(changed)) => changed_by(standard, changed),

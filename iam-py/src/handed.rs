@@ -10,7 +10,7 @@ use iam_core::person::Person;
 use iam_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyMapping, PyString};
 use serde_json::Value;
 
 use crate::convert::{Json, read};
@@ -35,7 +35,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Handed {
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         let (mut people, mut rows) = (Vec::new(), Vec::new());
-        let one = given.cast::<PyDict>().is_ok()
+        let one = given.cast::<PyMapping>().is_ok()
             || given.cast::<PyString>().is_ok()
             || given.cast::<PyBytes>().is_ok()
             || given.cast::<Record>().is_ok()
@@ -158,7 +158,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Events {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let one = given.cast::<PyDict>().is_ok()
+        let one = given.cast::<PyMapping>().is_ok()
             || given.cast::<PyString>().is_ok()
             || given.cast::<PyBytes>().is_ok()
             || given.hasattr("model_dump")?;
@@ -236,7 +236,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Messages {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if given.cast::<PyDict>().is_ok() {
+        if given.cast::<PyMapping>().is_ok() {
             return message_of(&given).map(|message| Self(vec![message]));
         }
         let messages = given.try_iter()?;
@@ -258,7 +258,11 @@ impl Messages {
 }
 
 fn message_of(given: &Bound<'_, PyAny>) -> PyResult<Message> {
-    let given = given.cast::<PyDict>()?;
+    let given = &given
+        .py()
+        .get_type::<PyDict>()
+        .call1((given,))?
+        .cast_into::<PyDict>()?;
     let field = |names: &[&str]| -> PyResult<Option<Bound<'_, PyAny>>> {
         for name in names {
             if let Some(value) = given.get_item(name)?.filter(|value| !value.is_none()) {

@@ -87,15 +87,17 @@ impl Intake {
     /// The reader of the core.
     pub(crate) fn reader(&self) -> Result<Box<dyn iam_core::intake::Intake>> {
         let (ignore, unknown) = (&self.ignore, self.ignore_unknown);
-        let plain = |reader: Box<dyn iam_core::intake::Intake>| match ignore.is_empty() && !unknown {
-            true => Ok(reader),
-            false => Err(Error::new(
+        let plain = |reader: Box<dyn iam_core::intake::Intake>| {
+            if ignore.is_empty() && !unknown {
+                return Ok(reader);
+            }
+            Err(Error::new(
                 ErrorKind::Invalid,
                 format!(
                     "an intake of kind {:?} ignores no fields: only tables and flat objects do",
                     self.kind
                 ),
-            )),
+            ))
         };
         match self.kind.as_str() {
             "flat" => Ok(Box::new(FlatIntake::new().ignore(ignore).ignore_unknown(unknown))),

@@ -7,6 +7,7 @@
 mod application;
 mod arm;
 mod callbacks;
+mod clock;
 mod company;
 mod convert;
 mod credentials;
@@ -39,11 +40,13 @@ mod _core {
     #[pymodule_export]
     use crate::arm::{ArmClient, AsyncArmClient};
     #[pymodule_export]
+    use crate::clock::Clock;
+    #[pymodule_export]
     use crate::company::Company;
     #[pymodule_export]
     use crate::credentials::{ClientSecretCredential, Token};
     #[pymodule_export]
-    use crate::engine::{AsyncEngine, Clock, Engine};
+    use crate::engine::{AsyncEngine, Engine};
     #[pymodule_export]
     use crate::exchange::Response;
     #[pymodule_export]

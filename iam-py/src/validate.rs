@@ -9,8 +9,8 @@ use iam_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 use serde_json::Value;
 
+use crate::clock::Clock;
 use crate::convert::Json;
-use crate::engine::Clock;
 use crate::errors::raised;
 use crate::runtime::twin;
 use crate::settings::{Given, Settings};

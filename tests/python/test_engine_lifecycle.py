@@ -3,6 +3,7 @@
 import datetime
 import pathlib
 import re
+import types
 
 import iam_platform
 import pytest
@@ -138,6 +139,7 @@ async def test_records_come_as_mappings_json_models_and_what_was_read(way, entra
     model = Worker(employeeId="P-3", firstName="Ada", lastName="Byron")
     third = await way(engine.accept, [model])
     assert [first.events, second.events, third.events] == [1, 1, 1]
+    assert (await way(engine.accept, types.MappingProxyType(worker("P-1")))).unchanged == 1
 
     table = b"Employee ID,First Name,Status\nP-4,Cy,Active\nP-5,Di,Actve\n"
     rows = list(Intake("csv").read(table))
@@ -185,6 +187,8 @@ async def test_the_journal_is_named_and_one_writer_has_it(way, entra, tmp_path):
     with pytest.raises(errors.InvalidError) as raised:
         await opened(way, entra, journal="mysql://somebody:secret@host/iam")
     assert "secret" not in str(raised.value)
+    with pytest.raises(errors.InvalidError, match="gates.*max_rejects"):
+        await opened(way, entra, gates={"hr": {"max_rejects": 3}})
     with pytest.raises(errors.InvalidError, match="IAM_TENANT_ID"):
         await opened(way, entra, tenant_id=None)
 

@@ -86,6 +86,9 @@ from ._core import (
     WhyNot,
     __version__,
     build_profile,
+    check_records,
+    event_id,
+    verify_webhook,
 )
 from .errors import IamError
 
@@ -173,5 +176,8 @@ __all__ = [
     "WhyNot",
     "__version__",
     "build_profile",
+    "check_records",
     "errors",
+    "event_id",
+    "verify_webhook",
 ]

@@ -7,12 +7,13 @@ mod open;
 mod progress;
 mod work;
 
-pub(crate) use open::{Clock, Inner};
+pub(crate) use open::Inner;
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 
+use crate::clock::Clock;
 use crate::loops::Home;
 use crate::policy::Policy;
 use crate::runtime::{self, promise, wait};
@@ -106,7 +107,7 @@ impl Engine {
 
 #[pymethods]
 impl AsyncEngine {
-    fn __aenter__<'py>(this: Py<Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn __aenter__(this: Py<Self>, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         promise(py, async move { Ok(this) })
     }
 

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant as Moment};
+use std::sync::Arc;
 
 use iam_arm::ArmTarget;
-use iam_core::clock::{Clock as _, SharedClock, SystemClock};
+use iam_core::clock::{SharedClock, SystemClock};
 use iam_core::engine::SharedBudget;
 use iam_core::intake::Gate;
 use iam_core::journal::audit::Checkpoint;
@@ -20,7 +17,6 @@ use iam_core::target::Target;
 use iam_core::{Error, ErrorKind, Result};
 use iam_graph::{GraphMail, GraphTarget};
 use iam_scim::ScimTarget;
-use jiff::{SignedDuration, Timestamp};
 use pyo3::prelude::*;
 use tokio::sync::RwLock;
 
@@ -28,12 +24,12 @@ use super::look::place;
 use crate::application::Application;
 use crate::arm::{ArmClient, AsyncArmClient};
 use crate::callbacks;
+use crate::clock::Clock;
 use crate::convert::{Json, read};
 use crate::errors::raised;
 use crate::graph::{AsyncGraphClient, GraphClient};
 use crate::loops::Home;
 use crate::policy::Policy;
-use crate::results::Instant;
 use crate::runtime;
 use crate::scim::{AsyncScimClient, ScimClient};
 
@@ -194,6 +190,7 @@ fn missing(what: &str) -> PyErr {
 }
 
 impl Options {
+    #[allow(clippy::too_many_arguments)] // they were keywords
     pub(super) fn new(
         py: Python<'_>,
         policy: Policy,
@@ -221,7 +218,7 @@ impl Options {
             .transpose()
             .map_err(raised)?;
         let clock: SharedClock = match clock {
-            Some(clock) => clock.0,
+            Some(clock) => clock.shared(),
             None => Arc::new(SystemClock),
         };
         Ok(Self {
@@ -370,71 +367,9 @@ async fn journal(
         return Ok((Arc::new(journal.clone()), Store::Postgres(journal)));
     }
     // It may hold a password.
-    let scheme = place.split_once(':').map_or("", |(scheme, _)| scheme);
+    let begins = place.split_once(':').map_or("", |(begins, _)| begins);
     Err(Error::new(
         ErrorKind::Invalid,
-        format!("the journal is \"memory\", \"sqlite:FILE\" or \"postgres://…\", and not {scheme:?}"),
+        format!("the journal is \"memory\", \"sqlite:FILE\" or \"postgres://…\", and not {begins:?}"),
     ))
-}
-
-/// A clock that runs from a given instant on, and can be put forward.
-#[pyclass(frozen, from_py_object, module = "iam_platform")]
-#[derive(Debug, Clone)]
-pub(crate) struct Clock(Arc<Running>);
-
-#[derive(Debug)]
-struct Running {
-    from: Mutex<Timestamp>,
-    since: Moment,
-}
-
-impl iam_core::clock::Clock for Running {
-    fn now(&self) -> Timestamp {
-        let passed = SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
-        let from = *self.from.lock().unwrap_or_else(PoisonError::into_inner);
-        from.saturating_add(passed).unwrap_or(Timestamp::MAX)
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async move { SystemClock.sleep(duration).await })
-    }
-}
-
-impl Clock {
-    pub(crate) fn shared(self) -> SharedClock {
-        self.0
-    }
-}
-
-#[pymethods]
-impl Clock {
-    #[new]
-    #[pyo3(signature = (at = None))]
-    fn new(at: Option<Instant>) -> Self {
-        let from = at.map_or_else(Timestamp::now, |at| at.0);
-        Self(Arc::new(Running {
-            from: Mutex::new(from),
-            since: Moment::now(),
-        }))
-    }
-
-    fn now(&self) -> Instant {
-        Instant(self.0.now())
-    }
-
-    fn advance(&self, seconds: f64) -> PyResult<()> {
-        let by = SignedDuration::try_from_secs_f64(seconds).map_err(|error| {
-            raised(Error::new(
-                ErrorKind::Invalid,
-                format!("{seconds} are no seconds: {error}"),
-            ))
-        })?;
-        let mut from = self.0.from.lock().unwrap_or_else(PoisonError::into_inner);
-        *from = from.saturating_add(by).unwrap_or(Timestamp::MAX);
-        Ok(())
-    }
-
-    fn __repr__(&self) -> String {
-        format!("Clock({:?})", self.0.now().to_string())
-    }
 }

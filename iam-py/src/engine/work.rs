@@ -44,15 +44,12 @@ twin! { Engine, AsyncEngine;
             Some(watcher) => watcher.tell(crate::results::Reject::from(&reject)),
             None => rejects.push(reject),
         };
-        match source {
-            Some(source) => {
+        if let Some(source) = source {
                 let delivered = this.engine.deliver(&source, [(reader, input)], keep).await?;
                 Ok(Reading::delivered(&delivered, &rejects))
-            }
-            None => {
+        } else {
                 let reading = this.engine.accept_from(reader, input, keep).await?;
                 Ok(Reading::read(&reading, &rejects))
-            }
         }
     }
 

@@ -1,9 +1,9 @@
-//! What the journal keeps: people, their timelines, what waits for somebody, and the audit.
+//! What the journal keeps: people, their timelines, and what waits for somebody.
 
 use std::collections::BTreeMap;
 
 use iam_core::event::EventKind;
-use iam_core::journal::{self, Standing, audit};
+use iam_core::journal::{self, Standing};
 use iam_core::plan::Owned;
 
 use super::run::outcome_of;
@@ -160,48 +160,6 @@ results! {
         findings: List<String>,
         decision: Option<String>,
     }
-
-    /// One link of the audit.
-    AuditEntry [sequence, at, deed, event] {
-        sequence: u64,
-        at: Instant,
-        deed: String,
-        detail: String,
-        event: Option<String>,
-        subject: String,
-        actor: Option<String>,
-        digest: String,
-        previous: String,
-        hash: String,
-    }
-
-    /// One thing that was looked at of the journal itself.
-    HealthFinding [about, health, message] {
-        about: String,
-        health: String,
-        message: String,
-        text: String,
-    }
-
-    /// Whether the audit is whole.
-    AuditCheck [is_whole, checkpoint, breach] {
-        is_whole: bool,
-        checkpoint: Option<String>,
-        breach: Option<String>,
-    }
-}
-
-super::spoken!(HealthFinding);
-
-impl From<&journal::Finding> for HealthFinding {
-    fn from(finding: &journal::Finding) -> Self {
-        Self {
-            about: finding.about.as_str().to_owned(),
-            health: finding.health.to_string(),
-            message: finding.message.clone(),
-            text: finding.to_string(),
-        }
-    }
 }
 
 fn as_text<S: serde::Serializer>(data: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -234,7 +192,7 @@ impl From<&journal::PersonState> for PersonState {
         });
         Self {
             person: state.key.to_string(),
-            record: state.record.as_ref().map(|record| Json::of(record)),
+            record: state.record.as_ref().map(Json::of),
             lifecycle: word(&state.lifecycle),
             accounts: accounts.collect(),
             name: state.name.clone(),
@@ -269,7 +227,7 @@ impl From<&journal::Entry> for TimelineEntry {
             details: details(&event.kind),
             due_at: Instant(event.due_at),
             entered_at: Instant(event.entered_at),
-            record: event.record.as_ref().or(told).map(|record| Json::of(record)),
+            record: event.record.as_ref().or(told).map(Json::of),
             state: word(&entry.state),
             attempts: entry.attempts,
             not_before: Instant(entry.not_before),
@@ -453,23 +411,6 @@ impl From<&journal::Staged> for Staged {
             rows: staged.rows,
             findings: staged.findings.iter().cloned().collect(),
             decision: staged.decision.clone(),
-        }
-    }
-}
-
-impl From<&audit::AuditEntry> for AuditEntry {
-    fn from(entry: &audit::AuditEntry) -> Self {
-        Self {
-            sequence: entry.sequence,
-            at: Instant(entry.at),
-            deed: entry.deed.as_str().to_owned(),
-            detail: entry.detail.clone(),
-            event: entry.event.as_ref().map(ToString::to_string),
-            subject: entry.subject.clone(),
-            actor: entry.actor.clone(),
-            digest: entry.digest.clone(),
-            previous: entry.previous.clone(),
-            hash: entry.hash.clone(),
         }
     }
 }

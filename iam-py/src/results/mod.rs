@@ -5,12 +5,14 @@ mod kept;
 mod planned;
 mod ruled;
 mod run;
+mod vouched;
 
 pub(crate) use explained::*;
 pub(crate) use kept::*;
 pub(crate) use planned::*;
 pub(crate) use ruled::*;
 pub(crate) use run::*;
+pub(crate) use vouched::*;
 
 use std::fmt;
 use std::sync::Arc;
@@ -167,6 +169,7 @@ macro_rules! results {
         $(#[$meta])*
         #[pyo3::pyclass(frozen, get_all, module = "iam_platform")]
         #[derive(Clone, serde::Serialize)]
+        #[allow(clippy::struct_field_names)] // the names are Python's
         pub(crate) struct $name { $( $(#[$about])* pub(crate) $field: $ty ),* }
 
         impl std::fmt::Debug for $name {

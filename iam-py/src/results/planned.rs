@@ -174,7 +174,7 @@ impl From<&engine::PersonPlan> for PersonPlan {
         let plan = Plan::from(&person.plan);
         Self {
             person: person.person.to_string(),
-            record: person.record.as_ref().map(|record| Json::of(record)),
+            record: person.record.as_ref().map(Json::of),
             event: person.event.to_string(),
             kind: person.kind.as_str().to_owned(),
             steps: plan.steps.clone(),
