@@ -31,10 +31,10 @@ pub(crate) fn check(state: &State, app: &str, tenant: &str, assertion: &str) -> 
     };
     let certificate = certificates(state, app)
         .find(|der| {
+            // msal pads it, and Entra does not mind.
             let is = |named: &Option<String>, hash: &'static Hash| {
-                named
-                    .as_ref()
-                    .is_some_and(|named| *named == thumbprint(hash, der))
+                let named = named.as_deref().map(|named| named.trim_end_matches('='));
+                named == Some(&thumbprint(hash, der))
             };
             is(&header.x5t_s256, &SHA256)
                 || is(&header.x5t, &SHA1_FOR_LEGACY_USE_ONLY)
@@ -68,10 +68,11 @@ pub(crate) fn check(state: &State, app: &str, tenant: &str, assertion: &str) -> 
         let message = "Client assertion application identifier doesn't match 'client_id' parameter.";
         return Err(invalid(700_021, message));
     }
-    // Five minutes of leeway, as everywhere.
-    let second = |name: &str| claims[name].as_i64();
-    let over = second("exp").is_none_or(|exp| exp + 300 <= now);
-    if over || second("nbf").is_some_and(|nbf| nbf > now + 300) {
+    // Five minutes of leeway, as everywhere; msal sends fractions of seconds, as RFC 7519 allows.
+    let now = std::time::Duration::from_secs(now.unsigned_abs()).as_secs_f64();
+    let second = |name: &str| claims[name].as_f64();
+    let over = second("exp").is_none_or(|exp| exp + 300.0 <= now);
+    if over || second("nbf").is_some_and(|nbf| nbf > now + 300.0) {
         let message = "Client assertion is not within its valid time range.";
         return Err(invalid(700_024, message));
     }

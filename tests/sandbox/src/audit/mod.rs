@@ -249,7 +249,7 @@ pub(crate) fn log_time(at: Timestamp) -> String {
 /// A user has got a token, through an application, for a resource.
 pub(crate) fn signed_in(directory: &mut Directory, user: &str, app: &str, resource: &str, now: Timestamp) {
     let status = json!({ "errorCode": 0, "failureReason": "Other.", "additionalDetails": null });
-    sign_in(directory, user, app, resource, status, now);
+    sign_in(directory, user, app, resource, &status, now);
 }
 
 /// A user has tried to, in vain.
@@ -262,10 +262,10 @@ pub(crate) fn sign_in_failed(
     now: Timestamp,
 ) {
     let status = json!({ "errorCode": number, "failureReason": reason, "additionalDetails": null });
-    sign_in(directory, user, app, app, status, now);
+    sign_in(directory, user, app, app, &status, now);
 }
 
-fn sign_in(directory: &mut Directory, user: &str, app: &str, resource: &str, status: Value, now: Timestamp) {
+fn sign_in(directory: &mut Directory, user: &str, app: &str, resource: &str, status: &Value, now: Timestamp) {
     let Some(found) = directory.get(user) else {
         return;
     };

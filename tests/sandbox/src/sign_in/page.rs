@@ -123,7 +123,7 @@ pub(super) fn account(
 ) -> Reply {
     let to = format!("<p>to continue to {}</p>", escape(application));
     if !users.is_empty() {
-        let rows: String = users
+        let rows: Vec<String> = users
             .iter()
             .map(|(id, name, address)| {
                 format!(
@@ -135,7 +135,7 @@ pub(super) fn account(
             })
             .collect();
         let other = "<button class=\"account\" name=\"other\" value=\"1\">Use another account</button>";
-        let inner = format!("{rows}{other}{CANCEL}");
+        let inner = format!("{}{other}{CANCEL}", rows.concat());
         let body = format!("<h1>Pick an account</h1>{to}{}", form(tenant, flow, &inner));
         return Reply::page(200, "Pick an account", &body);
     }
@@ -237,7 +237,7 @@ pub(super) fn signed_out() -> Reply {
 /// `form_post`: the browser posts the answer to the application.
 pub(super) fn post_back(to: &str, pairs: &[(&str, String)]) -> Reply {
     let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let fields: String = pairs
+    let fields: Vec<String> = pairs
         .iter()
         .map(|(name, value)| {
             format!(
@@ -247,9 +247,10 @@ pub(super) fn post_back(to: &str, pairs: &[(&str, String)]) -> Reply {
         })
         .collect();
     let body = format!(
-        "<h1>Working</h1><form id=\"back\" method=\"post\" action=\"{}\">{fields}<button class=\"main\">Continue</button>\
+        "<h1>Working</h1><form id=\"back\" method=\"post\" action=\"{}\">{}<button class=\"main\">Continue</button>\
          </form><script nonce=\"{nonce}\">document.getElementById('back').submit()</script>",
-        escape(to)
+        escape(to),
+        fields.concat()
     );
     let mut reply = Reply::page(200, "Working", &body);
     reply.nonce = Some(nonce);

@@ -7,6 +7,7 @@ use crate::tokens::GRAPH;
 
 /// What an application asks for.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools)] // four scopes of OpenID Connect, each asked for or not
 pub(crate) struct Scopes {
     pub(crate) openid: bool,
     pub(crate) profile: bool,

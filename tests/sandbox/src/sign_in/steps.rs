@@ -171,7 +171,7 @@ pub(super) fn strong_enough(state: &State, account: &Account) -> bool {
 pub(super) fn resume(state: &mut State, id: &str, account: Account, browser: Option<&str>) -> Reply {
     if !strong_enough(state, &account) {
         change(state, id, |flow| {
-            (flow.user, flow.known) = (Some(account.user), true)
+            (flow.user, flow.known) = (Some(account.user), true);
         });
         return page::code(&tenant(state, id), id, None);
     }
@@ -187,7 +187,7 @@ fn check_password(state: &mut State, id: &str, text: &str, browser: Option<&str>
         return ask_account(state, id, &[]);
     };
     let (key, right) = (found.id.clone(), password::is(found, text));
-    let (enabled, stale, strong) = (
+    let (enabled, must_change, strong) = (
         found.truth("accountEnabled"),
         found.must_change_password,
         authentication::has_second_factor(found),
@@ -215,7 +215,7 @@ fn check_password(state: &mut State, id: &str, text: &str, browser: Option<&str>
         return ask_password(state, id, error);
     }
     change(state, id, |flow| flow.known = true);
-    if stale {
+    if must_change {
         return page::new_password(&tenant(state, id), id, None);
     }
     if strong {
