@@ -1,5 +1,6 @@
 //! The one tokio runtime of the process: made at first use, shared by the sync and the async classes.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::process;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -21,6 +22,22 @@ const SIGNALS: Duration = Duration::from_millis(50);
 
 /// With the process that made it: a fork inherits the memory, and none of the threads.
 static RUNTIME: OnceLock<(u32, Runtime)> = OnceLock::new();
+
+thread_local! {
+    /// Whether this thread of the runtime's is one that may block.
+    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something that may block on a thread of the runtime's that is there for it: blocking classes work inside.
+pub(crate) async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let noted = move || {
+        MAY_BLOCK.set(true);
+        let done = what();
+        MAY_BLOCK.set(false);
+        done
+    };
+    tokio::task::spawn_blocking(noted).await.ok()
+}
 
 /// The runtime.
 ///
@@ -53,7 +70,7 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
 #[allow(clippy::disallowed_methods)] // the only place that blocks
 pub(crate) fn wait<T: Send>(py: Python<'_>, what: impl Future<Output = Result<T>> + Send) -> PyResult<T> {
     let runtime = runtime()?;
-    if Handle::try_current().is_ok() {
+    if Handle::try_current().is_ok() && !MAY_BLOCK.get() {
         return Err(PyRuntimeError::new_err(
             "a blocking call inside of an asynchronous callback: use the Async class there",
         ));

@@ -252,7 +252,7 @@ class GraphClient:
         """
 
     def batch(
-        self, requests: Iterable[Mapping[str, Any]] | str | bytes, *, parallel: int = 4
+        self, requests: Sequence[Mapping[str, Any]] | str | bytes, *, parallel: int = 4
     ) -> list[Response | IamError]:
         """Sends any number of requests, twenty in each HTTP request, each retried and paid for by itself.
 
@@ -847,7 +847,7 @@ class AsyncGraphClient:
         """
 
     async def batch(
-        self, requests: Iterable[Mapping[str, Any]] | str | bytes, *, parallel: int = 4
+        self, requests: Sequence[Mapping[str, Any]] | str | bytes, *, parallel: int = 4
     ) -> list[Response | IamError]:
         """Sends any number of requests, twenty in each HTTP request, each retried and paid for by itself.
 
