@@ -212,8 +212,8 @@ class Uploads:
 
     async def _read(self, reading: _Reading, lock: IO[bytes]) -> None:
         try:
-            while not await self._is_read(reading):
-                await asyncio.sleep(_PAUSE)  # noqa: ASYNC110  the journal tells nobody that it is back
+            while not await self._is_read(reading):  # noqa: ASYNC110  the journal tells nobody that it is back
+                await asyncio.sleep(_PAUSE)
         finally:
             lock.close()
             self._jobs.pop(reading.job.id, None)
