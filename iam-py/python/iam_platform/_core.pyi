@@ -3793,9 +3793,7 @@ class Engine:
     def story(self, event: str) -> dict[str, Any] | None:
         """Tells one event's state, plan and steps; it names the worker, and nothing else of the person."""
 
-    def cloudevents(
-        self, headers: Sequence[tuple[str, str]], body: bytes
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
+    def cloudevents(self, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         """Takes CloudEvents in, as they came over HTTP from a sender who is known.
 
         Returns:
