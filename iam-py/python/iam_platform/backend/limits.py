@@ -90,10 +90,11 @@ class Limits:
 
         try:
             self._declared(scope, limit)
-            counted = self._counted(receive, limit)
-            # Streams and uploads have no end that is known before; they are held by the pauses that they may make.
-            endless = uploads or path.endswith((".csv", "/events", "/report")) or path == "/audit"
-            with anyio.fail_after(None if endless and path != "/hr/events" else self._settings.request_timeout):
+            # Uploads and streams have no end that is known before: they are held by the pauses that a sender may make.
+            streams = path.endswith((".csv", "/events", "/report")) and path != "/hr/events"
+            endless = uploads or streams or path == "/audit"
+            counted = self._counted(receive, limit, self._settings.idle_timeout if endless else None)
+            with anyio.fail_after(None if endless else self._settings.request_timeout):
                 await self._app(scope, receiving, sending)
         except Refused as refused:
             refusal = refused.problem
@@ -112,7 +113,8 @@ class Limits:
             if name == b"content-length" and value.isdigit() and int(value) > limit:
                 raise Refused(_too_long(limit))
 
-    def _counted(self, receive: Receive, limit: int) -> Receive:
+    @staticmethod
+    def _counted(receive: Receive, limit: int, pause: float | None) -> Receive:
         taken, over = 0, False
 
         async def counted() -> Message:
@@ -120,11 +122,14 @@ class Limits:
             if over:
                 # The body is all there: what comes now is the end of the connection, for which nobody need hurry.
                 return await receive()
-            try:
-                with anyio.fail_after(self._settings.idle_timeout):
-                    message = await receive()
-            except TimeoutError:
-                raise Refused(Problem(408, "the sender paused for too long")) from None
+            if pause is None:
+                message = await receive()
+            else:
+                try:
+                    with anyio.fail_after(pause):
+                        message = await receive()
+                except TimeoutError:
+                    raise Refused(Problem(408, "the sender paused for too long")) from None
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 over = not message.get("more_body", False)

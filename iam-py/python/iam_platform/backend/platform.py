@@ -56,9 +56,9 @@ class Desk:
                     if not future.done():
                         future.set_exception(error)
                 continue
+            for said in ("events", "unchanged", "quarantined"):
+                self._figures.accepted.labels(said).inc(sum(getattr(answer, said) for answer in answers))
             for (_, future), answer in zip(now, answers, strict=True):
-                for said in ("events", "unchanged", "quarantined"):
-                    self._figures.accepted.labels(said).inc(getattr(answer, said))
                 if not future.done():
                     future.set_result(answer)
 

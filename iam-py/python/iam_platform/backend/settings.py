@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     request_timeout: float = Field(default=60.0, gt=0)
     """Seconds after which a request is given up; uploads and event streams may take longer."""
     idle_timeout: float = Field(default=30.0, gt=0)
-    """Seconds that a sender of a body may pause."""
+    """Seconds that the sender of an upload may pause."""
     max_wait: float = Field(default=30.0, ge=0, le=300)
     """The longest ``?wait=`` in seconds."""
 
