@@ -1,7 +1,8 @@
 //! The crash matrix at a server: four worker processes share a PostgreSQL journal, one of them is struck around a write of
 //! it, or the server is, and what the processes leave is what a calm life leaves.
 //!
-//! `./tests/run` strikes a few times, drawn from `IAM_SEED`; `./tests/run nightly` (`IAM_CRASHES=all`) many times.
+//! `./tests/run` strikes a few times, drawn from `IAM_SEED`; `./tests/run nightly` (`IAM_CRASHES=all`) before and after each
+//! write that a process makes.
 
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
@@ -127,21 +128,46 @@ async fn live(tenant: &Tenant, server: &PostgresServer, story: &str, strike: Str
     }
 }
 
+/// Where to strike: at a write that is drawn for each blow; or everywhere, before and after each write, once by
+/// each kind. Each process does about a quarter of the writes.
+fn strikes(blows: &[Blow], writes: usize) -> Vec<Strike> {
+    if everywhere() {
+        let kinds = blows
+            .iter()
+            .enumerate()
+            .filter(|(at, by)| !blows[..*at].contains(by));
+        let edges = (1..=writes).flat_map(|write| [false, true].map(|after| (write, after)));
+        let edges: Vec<(usize, bool)> = edges.collect();
+        let strikes = kinds.flat_map(|(_, by)| {
+            let at = |&(write, after): &(usize, bool)| Strike {
+                write,
+                after,
+                by: *by,
+            };
+            edges.iter().map(at).collect::<Vec<_>>()
+        });
+        return strikes.collect();
+    }
+    let drawn = blows.iter().enumerate().map(|(number, by)| {
+        let lot = usize::try_from(chance(seed(), 9_000 + number as u64 + *by as u64 * 100)).unwrap();
+        Strike {
+            write: 1 + lot % writes,
+            after: lot % 2 == 0,
+            by: *by,
+        }
+    });
+    drawn.collect()
+}
+
 /// Strikes by these, one after the other; how many processes died.
 #[allow(clippy::print_stdout, reason = "the seed belongs beside the result")]
 async fn matrix(server: &PostgresServer, blows: &[Blow]) -> usize {
     println!("{blows:?}: IAM_SEED={}", seed());
     let tenant = Tenant::start(PEOPLE).await;
-    let (mut deaths, times) = (0, if everywhere() { 25 } else { 1 });
-    for (number, by) in (0..times).flat_map(|_| blows).enumerate() {
-        let lot = usize::try_from(chance(seed(), 9_000 + number as u64 + *by as u64 * 100)).unwrap();
-        let strike = Strike {
-            // Each process does about a quarter of the work.
-            write: 1 + lot % (tenant.writes / PROCESSES),
-            after: lot % 2 == 0,
-            by: *by,
-        };
-        let story = live(&tenant, server, &format!("p{}{number:03}", *by as u8), strike).await;
+    let mut deaths = 0;
+    for (number, strike) in strikes(blows, tenant.writes / PROCESSES).into_iter().enumerate() {
+        let story = format!("p{}{number:03}", strike.by as u8);
+        let story = live(&tenant, server, &story, strike).await;
         let wrong: Vec<String> = findings(&story.left).iter().map(ToString::to_string).collect();
         let (seed, wrong, story_told) = (seed(), wrong.join("\n"), told(&story.left));
         assert!(

@@ -137,6 +137,24 @@ mod tests {
         }
     }
 
+    /// The same at a server, where each check has a tenant of its own.
+    #[cfg(all(feature = "postgres", unix))]
+    async fn caught_at_a_server(guard: Guard, check: &str) {
+        let server = crate::testing::PostgresServer::shared();
+        let (schema, number) = (server.fresh_schema(), std::cell::Cell::new(0));
+        let open = async || {
+            number.set(number.get() + 1);
+            let tenant = format!("tenant {}", number.get());
+            let journal = crate::journal::PostgresJournal::builder(server.url(), &tenant).schema(&schema);
+            Arc::new(journal.open().await.unwrap()) as Arc<dyn Journal>
+        };
+        let broken = exam(open, guard).await;
+        assert!(
+            broken.iter().any(|broken| broken == check),
+            "at a server: {broken:?}"
+        );
+    }
+
     /// Which checks a journal without `guard` fails.
     async fn exam(make: impl AsyncFn() -> Arc<dyn Journal>, guard: Guard) -> Vec<String> {
         use futures::FutureExt as _;
@@ -149,24 +167,35 @@ mod tests {
         names.map(|(name, _)| name.to_owned()).collect()
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_journal_without_fences_is_caught() {
-        caught(Guard::Fence, "claim::a_lost_lease_fences_every_write").await;
+        let check = "claim::a_lost_lease_fences_every_write";
+        caught(Guard::Fence, check).await;
+        #[cfg(all(feature = "postgres", unix))]
+        caught_at_a_server(Guard::Fence, check).await;
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_journal_without_intents_is_caught() {
-        caught(Guard::Intent, "step::a_step_is_first_then_unknown_then_settled").await;
+        let check = "step::a_step_is_first_then_unknown_then_settled";
+        caught(Guard::Intent, check).await;
+        #[cfg(all(feature = "postgres", unix))]
+        caught_at_a_server(Guard::Intent, check).await;
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_journal_without_lane_locks_is_caught() {
-        caught(Guard::LaneLock, "claim::one_claim_for_each_lane_at_a_time").await;
+        let check = "claim::one_claim_for_each_lane_at_a_time";
+        caught(Guard::LaneLock, check).await;
+        #[cfg(all(feature = "postgres", unix))]
+        caught_at_a_server(Guard::LaneLock, check).await;
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_journal_without_lane_sequences_is_caught() {
         let check = "claim::a_lane_is_worked_by_due_instant_then_lane_sequence";
         caught(Guard::LaneSequence, check).await;
+        #[cfg(all(feature = "postgres", unix))]
+        caught_at_a_server(Guard::LaneSequence, check).await;
     }
 }

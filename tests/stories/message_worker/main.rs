@@ -15,14 +15,14 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use iam_core::engine::Engine;
 use iam_core::ingest::{CloudEvents, Nats, NatsSignIn, Outbox, Publisher};
-use iam_core::journal::{Journal, SqliteJournal};
+use iam_core::journal::Journal;
 use iam_core::notify::Webhook;
 use iam_core::testing::{Crash, CrashingJournal};
 use rustix::process::{Signal, getpid, kill_process};
 
-fn struck(journal: SqliteJournal, strike: &str) -> Arc<dyn Journal> {
+fn struck(journal: Arc<dyn Journal>, strike: &str) -> Arc<dyn Journal> {
     let Some((edge, write)) = strike.split_once(' ') else {
-        return Arc::new(journal);
+        return journal;
     };
     let write = write.parse().unwrap();
     let crash = if edge == "before" {
@@ -31,7 +31,7 @@ fn struck(journal: SqliteJournal, strike: &str) -> Arc<dyn Journal> {
         Crash::After(write)
     };
     let kill = || Box::pin(async { kill_process(getpid(), Signal::KILL).unwrap() });
-    Arc::new(CrashingJournal::new(Arc::new(journal), crash).struck_by(move || kill()))
+    Arc::new(CrashingJournal::new(journal, crash).struck_by(move || kill()))
 }
 
 async fn answer(State(door): State<CloudEvents>, request: Request) -> Response {
@@ -83,8 +83,7 @@ async fn main() {
     let [journal, strike, what, url] = arguments.as_slice() else {
         panic!("journal strike what url");
     };
-    let file = SqliteJournal::open(journal, office::TENANT).await.unwrap();
-    let journal = struck(file.clone(), strike);
+    let journal = struck(office::open(journal).await, strike);
     let engine = Arc::new(office::engine(journal.clone()).0);
     match what.as_str() {
         "serve" => serve(engine).await,
@@ -104,5 +103,4 @@ async fn main() {
         }
         other => panic!("{other}"),
     }
-    file.close().await.unwrap();
 }

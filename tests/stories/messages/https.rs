@@ -2,19 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use iam_core::journal::Exchange as _;
 use iam_core::notify::verify;
+use iam_core::testing::PostgresServer;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{ended_well, event, events, hire, office, open, record, worker};
+use super::{ended_well, event, events, hire, office, record, worker};
 
 /// A receiver as a process of its own.
 struct Door {
@@ -23,7 +22,7 @@ struct Door {
 }
 
 impl Door {
-    fn open(journal: &Path, strike: &str) -> Self {
+    fn open(journal: &str, strike: &str) -> Self {
         let mut command = worker(journal, strike, "serve", "");
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -53,20 +52,19 @@ impl Drop for Door {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_is_killed_before_it_answers_is_told_again_and_nothing_counts_twice() {
+/// A receiver dies around each write of a journal that `journal` makes for it.
+async fn a_receiver_dies(journal: impl Fn(&str) -> String) {
     let batch = json!([
         event("1", "record", &record("W-1", "Sales")),
         event("2", "event", &json!({ "person": "W-2", "kind": "leave" })),
         event("3", "record", &json!({ "employeeId": "W-3" })),
         event("4", "record", &record("W-4", "Sales")),
     ]);
-    let folder = tempfile::tempdir().unwrap();
     let mut killed = 0;
     for edge in ["before", "after"] {
         for write in 1.. {
             let strike = format!("{edge} {write}");
-            let journal = folder.path().join(format!("{edge}-{write}.sqlite"));
+            let journal = journal(&strike);
             let mut door = Door::open(&journal, &strike);
             if door.post(&batch).await.is_some() {
                 assert!(write > 3, "{strike} was never reached");
@@ -88,9 +86,9 @@ async fn a_receiver_that_is_killed_before_it_answers_is_told_again_and_nothing_c
             );
             assert_eq!(door.post(&batch).await.unwrap()["events"], 0);
             drop(door);
-            let journal = open(&journal).await;
+            let journal = office::open(&journal).await;
             assert_eq!(
-                events(&journal).await,
+                events(journal.as_ref()).await,
                 ["W-1 join", "W-2 leave", "W-4 join"],
                 "{strike}"
             );
@@ -101,6 +99,19 @@ async fn a_receiver_that_is_killed_before_it_answers_is_told_again_and_nothing_c
     }
     // Records, event, record, dead letter: around each of the four writes.
     assert_eq!(killed, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_killed_before_it_answers_is_told_again_and_nothing_counts_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |strike: &str| folder.path().join(strike.replace(' ', "-")).display().to_string();
+    a_receiver_dies(file).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_with_its_journal_at_a_server_is_told_again_and_nothing_counts_twice() {
+    let server = PostgresServer::shared();
+    a_receiver_dies(|_| format!("{}#{}", server.url(), server.fresh_schema())).await;
 }
 
 /// Ids that a receiver was given, in order, each checked by its signature.
@@ -128,10 +139,8 @@ async fn outcomes_are_posted_at_least_once_and_a_repeat_has_the_same_id_and_cont
     let app = axum::Router::new().fallback(given).with_state(log.clone());
     tokio::spawn(async move { axum::serve(listener, app).await });
     let folder = tempfile::tempdir().unwrap();
-    let journal = folder.path().join("journal.sqlite");
-    let file = open(&journal).await;
-    hire(&office::engine(Arc::new(file.clone())).0, PEOPLE).await;
-    file.close().await.unwrap();
+    let journal = folder.path().join("journal.sqlite").display().to_string();
+    hire(&office::engine(office::open(&journal).await).0, PEOPLE).await;
     // Each is killed around a move of the bookmark, the second one at a later one than the first has reached.
     for strike in ["before 1", "after 1", "before 2"] {
         let mut command = worker(&journal, strike, "post", &url);

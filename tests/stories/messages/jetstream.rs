@@ -9,11 +9,12 @@ use async_nats::jetstream::Context;
 use futures::StreamExt as _;
 use iam_core::clock::{Clock as _, SystemClock};
 use iam_core::ingest::{Nats, NatsSignIn, Outbox};
-use iam_core::journal::{Exchange as _, Journal, MemoryJournal};
+use iam_core::journal::{Journal as _, MemoryJournal};
+use iam_core::testing::PostgresServer;
 use serde_json::{Value, json};
 
 use super::server::Server;
-use super::{ended_well, event, events, hire, office, open, record, worker};
+use super::{ended_well, event, events, hire, office, record, worker};
 
 async fn publish(context: &Context, headers: &[(&str, &str)], text: &str) {
     let mut map = HeaderMap::new();
@@ -57,13 +58,12 @@ async fn publish_each_kind(context: &Context) {
     publish(context, &[], "not even JSON").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_consumer_that_is_killed_before_it_acknowledges_gets_the_message_again_and_it_counts_once() {
-    let folder = tempfile::tempdir().unwrap();
+/// A consumer dies around writes of a journal that `journal` makes for it.
+async fn a_consumer_dies(journal: impl Fn(&str) -> String) {
     let mut killed = 0;
     for edge in ["before", "after"] {
         let strikes = 1..=8;
-        let (server, journal) = (Server::start().await, folder.path().join(edge));
+        let (server, journal) = (Server::start().await, journal(edge));
         let context = server.with_streams().await;
         publish_each_kind(&context).await;
         // One after another on the same stream and journal, each a little further than the one before.
@@ -82,9 +82,9 @@ async fn a_consumer_that_is_killed_before_it_acknowledges_gets_the_message_again
             "everything is acknowledged"
         );
         assert!(consumer.delivered.consumer_sequence > 6, "nothing came again");
-        let journal = open(&journal).await;
+        let journal = office::open(&journal).await;
         assert_eq!(
-            events(&journal).await,
+            events(journal.as_ref()).await,
             ["W-1 join", "W-2 leave", "W-3 join", "W-4 join"],
             "{edge}"
         );
@@ -107,6 +107,18 @@ async fn a_consumer_that_is_killed_before_it_acknowledges_gets_the_message_again
         );
     }
     assert!(killed >= 6, "only {killed} were killed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_is_killed_before_it_acknowledges_gets_the_message_again_and_it_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    a_consumer_dies(|edge| folder.path().join(edge).display().to_string()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_with_its_journal_at_a_server_gets_the_message_again_and_it_counts_once() {
+    let server = PostgresServer::shared();
+    a_consumer_dies(|_| format!("{}#{}", server.url(), server.fresh_schema())).await;
 }
 
 async fn drain(input: &iam_core::ingest::NatsInput, messages: u64) {
@@ -228,10 +240,8 @@ async fn outcomes_are_published_and_a_repeat_is_the_message_that_the_stream_has(
     let server = Server::start().await;
     let context = server.with_streams().await;
     let folder = tempfile::tempdir().unwrap();
-    let journal = folder.path().join("journal.sqlite");
-    let file = open(&journal).await;
-    hire(&office::engine(Arc::new(file.clone())).0, PEOPLE).await;
-    file.close().await.unwrap();
+    let journal = folder.path().join("journal.sqlite").display().to_string();
+    hire(&office::engine(office::open(&journal).await).0, PEOPLE).await;
     for strike in ["before 1", "after 1"] {
         let child = worker(&journal, strike, "publish", &server.url()).spawn();
         assert!(!ended_well(&mut child.unwrap(), strike), "{strike}");

@@ -6,16 +6,15 @@ mod jetstream;
 mod office;
 mod server;
 
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use iam_core::engine::Engine;
-use iam_core::journal::{HistoryQuery, Journal, SqliteJournal};
+use iam_core::journal::{HistoryQuery, Journal};
 use iam_core::person::{Person, PersonKey};
 use serde_json::{Value, json};
 
 /// A process on this journal, to be killed at `strike` (`before N`, `after N`, `never`).
-fn worker(journal: &Path, strike: &str, what: &str, url: &str) -> Command {
+fn worker(journal: &str, strike: &str, what: &str, url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_message-worker"));
     command
         .arg(journal)
@@ -31,10 +30,6 @@ fn ended_well(child: &mut Child, strike: &str) -> bool {
     status.success()
 }
 
-async fn open(journal: &Path) -> SqliteJournal {
-    SqliteJournal::open(journal, office::TENANT).await.unwrap()
-}
-
 fn record(person: &str, department: &str) -> Value {
     json!({ "employeeId": person, "firstName": "Mei", "lastName": format!("Tanaka-{person}"), "status": "Active",
         "department": department })
@@ -45,7 +40,7 @@ fn event(id: &str, kind: &str, data: &Value) -> Value {
 }
 
 /// The events of a journal, as `person kind`, sorted.
-async fn events(journal: &SqliteJournal) -> Vec<String> {
+async fn events(journal: &dyn Journal) -> Vec<String> {
     let entries = journal.history(&HistoryQuery::default()).await.unwrap();
     let mut events: Vec<String> = entries
         .iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use iam_core::Secret;
 use iam_core::engine::Engine;
 use iam_core::entitlement::Catalog;
-use iam_core::journal::Journal;
+use iam_core::journal::{Journal, PostgresJournal, SqliteJournal};
 use iam_core::policy::Document;
 use iam_core::testing::{ManualClock, MemoryTarget};
 
@@ -26,6 +26,18 @@ display_name = "{given} {family}"
 
 pub fn secret() -> Secret {
     Secret::new("a secret of twenty-four bytes or more")
+}
+
+/// Opens a journal: a file, or `postgres://…#SCHEMA`.
+pub async fn open(journal: &str) -> Arc<dyn Journal> {
+    if let Some((url, schema)) = journal
+        .rsplit_once('#')
+        .filter(|(url, _)| url.starts_with("postgres:"))
+    {
+        let journal = PostgresJournal::builder(url, TENANT).schema(schema);
+        return Arc::new(journal.open().await.unwrap());
+    }
+    Arc::new(SqliteJournal::open(journal, TENANT).await.unwrap())
 }
 
 /// An engine over a directory in memory, which stands at noon of a day of 2026.

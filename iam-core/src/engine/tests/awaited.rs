@@ -22,10 +22,11 @@ fn hire(id: &str, person: &str) -> Message {
 }
 
 async fn report(world: &World, people: &[&str]) {
-    let rows: String = people
+    let rows: Vec<String> = people
         .iter()
-        .map(|id| format!("{id},Ann,N{id},Sales,Active,Clerk\n"))
+        .map(|id| format!("{id},Ann,N{id},Sales,Active,Clerk"))
         .collect();
+    let rows = rows.join("\n");
     let text = format!("Employee ID,First Name,Last Name,Department,Status,Job Title\n{rows}");
     let part = (Box::new(CsvIntake::new()) as Box<dyn Intake>, Cursor::new(text));
     let delivered = world.engine.deliver("hr", [part], |_| {}).await.unwrap();

@@ -28,6 +28,7 @@ mod news;
 mod order;
 mod pass;
 mod preflight;
+mod presence;
 mod property;
 mod retry;
 mod slow;

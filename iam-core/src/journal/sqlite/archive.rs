@@ -417,8 +417,8 @@ impl Writer {
 
     /// Writes events to the archive, flushed. What stands there under one of these ids is older.
     async fn put_away(&mut self, events: &[Over]) -> Attempt<()> {
-        let seqs = array(events.iter().map(|over| over.seq));
         type Row = (i64, String, i64, String, Option<String>, Option<i64>);
+        let seqs = array(events.iter().map(|over| over.seq));
         let steps: Vec<Row> = sqlx::query_as(
             "SELECT event, step, ordinal, key, outcome, settled_at FROM step \
              WHERE tenant = ?1 AND event IN (SELECT value FROM json_each(?2))",

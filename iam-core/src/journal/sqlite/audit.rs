@@ -1,6 +1,7 @@
 //! The SQL of the audit: entries behind the last one, in the transaction of what they tell of; and erasing somebody.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use sqlx::SqliteConnection;
 
@@ -8,7 +9,7 @@ use super::TENANT;
 use super::exchange;
 use super::fault::{Attempt, Fault};
 use super::row::{AuditRow, nanos, signed, text, unsigned, value};
-use super::writer::begin;
+use super::writer::{Writer, begin};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};
@@ -294,6 +295,31 @@ pub(super) async fn erase(
         .execute(conn)
         .await?;
     Ok(())
+}
+
+impl Writer {
+    /// Erases somebody here and in the archive.
+    pub(super) async fn erase(&mut self, person: &PersonKey, by: &str, reason: &str) -> Attempt<()> {
+        let busy = self.leases.get(person);
+        if busy.is_some_and(|lease| lease.until > Instant::now()) {
+            let message = format!("{person} cannot be erased: an event of theirs is being worked on");
+            return Err(Fault::Refused(Error::new(ErrorKind::Conflict, message)));
+        }
+        may_be_erased(&mut self.conn, person).await?;
+        let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
+        // First there: whoever dies in between is asked again, and finds the rest.
+        self.forget_shelved(person, &nobody).await?;
+        let mut tx = begin(&mut self.conn).await?;
+        erase(&mut tx, person, &nobody, (by, reason)).await?;
+        tx.commit().await?;
+        self.salts.clear();
+        self.leases.remove(person);
+        // What was overwritten still stands in the write-ahead log.
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
+    }
 }
 
 /// The text of an event of somebody who is called `nobody` now.

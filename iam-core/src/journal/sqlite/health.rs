@@ -117,7 +117,7 @@ async fn database(conn: &mut SqliteConnection) -> Attempt<Vec<Finding>> {
         .bind(TENANT)
         .fetch_optional(&mut *conn)
         .await?;
-    found.extend(meta.map(|(schema, tenant)| (schema, tenant)).map_or_else(
+    found.extend(meta.map_or_else(
         || {
             vec![Finding::bad(
                 About::Schema,

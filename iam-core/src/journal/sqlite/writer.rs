@@ -418,28 +418,6 @@ impl Writer {
         self.release(claim, state, Deed::SetAside).await
     }
 
-    pub(super) async fn erase(&mut self, person: &PersonKey, by: &str, reason: &str) -> Attempt<()> {
-        let busy = self.leases.get(person);
-        if busy.is_some_and(|lease| lease.until > Instant::now()) {
-            let message = format!("{person} cannot be erased: an event of theirs is being worked on");
-            return Err(Fault::Refused(Error::new(ErrorKind::Conflict, message)));
-        }
-        audit::may_be_erased(&mut self.conn, person).await?;
-        let nobody = PersonKey::new(format!("erased-{}", uuid::Uuid::new_v4().simple()));
-        // First there: whoever dies in between is asked again, and finds the rest.
-        self.forget_shelved(person, &nobody).await?;
-        let mut tx = begin(&mut self.conn).await?;
-        audit::erase(&mut tx, person, &nobody, (by, reason)).await?;
-        tx.commit().await?;
-        self.salts.clear();
-        self.leases.remove(person);
-        // What was overwritten still stands in the write-ahead log.
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut self.conn)
-            .await?;
-        Ok(())
-    }
-
     pub(super) async fn adopt(&mut self, nobody: &PersonKey, by: &str, reason: &str) -> Attempt<()> {
         sqlx::query("UPDATE meta SET epoch = ?2 WHERE tenant = ?1")
             .bind(TENANT)

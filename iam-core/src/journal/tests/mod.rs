@@ -3,6 +3,7 @@
 mod command;
 mod crew;
 mod desk;
+pub(super) mod released;
 mod run;
 
 use proptest::prelude::*;

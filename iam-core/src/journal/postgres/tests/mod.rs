@@ -6,6 +6,8 @@ mod cutter;
 mod health;
 mod restore;
 mod server;
+#[cfg(feature = "sqlite")]
+mod upgrade;
 mod wire;
 
 use std::time::Duration;

@@ -19,7 +19,7 @@ fn gone_back(error: &Error) {
 
 impl Place {
     /// The schema as `pg_dump` writes it.
-    fn dump(&self) -> Vec<u8> {
+    pub(super) fn dump(&self) -> Vec<u8> {
         let dump = Command::new(PostgresServer::program("pg_dump"))
             .args(["--dbname", &self.url, "--schema", &self.schema])
             .output()
@@ -29,8 +29,9 @@ impl Place {
     }
 
     /// Puts the schema back.
-    async fn restore(&self, dump: &[u8]) {
-        self.run(&format!("DROP SCHEMA {} CASCADE", self.schema)).await;
+    pub(super) async fn restore(&self, dump: &[u8]) {
+        self.run(&format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema))
+            .await;
         let mut psql = Command::new(PostgresServer::program("psql"))
             .args(["--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", &self.url])
             .stdin(Stdio::piped())
