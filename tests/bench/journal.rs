@@ -75,7 +75,7 @@ async fn sqlite(folder: &Path, floor: f64, figures: &mut Figures) -> Answer<()> 
         let place = format!("sqlite://{}", folder.join(format!("apalis-{batch}.db")).display());
         peers(&[Peer::Apalis], &place, events, batch, 1, ours, figures)?;
     }
-    future(&open("future.db").await?, figures).await
+    future(&open("future.db").await?, "SQLite", figures).await
 }
 
 /// Four workers at a server that starts and ends with this.
@@ -114,7 +114,7 @@ async fn postgres(floor: f64, figures: &mut Figures) -> Answer<()> {
             peers(&[peer], &place, events, batch, WORKERS, ours, figures)?;
         }
     }
-    Ok(())
+    future(&open("future").await?, "PostgreSQL", figures).await
 }
 
 /// The peers at the same work, against ours.
@@ -246,7 +246,7 @@ async fn drained(journal: &dyn Journal, events: usize) -> Answer<()> {
 }
 
 /// What a claim costs beside events of days to come, and what memory they take.
-async fn future(journal: &SqliteJournal, figures: &mut Figures) -> Answer<()> {
+async fn future(journal: &dyn Journal, server: &str, figures: &mut Figures) -> Answer<()> {
     let (few, many) = (10_000, amount(1_000_000));
     let later = now().saturating_add(SignedDuration::from_hours(24 * 365))?;
     let mut rows = 0;
@@ -265,10 +265,10 @@ async fn future(journal: &SqliteJournal, figures: &mut Figures) -> Answer<()> {
         costs.push(claims(journal, goal * 10).await?);
         peaks.push(usage().1);
     }
-    let before = Some(("beside 10,000 future events", costs[0]));
-    let metric = format!("claim beside {many} future events");
+    let before = Some(("beside 10,000 to come", costs[0]));
+    let metric = format!("{server}, claim beside {many} to come");
     figures.note("journal", &metric, costs[1], "us", before)?;
-    let metric = format!("memory beside {many} future events");
+    let metric = format!("{server}, memory beside {many} to come");
     figures.note(
         "journal",
         &metric,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use futures::FutureExt;
+use futures::future::join_all;
 
 use super::report::{Ending, PersonRun, Progress};
 use super::work::Work;
@@ -65,19 +66,21 @@ impl<'a> Crew<'a> {
     pub(super) async fn keep(&self, journal: &dyn Journal) {
         loop {
             SystemClock.sleep(self.terms.beat()).await;
-            for lane in self.lanes.values() {
-                if lane.tenure.is_closing() || lane.tenure.is_lost() {
-                    continue;
-                }
-                let asked = Instant::now();
-                match journal.heartbeat(&lane.claim, self.terms.lease).await {
-                    Ok(()) => lane.tenure.confirm(asked),
-                    Err(error) if error.kind() == ErrorKind::Fenced => lane.tenure.lose(),
-                    // Nobody knows: the tenure ends by itself, unless a later heartbeat gets through.
-                    Err(error) => {
-                        tracing::warn!(person = %lane.claim.event.person, "a heartbeat was lost: {error}");
-                    }
-                }
+            // At the same time: the journal writes them together.
+            let held = self.lanes.values();
+            let held = held.filter(|lane| !lane.tenure.is_closing() && !lane.tenure.is_lost());
+            join_all(held.map(|lane| self.beat(journal, lane))).await;
+        }
+    }
+
+    async fn beat(&self, journal: &dyn Journal, lane: &Lane) {
+        let asked = Instant::now();
+        match journal.heartbeat(&lane.claim, self.terms.lease).await {
+            Ok(()) => lane.tenure.confirm(asked),
+            Err(error) if error.kind() == ErrorKind::Fenced => lane.tenure.lose(),
+            // Nobody knows: the tenure ends by itself, unless a later heartbeat gets through.
+            Err(error) => {
+                tracing::warn!(person = %lane.claim.event.person, "a heartbeat was lost: {error}");
             }
         }
     }

@@ -26,6 +26,8 @@ pub mod audit;
 mod budget;
 #[cfg(feature = "testing")]
 pub mod conformance;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod convoy;
 mod exchange;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod fault;
@@ -48,6 +50,8 @@ mod state;
 #[cfg(all(feature = "testing", feature = "sqlite"))]
 mod tests;
 mod waiting;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod write;
 
 pub use admission::{Answer, Ask, Asks, Standing};
 pub use budget::{Bucket, Draw, Drawn};

@@ -28,6 +28,7 @@ mod look;
 mod news;
 mod stage;
 mod step;
+mod together;
 mod waiting;
 
 use std::panic::AssertUnwindSafe;
@@ -71,6 +72,8 @@ const CHECKS: &[(&str, Check)] = checks![
     step::settling_what_was_never_intended_is_invalid,
     step::a_plan_is_stored_and_given_back,
     step::a_plan_of_a_newer_version_is_known_as_one,
+    together::writes_at_the_same_time_are_answered_each_on_its_own,
+    together::claims_that_end_at_the_same_time_end_each_in_its_own_way,
     lane::a_leave_overtakes_what_waits_and_supersedes_it,
     lane::a_leave_passes_a_parked_lane_and_lifts_the_parking,
     lane::a_future_leave_overtakes_nothing,

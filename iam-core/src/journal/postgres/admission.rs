@@ -3,14 +3,16 @@
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::claim::{held_with, note, one};
+use super::claim::{note, one};
 use super::fault::{Attempt, Fault};
+use super::group;
 use super::lane;
 use super::row::{self, AskRow, WaitingRow, instant, nanos, signed, text, unsigned};
 use super::work::Work;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventId;
 use crate::journal::audit::{ASKED, Deed, Note, said_of, standing_of};
+use crate::journal::write::Hold;
 use crate::journal::{
     Answer, Ask, Asks, Claim, EventState, Outcome, Stalled, Standing, Waiting, no_step, not_known, settled,
 };
@@ -30,15 +32,15 @@ macro_rules! asks {
 
 /// Gives the lane back untouched; the event's number.
 async fn untouched(work: &mut Work, claim: &Claim, at: Timestamp, why: &str) -> Attempt<i64> {
-    let (held, locked) = held_with(work, claim, &[]).await?;
+    let (seq, locked) = group::hold(work, &Hold::of(claim)).await?;
     let given = work.query(
         "UPDATE event SET not_before = $3, why = $4, attempts = greatest(attempts - 1, 0) \
          WHERE tenant = $1 AND seq = $2 AND state = 0",
     );
-    let given = given.bind(held.seq).bind(nanos(at)).bind(lane::plain(why));
+    let given = given.bind(seq).bind(nanos(at)).bind(lane::plain(why));
     one(given.execute(work.conn()).await?.rows_affected(), claim)?;
-    lane::refresh(work, &locked, Some(claim.event.person.as_str())).await?;
-    Ok(held.seq)
+    lane::refresh(work, &locked, &[claim.event.person.as_str()]).await?;
+    Ok(seq)
 }
 
 pub(super) async fn put_back(work: &mut Work, claim: &Claim, at: Timestamp, why: &str) -> Attempt<()> {
@@ -74,15 +76,6 @@ pub(super) async fn ask(work: &mut Work, claim: &Claim, ask: &Ask, at: Timestamp
         .execute(work.conn())
         .await?;
     work.note(note(claim, Deed::Asked, plan.as_bytes())).await
-}
-
-/// What was asked about an event is over with it.
-pub(super) async fn end_asking(work: &mut Work, event: i64) -> Attempt<()> {
-    let end = work
-        .query("DELETE FROM ask WHERE tenant = $1 AND event = $2")
-        .bind(event);
-    end.execute(work.conn()).await?;
-    Ok(())
 }
 
 /// What was asked about an event that is pending.
@@ -143,7 +136,7 @@ pub(super) async fn answer(work: &mut Work, answers: &[Answer], at: Timestamp) -
         work.note(noted.detail(standing)).await?;
         count += 1;
     }
-    lane::refresh(work, &locked, None).await?;
+    lane::refresh(work, &locked, &[]).await?;
     Ok(count)
 }
 
@@ -182,7 +175,7 @@ pub(super) async fn skip(work: &mut Work, event: &EventId, by: &str, reason: &st
         .query("UPDATE event SET parked = false WHERE tenant = $1 AND seq = $2")
         .bind(known.seq);
     skip.execute(work.conn()).await?;
-    lane::refresh(work, &locked, None).await?;
+    lane::refresh(work, &locked, &[]).await?;
     work.note(Note::decided(Deed::Skipped, Some(event), &person, by, reason))
         .await
 }
@@ -218,7 +211,7 @@ pub(super) async fn resolve(
             .await?;
     } else {
         bring_back(work, event, known, step, &format!("resolved by {by}: {reason}")).await?;
-        lane::refresh(work, &locked, None).await?;
+        lane::refresh(work, &locked, &[]).await?;
     }
     let resolved = Note::decided(Deed::Resolved, Some(event), &person, by, reason);
     work.note(resolved.detail(said_of(step, happened))).await

@@ -1,6 +1,7 @@
 //! The SQL of the audit: entries behind the last one, in the transaction of what they tell of; and erasing somebody.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use super::fault::{Attempt, Fault};
 use super::row::{AuditRow, nanos, optional, signed, text, unsigned, value};
@@ -61,65 +62,90 @@ pub(super) async fn chain(
     if entries.is_empty() {
         return Ok(None);
     }
+    let reached = start.reached().clone();
+    // As long as nobody else writes, the end is where this process has left it.
+    if start.alone.load(Ordering::Relaxed)
+        && let Some(end) = add(work, &entries, &reached).await?
+    {
+        return Ok(Some(end));
+    }
     let last = work.rows::<(i64, String, String)>(
         "SELECT h.sequence, h.hash, t.epoch FROM audit_head h JOIN tenant t ON t.tenant = h.tenant \
          WHERE h.tenant = $1 FOR UPDATE OF h",
     );
     let (sequence, hash, epoch) = last.fetch_one(work.conn()).await?;
     let sequence = unsigned(sequence);
-    let mut last = Checkpoint { sequence, hash };
-    let reached = start.reached().clone();
-    if reached.epoch != epoch {
+    let last = Reached {
+        epoch,
+        end: Checkpoint { sequence, hash },
+    };
+    if reached.epoch != last.epoch {
         return Err(restore::adopted().into());
     }
-    let behind = last.sequence < reached.end.sequence;
-    if behind || (last.sequence == reached.end.sequence && last != reached.end) {
-        return Err(restore::gone_back(&last, &reached.end).into());
+    let (behind, level) = (
+        last.end.sequence < reached.end.sequence,
+        last.end.sequence == reached.end.sequence,
+    );
+    if behind || (level && last.end != reached.end) {
+        return Err(restore::gone_back(&last.end, &reached.end).into());
     }
+    start.alone.store(level, Ordering::Relaxed);
+    let end = add(work, &entries, &last).await?;
+    end.ok_or_else(|| sqlx::Error::RowNotFound.into()).map(Some)
+}
+
+/// Puts entries behind the end, if it is `last`, and moves it: the new one.
+async fn add(work: &mut Work, entries: &[AuditEntry], last: &Reached) -> Attempt<Option<Checkpoint>> {
+    let mut end = last.end.clone();
     let mut chained = Vec::with_capacity(entries.len());
     for entry in entries {
-        let entry = entry.behind(&last);
-        last = entry.place();
+        let entry = entry.clone().behind(&end);
+        end = entry.place();
         chained.push(entry);
     }
     let strings = |of: fn(&AuditEntry) -> &str| chained.iter().map(of).collect::<Vec<_>>();
     let add = work.query(
-        "WITH added AS ( \
-             INSERT INTO audit (tenant, sequence, at, deed, detail, event, subject, actor, digest, previous, hash) \
-             SELECT $1, a.* FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], \
-                                        $7::text[], $8::text[], $9::text[], $10::text[], $11::text[]) AS a) \
-         UPDATE audit_head SET sequence = $12, hash = $13 WHERE tenant = $1",
+        "WITH moved AS ( \
+             UPDATE audit_head h SET sequence = $12, hash = $13 FROM tenant t \
+             WHERE h.tenant = $1 AND h.sequence = $14 AND h.hash = $15 AND t.tenant = $1 AND t.epoch = $16 \
+             RETURNING h.tenant) \
+         INSERT INTO audit (tenant, sequence, at, deed, detail, event, subject, actor, digest, previous, hash) \
+         SELECT m.tenant, a.* FROM moved m, unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], \
+                                       $7::text[], $8::text[], $9::text[], $10::text[], $11::text[]) AS a",
     );
-    add.bind(
-        chained
-            .iter()
-            .map(|entry| signed(entry.sequence))
-            .collect::<Vec<_>>(),
-    )
-    .bind(chained.iter().map(|entry| nanos(entry.at)).collect::<Vec<_>>())
-    .bind(strings(|entry| entry.deed.as_str()))
-    .bind(strings(|entry| &entry.detail))
-    .bind(
-        chained
-            .iter()
-            .map(|entry| entry.event.as_ref().map(EventId::as_str))
-            .collect::<Vec<_>>(),
-    )
-    .bind(strings(|entry| &entry.subject))
-    .bind(
-        chained
-            .iter()
-            .map(|entry| entry.actor.as_deref())
-            .collect::<Vec<_>>(),
-    )
-    .bind(strings(|entry| &entry.digest))
-    .bind(strings(|entry| &entry.previous))
-    .bind(strings(|entry| &entry.hash))
-    .bind(signed(last.sequence))
-    .bind(last.hash.as_str())
-    .execute(work.conn())
-    .await?;
-    Ok(Some(last))
+    let add = add
+        .bind(
+            chained
+                .iter()
+                .map(|entry| signed(entry.sequence))
+                .collect::<Vec<_>>(),
+        )
+        .bind(chained.iter().map(|entry| nanos(entry.at)).collect::<Vec<_>>())
+        .bind(strings(|entry| entry.deed.as_str()))
+        .bind(strings(|entry| &entry.detail))
+        .bind(
+            chained
+                .iter()
+                .map(|entry| entry.event.as_ref().map(EventId::as_str))
+                .collect::<Vec<_>>(),
+        )
+        .bind(strings(|entry| &entry.subject))
+        .bind(
+            chained
+                .iter()
+                .map(|entry| entry.actor.as_deref())
+                .collect::<Vec<_>>(),
+        )
+        .bind(strings(|entry| &entry.digest))
+        .bind(strings(|entry| &entry.previous))
+        .bind(strings(|entry| &entry.hash))
+        .bind(signed(end.sequence))
+        .bind(end.hash.as_str())
+        .bind(signed(last.end.sequence))
+        .bind(last.end.hash.as_str())
+        .bind(last.epoch.as_str());
+    let added = add.execute(work.conn()).await?.rows_affected();
+    Ok((added > 0).then_some(end))
 }
 
 /// The epoch, and the end of the chain: what a process that opens the journal knows of it.

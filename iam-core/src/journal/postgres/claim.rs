@@ -1,4 +1,4 @@
-//! The SQL of claims: taking heads, and every write of a claim's holder.
+//! The SQL of claims: taking heads. What their holders write: [`group`](super::group).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,18 +6,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::FromRow;
 
-use super::admission;
 use super::fault::{Attempt, Fault};
-use super::lane::{self, Locked};
-use super::row::{self, instant, nanos, optional, signed, text, unsigned, value};
+use super::lane;
+use super::row::{self, instant, nanos, optional, signed, unsigned, value};
 use super::work::Work;
-use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventId};
-use crate::journal::audit::{Deed, Note, ending_of, kind_of};
-use crate::journal::{Claim, Lane, Outcome, PersonState, StepRecord, StepStart, not_known, over};
+use crate::journal::audit::{Deed, Note};
+use crate::journal::{Claim, PersonState, StepRecord, not_known, over};
 use crate::person::PersonKey;
-use crate::plan::{IdempotencyKey, Plan, StepId};
 
 /// Locks lanes that nobody holds and whose head can be claimed at `$2`, at most `$3`, urgent leaves first, then other
 /// leaves, and none of the people `$4`. What others have locked just now is passed over.
@@ -55,7 +52,8 @@ pub(super) const LOCK: &str = "
 
 /// The heads of the locked lanes `$2` that can be claimed at `$3`, as they are now.
 const HEADS: &str = "
-    SELECT p.person, h.seq, h.id, h.event, h.attempts, h.plan, h.leave, s.state
+    SELECT p.person, h.seq, h.id, h.event, h.attempts, h.plan, h.leave,
+           (SELECT s.state FROM person s WHERE s.tenant = $1 AND s.person = p.person) AS state
     FROM unnest($2::text[]) AS p (person) CROSS JOIN LATERAL (
         SELECT * FROM (
             (SELECT 0 AS place, e.* FROM event e
@@ -68,7 +66,6 @@ const HEADS: &str = "
                AND NOT EXISTS (SELECT 1 FROM event k WHERE k.tenant = $1 AND k.person = p.person AND k.parked)
              ORDER BY e.due_at, e.lane_seq LIMIT 1)
         ) candidate ORDER BY place LIMIT 1) h
-    LEFT JOIN person s ON s.tenant = $1 AND s.person = p.person
     WHERE h.due_at <= $3 AND h.not_before <= $3
     ORDER BY h.urgent DESC, h.leave DESC, h.due_at, h.seq";
 
@@ -94,7 +91,7 @@ struct Head {
 }
 
 /// Microseconds, at most some thousand years.
-fn micros(lease: Duration) -> i64 {
+pub(super) fn micros(lease: Duration) -> i64 {
     i64::try_from(lease.as_micros())
         .unwrap_or(i64::MAX)
         .min(100_000_000_000_000_000)
@@ -169,7 +166,7 @@ pub(super) async fn claim(work: &mut Work, asked: &Asked<'_>) -> Attempt<(Vec<Cl
         let (_, last_seq) = raised.get(person.as_str())?;
         Some((person.as_str().to_owned(), *last_seq))
     });
-    lane::refresh(work, &overtaken.collect(), None).await?;
+    lane::refresh(work, &overtaken.collect(), &[]).await?;
     Ok((claims, unreadable))
 }
 
@@ -226,235 +223,6 @@ pub(super) fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<
     Note::new(deed, &claim.event.id, &claim.event.person, payload)
 }
 
-pub(super) async fn heartbeat(work: &mut Work, claim: &Claim, lease: Duration) -> Attempt<()> {
-    let beat = work.query(
-        "UPDATE lane l SET lease_until = clock_timestamp() + $5 * interval '1 microsecond' \
-         WHERE l.tenant = $1 AND l.person = $2 AND l.fence = $3 AND l.lease_until IS NOT NULL \
-           AND EXISTS (SELECT 1 FROM event e WHERE e.tenant = $1 AND e.id = $4 AND e.person = $2 AND e.state = 0)",
-    );
-    let beat = beat
-        .bind(claim.event.person.as_str())
-        .bind(signed(claim.fence))
-        .bind(claim.event.id.as_str());
-    let done = beat.bind(micros(lease)).execute(work.conn()).await?;
-    one(done.rows_affected(), claim)
-}
-
-/// The event of a claim that is still held.
-#[derive(FromRow)]
-pub(super) struct Held {
-    pub(super) seq: i64,
-    due_at: i64,
-    lane_seq: i64,
-    leave: bool,
-    last_seq: i64,
-}
-
-/// Locks the lane of a claim's holder until the commit, or refuses it. A lease that ran out unnoticed is still held.
-async fn held(work: &mut Work, claim: &Claim) -> Attempt<Held> {
-    let row = work.rows::<Held>(
-        "SELECT e.seq, e.due_at, e.lane_seq, e.leave, l.last_seq \
-         FROM lane l JOIN event e ON e.tenant = l.tenant AND e.person = l.person \
-         WHERE l.tenant = $1 AND l.person = $2 AND l.fence = $3 AND l.lease_until IS NOT NULL \
-           AND e.id = $4 AND e.state = 0 FOR UPDATE",
-    );
-    let row = row
-        .bind(claim.event.person.as_str())
-        .bind(signed(claim.fence))
-        .bind(claim.event.id.as_str());
-    row.fetch_optional(work.conn())
-        .await?
-        .ok_or_else(|| fenced(claim))
-}
-
-/// The same, with the lanes of those whom `timers` wake.
-pub(super) async fn held_with(work: &mut Work, claim: &Claim, timers: &[Event]) -> Attempt<(Held, Locked)> {
-    let own = &claim.event.person;
-    let mut locked = Locked::new();
-    if timers.iter().any(|timer| timer.person != *own) {
-        let people = timers.iter().map(|timer| &timer.person).chain([own]);
-        locked = lane::lock(work, people).await?;
-    }
-    let held = held(work, claim).await?;
-    locked.insert(own.as_str().to_owned(), held.last_seq);
-    Ok((held, locked))
-}
-
-/// Ends the claim, with the person's new state.
-async fn release(
-    work: &mut Work,
-    claim: &Claim,
-    locked: &Locked,
-    state: &PersonState,
-    deed: Deed,
-) -> Attempt<()> {
-    let person = claim.event.person.as_str();
-    lane::refresh(work, locked, Some(person)).await?;
-    let text = lane::set_state(work, person, state).await?;
-    work.note(note(claim, deed, text.as_bytes())).await
-}
-
-pub(super) async fn plan(work: &mut Work, claim: &Claim, plan: &Plan) -> Attempt<()> {
-    let steps = format!("{} steps", plan.steps.len());
-    let plan = text("plan", claim.event.id.as_str(), plan)?;
-    let held = held(work, claim).await?;
-    let update = work.query("UPDATE event SET plan = $3 WHERE tenant = $1 AND seq = $2 AND state = 0");
-    let done = update
-        .bind(held.seq)
-        .bind(plan.as_str())
-        .execute(work.conn())
-        .await?;
-    one(done.rows_affected(), claim)?;
-    work.note(note(claim, Deed::Planned, plan.as_bytes()).detail(steps))
-        .await
-}
-
-pub(super) async fn intend(
-    work: &mut Work,
-    claim: &Claim,
-    step: &StepId,
-    key: &IdempotencyKey,
-) -> Attempt<StepStart> {
-    let held = held(work, claim).await?;
-    let made = work.query(
-        "INSERT INTO step (tenant, event, step, ordinal, key) \
-         SELECT $1, $2, $3, count(*), $4 FROM step WHERE event = $2 ON CONFLICT DO NOTHING",
-    );
-    let made = made
-        .bind(held.seq)
-        .bind(step.as_str())
-        .bind(key.as_str())
-        .execute(work.conn())
-        .await?;
-    let start = if made.rows_affected() == 1 {
-        StepStart::First
-    } else {
-        let known = work.column::<Option<String>>(
-            "SELECT outcome FROM step WHERE tenant = $1 AND event = $2 AND step = $3",
-        );
-        let known = known
-            .bind(held.seq)
-            .bind(step.as_str())
-            .fetch_one(work.conn())
-            .await?;
-        let start = StepStart::of(optional("outcome", claim.event.id.as_str(), known.as_ref())?);
-        if start == StepStart::First {
-            // Unknown while it is tried again.
-            set_outcome(work, held.seq, step, None).await?;
-        }
-        start
-    };
-    if start == StepStart::First {
-        let intended = note(claim, Deed::Intended, key.as_str().as_bytes());
-        work.note(intended.detail(kind_of(step))).await?;
-    }
-    Ok(start)
-}
-
-/// Writes a step's outcome; the number of rows tells whether there is such a step.
-async fn set_outcome(
-    work: &mut Work,
-    event: i64,
-    step: &StepId,
-    outcome: Option<(&str, Timestamp)>,
-) -> Attempt<u64> {
-    let set = work.query(
-        "UPDATE step SET outcome = $4, settled_at = $5 WHERE tenant = $1 AND event = $2 AND step = $3",
-    );
-    let set = set
-        .bind(event)
-        .bind(step.as_str())
-        .bind(outcome.map(|(text, _)| text));
-    let done = set
-        .bind(outcome.map(|(_, at)| nanos(at)))
-        .execute(work.conn())
-        .await?;
-    Ok(done.rows_affected())
-}
-
-pub(super) async fn settle(
-    work: &mut Work,
-    claim: &Claim,
-    step: &StepId,
-    outcome: &Outcome,
-    at: Timestamp,
-) -> Attempt<()> {
-    let ending = format!("{} {}", kind_of(step), ending_of(outcome));
-    let outcome = text("outcome", claim.event.id.as_str(), outcome)?;
-    let held = held(work, claim).await?;
-    if set_outcome(work, held.seq, step, Some((&outcome, at))).await? != 1 {
-        let error = Error::new(ErrorKind::Invalid, "a step is settled that was never intended");
-        return Err(Fault::Refused(error));
-    }
-    work.note(note(claim, Deed::Settled, outcome.as_bytes()).detail(ending))
-        .await
-}
-
-pub(super) async fn complete(
-    work: &mut Work,
-    claim: &Claim,
-    state: &PersonState,
-    timers: &[Event],
-) -> Attempt<()> {
-    let (held, mut locked) = held_with(work, claim, timers).await?;
-    let update =
-        work.query("UPDATE event SET state = 1, why = NULL WHERE tenant = $1 AND seq = $2 AND state = 0");
-    let done = update.bind(held.seq).execute(work.conn()).await?;
-    one(done.rows_affected(), claim)?;
-    let person = claim.event.person.as_str();
-    if held.leave {
-        lane::end_by_leave(work, person, held.due_at, held.lane_seq).await?;
-    }
-    lane::replace_timers(work, &mut locked, person, timers).await?;
-    admission::end_asking(work, held.seq).await?;
-    release(work, claim, &locked, state, Deed::Completed).await
-}
-
-pub(super) async fn retry_later(
-    work: &mut Work,
-    claim: &Claim,
-    state: &PersonState,
-    at: Timestamp,
-    why: &str,
-) -> Attempt<()> {
-    let (held, locked) = held_with(work, claim, &[]).await?;
-    let update =
-        work.query("UPDATE event SET not_before = $3, why = $4 WHERE tenant = $1 AND seq = $2 AND state = 0");
-    let done = update
-        .bind(held.seq)
-        .bind(nanos(at))
-        .bind(lane::plain(why))
-        .execute(work.conn())
-        .await?;
-    one(done.rows_affected(), claim)?;
-    release(work, claim, &locked, state, Deed::Postponed).await
-}
-
-pub(super) async fn dead_letter(
-    work: &mut Work,
-    claim: &Claim,
-    state: &PersonState,
-    timers: &[Event],
-    why: &str,
-    set: Lane,
-) -> Attempt<()> {
-    let (held, mut locked) = held_with(work, claim, timers).await?;
-    let update = work.query(
-        "UPDATE event SET state = 2, why = $3, parked = $4, set_aside_at = $5 \
-         WHERE tenant = $1 AND seq = $2 AND state = 0",
-    );
-    let update = update
-        .bind(held.seq)
-        .bind(lane::plain(why))
-        .bind(set == Lane::Park)
-        .bind(nanos(SystemClock.now()));
-    let done = update.execute(work.conn()).await?;
-    one(done.rows_affected(), claim)?;
-    lane::replace_timers(work, &mut locked, claim.event.person.as_str(), timers).await?;
-    admission::end_asking(work, held.seq).await?;
-    release(work, claim, &locked, state, Deed::SetAside).await
-}
-
 pub(super) async fn requeue(work: &mut Work, event: &EventId, by: &str, reason: &str) -> Attempt<()> {
     let person = work.column::<String>("SELECT person FROM event WHERE tenant = $1 AND id = $2");
     let person = person.bind(event.as_str()).fetch_optional(work.conn()).await?;
@@ -469,7 +237,7 @@ pub(super) async fn requeue(work: &mut Work, event: &EventId, by: &str, reason: 
     if back.rows_affected() != 1 {
         return Err(over(event).into());
     }
-    lane::refresh(work, &locked, None).await?;
+    lane::refresh(work, &locked, &[]).await?;
     work.note(Note::decided(Deed::Requeued, Some(event), &person, by, reason))
         .await
 }

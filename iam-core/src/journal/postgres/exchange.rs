@@ -100,7 +100,7 @@ async fn observe(work: &mut Work, seen: &[Observation], now: Timestamp) -> Attem
         *answer = accepted.next().flatten().or(Some(Appended::Duplicate));
     }
     keep(work, &new, moved).await?;
-    lane::refresh(work, &locked, None).await?;
+    lane::refresh(work, &locked, &[]).await?;
     lane::note_accepted(work, &fresh).await?;
     Ok(answers.into_iter().flatten().collect())
 }

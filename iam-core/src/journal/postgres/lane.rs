@@ -11,7 +11,8 @@ use super::work::Work;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Accepted, Event};
 use crate::journal::audit::{Deed, Note};
-use crate::journal::{Appended, Observation, PersonState, Row};
+use crate::journal::write::State;
+use crate::journal::{Appended, Observation, Row};
 use crate::person::PersonKey;
 
 /// Lanes that this transaction has locked: the number of the newest event of each.
@@ -56,8 +57,8 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Brings up to date what a claim looks at, after the lanes' events have changed. `last_seqs` where events were
-/// appended; `free` is the lane whose claim ends.
-pub(super) async fn refresh(work: &mut Work, locked: &Locked, free: Option<&str>) -> Attempt<()> {
+/// appended; `free` are the lanes whose claims end.
+pub(super) async fn refresh(work: &mut Work, locked: &Locked, free: &[&str]) -> Attempt<()> {
     let (people, last_seqs): (Vec<&str>, Vec<i64>) = locked
         .iter()
         .map(|(person, last_seq)| (person.as_str(), *last_seq))
@@ -76,8 +77,8 @@ pub(super) async fn refresh(work: &mut Work, locked: &Locked, free: Option<&str>
     // A leave that was attempted has come due: what it overtook will not be the head again, nor will a lesser leave.
     let update = work.query(
         "UPDATE lane l SET last_seq = p.last_seq, \
-                holder = CASE WHEN l.person = $4 THEN NULL ELSE l.holder END, \
-                lease_until = CASE WHEN l.person = $4 THEN NULL ELSE l.lease_until END, \
+                holder = CASE WHEN l.person = ANY ($4) THEN NULL ELSE l.holder END, \
+                lease_until = CASE WHEN l.person = ANY ($4) THEN NULL ELSE l.lease_until END, \
                 head_seq = f.seq, head_due = f.due_at, head_at = f.at, \
                 leave_due = v.due_at, ready_at = r.at, ready_seq = r.seq \
          FROM unnest($2::text[], $3::bigint[]) AS p (person, last_seq) \
@@ -349,12 +350,15 @@ async fn set_accepted(work: &mut Work, accepted: &HashMap<PersonKey, Accepted>) 
     Ok(())
 }
 
+/// So many events are enough for a transaction of their own.
+pub(super) const LARGE: usize = 32;
+
 /// Appends a batch, and notes what is accepted.
 pub(super) async fn append(work: &mut Work, batch: &[Event]) -> Attempt<Vec<Appended>> {
     let mut locked = lock(work, batch.iter().map(|event| &event.person)).await?;
     let given: Vec<Given<'_>> = batch.iter().map(Given::Event).collect();
     let (answers, fresh) = accept(work, &mut locked, &given).await?;
-    refresh(work, &locked, None).await?;
+    refresh(work, &locked, &[]).await?;
     note_accepted(work, &fresh).await?;
     Ok(answers.into_iter().flatten().collect())
 }
@@ -371,34 +375,8 @@ pub(super) async fn note_accepted(work: &mut Work, events: &[Event]) -> Attempt<
     work.note_all(notes).await
 }
 
-/// What stands before a leave that ended is superseded, and the lane's parking is lifted.
-pub(super) async fn end_by_leave(work: &mut Work, person: &str, due_at: i64, lane_seq: i64) -> Attempt<()> {
-    let earlier = work.query(
-        "UPDATE event SET state = 3 \
-         WHERE tenant = $1 AND person = $2 AND state = 0 AND (due_at, lane_seq) < ($3, $4)",
-    );
-    earlier
-        .bind(person)
-        .bind(due_at)
-        .bind(lane_seq)
-        .execute(work.conn())
-        .await?;
-    let parked = work.query("UPDATE event SET parked = false WHERE tenant = $1 AND person = $2 AND parked");
-    parked.bind(person).execute(work.conn()).await?;
-    Ok(())
-}
-
-/// Supersedes the lane's pending timers but for rechecks (a wake-up is never lost), and sets `timers`; one
-/// that was superseded before is pending again.
-pub(super) async fn replace_timers(
-    work: &mut Work,
-    locked: &mut Locked,
-    person: &str,
-    timers: &[Event],
-) -> Attempt<()> {
-    let old =
-        work.query("UPDATE event SET state = 3 WHERE tenant = $1 AND person = $2 AND state = 0 AND timer");
-    old.bind(person).execute(work.conn()).await?;
+/// Sets timers in lanes that are locked; one that was superseded before is pending again.
+pub(super) async fn set_timers(work: &mut Work, locked: &mut Locked, timers: &[&Event]) -> Attempt<()> {
     if timers.is_empty() {
         return Ok(());
     }
@@ -411,30 +389,32 @@ pub(super) async fn replace_timers(
     let new = timers
         .iter()
         .filter(|timer| !again.iter().any(|id| id == timer.id.as_str()));
-    let new: Vec<Given<'_>> = new.map(Given::Event).collect();
+    let new: Vec<Given<'_>> = new.map(|timer| Given::Event(timer)).collect();
     if !new.is_empty() {
         accept(work, locked, &new).await?;
     }
     Ok(())
 }
 
-/// Writes what is known of a person, and gives it back as it stands in the database.
-pub(super) async fn set_state(work: &mut Work, person: &str, state: &PersonState) -> Attempt<String> {
-    let text = text("state", person, state)?;
-    let manager = state
-        .record
-        .as_ref()
-        .and_then(|record| record.manager_id.as_ref());
+/// Writes what is known of people.
+pub(super) async fn set_states<'a>(
+    work: &mut Work,
+    states: impl Iterator<Item = (&'a PersonKey, &'a State)> + Send,
+) -> Attempt<()> {
+    let (mut people, mut texts, mut managers, mut waits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (person, state) in states {
+        people.push(person.as_str());
+        texts.push(state.text());
+        managers.push(state.manager.as_ref().map(PersonKey::as_str));
+        waits.push(state.waits);
+    }
     let query = work.query(
-        "INSERT INTO person (tenant, person, state, manager, waits) VALUES ($1, $2, $3, $4, $5) \
+        "INSERT INTO person (tenant, person, state, manager, waits) \
+         SELECT $1, p.* FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[]) AS p \
          ON CONFLICT (tenant, person) DO UPDATE \
          SET state = excluded.state, manager = excluded.manager, waits = excluded.waits",
     );
-    let query = query
-        .bind(person)
-        .bind(text.clone())
-        .bind(manager.map(|manager| manager.as_str().to_owned()));
-    let query = query.bind(state.waits_for.is_some() && state.waits_for.as_ref() == manager);
+    let query = query.bind(people).bind(texts).bind(managers).bind(waits);
     query.execute(work.conn()).await?;
-    Ok(text)
+    Ok(())
 }

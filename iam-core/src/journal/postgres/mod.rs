@@ -34,6 +34,7 @@ mod decisions;
 mod exchange;
 mod fault;
 mod freeze;
+mod group;
 mod health;
 mod lane;
 mod look;
@@ -47,25 +48,29 @@ mod work;
 mod tests;
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool};
 
-use self::fault::{Fault, during, may_be_repeated};
+use self::fault::{Attempt, Fault, closed, during, may_be_repeated};
+use self::group::Answer as Written;
 use self::wake::Wake;
 use self::work::{Reached, Start, Work};
 use super::audit::{AuditEntry, Checkpoint, Kept};
+use super::convoy::{Convoy, Load, repeated};
+use super::write::{Carried, Write};
 use super::{
     Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Finding, Frozen, HistoryQuery,
     Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged,
     Stalled, StepStart, Waiting, restore, row,
 };
 use crate::clock::{Clock as _, SystemClock};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::event::{Accepted, Event, EventId};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Plan, StepId};
@@ -174,27 +179,35 @@ impl PostgresBuilder {
         let prepare = async {
             let mut conn = options.connect().await?;
             let raise_commit = server::check(&mut conn, self.durability).await?;
-            let (writing, looking) = server::begin(schema, raise_commit);
+            let begin = server::begin(schema, raise_commit, self.pooled);
+            conn.execute(AssertSqlSafe(begin.session.clone())).await?;
             if let Some(place) = &self.after {
-                server::has_been_at(&mut conn, &looking, tenant, place).await?;
+                server::has_been_at(&mut conn, &begin.looking, tenant, place).await?;
             }
-            server::migrate(&mut conn, schema, &writing).await?;
-            let tenant = server::tenant(&mut conn, &writing, tenant).await?;
+            server::migrate(&mut conn, schema, &begin.writing).await?;
+            let tenant = server::tenant(&mut conn, &begin.writing, tenant).await?;
             conn.close().await?;
-            Ok(Start {
-                writing,
-                looking,
+            let start = Start {
+                writing: begin.writing,
+                looking: begin.looking,
                 named: !self.pooled,
                 tenant,
                 reached: Mutex::new(Reached::default()),
-            })
+                alone: AtomicBool::new(true),
+                chaining: tokio::sync::Mutex::default(),
+            };
+            Ok((start, begin.session))
         };
-        let start = prepare.await.map_err(|fault| during(fault, "open the journal"))?;
+        let (start, session) = prepare.await.map_err(|fault| during(fault, "open the journal"))?;
         // A connection that died is found by its first statement, and the work begun again: no look before each.
         let pool = PgPoolOptions::new()
             .max_connections(self.connections)
             .acquire_timeout(Duration::from_secs(10))
             .test_before_acquire(false)
+            .after_connect(move |conn, _| {
+                let session = AssertSqlSafe(session.clone());
+                Box::pin(async move { conn.execute(session).await.map(drop) })
+            })
             .connect_lazy_with(options);
         let channel = format!("iam {schema} {}", start.tenant);
         let start = Arc::new(start);
@@ -214,6 +227,8 @@ impl PostgresBuilder {
             left_alone: Mutex::default(),
             pooled: self.pooled,
             durability: self.durability,
+            convoy: Arc::new(Convoy::new(group::MOST)),
+            arrivals: Arc::new(Convoy::new(group::MOST)),
             pool,
             start,
         }));
@@ -241,6 +256,26 @@ struct Inner {
     /// How often a piece of work is begun.
     tries: u32,
     left_alone: Mutex<Vec<String>>,
+    /// What claims' holders write.
+    convoy: Arc<Convoy<Write>>,
+    /// What comes in.
+    arrivals: Arc<Convoy<Arrival>>,
+}
+
+/// Events that are appended together.
+struct Arrival(Vec<Event>);
+
+impl Load for Arrival {
+    /// Nothing where they are to be appended by themselves.
+    type Answer = Option<Vec<Appended>>;
+
+    fn lanes(&self) -> Vec<&PersonKey> {
+        Vec::new() // They are appended in the order in which they came.
+    }
+
+    fn weight(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl fmt::Debug for PostgresJournal {
@@ -252,7 +287,7 @@ impl fmt::Debug for PostgresJournal {
 /// One piece of work in a transaction of its own; begun again when the server could not order it, or the connection was
 /// dead.
 macro_rules! transaction {
-    ($journal:ident, $begin:ident, $operation:literal, |$work:ident| $body:expr) => {{
+    ($journal:ident, $begin:ident, $operation:expr, |$work:ident| $body:expr) => {{
         let mut tries = 0;
         loop {
             let attempt = async {
@@ -282,14 +317,14 @@ macro_rules! transaction {
 
 /// One write.
 macro_rules! writing {
-    ($journal:ident, $operation:literal, |$work:ident| $body:expr) => {
+    ($journal:ident, $operation:expr, |$work:ident| $body:expr) => {
         $crate::journal::postgres::transaction!($journal, write, $operation, |$work| $body)
     };
 }
 
 /// One look, at one moment.
 macro_rules! looking {
-    ($journal:ident, $operation:literal, |$work:ident| $body:expr) => {
+    ($journal:ident, $operation:expr, |$work:ident| $body:expr) => {
         $crate::journal::postgres::transaction!($journal, look, $operation, |$work| $body)
     };
 }
@@ -350,6 +385,103 @@ impl PostgresJournal {
         self.0.left_alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes what a claim's holder has to write, with whatever else there is to write just now.
+    async fn hold(&self, write: Write) -> Result<Option<StepStart>> {
+        let mut write = write;
+        if !write.is_wide() {
+            let journal = self.clone();
+            let carry = move |writes| journal.clone().carry(writes);
+            match self.0.convoy.join(write, carry).await? {
+                Carried::Done(start) => return Ok(start),
+                Carried::PassedOver(back) => write = back,
+            }
+        }
+        let operation = write.operation();
+        writing!(self, operation, |work| group::alone(work, &write).await)
+    }
+
+    /// Writes together what came together.
+    async fn carry(self, writes: Vec<Write>) -> Vec<Result<Carried>> {
+        let operation = match writes.as_slice() {
+            [write] => write.operation(),
+            _ => "write for several claims",
+        };
+        let answers = async { writing!(self, operation, |work| group::together(work, &writes).await) };
+        let answers: Result<Vec<Written>> = answers.await;
+        match answers {
+            Ok(answers) => {
+                let answered = writes.into_iter().zip(answers);
+                let answered = answered.map(|(write, answer)| match answer {
+                    Written::Written(start) => Ok(Carried::Done(start)),
+                    Written::NotHeld | Written::NeverIntended => Ok(Carried::PassedOver(write)),
+                });
+                answered.collect()
+            }
+            // Whatever it is that the server does not take: each finds out whether it is its own.
+            Err(error) if error.retry() == Retry::Never && writes.len() > 1 => writes
+                .into_iter()
+                .map(|write| Ok(Carried::PassedOver(write)))
+                .collect(),
+            Err(error) => {
+                let error = Arc::new(error);
+                let told = |write: Write| Err(repeated(&error).with_operation(write.operation()));
+                writes.into_iter().map(told).collect()
+            }
+        }
+    }
+
+    /// Appends what came together; nothing for what is to be appended by itself.
+    async fn take_in(self, batches: Vec<Arrival>) -> Vec<Result<Option<Vec<Appended>>>> {
+        let all: Vec<Event> = batches.iter().flat_map(|Arrival(batch)| batch).cloned().collect();
+        match self.append_all(&all, true).await {
+            Ok(mut answers) => {
+                let split = |Arrival(batch): &Arrival| Ok(Some(answers.drain(..batch.len()).collect()));
+                batches.iter().map(split).collect()
+            }
+            // Whatever it is, a lane that is locked or what the server does not take: each finds out for itself.
+            Err(error) if error.reason().is_none() => batches.iter().map(|_| Ok(None)).collect(),
+            Err(error) => {
+                let error = Arc::new(error);
+                let told = |_| Err(repeated(&error).with_operation("append events"));
+                batches.iter().map(told).collect()
+            }
+        }
+    }
+
+    /// Appends events. In `haste` it gives up where a lane is locked for longer than a moment.
+    async fn append_all(&self, batch: &[Event], haste: bool) -> Result<Vec<Appended>> {
+        // A commit whose answer was lost: the same once more tells, and what it had accepted is new all the same.
+        let mut lost: Option<Vec<Appended>> = None;
+        let answers = loop {
+            let mut answers = None;
+            let appended: Result<()> = if haste {
+                transaction!(self, hasty, "append events", |work| {
+                    answers = Some(lane::append(work, batch).await?);
+                    Ok::<(), Fault>(())
+                })
+            } else {
+                writing!(self, "append events", |work| {
+                    answers = Some(lane::append(work, batch).await?);
+                    Ok::<(), Fault>(())
+                })
+            };
+            match appended {
+                Ok(()) => break answers.unwrap_or_default(),
+                Err(error) if error.reason() == Some(fault::COMMIT_UNKNOWN) && lost.is_none() => {
+                    lost = answers;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let Some(lost) = lost else { return Ok(answers) };
+        let both = answers.into_iter().zip(lost);
+        let answers = both.map(|both| match both {
+            (Appended::Duplicate, Appended::New) => Appended::New,
+            (answer, _) => answer,
+        });
+        Ok(answers.collect())
+    }
+
     /// Whether work that failed so for the `tries`th time is to be begun again, after a pause.
     async fn again(&self, fault: &Fault, tries: &mut u32) -> bool {
         *tries += 1;
@@ -362,33 +494,27 @@ impl PostgresJournal {
     }
 }
 
+/// What is to be written, as JSON.
+fn readable(write: Attempt<Write>) -> Result<Write> {
+    write.map_err(|fault| during(fault, "write for a claim"))
+}
+
 #[async_trait]
 impl Journal for PostgresJournal {
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>> {
-        // A commit whose answer was lost: the same once more tells, and what it had accepted is new all the same.
-        let mut lost: Option<Vec<Appended>> = None;
-        let answers = loop {
-            let mut answers = None;
-            let appended: Result<()> = writing!(self, "append events", |work| {
-                answers = Some(lane::append(work, batch).await?);
-                Ok::<(), Fault>(())
-            });
-            match appended {
-                Ok(()) => break answers.unwrap_or_default(),
-                Err(error) if error.reason() == Some(fault::COMMIT_UNKNOWN) && lost.is_none() => {
-                    lost = answers;
-                }
-                Err(error) => return Err(error),
-            }
+        let answers = if batch.len() < lane::LARGE {
+            let journal = self.clone();
+            let carry = move |batches| journal.clone().take_in(batches);
+            self.0.arrivals.join(Arrival(batch.to_vec()), carry).await?
+        } else {
+            None
+        };
+        let answers = match answers {
+            Some(answers) => answers,
+            None => self.append_all(batch, false).await?,
         };
         self.0.wake.changed();
-        let Some(lost) = lost else { return Ok(answers) };
-        let both = answers.into_iter().zip(lost);
-        let answers = both.map(|both| match both {
-            (Appended::Duplicate, Appended::New) => Appended::New,
-            (answer, _) => answer,
-        });
-        Ok(answers.collect())
+        Ok(answers)
     }
 
     async fn accepted(&self, keys: &[PersonKey]) -> Result<Vec<Option<Accepted>>> {
@@ -419,28 +545,22 @@ impl Journal for PostgresJournal {
     }
 
     async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<()> {
-        writing!(self, "extend a lease", |work| claim::heartbeat(
-            work, claim, lease
-        )
-        .await)
+        self.hold(Write::beat(claim, lease)).await.map(drop)
     }
 
     async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
-        writing!(self, "store a plan", |work| claim::plan(work, claim, plan).await)
+        self.hold(readable(Write::plan(claim, plan))?).await.map(drop)
     }
 
     async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
-        writing!(self, "intend a step", |work| claim::intend(
-            work, claim, step, key
-        )
-        .await)
+        let start = self.hold(Write::intend(claim, step, key)).await?;
+        start.ok_or_else(closed)
     }
 
     async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
-        writing!(self, "settle a step", |work| claim::settle(
-            work, claim, step, outcome, at
-        )
-        .await)
+        self.hold(readable(Write::settle(claim, step, outcome, at))?)
+            .await
+            .map(drop)
     }
 
     async fn reserve(&self, name: &str, person: &PersonKey) -> Result<Reservation> {
@@ -449,19 +569,16 @@ impl Journal for PostgresJournal {
     }
 
     async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
-        writing!(self, "complete an event", |work| claim::complete(
-            work, claim, state, timers
-        )
-        .await)?;
+        self.hold(readable(Write::complete(claim, state, timers))?)
+            .await?;
         self.0.wake.changed();
         Ok(())
     }
 
     async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
-        writing!(self, "give a lane back", |work| claim::retry_later(
-            work, claim, state, at, why
-        )
-        .await)
+        self.hold(readable(Write::retry_later(claim, state, at, why))?)
+            .await
+            .map(drop)
     }
 
     async fn dead_letter(
@@ -472,9 +589,8 @@ impl Journal for PostgresJournal {
         why: &str,
         set: Lane,
     ) -> Result<()> {
-        writing!(self, "set an event aside", |work| {
-            claim::dead_letter(work, claim, state, timers, why, set).await
-        })?;
+        self.hold(readable(Write::dead_letter(claim, state, timers, why, set))?)
+            .await?;
         self.0.wake.changed();
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Reaching the server: whether it can be trusted with a journal, and bringing its schema up to date.
 
+use std::fmt::Write as _;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -150,20 +151,46 @@ pub(super) async fn check(conn: &mut PgConnection, durability: Durability) -> At
     Ok(!waits)
 }
 
-/// The statement that begins a transaction: what a session would keep is said anew each time.
-pub(super) fn begin(schema: &str, raise_commit: bool) -> (String, String) {
-    let path = format!("SET LOCAL search_path TO \"{schema}\"");
+/// How transactions begin, and what a session is told first.
+pub(super) struct Begin {
+    pub(super) writing: String,
+    pub(super) looking: String,
+    /// Nothing where a pooler gives each transaction another session: then each is told for itself.
+    pub(super) session: String,
+}
+
+/// The statements that begin transactions.
+pub(super) fn begin(schema: &str, raise_commit: bool, pooled: bool) -> Begin {
+    let set = if pooled { "SET LOCAL" } else { "SET" };
     let commit = if raise_commit {
-        "; SET LOCAL synchronous_commit TO on"
+        format!("; {set} synchronous_commit TO on")
     } else {
-        ""
+        String::new()
     };
     // A process that dies between two statements without closing its connection must not hold its locks for long.
-    let idle = "SET LOCAL idle_in_transaction_session_timeout TO '60s'";
-    (
-        format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {path}; {idle}{commit}"),
-        format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {path}; {idle}"),
-    )
+    let mut told = format!(
+        "{set} search_path TO \"{schema}\"; {set} idle_in_transaction_session_timeout TO '60s'{commit}"
+    );
+    // Every statement finds its rows by an index, a few at a time. One that is planned while its tables are small, and
+    // kept, would read the whole of them when they are large.
+    for way in ["seqscan", "bitmapscan", "hashjoin", "mergejoin"] {
+        let _ = write!(told, "; {set} enable_{way} TO off");
+    }
+    let _ = write!(told, "; {set} jit TO off");
+    let writing = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    let looking = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    if pooled {
+        return Begin {
+            writing: format!("{writing}; {told}"),
+            looking: format!("{looking}; {told}"),
+            session: String::new(),
+        };
+    }
+    Begin {
+        writing: writing.to_owned(),
+        looking: looking.to_owned(),
+        session: told,
+    }
 }
 
 /// Brings the schema up to date. Any number of processes may do so at the same time.

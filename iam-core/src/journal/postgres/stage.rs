@@ -201,7 +201,7 @@ pub(super) async fn release_some(
     let mut locked = lane::lock(work, given.iter().map(Row::person)).await?;
     let given: Vec<Given<'_>> = given.into_iter().map(|row| Given::Row(row, now)).collect();
     let (answers, fresh) = lane::accept(work, &mut locked, &given).await?;
-    lane::refresh(work, &locked, None).await?;
+    lane::refresh(work, &locked, &[]).await?;
     let mut released = Released {
         over: rows.len() < max,
         ..Released::default()

@@ -1,6 +1,7 @@
 //! [`Work`]: one transaction, from `BEGIN` to the audit entries that are its last writes.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::postgres::{PgArguments, PgRow};
@@ -24,6 +25,10 @@ pub(super) struct Start {
     pub(super) tenant: i64,
     /// How far this process knows the journal to have come.
     pub(super) reached: Mutex<Reached>,
+    /// Whether nobody else has written to the audit since this process did.
+    pub(super) alone: AtomicBool,
+    /// One transaction of this process at a time puts entries behind the last one, and commits.
+    pub(super) chaining: tokio::sync::Mutex<()>,
 }
 
 /// The epoch, and the end of the audit after the latest commit of this process.
@@ -52,6 +57,12 @@ impl Work {
     /// Begins to write.
     pub(super) async fn write(pool: &PgPool, start: &Arc<Start>) -> Attempt<Self> {
         Self::begin(pool, start, &start.writing).await
+    }
+
+    /// Begins to write, and gives up where a lock is not free within a moment.
+    pub(super) async fn hasty(pool: &PgPool, start: &Arc<Start>) -> Attempt<Self> {
+        let begin = format!("{}; SET LOCAL lock_timeout TO '250ms'", start.writing);
+        Self::begin(pool, start, &begin).await
     }
 
     /// Begins to look.
@@ -128,6 +139,11 @@ impl Work {
     pub(super) async fn commit(mut self) -> Attempt<()> {
         let notes = std::mem::take(&mut self.notes);
         let start = self.start.clone();
+        let turn = if notes.is_empty() {
+            None
+        } else {
+            Some(start.chaining.lock().await)
+        };
         let end = audit::chain(&mut self, notes, &start).await?;
         self.tx.commit().await.map_err(of_commit)?;
         if let Some(end) = end {
@@ -136,6 +152,7 @@ impl Work {
                 reached.end = end;
             }
         }
+        drop(turn);
         Ok(())
     }
 }

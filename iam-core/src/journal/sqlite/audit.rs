@@ -1,8 +1,9 @@
 //! The SQL of the audit: entries behind the last one, in the transaction of what they tell of; and erasing somebody.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
+use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::TENANT;
@@ -24,44 +25,56 @@ pub(super) async fn add(conn: &mut SqliteConnection, note: Note<'_>) -> Attempt<
 
 /// Adds entries, in order.
 pub(super) async fn add_all(conn: &mut SqliteConnection, notes: Vec<Note<'_>>) -> Attempt<()> {
-    let mut last = head(&mut *conn).await?;
-    let begun = last.sequence;
-    for note in notes {
-        let salt = salt(&mut *conn, note.person).await?;
-        last = chain(&mut *conn, &last, note, &salt).await?;
-    }
-    if last.sequence == begun {
+    let mut salts = Salts::default();
+    let last = head(&mut *conn).await?;
+    let end = chain(&mut *conn, &last, notes, &mut salts).await?;
+    if end.sequence == last.sequence {
         return Ok(());
     }
-    set_head(conn, &last).await
+    set_head(conn, &end).await
 }
 
-/// Adds an entry behind `last`; the new end, which is not written down yet.
+/// Adds entries behind `last`, in order; the new end, which is not written down yet.
 pub(super) async fn chain(
     conn: &mut SqliteConnection,
     last: &Checkpoint,
-    note: Note<'_>,
-    salt: &str,
+    notes: Vec<Note<'_>>,
+    salts: &mut Salts,
 ) -> Attempt<Checkpoint> {
-    let entry = note.entry(last, salt, SystemClock.now());
+    let mut end = last.clone();
+    if notes.is_empty() {
+        return Ok(end);
+    }
+    salts.read(conn, notes.iter().map(|note| note.person)).await?;
+    let at = SystemClock.now();
+    let mut rows = Vec::with_capacity(notes.len());
+    for note in notes {
+        let salt = salts.of(note.person)?;
+        let entry = note.entry(&end, salt, at);
+        rows.push(json!([
+            signed(entry.sequence),
+            nanos(entry.at),
+            entry.deed.as_str(),
+            entry.detail,
+            entry.event.as_ref().map(EventId::as_str),
+            entry.subject,
+            entry.actor,
+            entry.digest,
+            entry.previous,
+            entry.hash,
+        ]));
+        end = entry.place();
+    }
     sqlx::query(
-        "INSERT INTO audit (sequence, tenant, at, deed, detail, event, subject, actor, digest, previous, hash) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO audit (tenant, sequence, at, deed, detail, event, subject, actor, digest, previous, hash) \
+         SELECT ?1, a.value ->> 0, a.value ->> 1, a.value ->> 2, a.value ->> 3, a.value ->> 4, a.value ->> 5, \
+                a.value ->> 6, a.value ->> 7, a.value ->> 8, a.value ->> 9 FROM json_each(?2) a ORDER BY a.key",
     )
-    .bind(signed(entry.sequence))
     .bind(TENANT)
-    .bind(nanos(entry.at))
-    .bind(entry.deed.as_str())
-    .bind(&entry.detail)
-    .bind(entry.event.as_ref().map(EventId::as_str))
-    .bind(&entry.subject)
-    .bind(&entry.actor)
-    .bind(&entry.digest)
-    .bind(&entry.previous)
-    .bind(&entry.hash)
+    .bind(text("entries", "the audit", &rows)?)
     .execute(conn)
     .await?;
-    Ok(entry.place())
+    Ok(end)
 }
 
 /// Writes the end of the chain down.
@@ -125,20 +138,6 @@ pub(super) async fn head(conn: &mut SqliteConnection) -> Attempt<Checkpoint> {
     )
 }
 
-async fn salt(conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<String> {
-    if let Some(salt) = known_salt(&mut *conn, person).await? {
-        return Ok(salt);
-    }
-    let salt = audit::salt();
-    sqlx::query("INSERT INTO pseudonym (tenant, person, salt) VALUES (?1, ?2, ?3)")
-        .bind(TENANT)
-        .bind(person.as_str())
-        .bind(&salt)
-        .execute(conn)
-        .await?;
-    Ok(salt)
-}
-
 /// The salts of those who were written about lately, so that they are not read again for each entry.
 #[derive(Default)]
 pub(super) struct Salts(HashMap<PersonKey, String>);
@@ -146,15 +145,55 @@ pub(super) struct Salts(HashMap<PersonKey, String>);
 impl Salts {
     const MOST: usize = 4096;
 
-    pub(super) async fn of(&mut self, conn: &mut SqliteConnection, person: &PersonKey) -> Attempt<&str> {
-        if !self.0.contains_key(person) {
-            let salt = salt(conn, person).await?;
-            if self.0.len() >= Self::MOST {
-                self.0.clear();
-            }
-            self.0.insert(person.clone(), salt);
+    /// Reads or makes the salts of these people.
+    async fn read(
+        &mut self,
+        conn: &mut SqliteConnection,
+        people: impl Iterator<Item = &PersonKey> + Send,
+    ) -> Attempt<()> {
+        if self.0.len() >= Self::MOST {
+            self.0.clear();
         }
-        Ok(self.0.get(person).map_or("", String::as_str))
+        let missing: BTreeSet<&PersonKey> = people.filter(|person| !self.0.contains_key(*person)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let keys = text("keys", "the audit", &missing)?;
+        let known: Vec<(String, String)> = sqlx::query_as(
+            "SELECT person, salt FROM pseudonym WHERE tenant = ?1 AND person IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(TENANT)
+        .bind(keys)
+        .fetch_all(&mut *conn)
+        .await?;
+        let known: HashMap<String, String> = known.into_iter().collect();
+        let (mut salts, mut made) = (Vec::new(), Vec::new());
+        for person in missing {
+            let salt = known.get(person.as_str()).cloned().unwrap_or_else(|| {
+                let salt = audit::salt();
+                made.push(json!([person.as_str(), salt]));
+                salt
+            });
+            salts.push((person.clone(), salt));
+        }
+        if !made.is_empty() {
+            sqlx::query(
+                "INSERT INTO pseudonym (tenant, person, salt) \
+                 SELECT ?1, m.value ->> 0, m.value ->> 1 FROM json_each(?2) m",
+            )
+            .bind(TENANT)
+            .bind(text("salts", "the audit", &made)?)
+            .execute(conn)
+            .await?;
+        }
+        self.0.extend(salts);
+        Ok(())
+    }
+
+    /// The salt of somebody that was [read](Self::read).
+    fn of(&self, person: &PersonKey) -> Attempt<&str> {
+        let salt = self.0.get(person).map(String::as_str);
+        salt.ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
     pub(super) fn clear(&mut self) {

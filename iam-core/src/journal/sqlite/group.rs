@@ -15,6 +15,7 @@ use super::fault::{Attempt, Fault, closed, storage};
 use super::writer::{Lease, Leases, Writer};
 use crate::error::{Error, Result};
 use crate::journal::audit::{Checkpoint, Note};
+use crate::journal::convoy::repeated;
 use crate::person::PersonKey;
 
 /// The most writes in one transaction.
@@ -88,15 +89,12 @@ impl Ticket {
 }
 
 fn told(ending: &Ending) -> Result<()> {
-    ending.clone().map_err(repeated)
+    ending.clone().map_err(|error| again(&error))
 }
 
 /// The error of one, for another who shared the transaction.
-fn repeated(error: Arc<Error>) -> Error {
-    Error::new(error.kind(), error.message().to_owned())
-        .with_retry(error.retry())
-        .with_operation("commit what was written together")
-        .with_source(error)
+fn again(error: &Arc<Error>) -> Error {
+    repeated(error).with_operation("commit what was written together")
 }
 
 async fn run(conn: &mut SqliteConnection, statement: &'static str) -> Attempt<()> {
@@ -263,7 +261,7 @@ impl Writer {
             }
             group.ended.send_replace(Some(Err(error.clone())));
         }
-        Arc::try_unwrap(error).unwrap_or_else(repeated)
+        Arc::try_unwrap(error).unwrap_or_else(|error| again(&error))
     }
 
     /// Notes who holds a lane from now on, if anybody.
@@ -279,11 +277,15 @@ impl Writer {
 
     /// Adds an entry to the audit.
     pub(super) async fn note(&mut self, note: Note<'_>) -> Attempt<()> {
+        self.note_all(vec![note]).await
+    }
+
+    /// Adds entries to the audit, in order.
+    pub(super) async fn note_all(&mut self, notes: Vec<Note<'_>>) -> Attempt<()> {
         let Some(group) = &mut self.group else {
-            return audit::add(&mut self.conn, note).await;
+            return audit::add_all(&mut self.conn, notes).await;
         };
-        let salt = self.salts.of(&mut self.conn, note.person).await?;
-        group.head = audit::chain(&mut self.conn, &group.head, note, salt).await?;
+        group.head = audit::chain(&mut self.conn, &group.head, notes, &mut self.salts).await?;
         Ok(())
     }
 }

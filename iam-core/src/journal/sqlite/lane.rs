@@ -295,6 +295,11 @@ pub(super) async fn replace_timers(
     .bind(person)
     .execute(&mut *conn)
     .await?;
+    set_timers(conn, timers).await
+}
+
+/// Sets timers; one that was superseded before is pending again.
+pub(super) async fn set_timers(conn: &mut SqliteConnection, timers: &[Event]) -> Attempt<()> {
     for timer in timers {
         let again = sqlx::query(
             "UPDATE event SET state = 0, not_before = due_at WHERE tenant = ?1 AND id = ?2 AND state = 3",

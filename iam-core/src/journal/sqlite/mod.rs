@@ -31,6 +31,7 @@ mod group;
 mod health;
 mod lane;
 mod stage;
+mod together;
 mod writer;
 
 #[cfg(test)]
@@ -52,8 +53,10 @@ use self::fault::{Attempt, Fault, closed};
 use self::group::{Ticket, Turn};
 use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
+use super::convoy::{Convoy, repeated};
 use super::restore;
 use super::row::{self, AuditRow, EventRow, instant, nanos, optional, signed, state_number, value};
+use super::write::{Carried, Write};
 use super::{
     Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Finding, Frozen, HistoryQuery,
     Journal, Lane, Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged,
@@ -83,6 +86,8 @@ struct Inner {
     hasty: std::sync::atomic::AtomicBool,
     /// `None` once it is closed.
     writer: Arc<Mutex<Option<Writer>>>,
+    /// What claims' holders write.
+    convoy: Arc<Convoy<Write>>,
 }
 
 impl fmt::Debug for SqliteJournal {
@@ -160,6 +165,7 @@ impl SqliteJournal {
             bell: Notify::new(),
             readers: opened.readers,
             writer: Arc::new(Mutex::new(Some(writer))),
+            convoy: Arc::new(Convoy::new(together::MOST)),
         })))
     }
 
@@ -242,6 +248,42 @@ impl SqliteJournal {
             drop(group::end(turn).await?);
         }
         ticket.ending().unwrap_or_else(|| Err(closed()))
+    }
+
+    /// Writes what a claim's holder has to write, with whatever else there is to write just now; nothing where it is to
+    /// be written by itself.
+    async fn together(&self, write: Attempt<Write>) -> Result<Option<Option<StepStart>>> {
+        let write = write.map_err(|fault| fault.during("write for a claim"))?;
+        if write.is_wide() {
+            return Ok(None);
+        }
+        let journal = self.clone();
+        let carry = move |writes| journal.clone().carry(writes);
+        Ok(match self.0.convoy.join(write, carry).await? {
+            Carried::Done(start) => Some(start),
+            Carried::PassedOver(_) => None,
+        })
+    }
+
+    /// Writes together what came together.
+    async fn carry(self, writes: Vec<Write>) -> Vec<Result<Carried>> {
+        let answers = async { share!(self, "write for claims", |writer| writer.together(&writes).await) };
+        let answers: Result<Vec<Option<Option<StepStart>>>> = answers.await;
+        match answers {
+            Ok(answers) => {
+                let answered = writes.into_iter().zip(answers);
+                let answered = answered.map(|(write, answer)| match answer {
+                    Some(start) => Ok(Carried::Done(start)),
+                    None => Ok(Carried::PassedOver(write)),
+                });
+                answered.collect()
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                let told = |write: &Write| Err(repeated(&error).with_operation(write.operation()));
+                writes.iter().map(told).collect()
+            }
+        }
     }
 
     async fn read_accepted(&self, keys: &[PersonKey]) -> Attempt<Vec<Option<Accepted>>> {
@@ -353,16 +395,29 @@ impl Journal for SqliteJournal {
     }
 
     async fn plan(&self, claim: &Claim, plan: &Plan) -> Result<()> {
+        if self.together(Write::plan(claim, plan)).await?.is_some() {
+            return Ok(());
+        }
         share!(self, "store a plan", |writer| writer.plan(claim, plan).await)
     }
 
     async fn intend(&self, claim: &Claim, step: &StepId, key: &IdempotencyKey) -> Result<StepStart> {
+        if let Some(start) = self.together(Ok(Write::intend(claim, step, key))).await? {
+            return start.ok_or_else(closed);
+        }
         share!(self, "intend a step", |writer| writer
             .intend(claim, step, key)
             .await)
     }
 
     async fn settle(&self, claim: &Claim, step: &StepId, outcome: &Outcome, at: Timestamp) -> Result<()> {
+        if self
+            .together(Write::settle(claim, step, outcome, at))
+            .await?
+            .is_some()
+        {
+            return Ok(());
+        }
         share!(self, "settle a step", |writer| writer
             .settle(claim, step, outcome, at)
             .await)
@@ -376,6 +431,14 @@ impl Journal for SqliteJournal {
 
     async fn complete(&self, claim: &Claim, state: &PersonState, timers: &[Event]) -> Result<()> {
         let completed = async {
+            if self
+                .together(Write::complete(claim, state, timers))
+                .await?
+                .is_some()
+            {
+                self.0.bell.notify_waiters();
+                return Ok(());
+            }
             ring!(self, "complete an event", |writer| writer
                 .complete(claim, state, timers)
                 .await)
@@ -389,6 +452,13 @@ impl Journal for SqliteJournal {
     }
 
     async fn retry_later(&self, claim: &Claim, state: &PersonState, at: Timestamp, why: &str) -> Result<()> {
+        if self
+            .together(Write::retry_later(claim, state, at, why))
+            .await?
+            .is_some()
+        {
+            return Ok(());
+        }
         share!(self, "give a lane back", |writer| writer
             .retry_later(claim, state, at, why)
             .await)
@@ -402,6 +472,14 @@ impl Journal for SqliteJournal {
         why: &str,
         set: Lane,
     ) -> Result<()> {
+        if self
+            .together(Write::dead_letter(claim, state, timers, why, set))
+            .await?
+            .is_some()
+        {
+            self.0.bell.notify_waiters();
+            return Ok(());
+        }
         ring!(self, "set an event aside", |writer| {
             writer.dead_letter(claim, state, timers, why, set).await
         })

@@ -50,7 +50,7 @@ pub(super) type Leases = HashMap<PersonKey, Lease>;
 /// A claim that has not ended. It stays when its time is over, until somebody else claims the lane.
 #[derive(Clone, Copy)]
 pub(super) struct Lease {
-    fence: u64,
+    pub(super) fence: u64,
     pub(super) until: Instant,
     pub(super) event: i64,
     /// Since when, by the claimer's clock.
@@ -148,14 +148,16 @@ impl Writer {
 
     pub(super) async fn append(&mut self, batch: &[Event]) -> Attempt<Vec<Appended>> {
         let mut answers = Vec::with_capacity(batch.len());
+        let mut new = Vec::new();
         for event in batch {
             let answer = lane::append(&mut self.conn, event).await?;
             if answer == Appended::New {
-                let text = text("event", event.id.as_str(), event)?;
-                self.note(accepted(event, &text)).await?;
+                new.push((event, text("event", event.id.as_str(), event)?));
             }
             answers.push(answer);
         }
+        let notes = new.iter().map(|(event, text)| accepted(event, text));
+        self.note_all(notes.collect()).await?;
         Ok(answers)
     }
 

@@ -366,3 +366,48 @@ async fn the_same_event_from_everywhere_counts_once_and_wakers_meet() {
     assert_eq!(journals[0].history(&pending).await.unwrap().len(), 400);
     assert_eq!(journals[0].claim(99, at(9), LEASE).await.unwrap().len(), 20);
 }
+
+/// Somebody's lane is locked, by a process that was stopped in the middle: everybody else's writes and arrivals of this
+/// process go on meanwhile, though they share transactions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_is_locked_holds_up_nobody_else() {
+    let place = Place::new();
+    let journal = place.open().await;
+    let all: Vec<Event> = (0..20).map(|n| join(&format!("p{n:02}"), 0)).collect();
+    journal.append(&all).await.unwrap();
+    let held = journal.claim(20, at(5), LEASE).await.unwrap();
+    let mut other = place.conn().await;
+    let mut lock = sqlx::Connection::begin(&mut other).await.unwrap();
+    sqlx::query("SELECT 1 FROM lane WHERE person = 'p07' FOR UPDATE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let locked = |claim: &Claim| claim.event.person == PersonKey::new("p07");
+    let waits = held.iter().find(|claim| locked(claim)).unwrap().clone();
+    let late = {
+        let journal = journal.clone();
+        tokio::spawn(async move {
+            let event = news("p07", "p07/late");
+            let both = tokio::join!(
+                journal.heartbeat(&waits, LEASE),
+                journal.append(std::slice::from_ref(&event))
+            );
+            (both.0.unwrap(), both.1.unwrap())
+        })
+    };
+    // Loads of this process are under way by now, and one of them is the locked lane's.
+    tokio::task::yield_now().await;
+    let others = held.iter().filter(|claim| !locked(claim)).map(|claim| async {
+        complete(&journal, claim, &[]).await;
+        let person = claim.event.person.as_str();
+        let event = news(person, &format!("{person}/late"));
+        assert_eq!(journal.append(&[event]).await.unwrap(), [Appended::New]);
+    });
+    tokio::time::timeout(Duration::from_secs(50), join_all(others))
+        .await
+        .expect("everybody waited for one lane");
+    assert!(!late.is_finished(), "it did not wait for its lane");
+    lock.rollback().await.unwrap();
+    let ((), appended) = late.await.unwrap();
+    assert_eq!(appended, [Appended::New]);
+}
