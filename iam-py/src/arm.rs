@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use crate::convert::{Json, json};
 use crate::credentials;
 use crate::errors::raised;
-use crate::exchange::{Pairs, Response, Wish, segment};
+use crate::exchange::{Id, Pairs, Response, Wish, segment};
 use crate::listing::{Pages, lists};
 use crate::loops::Home;
 use crate::runtime::twin;
@@ -137,23 +137,23 @@ twin! { ArmClient, AsyncArmClient;
         answer.map(Response)
     }
 
-    fn subscription(this, id: String) -> Json { json(&this.subscription(&id).await?) }
+    fn subscription(this, id: Id) -> Json { json(&this.subscription(&id).await?) }
 
-    fn resource_group(this, subscription: String, name: String) -> Json {
+    fn resource_group(this, subscription: Id, name: Id) -> Json {
         json(&this.resource_group(&subscription, &name).await?)
     }
 
     #[pyo3(signature = (subscription, name, location, tags = None))]
-    fn create_resource_group(this, subscription: String, name: String, location: String,
+    fn create_resource_group(this, subscription: Id, name: Id, location: String,
                              tags: Option<BTreeMap<String, String>>) -> Json {
         let tags = tags.unwrap_or_default();
         json(&this.create_or_update_resource_group(&subscription, &name, &location, &tags).await?)
     }
 
-    fn role_definition(this, at: String, name: String) -> Json { json(&this.role(&scope(&at)?, &name).await?) }
+    fn role_definition(this, at: String, name: Id) -> Json { json(&this.role(&scope(&at)?, &name).await?) }
 
     #[pyo3(signature = (at, role, principal, principal_type = "User".to_owned()))]
-    fn assign_role(this, at: String, role: String, principal: String, principal_type: String) -> Json {
+    fn assign_role(this, at: String, role: Id, principal: Id, principal_type: String) -> Json {
         let kind = self::principal_type(&principal_type)?;
         match this.assign_role(&scope(&at)?, &role, &principal, kind).await? {
             Assigned::Now(held) | Assigned::Already(held) => json(&held),
@@ -168,7 +168,7 @@ lists! { ArmClient, AsyncArmClient;
     fn subscriptions(this) { listed(this, "/subscriptions", "2022-12-01", None, "list subscriptions") }
 
     #[pyo3(signature = (subscription, *, filter = None))]
-    fn resource_groups(this, subscription: String, filter: Option<String>) {
+    fn resource_groups(this, subscription: Id, filter: Option<String>) {
         let path = format!("/subscriptions/{}/resourcegroups", segment(&subscription));
         listed(this, &path, "2025-04-01", filter, "list resource groups")
     }

@@ -1,5 +1,7 @@
 //! Requests of any kind, and their answers as they are.
 
+use std::ops::Deref;
+
 use iam_core::http::{Method, Request, Response as Answer};
 use iam_core::{Error, ErrorKind, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -9,17 +11,55 @@ use pyo3::types::{PyBytes, PyDict};
 use serde_json::Value;
 
 use crate::convert::Json;
+use crate::errors::raised;
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
-    .remove(b'~')
-    .remove(b'$');
+    .remove(b'~');
+/// Names of query options keep their `$`, so that logs stay readable.
+const NAME: &AsciiSet = &RESERVED.remove(b'$');
 
 /// One segment of a path: an id or a name.
 pub(crate) fn segment(id: &str) -> String {
     utf8_percent_encode(id, RESERVED).to_string()
+}
+
+/// An id, or another name that becomes a segment of a path. One that would make another path of it is refused.
+#[derive(Debug)]
+pub(crate) struct Id(String);
+
+impl Deref for Id {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        id.0
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Id {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let id: String = given.extract()?;
+        match id.trim() {
+            "" => Err(raised(Error::new(ErrorKind::Invalid, "an id is empty"))),
+            "." | ".." => Err(raised(Error::new(ErrorKind::Invalid, "an id consists of dots"))),
+            // A word of OData's, percent-encoded or not: `/users/$count`.
+            word if word.starts_with('$') => {
+                let message = "an id begins with a dollar sign";
+                Err(raised(Error::new(ErrorKind::Invalid, message)))
+            }
+            _ => Ok(Self(id)),
+        }
+    }
 }
 
 /// What an answer holds, as JSON; nothing for an empty one.
@@ -91,7 +131,7 @@ impl Wish {
         let mut path = self.path;
         for (name, value) in self.params.unwrap_or_default().0 {
             path.push(if path.contains('?') { '&' } else { '?' });
-            path.push_str(&segment(&name));
+            path.extend(utf8_percent_encode(&name, NAME));
             path.push('=');
             path.push_str(&segment(&value));
         }

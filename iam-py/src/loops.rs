@@ -11,6 +11,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 
+use crate::runtime;
+
 /// The event loop that awaited one of our promises last.
 static SEEN: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 static OURS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -41,7 +43,7 @@ pub(crate) async fn call<F>(home: Home, what: F) -> PyResult<Py<PyAny>>
 where
     F: FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static,
 {
-    let given = tokio::task::spawn_blocking(move || {
+    let given = runtime::blocking(move || {
         Python::attach(|py| {
             let given = what(py)?.into_bound(py);
             if !given.hasattr(pyo3::intern!(py, "__await__"))? {
@@ -52,7 +54,7 @@ where
         })
     })
     .await
-    .map_err(|_| PyRuntimeError::new_err("a call of the application's code ended without an outcome"))?;
+    .ok_or_else(|| PyRuntimeError::new_err("a call of the application's code ended without an outcome"))?;
     match given? {
         Ok(value) => Ok(value),
         Err(promised) => promised.await,

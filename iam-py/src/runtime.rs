@@ -1,8 +1,10 @@
 //! The one tokio runtime of the process: made at first use, shared by the sync and the async classes.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::process;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use iam_core::{Error, ErrorKind, Result};
@@ -13,11 +15,29 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{errors, loops};
 
+/// The name of its threads.
+const NAME: &str = "iam-platform";
 /// How long a Ctrl-C may wait while a call waits.
 const SIGNALS: Duration = Duration::from_millis(50);
 
 /// With the process that made it: a fork inherits the memory, and none of the threads.
 static RUNTIME: OnceLock<(u32, Runtime)> = OnceLock::new();
+
+thread_local! {
+    /// Whether this thread of the runtime's is one that may block.
+    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something that may block on a thread of the runtime's that is there for it: blocking classes work inside.
+pub(crate) async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let noted = move || {
+        MAY_BLOCK.set(true);
+        let done = what();
+        MAY_BLOCK.set(false);
+        done
+    };
+    tokio::task::spawn_blocking(noted).await.ok()
+}
 
 /// The runtime.
 ///
@@ -27,7 +47,7 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
     if RUNTIME.get().is_none() {
         let built = Builder::new_multi_thread()
             .enable_all()
-            .thread_name("iam-platform")
+            .thread_name(NAME)
             .build()
             .map_err(|error| PyRuntimeError::new_err(format!("no runtime could be started: {error}")))?;
         if RUNTIME.set((process::id(), built)).is_ok() {
@@ -50,7 +70,7 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
 #[allow(clippy::disallowed_methods)] // the only place that blocks
 pub(crate) fn wait<T: Send>(py: Python<'_>, what: impl Future<Output = Result<T>> + Send) -> PyResult<T> {
     let runtime = runtime()?;
-    if Handle::try_current().is_ok() {
+    if Handle::try_current().is_ok() && !MAY_BLOCK.get() {
         return Err(PyRuntimeError::new_err(
             "a blocking call inside of an asynchronous callback: use the Async class there",
         ));
@@ -78,6 +98,22 @@ where
     let done = tokio::task::spawn_blocking(move || Handle::current().block_on(what()));
     done.await
         .map_err(|source| Error::new(ErrorKind::Other, "the work has died").with_source(source))?
+}
+
+/// Runs something of the caller's on a thread that no Ctrl-C is raised on: there it would be taken for a failure of
+/// what it interrupts, and the wait would go on. The GIL must not be held.
+pub(crate) fn aside<T: Send>(what: impl FnOnce(Python<'_>) -> T + Send) -> T {
+    let ours = thread::current()
+        .name()
+        .is_some_and(|name| name.starts_with(NAME));
+    if ours {
+        return Python::attach(what);
+    }
+    thread::scope(|scope| {
+        let run = scope.spawn(|| Python::attach(what));
+        run.join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The same as an awaitable of asyncio. Cancelling it drops what it waits for.

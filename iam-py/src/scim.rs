@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::convert::Json;
 use crate::credentials;
 use crate::errors::raised;
-use crate::exchange::{Pairs, Response, Wish, body, segment};
+use crate::exchange::{Id, Pairs, Response, Wish, body, segment};
 use crate::listing::{Pages, lists};
 use crate::loops::Home;
 use crate::runtime::twin;
@@ -115,14 +115,8 @@ macro_rules! made {
 made!(ScimClient, Home::Ours);
 made!(AsyncScimClient, Home::Callers);
 
-fn at(collection: &str, id: &str) -> Result<String> {
-    if id.is_empty() {
-        return Err(Error::new(
-            ErrorKind::Invalid,
-            "the id of a SCIM resource is empty",
-        ));
-    }
-    Ok(format!("/{collection}/{}", segment(id)))
+fn at(collection: &str, id: &Id) -> String {
+    format!("/{collection}/{}", segment(id))
 }
 
 /// One call: a resource or none out, a resource in.
@@ -183,45 +177,45 @@ twin! { ScimClient, AsyncScimClient;
         answer.map(Response)
     }
 
-    fn user(this, id: String) -> Json { call(&this, Method::Get, &at("Users", &id)?, None, "read user").await }
+    fn user(this, id: Id) -> Json { call(&this, Method::Get, &at("Users", &id), None, "read user").await }
 
     fn create_user(this, resource: Json) -> Json {
         call(&this, Method::Post, "/Users", Some(&resource.0), "create user").await
     }
 
-    fn replace_user(this, id: String, resource: Json) -> Json {
-        call(&this, Method::Put, &at("Users", &id)?, Some(&resource.0), "replace user").await
+    fn replace_user(this, id: Id, resource: Json) -> Json {
+        call(&this, Method::Put, &at("Users", &id), Some(&resource.0), "replace user").await
     }
 
-    fn patch_user(this, id: String, operations: Json) -> Json {
-        call(&this, Method::Patch, &at("Users", &id)?, Some(&patch(operations)), "update user").await
+    fn patch_user(this, id: Id, operations: Json) -> Json {
+        call(&this, Method::Patch, &at("Users", &id), Some(&patch(operations)), "update user").await
     }
 
-    fn delete_user(this, id: String) -> () {
-        this.request(Method::Delete, &at("Users", &id)?, None, "delete user").await.map(drop)
+    fn delete_user(this, id: Id) -> () {
+        this.request(Method::Delete, &at("Users", &id), None, "delete user").await.map(drop)
     }
 
-    fn group(this, id: String) -> Json { call(&this, Method::Get, &at("Groups", &id)?, None, "read group").await }
+    fn group(this, id: Id) -> Json { call(&this, Method::Get, &at("Groups", &id), None, "read group").await }
 
     fn create_group(this, resource: Json) -> Json {
         call(&this, Method::Post, "/Groups", Some(&resource.0), "create group").await
     }
 
-    fn replace_group(this, id: String, resource: Json) -> Json {
-        call(&this, Method::Put, &at("Groups", &id)?, Some(&resource.0), "replace group").await
+    fn replace_group(this, id: Id, resource: Json) -> Json {
+        call(&this, Method::Put, &at("Groups", &id), Some(&resource.0), "replace group").await
     }
 
-    fn patch_group(this, id: String, operations: Json) -> Json {
-        call(&this, Method::Patch, &at("Groups", &id)?, Some(&patch(operations)), "update group").await
+    fn patch_group(this, id: Id, operations: Json) -> Json {
+        call(&this, Method::Patch, &at("Groups", &id), Some(&patch(operations)), "update group").await
     }
 
-    fn delete_group(this, id: String) -> () {
-        this.request(Method::Delete, &at("Groups", &id)?, None, "delete group").await.map(drop)
+    fn delete_group(this, id: Id) -> () {
+        this.request(Method::Delete, &at("Groups", &id), None, "delete group").await.map(drop)
     }
 
-    fn add_member(this, group: String, user: String) -> () { this.add_member(&group, &user).await }
+    fn add_member(this, group: Id, user: Id) -> () { this.add_member(&group, &user).await }
 
-    fn remove_member(this, group: String, user: String) -> () { this.remove_member(&group, &user).await }
+    fn remove_member(this, group: Id, user: Id) -> () { this.remove_member(&group, &user).await }
 
     fn service_provider_config(this) -> Json {
         call(&this, Method::Get, "/ServiceProviderConfig", None, "read the server's abilities").await

@@ -2,6 +2,8 @@
 
 import pytest
 
+import re
+
 import iam_platform
 from iam_platform.errors import (
     AlreadyExistsError,
@@ -273,6 +275,25 @@ def test_an_error_says_what_happened(twin, graph, iam_sandbox):
     with pytest.raises(AlreadyExistsError) as raised:
         twin.do(graph.create_user, ada(iam_sandbox))
     assert raised.value.property == "userPrincipalName"
+
+
+@pytest.mark.parametrize("wrong", ["", " ", ".", "..", "$count"])
+def test_an_id_that_would_be_another_path_is_refused(twin, graph, iam_sandbox, wrong):
+    scim, arm = twin.of(iam_sandbox, "scim"), twin.of(iam_sandbox, "arm")
+    for call in (graph.user, graph.delete_user, graph.delete_group, graph.purge, scim.delete_user, arm.subscription):
+        with pytest.raises(InvalidError, match="id"):
+            twin.do(call, wrong)
+    with pytest.raises(InvalidError):
+        twin.all(graph.group_members(wrong))
+    assert iam_sandbox.requests == 0
+
+
+def test_an_id_stays_one_segment(twin, graph, iam_sandbox):
+    for strange in ("a/b", "x?y#z", "ä'%2f"):
+        with pytest.raises(NotFoundError):
+            twin.do(graph.user, strange)
+        path = iam_sandbox.log()[-1]["path"]
+        assert re.fullmatch(r"/v1\.0/users/[\w%.~-]+", path), path
 
 
 def test_retries_and_what_they_cannot_mend(twin, graph, iam_sandbox):

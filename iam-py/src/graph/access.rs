@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::query::{FULL, Names, Options, collections};
 use super::{AsyncGraphClient, GraphClient, call, one};
 use crate::convert::{Json, json};
-use crate::exchange::segment;
+use crate::exchange::{Id, segment};
 use crate::runtime::twin;
 
 /// A licence to assign: its SKU's id, or an object of Graph's with `skuId` and `disabledPlans`.
@@ -28,7 +28,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for License {
 
 twin! { GraphClient, AsyncGraphClient;
     #[pyo3(signature = (id, add = Vec::new(), remove = Vec::new()))]
-    fn assign_license(this, id: String, add: Vec<License>, remove: Vec<String>) -> Json {
+    fn assign_license(this, id: Id, add: Vec<License>, remove: Vec<String>) -> Json {
         let add: Vec<Value> = add.into_iter().map(|License(given)| given).collect();
         let body = json!({ "addLicenses": add, "removeLicenses": remove });
         let path = format!("/users/{}/assignLicense", segment(&id));
@@ -37,45 +37,45 @@ twin! { GraphClient, AsyncGraphClient;
         crate::exchange::body(&this.send(request).await?)
     }
 
-    fn activate_role(this, template: String) -> Json {
-        let body = json!({ "roleTemplateId": template });
+    fn activate_role(this, template: Id) -> Json {
+        let body = json!({ "roleTemplateId": &*template });
         call(&this, Method::Post, "/directoryRoles", Some(&body), "activate role").await
     }
 
-    fn add_role_member(this, role: String, member: String) -> () { this.add_role_member(&role, &member).await }
+    fn add_role_member(this, role: Id, member: Id) -> () { this.add_role_member(&role, &member).await }
 
-    fn remove_role_member(this, role: String, member: String) -> () { this.remove_role_member(&role, &member).await }
+    fn remove_role_member(this, role: Id, member: Id) -> () { this.remove_role_member(&role, &member).await }
 
     #[pyo3(signature = (principal, role, scope = "/".to_owned()))]
-    fn assign_role(this, principal: String, role: String, scope: String) -> Json {
+    fn assign_role(this, principal: Id, role: Id, scope: String) -> Json {
         json(&this.assign_role(&principal, &role, &scope).await?)
     }
 
-    fn remove_role_assignment(this, id: String) -> () { this.remove_role(&id).await }
+    fn remove_role_assignment(this, id: Id) -> () { this.remove_role(&id).await }
 
     #[pyo3(signature = (id, *, select = None))]
-    fn service_principal(this, id: String, select: Option<Names>) -> Json {
+    fn service_principal(this, id: Id, select: Option<Names>) -> Json {
         let options = Options { select, ..Options::default() };
         one(&this, &format!("/servicePrincipals/{}", segment(&id)), options, "get service principal").await
     }
 
-    fn assign_app_role(this, principal: String, resource: String, role: String) -> Json {
+    fn assign_app_role(this, principal: Id, resource: Id, role: Id) -> Json {
         json(&this.assign_app_role(&principal, &resource, &role).await?)
     }
 
-    fn remove_app_role(this, user: String, assignment: String) -> () {
+    fn remove_app_role(this, user: Id, assignment: Id) -> () {
         this.remove_app_role(Holder::User(&user), &assignment).await
     }
 }
 
 collections! {
     fn skus() { "/subscribedSkus", "", None, "list licences" }
-    fn license_details(id) { format!("/users/{}/licenseDetails", segment(&id)), "", None, "list licences of a user" }
+    fn license_details(id: Id) { format!("/users/{}/licenseDetails", segment(&id)), "", None, "list licences of a user" }
     fn directory_roles() { "/directoryRoles", "", None, "list directory roles" }
-    fn role_members(id) { format!("/directoryRoles/{}/members", segment(&id)), "", None, "list role members" }
+    fn role_members(id: Id) { format!("/directoryRoles/{}/members", segment(&id)), "", None, "list role members" }
     fn role_definitions() { "/roleManagement/directory/roleDefinitions", "", None, "list role definitions" }
     fn role_assignments() { "/roleManagement/directory/roleAssignments", "", None, "list role assignments" }
     fn service_principals() { "/servicePrincipals", "", FULL, "list service principals" }
-    fn app_role_assignments(id) { format!("/users/{}/appRoleAssignments", segment(&id)), "", FULL, "list app roles of a user" }
-    fn app_role_holders(id) { format!("/servicePrincipals/{}/appRoleAssignedTo", segment(&id)), "", FULL, "list holders of app roles" }
+    fn app_role_assignments(id: Id) { format!("/users/{}/appRoleAssignments", segment(&id)), "", FULL, "list app roles of a user" }
+    fn app_role_holders(id: Id) { format!("/servicePrincipals/{}/appRoleAssignedTo", segment(&id)), "", FULL, "list holders of app roles" }
 }

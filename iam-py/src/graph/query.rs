@@ -125,12 +125,12 @@ impl Options {
 /// Writes methods that give collections, all with the same options: a path, the properties that are read unless others
 /// are named, the size of a page unless another is given, and what the call is for.
 macro_rules! collections {
-    ($( fn $name:ident ( $($id:ident),* ) { $path:expr, $select:expr, $top:expr, $operation:literal } )*) => {
+    ($( fn $name:ident ( $($id:ident : $ty:ty),* ) { $path:expr, $select:expr, $top:expr, $operation:literal } )*) => {
         $crate::listing::lists! { GraphClient, AsyncGraphClient; $(
             #[pyo3(signature = ($($id,)* *, filter = None, search = None, select = None, expand = None, orderby = None,
                                 top = None, count = false, advanced = None))]
             #[allow(clippy::too_many_arguments)] // they are keywords
-            fn $name(this, $($id: String,)* filter: Option<String>, search: Option<String>,
+            fn $name(this, $($id: $ty,)* filter: Option<String>, search: Option<String>,
                      select: Option<$crate::graph::query::Names>, expand: Option<$crate::graph::query::Names>,
                      orderby: Option<$crate::graph::query::Names>, top: Option<u32>, count: bool,
                      advanced: Option<bool>) {

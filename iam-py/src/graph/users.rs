@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::query::{FULL, Names, Options, collections};
 use super::{AsyncGraphClient, GraphClient, call, one};
 use crate::convert::Json;
-use crate::exchange::segment;
+use crate::exchange::{Id, segment};
 use crate::runtime::twin;
 
 fn user(id: &str) -> String {
@@ -68,7 +68,7 @@ fn pass(minutes: Option<u32>, once: Option<bool>, start: Option<String>) -> Valu
 
 twin! { GraphClient, AsyncGraphClient;
     #[pyo3(signature = (id, *, select = None, expand = None))]
-    fn user(this, id: String, select: Option<Names>, expand: Option<Names>) -> Json {
+    fn user(this, id: Id, select: Option<Names>, expand: Option<Names>) -> Json {
         let select = select.unwrap_or_else(|| Names::from(SELECT));
         one(&this, &user(&id), shown(Some(select), expand), "get user").await
     }
@@ -77,65 +77,65 @@ twin! { GraphClient, AsyncGraphClient;
         call(&this, Method::Post, "/users", Some(&new_user(properties)?), "create user").await
     }
 
-    fn update_user(this, id: String, properties: Json) -> () {
+    fn update_user(this, id: Id, properties: Json) -> () {
         let properties = Value::Object(object(properties, "update user")?);
         this.request(Method::Patch, &user(&id), Some(&properties), "update user").await.map(drop)
     }
 
-    fn enable_user(this, id: String) -> () { this.enable_user(&id, true).await }
+    fn enable_user(this, id: Id) -> () { this.enable_user(&id, true).await }
 
-    fn disable_user(this, id: String) -> () { this.enable_user(&id, false).await }
+    fn disable_user(this, id: Id) -> () { this.enable_user(&id, false).await }
 
-    fn delete_user(this, id: String) -> () { this.delete_user(&id).await }
+    fn delete_user(this, id: Id) -> () { this.delete_user(&id).await }
 
     #[pyo3(signature = (id, *, select = None))]
-    fn manager(this, id: String, select: Option<Names>) -> Json {
+    fn manager(this, id: Id, select: Option<Names>) -> Json {
         one(&this, &format!("{}/manager", user(&id)), shown(select, None), "get manager").await
     }
 
-    fn set_manager(this, id: String, manager: String) -> () { this.set_manager(&id, &manager).await }
+    fn set_manager(this, id: Id, manager: Id) -> () { this.set_manager(&id, &manager).await }
 
-    fn remove_manager(this, id: String) -> () {
+    fn remove_manager(this, id: Id) -> () {
         let path = format!("{}/manager/$ref", user(&id));
         this.request(Method::Delete, &path, None, "remove manager").await.map(drop)
     }
 
     #[pyo3(signature = (id, password = None))]
-    fn reset_password(this, id: String, password: Option<String>) -> () {
+    fn reset_password(this, id: Id, password: Option<String>) -> () {
         let password = password.map_or_else(random_password, Secret::new);
         this.reset_password(&id, &password).await
     }
 
-    fn revoke_sessions(this, id: String) -> () { this.revoke_sessions(&id).await }
+    fn revoke_sessions(this, id: Id) -> () { this.revoke_sessions(&id).await }
 
     #[pyo3(signature = (id, *, minutes = None, once = None, start = None))]
-    fn create_access_pass(this, id: String, minutes: Option<u32>, once: Option<bool>, start: Option<String>) -> Json {
+    fn create_access_pass(this, id: Id, minutes: Option<u32>, once: Option<bool>, start: Option<String>) -> Json {
         let path = format!("{}/authentication/temporaryAccessPassMethods", user(&id));
         let body = pass(minutes, once, start);
         call(&this, Method::Post, &path, Some(&body), "create temporary access pass").await
     }
 
-    fn delete_access_pass(this, id: String, access_pass: String) -> () {
+    fn delete_access_pass(this, id: Id, access_pass: Id) -> () {
         this.delete_access_pass(&id, &access_pass).await
     }
 
-    fn restore(this, id: String) -> Json {
+    fn restore(this, id: Id) -> Json {
         let path = format!("/directory/deletedItems/{}/restore", segment(&id));
         call(&this, Method::Post, &path, None, "restore").await
     }
 
-    fn purge(this, id: String) -> () { this.purge(&id).await }
+    fn purge(this, id: Id) -> () { this.purge(&id).await }
 }
 
 collections! {
     fn users() { "/users", SELECT, FULL, "list users" }
-    fn direct_reports(id) { format!("{}/directReports", user(&id)), "", None, "list direct reports" }
-    fn authentication_methods(id) { format!("{}/authentication/methods", user(&id)), "", None, "list authentication methods" }
-    fn access_passes(id) { format!("{}/authentication/temporaryAccessPassMethods", user(&id)), "", None, "list temporary access passes" }
+    fn direct_reports(id: Id) { format!("{}/directReports", user(&id)), "", None, "list direct reports" }
+    fn authentication_methods(id: Id) { format!("{}/authentication/methods", user(&id)), "", None, "list authentication methods" }
+    fn access_passes(id: Id) { format!("{}/authentication/temporaryAccessPassMethods", user(&id)), "", None, "list temporary access passes" }
     fn deleted_users() { "/directory/deletedItems/microsoft.graph.user", SELECT, FULL, "list deleted users" }
     fn deleted_groups() { "/directory/deletedItems/microsoft.graph.group", "", FULL, "list deleted groups" }
     fn directory_audits() { "/auditLogs/directoryAudits", "", FULL, "list directory audits" }
     fn sign_ins() { "/auditLogs/signIns", "", FULL, "list sign-ins" }
     fn domains() { "/domains", "", None, "list domains" }
-    fn list(path) { path, "", None, "list" }
+    fn list(path: String) { path, "", None, "list" }
 }
