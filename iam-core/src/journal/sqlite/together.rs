@@ -17,6 +17,7 @@ use super::writer::Writer;
 use crate::clock::{Clock as _, SystemClock};
 use crate::journal::write::{End, Ended, Hold, What, Write};
 use crate::journal::{Lane, StepStart};
+use crate::person::PersonKey;
 
 /// The most writes that go together.
 pub(super) const MOST: usize = 128;
@@ -34,7 +35,8 @@ type Pair<'a> = (&'a Write, &'a Held);
 /// An end and the event that it is of.
 type Ending<'a> = (&'a Write, &'a Held, &'a End);
 
-fn array(rows: Vec<Value>) -> Attempt<String> {
+fn array(rows: impl IntoIterator<Item = Value>) -> Attempt<String> {
+    let rows: Vec<Value> = rows.into_iter().collect();
     text("rows", "what is written together", &rows)
 }
 
@@ -78,7 +80,7 @@ impl Writer {
         let holds = holds.map(|(at, Write { hold, .. })| {
             json!([at, hold.person.as_str(), hold.event.as_str(), hold.fence])
         });
-        let holds = array(holds.collect())?;
+        let holds = array(holds)?;
         let rows: Vec<(i64, i64, i64, i64, bool)> = sqlx::query_as(
             "SELECT w.value ->> 0, e.seq, e.due_at, e.lane_seq, e.leave FROM json_each(?2) w \
              CROSS JOIN event e ON e.tenant = ?1 AND e.id = w.value ->> 2 \
@@ -215,7 +217,7 @@ impl Writer {
             lane::set_timers(&mut self.conn, write.timers()).await?;
         }
         let states = ends.iter().map(|(write, _, end)| {
-            let manager = end.state.manager.as_ref().map(|manager| manager.as_str());
+            let manager = end.state.manager.as_ref().map(PersonKey::as_str);
             let waits = i64::from(end.state.waits);
             json!([write.hold.person.as_str(), end.state.text(), manager, waits])
         });
@@ -226,7 +228,7 @@ impl Writer {
              SET state = excluded.state, manager = excluded.manager, waits = excluded.waits",
         )
         .bind(TENANT)
-        .bind(array(states.collect())?)
+        .bind(array(states)?)
         .execute(&mut self.conn)
         .await?;
         Ok(())
@@ -269,7 +271,7 @@ impl Writer {
                     OR (d.value ->> 7 = 1 AND (due_at, lane_seq) < (d.value ->> 8, d.value ->> 9))) \
              RETURNING seq",
         )
-        .bind(array(rows.collect())?)
+        .bind(array(rows)?)
         .bind(nanos(SystemClock.now()))
         .fetch_all(&mut self.conn)
         .await?;
@@ -281,7 +283,7 @@ impl Writer {
             .filter(|(_, _, end)| !matches!(end.event, Ended::Pending(_)));
         sqlx::query("DELETE FROM ask WHERE tenant = ?1 AND event IN (SELECT value FROM json_each(?2))")
             .bind(TENANT)
-            .bind(array(over.map(|(_, held, _)| json!(held.seq)).collect())?)
+            .bind(array(over.map(|(_, held, _)| json!(held.seq)))?)
             .execute(&mut self.conn)
             .await?;
         let left = ends.iter().filter(|(_, held, end)| is_left(held, end));

@@ -47,7 +47,7 @@ fn future(from: u32, to: u32) -> String {
              SELECT 1, 'f' || n, 'f' || n, 1, n % 4 = 0, n % 8 = 0, false, {due} + n, {due} + n, '{{}}' \
              FROM generate_series({from}, {to}) n; \
              UPDATE lane l SET head_seq = e.seq, head_due = e.due_at, head_at = e.due_at FROM event e \
-             WHERE e.person = l.person AND NOT e.leave AND l.head_seq IS NULL AND l.leave_due IS NULL",
+             WHERE e.person = l.person AND e.state = 0 AND NOT e.leave AND l.head_seq IS NULL AND l.leave_due IS NULL",
         due = nanos(at(1000))
     )
 }
