@@ -19,6 +19,7 @@ mod listing;
 mod loops;
 mod messages;
 mod policy;
+mod promise;
 mod protection;
 mod results;
 mod runtime;
