@@ -38,10 +38,12 @@ pub struct ArmClient {
     pub(crate) principal_wait: Duration,
     pipeline: Pipeline,
     clock: SharedClock,
+    /// What it was made of.
+    made_of: Arc<ArmClientBuilder>,
 }
 
 /// Settings of an [`ArmClient`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ArmClientBuilder {
     cloud: Cloud,
     tokens: Arc<dyn TokenSource>,
@@ -81,6 +83,17 @@ impl ArmClient {
             allowance: None,
             policies: Vec::new(),
         }
+    }
+
+    /// A client of the same settings that shares what Azure Resource Manager allows with other processes
+    /// ([`allowance`](ArmClientBuilder::allowance)). It keeps tokens of its own.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn sharing(&self, allowance: Arc<dyn Allowance>) -> Result<Self> {
+        ArmClientBuilder::clone(&self.made_of)
+            .allowance(allowance)
+            .build()
     }
 
     /// Any request: the raw hatch, which keeps authentication, retry and errors. `path` starts with a slash,
@@ -234,6 +247,7 @@ impl ArmClientBuilder {
     /// # Errors
     /// As [`ArmClient::new`].
     pub fn build(self) -> Result<ArmClient> {
+        let made_of = Arc::new(self.clone());
         let tokens = Arc::new(CachedTokens::new(self.tokens, self.clock.clone()));
         let bearer = Arc::new(Bearer::new(tokens, Audience::arm(&self.cloud)?));
         let mut pipeline = Pipeline::builder(Arc::new(Patient(self.transport)))
@@ -252,6 +266,7 @@ impl ArmClientBuilder {
             principal_wait: self.principal_wait,
             pipeline: pipeline.build(),
             clock: self.clock,
+            made_of,
         })
     }
 }

@@ -26,6 +26,7 @@ use crate::convert::{Json, read};
 use crate::loops::{self, Home};
 use crate::policy::Named;
 use crate::results::Day;
+use crate::runtime::aside;
 
 /// An object with this method, or a callable in its place.
 fn method(own: Bound<'_, PyAny>, name: &str) -> PyResult<Py<PyAny>> {
@@ -48,12 +49,12 @@ fn named(raised: &PyErr) -> String {
     })
 }
 
-fn failed(who: &str, kind: ErrorKind, raised: PyErr) -> Error {
+pub(crate) fn failed(who: &str, kind: ErrorKind, raised: PyErr) -> Error {
     Error::new(kind, format!("{who} raised {}", named(&raised))).with_source(raised)
 }
 
 /// The kind of a failure that a callback raised as one of ours.
-fn kind_of(raised: &PyErr) -> Option<ErrorKind> {
+pub(crate) fn kind_of(raised: &PyErr) -> Option<ErrorKind> {
     Python::attach(|py| {
         let kind: String = raised.value(py).getattr_opt("kind").ok()??.extract().ok()?;
         [
@@ -149,7 +150,7 @@ pub(crate) fn access_policy(own: Bound<'_, PyAny>) -> PyResult<Arc<dyn AccessPol
 
 impl AccessPolicy for Judge {
     fn desired(&self, subject: &Subject<'_>, today: Date) -> Result<Desired, PolicyProblems> {
-        let asked = Python::attach(|py| {
+        let asked = aside(|py| {
             let answer = self.desired.bind(py).call1((
                 Json::of(subject.person),
                 subject.manager.map(|manager| Json::of(manager)),

@@ -66,6 +66,12 @@ fn cause_of(py: Python<'_>, cause: &(dyn std::error::Error + 'static)) -> PyResu
     if let Some(ours) = cause.downcast_ref::<Error>() {
         return exception(py, ours);
     }
+    let inside = cause
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    if let Some(inside) = inside {
+        return cause_of(py, inside);
+    }
     let made = PyException::new_err(cause.to_string());
     if let Some(next) = cause.source() {
         made.set_cause(py, Some(cause_of(py, next)?));

@@ -4,6 +4,7 @@
 //! macro `twin`. [`runtime`] is the only place that waits, [`convert`] the only door for values, [`errors`] the only
 //! way out for failures.
 
+mod application;
 mod arm;
 mod callbacks;
 mod company;
@@ -59,11 +60,11 @@ mod _core {
     #[pymodule_export]
     use crate::results::{
         Accepted, Account, AsOf, Ask, AuditCheck, AuditEntry, CaseReport, Coverage, Delta, Desired, Drift,
-        DriftReport, Edit, Entitlement, Evidence, Explanation, Finding, FleetReport, Frozen, Grant, Holding,
-        Impact, Imported, Known, LedgerEntry, Letter, Moment, Obstacle, PersonDrift, PersonPlan, PersonRun,
-        PersonState, Plan, Preview, Progress, Quarantined, Reading, Reject, Remark, RunReport, SeatNeed,
-        Staged, Stalled, Step, StepRecord, StepRun, Taken, TestReport, TimelineEntry, Totals, UndoPlan,
-        Waiting, Why, WhyNot,
+        DriftReport, Edit, Entitlement, Evidence, Explanation, Finding, FleetReport, Frozen, Grant,
+        HealthFinding, Holding, Impact, Imported, Known, LedgerEntry, Letter, Moment, Obstacle, PersonDrift,
+        PersonPlan, PersonRun, PersonState, Plan, Preview, Progress, Quarantined, Reading, Reject, Remark,
+        RunReport, SeatNeed, Staged, Stalled, Step, StepRecord, StepRun, Taken, TestReport, TimelineEntry,
+        Totals, UndoPlan, Waiting, Why, WhyNot,
     };
     #[pymodule_export]
     use crate::sandbox::Sandbox;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::process;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use iam_core::{Error, ErrorKind, Result};
@@ -14,6 +15,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::errors;
 use crate::promise::scheduled;
 
+/// The name of its threads.
+const NAME: &str = "iam-platform";
 /// How long a Ctrl-C may wait while a call waits.
 const SIGNALS: Duration = Duration::from_millis(50);
 
@@ -44,7 +47,7 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
     if RUNTIME.get().is_none() {
         let built = Builder::new_multi_thread()
             .enable_all()
-            .thread_name("iam-platform")
+            .thread_name(NAME)
             .build()
             .map_err(|error| PyRuntimeError::new_err(format!("no runtime could be started: {error}")))?;
         if RUNTIME.set((process::id(), built)).is_ok() {
@@ -95,6 +98,22 @@ where
     let done = tokio::task::spawn_blocking(move || Handle::current().block_on(what()));
     done.await
         .map_err(|source| Error::new(ErrorKind::Other, "the work has died").with_source(source))?
+}
+
+/// Runs something of the caller's on a thread that no Ctrl-C is raised on: there it would be taken for a failure of
+/// what it interrupts, and the wait would go on. The GIL must not be held.
+pub(crate) fn aside<T: Send>(what: impl FnOnce(Python<'_>) -> T + Send) -> T {
+    let ours = thread::current()
+        .name()
+        .is_some_and(|name| name.starts_with(NAME));
+    if ours {
+        return Python::attach(what);
+    }
+    thread::scope(|scope| {
+        let run = scope.spawn(|| Python::attach(what));
+        run.join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The same as an awaitable of asyncio. Cancelling it drops what it waits for.

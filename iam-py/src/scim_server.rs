@@ -40,7 +40,13 @@ impl HrStore {
         let mut refused = None;
         let read = ScimIntake::new().read(&mut data.as_bytes(), &mut |item| {
             if let Item::Reject(reject) = item {
-                refused = Some(format!("{}: {}", reject.field, reject.message));
+                // The intake knows it by the name of the flat feed, where there is none.
+                let field = if reject.field == "employeeId" {
+                    "externalId"
+                } else {
+                    &reject.field
+                };
+                refused = Some(format!("{field}: {}", reject.message));
             }
             std::ops::ControlFlow::Continue(())
         });

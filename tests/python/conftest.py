@@ -11,6 +11,7 @@ import time
 
 import pytest
 from backend_fixtures import admin, backend, operator, sandbox_env  # noqa: F401  fixtures
+from engines import Async, Sync, Tenant, clean_environment
 from twin import Twin
 
 PROGRAM = os.environ.get(
@@ -61,6 +62,26 @@ def twin(request):
     twin = Twin(request.param)
     yield twin
     twin.close()
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture(params=[Sync(), Async()], ids=lambda way: way.name)
+def way(request, monkeypatch):
+    """Both kinds of engine, one after the other, and nothing of the machine's environment."""
+    clean_environment(monkeypatch)
+    return request.param
+
+
+@pytest.fixture
+def entra():
+    """A tenant of the test's own."""
+    made = Tenant()
+    yield made
+    made.close()
 
 
 @pytest.fixture

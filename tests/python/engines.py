@@ -5,7 +5,6 @@ import os
 import pathlib
 
 import iam_platform
-import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 DATA = ROOT / "examples" / "data"
@@ -28,12 +27,6 @@ when = 'person.department == "Security"'
 groups = ["sg-security"]
 grace = "14d"
 """
-
-
-def variables(sandbox):
-    """The lines of a sandbox's env file."""
-    lines = (line.split("=", 1) for line in sandbox.env_file().splitlines() if "=" in line)
-    return {name: value.strip('"') for name, value in lines}
 
 
 def worker(key, **fields):
@@ -92,7 +85,7 @@ class Tenant:
 
     def __init__(self, **how):
         self.sandbox = iam_platform.Sandbox(**how)
-        self.env = variables(self.sandbox)
+        self.env = self.sandbox.env
         self.id = self.env["SANDBOX_TENANT"]
 
     def close(self):
@@ -104,7 +97,10 @@ class Tenant:
         )
 
     def urls(self):
-        return {"authority": self.env["SANDBOX_AUTHORITY"], "graph_url": self.env["SANDBOX_GRAPH"]}
+        return {
+            "authority": self.env["SANDBOX_AUTHORITY"],
+            "graph_url": self.env["SANDBOX_GRAPH"],
+        }
 
     def clients(self, way):
         """Graph, ARM and SCIM, as `open` takes them."""
@@ -122,7 +118,10 @@ class Tenant:
 
     def users(self):
         """Everybody with a worker id, by it."""
-        found, path = {}, "/users?$select=id,employeeId,userPrincipalName,department,accountEnabled&$top=999"
+        found, path = (
+            {},
+            "/users?$select=id,employeeId,userPrincipalName,department,accountEnabled&$top=999",
+        )
         while path:
             page = self.asked(path)
             found |= {user["employeeId"]: user for user in page["value"] if user.get("employeeId")}
@@ -148,28 +147,12 @@ def clean_environment(monkeypatch):
             monkeypatch.delenv(name)
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture(params=[Sync(), Async()], ids=lambda way: way.name)
-def way(request, monkeypatch):
-    """Both kinds of engine, one after the other."""
-    clean_environment(monkeypatch)
-    return request.param
-
-
-@pytest.fixture
-def tenant():
-    """A tenant of the test's own, in the place of the one that Microsoft's clients share."""
-    made = Tenant()
-    yield made
-    made.close()
-
-
 async def opened(way, tenant, policy=SMALL, **how):
     """An engine of the tenant's directory, with a journal in memory."""
     policy = iam_platform.Policy.parse(policy) if isinstance(policy, str) else policy
-    how = {"journal": "memory", "tenant_id": tenant.id, "graph": tenant.graph(way)} | how
+    how = {
+        "journal": "memory",
+        "tenant_id": tenant.id,
+        "graph": tenant.graph(way),
+    } | how
     return await way.open(policy, **how)

@@ -41,7 +41,7 @@ def server(folder: pathlib.Path):
         capture_output=True,
     )
     process = subprocess.Popen(
-        [*as_owner, _program("postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"],
+        [*as_owner, _program("postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -192,7 +192,10 @@ def b64(data):
 @pytest.fixture(scope="module")
 def authority():
     made = Authority()
-    yield made
+    with pytest.MonkeyPatch.context() as patch:
+        # Whoever names another authority names another Graph, too.
+        patch.setenv("IAM_GRAPH_URL", f"{made.url}/v1.0")
+        yield made
     made.server.shutdown()
 
 

@@ -6,6 +6,7 @@ import importlib
 import io
 import os
 import sys
+import time
 
 import pytest
 from samples_tenant import started
@@ -60,6 +61,31 @@ def test_a_token_is_asked_for_once_and_kept(running, compat):
     assert len(asked) == 1
 
 
+def test_the_credential_is_one_of_azure_identitys_kind(running):
+    from iam_platform import ClientSecretCredential
+    from iam_platform.errors import InvalidError, UnauthenticatedError
+
+    running.ask("/_sandbox/log", method="DELETE")
+    scope = "https://graph.microsoft.com/.default"
+    given = running.settings()
+    known = (given["TENANT_ID"], given["CLIENT_ID"])
+    credential = ClientSecretCredential(*known, given["CLIENT_SECRET"], authority=running.root)
+    tokens = [credential.get_token(scope, enable_cae=True) for _ in range(3)]
+    assert len({token.token for token in tokens}) == 1
+    assert len(running.log()["log"]) == 1, "it is kept"
+    assert 3000 < tokens[0].expires_on - time.time() < 90000
+    assert tokens[0].token not in repr(tokens[0])
+    assert running.ask("/v1.0/users/" + CAMILA, token=tokens[0].token)["displayName"] == "Camila Rocha"
+    challenge = '{"access_token": {"nbf": {"essential": true, "value": "1"}}}'
+    assert credential.get_token(scope, claims=challenge).token
+    assert len(running.log()["log"]) > 2, "a challenge is answered by a new token"
+    for scopes in ((), (scope, scope)):
+        with pytest.raises(InvalidError, match="one scope"):
+            credential.get_token(*scopes)
+    with pytest.raises(UnauthenticatedError, match="AADSTS7000215"):
+        ClientSecretCredential(*known, "wrong", authority=running.root).get_token(scope)
+
+
 def test_a_secret_that_is_refused(compat):
     from iam_platform.errors import UnauthenticatedError
 
@@ -81,6 +107,20 @@ def test_throttling_is_waited_for(running, compat):
     throttled = {"kind": "throttle", "retry_after": {"seconds": 0}}
     running.fault("GET", "/users/*", throttled, times=2)
     assert compat("graph_users").get_user(CAMILA)["status_code"] == 200
+
+
+@pytest.mark.parametrize("status", [503, 500])
+def test_a_service_that_goes_on_failing_is_a_result_in_the_end(running, compat, status):
+    running.fault("GET", "/users/*", {"kind": "status", "status": status})
+    running.fault("POST", "/users", {"kind": "status", "status": status})
+    users = compat("graph_users")
+    running.ask("/_sandbox/log", method="DELETE")
+    read, created = users.get_user(CAMILA), users.call_graph("POST", "/users", None, json={"displayName": "x"})
+    for result in (read, created):
+        assert (result["success"], result["status_code"]) == (False, status)
+        assert result["error"]["error"]["code"]
+    assert len(requests(running, "GET")) > 1, "it was tried again"
+    assert len(requests(running, "POST")) == 1, "nobody knows whether it took effect"
 
 
 def test_tokens_that_were_revoked_are_renewed(running, compat):

@@ -109,6 +109,14 @@ def test_a_script_runs_as_it_does_plainly(runs, name):
     assert (ours.returncode, ours.stdout, ours.stderr) == (plain.returncode, plain.stdout, plain.stderr)
 
 
+def test_a_linked_script_runs_where_it_really_is(runs):
+    (runs.folder / "real").mkdir()
+    (runs.folder / "real" / "script.py").write_text(SCRIPTS["what_it_sees"])
+    (runs.folder / "link.py").symlink_to("real/script.py")
+    plain, ours = both(runs, "link.py")
+    assert (ours.returncode, ours.stdout, ours.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+
+
 def test_a_folder_and_a_zip_file_run_too(runs):
     source = "import json, sys, beside\nprint(json.dumps([sys.argv, __name__, beside.NAME]))\n"
     (runs.folder / "app").mkdir()
@@ -154,6 +162,20 @@ def test_our_modules_win_over_the_files_beside_and_only_they(runs):
     )
     found = json.loads(runs("-m", "iam_platform.compat", "script.py").stdout)
     assert {name for name, beside in found.items() if beside} == {"hr.own", "scim.own", "other", "graph_other"}
+
+
+def test_a_program_that_loads_another_is_a_script_too(runs):
+    for name, text in {
+        "bin/tool": "import os, sys\nsys.path.insert(0, os.getcwd())\n__import__(sys.argv[1])\n",
+        "app.py": "import graph_users\nfrom hr.own import OWN\nprint(graph_users.__name__, OWN)\n",
+        "graph_users.py": "raise SystemExit('beside')\n",
+        "hr/own.py": "from .workday_events import detect_event\nOWN = detect_event({'status': 'Terminated'})\n",
+        "hr/__init__.py": "",
+    }.items():
+        (runs.folder / name).parent.mkdir(exist_ok=True)
+        (runs.folder / name).write_text(text)
+    ran = runs("-m", "iam_platform.compat", "bin/tool", "app")
+    assert ran.stdout == "iam_platform.compat.graph_users Termination\n", ran.stderr
 
 
 def test_every_name_of_the_samples_is_offered(runs):

@@ -104,6 +104,18 @@ def test_hiring_twice_fails_and_changes_nothing(running, desk):
     assert running.user(UPN) == before
 
 
+def test_a_directory_that_does_not_know_the_new_user_everywhere_yet_is_waited_for(running, desk):
+    running.furnish(desk.folder, {"default_roles": ["Global Administrator"]})
+    for path in ("/users/**", "/groups/**", "/directoryRoles/**"):
+        running.fault(None, path, {"kind": "lag", "millis": 2000})
+    result = desk("new_hire.py", PERSON)
+    assert result["assigned_groups"] == ["All Staff", "VPN Users"]
+    assert result["assigned_licenses"] == ["SPE_E3"]
+    assert result["assigned_roles"] == ["Global Administrator"]
+    refused = [row for row in running.log()["log"] if row["status"] == 404 and row["method"] == "POST"]
+    assert refused, "it was not known at first"
+
+
 def test_what_was_not_assigned_is_not_reported_as_assigned(running, desk):
     running.furnish(
         desk.folder,

@@ -9,15 +9,7 @@ import textwrap
 import threading
 
 import pytest
-from engines import (  # noqa: F401 (fixtures)
-    DATA,
-    SMALL,
-    anyio_backend,
-    opened,
-    tenant,
-    way,
-    worker,
-)
+from engines import DATA, SMALL, opened, worker
 from iam_platform import Clock, Intake, errors
 
 pytestmark = pytest.mark.anyio
@@ -26,8 +18,8 @@ GUARDED = SMALL + "\n[guard]\nmax_leavers = 0\n"
 LEFT = {"status": "Terminated", "lastDay": "2026-11-20"}
 
 
-async def test_why_and_why_not_name_the_rule_the_event_and_what_is_missing(way, tenant):
-    engine = await opened(way, tenant)
+async def test_why_and_why_not_name_the_rule_the_event_and_what_is_missing(way, entra):
+    engine = await opened(way, entra)
     await way(engine.accept, worker("P-1"))
     join = (await way(engine.run)).people[0].event
     why = await way(engine.why, "P-1", "group:sg-security")
@@ -45,8 +37,8 @@ async def test_why_and_why_not_name_the_rule_the_event_and_what_is_missing(way, 
         await way(engine.why, "P-1", "sg-security")
 
 
-async def test_evidence_tells_of_every_time_that_something_was_held(way, tenant):
-    engine = await opened(way, tenant, clock=Clock("2026-11-24T09:00:00Z"))
+async def test_evidence_tells_of_every_time_that_something_was_held(way, entra):
+    engine = await opened(way, entra, clock=Clock("2026-11-24T09:00:00Z"))
     await way(engine.accept, worker("P-1"))
     await way(engine.run)
     await way(engine.accept, worker("P-1", **LEFT))
@@ -59,17 +51,19 @@ async def test_evidence_tells_of_every_time_that_something_was_held(way, tenant)
     assert {"P-1"} == {evidence.person} and evidence.to_dict()["details"]["deeds"]
 
 
-async def test_drift_is_found_and_reverted_and_somebody_elses_gift_is_taken_if_named(way, tenant):
-    engine = await opened(way, tenant)
+async def test_drift_is_found_and_reverted_and_somebody_elses_gift_is_taken_if_named(way, entra):
+    engine = await opened(way, entra)
     await way(engine.accept, worker("P-1"))
     await way(engine.run)
     assert (await way(engine.drift)).people == ()
-    user = tenant.users()["P-1"]["id"]
-    graph = tenant.writer()
-    security, finance = tenant.group("sg-security"), tenant.group("sg-finance")
+    user = entra.users()["P-1"]["id"]
+    graph = entra.writer()
+    security, finance = entra.group("sg-security"), entra.group("sg-finance")
     graph.request("DELETE", f"/groups/{security}/members/{user}/$ref")
     graph.request(
-        "POST", f"/groups/{finance}/members/$ref", {"@odata.id": f"{tenant.env['SANDBOX_GRAPH']}/users/{user}"}
+        "POST",
+        f"/groups/{finance}/members/$ref",
+        {"@odata.id": f"{entra.env['SANDBOX_GRAPH']}/users/{user}"},
     )
     report = await way(engine.drift)
     assert (report.looked_at, report.differ, report.unknown) == (1, 1, 0)
@@ -87,12 +81,12 @@ async def test_drift_is_found_and_reverted_and_somebody_elses_gift_is_taken_if_n
         await way(engine.revert, "P-1", "", "no name")
     event = await way(engine.revert, "P-1", "auditor", "review", [found["foreign"].entitlement])
     assert event in [run.event for run in (await way(engine.run)).people]
-    assert user in tenant.members("sg-security") and user not in tenant.members("sg-finance")
+    assert user in entra.members("sg-security") and user not in entra.members("sg-finance")
     assert (await way(engine.drift_of, "P-1")).is_clean
 
 
-async def test_undo_shows_first_and_goes_through_the_plan(way, tenant):
-    engine = await opened(way, tenant, SMALL.replace('grace = "14d"', ""))
+async def test_undo_shows_first_and_goes_through_the_plan(way, entra):
+    engine = await opened(way, entra, SMALL.replace('grace = "14d"', ""))
     await way(engine.accept, worker("P-1"))
     join = (await way(engine.run)).people[0].event
     await way(engine.accept, worker("P-1", department="Finance"))
@@ -106,8 +100,8 @@ async def test_undo_shows_first_and_goes_through_the_plan(way, tenant):
         await way(engine.undo, join, "operator", "a mistake")
 
 
-async def test_the_guard_freezes_a_plan_until_somebody_else_releases_it(way, tenant):
-    engine = await opened(way, tenant, GUARDED, actor="planner")
+async def test_the_guard_freezes_a_plan_until_somebody_else_releases_it(way, entra):
+    engine = await opened(way, entra, GUARDED, actor="planner")
     await way(engine.accept, worker("P-1"))
     await way(engine.run)
     await way(engine.accept, worker("P-1", **LEFT))
@@ -115,14 +109,18 @@ async def test_the_guard_freezes_a_plan_until_somebody_else_releases_it(way, ten
     assert preview.guard
     with pytest.raises(errors.GuardedError):
         await way(engine.run)
-    assert tenant.users()["P-1"]["accountEnabled"]
+    assert entra.users()["P-1"]["accountEnabled"]
     frozen = await way(engine.frozen)
-    assert (frozen.hash, frozen.state, frozen.planned_by) == (preview.hash, "frozen", "planner")
+    assert (frozen.hash, frozen.state, frozen.planned_by) == (
+        preview.hash,
+        "frozen",
+        "planner",
+    )
     with pytest.raises(errors.DeniedError):
         await way(engine.release, frozen.hash, "planner", "I say so")
     await way(engine.release, frozen.hash, "somebody else", "it is so")
     await way(engine.run)
-    assert not tenant.users()["P-1"]["accountEnabled"]
+    assert not entra.users()["P-1"]["accountEnabled"]
     freezes = await way(engine.freezes)
     assert [(one.state, one.released_by, one.reason) for one in freezes] == [
         ("applied", "somebody else", "it is so")
@@ -130,8 +128,8 @@ async def test_the_guard_freezes_a_plan_until_somebody_else_releases_it(way, ten
     assert await way(engine.frozen) is None
 
 
-async def test_a_delivery_that_is_not_like_the_last_is_held_and_decided(way, tenant):
-    engine = await opened(way, tenant)
+async def test_a_delivery_that_is_not_like_the_last_is_held_and_decided(way, entra):
+    engine = await opened(way, entra)
     header = "Employee ID,First Name,Last Name,Status\n"
     rows = [f"P-{number},Mei,Nr{number},Active\n" for number in range(40)]
     good = await way(engine.accept_file, Intake("csv"), (header + "".join(rows)).encode(), "hr")
@@ -140,7 +138,9 @@ async def test_a_delivery_that_is_not_like_the_last_is_held_and_decided(way, ten
     held = await way(engine.accept_file, Intake("csv"), short, "hr")
     assert held.is_held and "10 rows" in held.findings[0] and held.events == 0
     staged = await way(engine.staged)
-    assert [(one.id, one.source, one.state, one.rows) for one in staged] == [(held.delivery, "hr", "held", 10)]
+    assert [(one.id, one.source, one.state, one.rows) for one in staged] == [
+        (held.delivery, "hr", "held", 10)
+    ]
     await way(engine.discard_delivery, held.delivery, "operator", "a cut file")
     held = await way(engine.accept_file, Intake("csv"), short, "hr")
     released = await way(engine.release_delivery, held.delivery, "operator", "a part was sold")
@@ -148,15 +148,30 @@ async def test_a_delivery_that_is_not_like_the_last_is_held_and_decided(way, ten
     assert await way(engine.staged) == ()
 
 
-async def test_messages_become_events_or_dead_letters(way, tenant):
-    engine = await opened(way, tenant)
+async def test_messages_become_events_or_dead_letters(way, entra):
+    engine = await opened(way, entra)
     record = worker("P-1")
     taken = await way(
         engine.receive,
         [
-            {"source": "hr", "id": "1", "type": "iam-platform.hr.record", "data": record},
-            {"source": "hr", "id": "1", "type": "iam-platform.hr.record", "data": record},
-            {"source": "hr", "id": "2", "type": "iam-platform.hr.event", "data": b"{not JSON"},
+            {
+                "source": "hr",
+                "id": "1",
+                "type": "iam-platform.hr.record",
+                "data": record,
+            },
+            {
+                "source": "hr",
+                "id": "1",
+                "type": "iam-platform.hr.record",
+                "data": record,
+            },
+            {
+                "source": "hr",
+                "id": "2",
+                "type": "iam-platform.hr.event",
+                "data": b"{not JSON",
+            },
         ],
     )
     assert [(one.events, one.unchanged, one.dead_letter is None) for one in taken] == [
@@ -175,15 +190,21 @@ async def test_messages_become_events_or_dead_letters(way, tenant):
         "data": {"person": "P-1", "kind": "leave", "last_day": "2031-01-31"},
     }
     with pytest.raises(errors.InvalidError):
-        await way(engine.retry_letter, letters[0].id, corrected | {"data": b"{"}, "operator", "mended")
+        await way(
+            engine.retry_letter,
+            letters[0].id,
+            corrected | {"data": b"{"},
+            "operator",
+            "mended",
+        )
     mended = await way(engine.retry_letter, letters[0].id, corrected, "operator", "mended")
     assert mended.events == 1 and await way(engine.dead_letters) == ()
     await way(engine.run)
     assert (await way(engine.person, "P-1")).lifecycle == "leaving"
 
 
-async def test_events_are_accepted_once_and_named_where_they_are_wrong(way, tenant):
-    engine = await opened(way, tenant)
+async def test_events_are_accepted_once_and_named_where_they_are_wrong(way, entra):
+    engine = await opened(way, entra)
     await way(engine.accept, worker("P-1"))
     leave = {"id": "e-1", "person": "P-1", "kind": "leave", "urgent": True}
     first = await way(engine.accept_events, [leave])
@@ -193,24 +214,29 @@ async def test_events_are_accepted_once_and_named_where_they_are_wrong(way, tena
     assert [one.event for one in await way(engine.quarantined)] == ["e-1"]
     for wrong, word in [
         ({"id": "e-2", "person": "P-1", "kind": "dismiss"}, "event 1"),
-        ({"id": "e-2", "person": "P-1", "kind": "leave", "lastDay": "2031-01-31"}, "lastDay"),
+        (
+            {"id": "e-2", "person": "P-1", "kind": "leave", "lastDay": "2031-01-31"},
+            "lastDay",
+        ),
         ({"person": "P-1", "kind": "leave"}, "id"),
     ]:
         with pytest.raises(errors.InvalidError, match=word):
             await way(engine.accept_events, [wrong])
     await way(engine.run)
-    assert "P-1" not in tenant.users() or not tenant.users()["P-1"]["accountEnabled"]
+    assert "P-1" not in entra.users() or not entra.users()["P-1"]["accountEnabled"]
 
 
-async def test_somebody_waits_for_a_day_to_come_and_the_plan_of_that_day_is_shown(way, tenant):
+async def test_somebody_waits_for_a_day_to_come_and_the_plan_of_that_day_is_shown(way, entra):
     clock = Clock("2026-11-24T09:00:00Z")
-    engine = await opened(way, tenant, clock=clock)
+    engine = await opened(way, entra, clock=clock)
     await way(engine.accept, worker("P-1", hireDate="2026-12-07", timeZone="UTC"))
     assert (await way(engine.waiting, "P-1")).state == "ready"
     assert (await way(engine.stalled)).person == "P-1"
     await way(engine.run)
     waiting = await way(engine.waiting, "P-1")
-    assert waiting.state == "until" and waiting.at == datetime.datetime(2026, 12, 7, tzinfo=datetime.timezone.utc)
+    assert waiting.state == "until" and waiting.at == datetime.datetime(
+        2026, 12, 7, tzinfo=datetime.timezone.utc
+    )
     assert await way(engine.next_due) == waiting.at
     future = await way(engine.plan_as_of, datetime.datetime(2026, 12, 8, tzinfo=datetime.timezone.utc))
     assert not future.is_past and [moment.at for moment in future.moments] == [waiting.at]
@@ -219,21 +245,23 @@ async def test_somebody_waits_for_a_day_to_come_and_the_plan_of_that_day_is_show
     clock.advance(20 * 86400)
     assert {entry.person for entry in await way(engine.overdue)} == {"P-1"}
     await way(engine.run)
-    assert tenant.users()["P-1"]["accountEnabled"]
+    assert entra.users()["P-1"]["accountEnabled"]
     past = await way(engine.plan_as_of, "2026-11-25T00:00:00Z")
     assert past.is_past and [(one.person, one.phase) for one in past.known] == [("P-1", "pending")]
     with pytest.raises(ValueError, match="offset"):
         await way(engine.plan_as_of, "2026-11-25T00:00:00")
 
 
-async def test_the_audit_verifies_and_erasing_leaves_it_whole(way, tenant):
-    engine = await opened(way, tenant)
+async def test_the_audit_verifies_and_erasing_leaves_it_whole(way, entra):
+    engine = await opened(way, entra)
     await way(engine.accept, worker("P-1"))
     await way(engine.run)
     first = await way(engine.audit, 0, 3)
     rest = await way(engine.audit, first[-1].sequence, 1000)
     assert [one.sequence for one in first + rest] == list(range(1, len(first) + len(rest) + 1))
-    assert first[0].deed in {one.deed for one in first} and "Tanaka" not in str([one.to_dict() for one in rest])
+    assert first[0].deed in {one.deed for one in first} and "Tanaka" not in str(
+        [one.to_dict() for one in rest]
+    )
     check = await way(engine.verify_audit)
     assert check.is_whole and check.checkpoint.startswith(f"{rest[-1].sequence}:")
     assert (await way(engine.verify_audit, check.checkpoint)).is_whole
@@ -250,8 +278,8 @@ async def test_the_audit_verifies_and_erasing_leaves_it_whole(way, tenant):
         await way(engine.skip, "no such event", "", "")
 
 
-async def test_workers_go_on_until_an_event_is_set(way, tenant):
-    engine = await opened(way, tenant)
+async def test_workers_go_on_until_an_event_is_set(way, entra):
+    engine = await opened(way, entra)
     told = []
 
     def progress(one):
@@ -263,16 +291,16 @@ async def test_workers_go_on_until_an_event_is_set(way, tenant):
     stop = asyncio.Event() if way.name == "async" else threading.Event()
     report = await way(engine.run_worker, 2, stop=stop, progress=progress)
     assert (report.done, report.troubles) == (1, 0) and report.steps.done > 0
-    assert "P-1" in tenant.users() and "step" in {one.kind for one in told}
+    assert "P-1" in entra.users() and "step" in {one.kind for one in told}
     asked = []
     report = await way(engine.run_worker, stop=lambda: asked.append(1) or len(asked) > 2)
     assert report.done == 0 and len(asked) == 3
 
 
-async def test_workers_that_are_cancelled_finish_before_the_journal_closes(tenant, way, tmp_path):
+async def test_workers_that_are_cancelled_finish_before_the_journal_closes(entra, way, tmp_path):
     if way.name == "sync":
         pytest.skip("nothing cancels a call that waits; Ctrl-C has a test of its own")
-    engine = await opened(way, tenant, journal=f"sqlite:{tmp_path / 'journal.sqlite'}")
+    engine = await opened(way, entra, journal=f"sqlite:{tmp_path / 'journal.sqlite'}")
     await engine.accept(worker("P-1"))
     begun = asyncio.Event()
     work = asyncio.ensure_future(engine.run_worker(progress=lambda one: begun.set()))
@@ -281,11 +309,11 @@ async def test_workers_that_are_cancelled_finish_before_the_journal_closes(tenan
     with pytest.raises(asyncio.CancelledError):
         await work
     await engine.close()
-    again = await opened(way, tenant, journal=f"sqlite:{tmp_path / 'journal.sqlite'}")
+    again = await opened(way, entra, journal=f"sqlite:{tmp_path / 'journal.sqlite'}")
     # What was begun was finished: nothing is left half done, and no lease has to run out.
     assert (await again.run()).totals.failed == 0
     assert (await again.waiting("P-1")).state == "nothing"
-    assert "P-1" in tenant.users()
+    assert "P-1" in entra.users()
     await again.close()
 
 
@@ -313,8 +341,3 @@ def test_ctrl_c_ends_workers_in_good_order(tmp_path):
     assert child.returncode == 0 and rest.splitlines()[-1] == "closed"
     # The person who was begun was finished.
     assert "person" in rest.splitlines()
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    """Each test has a tenant of its own."""

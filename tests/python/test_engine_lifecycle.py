@@ -1,28 +1,34 @@
 """The engine from Python, end to end: files in, a plan, the tenant as policy says, and nothing left to plan."""
 
 import datetime
+import pathlib
+import re
 
 import iam_platform
 import pytest
-from engines import DATA, DAY, GATES, opened, worker
-from engines import anyio_backend, tenant, way  # noqa: F401 (fixtures)
+from engines import DATA, DAY, GATES, ROOT, SMALL, clean_environment, opened, worker
 from iam_platform import Clock, Intake, Policy, errors
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_plan(way, tenant, tmp_path):
+async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_plan(way, entra, tmp_path):
     policy = Policy.load(DATA / "policy.toml")
     engine = await opened(
         way,
-        tenant,
+        entra,
         policy,
         journal=f"sqlite:{tmp_path / 'journal.sqlite'}",
         clock=Clock(DAY),
         gates=GATES,
-        **tenant.clients(way),
+        **entra.clients(way),
     )
-    feed = await way(engine.accept_file, Intake("flat"), DATA / "workday_feed.json", "workday_feed.json")
+    feed = await way(
+        engine.accept_file,
+        Intake("flat"),
+        DATA / "workday_feed.json",
+        "workday_feed.json",
+    )
     assert (feed.rows, feed.records, feed.events, feed.is_held) == (18, 16, 16, False)
     assert [(reject.row, reject.code) for reject in feed.rejects] == [
         (17, "missing_status"),
@@ -51,9 +57,9 @@ async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_p
     assert len(steps) == sum(len(run.steps) for run in report.people)
     assert len([one for one in told if one.kind == "person"]) == len(report.people)
 
-    users = tenant.users()
+    users = entra.users()
     assert users["W-1003"]["department"] == "Security" and users["W-1003"]["accountEnabled"]
-    assert users["W-1003"]["id"] in tenant.members("sg-security")
+    assert users["W-1003"]["id"] in entra.members("sg-security")
     assert "W-2031" not in users, "starts in 2031"
 
     # What a restored account holds is seen once it is restored, and was not part of what was shown.
@@ -71,11 +77,12 @@ async def test_the_example_company_is_brought_to_policy_and_nothing_is_left_to_p
         await way(engine.person, "W-1003")
 
 
-async def test_people_are_found_by_name_sign_in_name_and_worker_id_page_by_page(way, tenant):
-    engine = await opened(way, tenant)
+async def test_people_are_found_by_name_sign_in_name_and_worker_id_page_by_page(way, entra):
+    engine = await opened(way, entra)
     names = ["Mei", "Ada", "Bo", "Mei-Lin"]
     accepted = await way(
-        engine.accept, [worker(f"P-{at}", firstName=name) for at, name in enumerate(names)]
+        engine.accept,
+        [worker(f"P-{at}", firstName=name) for at, name in enumerate(names)],
     )
     assert (accepted.events, accepted.rejects) == (4, ())
     await way(engine.run)
@@ -91,13 +98,13 @@ async def test_people_are_found_by_name_sign_in_name_and_worker_id_page_by_page(
     assert keys(await way(engine.people, "mei", limit=1)) == ["P-0"]
     assert keys(await way(engine.people, "ADA tanaka")) == ["P-1"]
     assert keys(await way(engine.people, "p-2")) == ["P-2"]
-    upn = tenant.users()["P-2"]["userPrincipalName"]
+    upn = entra.users()["P-2"]["userPrincipalName"]
     assert keys(await way(engine.people, upn)) == ["P-2"]
     assert keys(await way(engine.people, "nobody")) == []
 
 
-async def test_a_timeline_tells_what_happened_and_with_which_steps(way, tenant):
-    engine = await opened(way, tenant)
+async def test_a_timeline_tells_what_happened_and_with_which_steps(way, entra):
+    engine = await opened(way, entra)
     await way(engine.accept, worker("P-1"))
     await way(engine.run)
     await way(engine.accept, worker("P-1", department="Finance"))
@@ -108,12 +115,15 @@ async def test_a_timeline_tells_what_happened_and_with_which_steps(way, tenant):
     join = timeline[0]
     assert join.record["department"] == "Security"
     assert isinstance(join.entered_at, datetime.datetime) and join.entered_at.tzinfo is not None
-    assert {step.outcome for step in join.steps} <= {"done", "already_so"} and join.steps
+    assert {step.outcome for step in join.steps} <= {
+        "done",
+        "already_so",
+    } and join.steps
     assert [step.step for step in join.steps] == [step.id for step in join.plan.steps]
     assert "Tanaka" not in repr(timeline)
 
 
-async def test_records_come_as_mappings_json_models_and_what_was_read(way, tenant):
+async def test_records_come_as_mappings_json_models_and_what_was_read(way, entra):
     pydantic = pytest.importorskip("pydantic")
 
     class Worker(pydantic.BaseModel):
@@ -122,7 +132,7 @@ async def test_records_come_as_mappings_json_models_and_what_was_read(way, tenan
         lastName: str
         status: str = "Active"
 
-    engine = await opened(way, tenant)
+    engine = await opened(way, entra)
     first = await way(engine.accept, worker("P-1"))
     second = await way(engine.accept, '[{"employeeId": "P-2", "firstName": "Bo", "status": "Active"}]')
     model = Worker(employeeId="P-3", firstName="Ada", lastName="Byron")
@@ -146,52 +156,52 @@ async def test_records_come_as_mappings_json_models_and_what_was_read(way, tenan
     assert known == {"P-1", "P-2", "P-3", "P-4", "P-6"}
 
 
-async def test_a_stale_plan_is_refused_and_says_who_differs(way, tenant):
-    engine = await opened(way, tenant)
+async def test_a_stale_plan_is_refused_and_says_who_differs(way, entra):
+    engine = await opened(way, entra)
     await way(engine.accept, worker("P-1"))
     preview = await way(engine.plan)
     await way(engine.accept, worker("P-2"))
     with pytest.raises(errors.ConflictError, match="P-2") as raised:
         await way(engine.apply, preview.hash)
     assert raised.value.kind == "conflict"
-    assert tenant.users().keys().isdisjoint({"P-1", "P-2"})
+    assert entra.users().keys().isdisjoint({"P-1", "P-2"})
 
 
-async def test_the_journal_is_named_and_one_writer_has_it(way, tenant, tmp_path):
+async def test_the_journal_is_named_and_one_writer_has_it(way, entra, tmp_path):
     file = f"sqlite:{tmp_path / 'journal.sqlite'}"
-    first = await opened(way, tenant, journal=file)
+    first = await opened(way, entra, journal=file)
     with pytest.raises(errors.StorageError) as raised:
-        await opened(way, tenant, journal=file)
+        await opened(way, entra, journal=file)
     assert "in use" in str(raised.value)
     await way(first.accept, worker("P-1"))
     await way(first.run)
     await way(first.close)
-    second = await opened(way, tenant, journal=file)
+    second = await opened(way, entra, journal=file)
     assert (await way(second.person, "P-1")).lifecycle == "active"
     await way(second.close)
 
     with pytest.raises(errors.InvalidError, match="IAM_JOURNAL"):
-        await opened(way, tenant, journal=None)
+        await opened(way, entra, journal=None)
     with pytest.raises(errors.InvalidError) as raised:
-        await opened(way, tenant, journal="mysql://somebody:secret@host/iam")
+        await opened(way, entra, journal="mysql://somebody:secret@host/iam")
     assert "secret" not in str(raised.value)
     with pytest.raises(errors.InvalidError, match="IAM_TENANT_ID"):
-        await opened(way, tenant, tenant_id=None)
+        await opened(way, entra, tenant_id=None)
 
 
-async def test_an_engine_is_a_context(way, tenant):
+async def test_an_engine_is_a_context(way, entra):
     if way.name == "sync":
-        with await opened(way, tenant) as engine:
+        with await opened(way, entra) as engine:
             engine.accept(worker("P-1"))
         assert isinstance(engine, iam_platform.Engine)
     else:
-        async with await opened(way, tenant) as engine:
+        async with await opened(way, entra) as engine:
             await engine.accept(worker("P-1"))
         assert isinstance(engine, iam_platform.AsyncEngine)
 
 
-async def test_the_environment_is_enough(way, tenant, monkeypatch, tmp_path):
-    for line in tenant.sandbox.env_file().splitlines():
+async def test_the_environment_is_enough(way, entra, monkeypatch, tmp_path):
+    for line in entra.sandbox.env_file().splitlines():
         name, _, value = line.partition("=")
         if name.startswith("IAM_"):
             monkeypatch.setenv(name, value.strip('"'))
@@ -203,8 +213,8 @@ async def test_the_environment_is_enough(way, tenant, monkeypatch, tmp_path):
     await way(engine.close)
 
 
-async def test_what_a_watcher_raises_stops_nothing(way, tenant, monkeypatch):
-    engine = await opened(way, tenant)
+async def test_what_a_watcher_raises_stops_nothing(way, entra, monkeypatch):
+    engine = await opened(way, entra)
     heard = []
     monkeypatch.setattr("sys.unraisablehook", heard.append)
     await way(engine.accept, worker("P-1"))
@@ -217,10 +227,25 @@ async def test_what_a_watcher_raises_stops_nothing(way, tenant, monkeypatch):
 
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: heard.append(context))
     report = await way(engine.run, progress=broken)
-    assert report.totals.failed == 0 and "P-1" in tenant.users()
+    assert report.totals.failed == 0 and "P-1" in entra.users()
     assert heard
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    """Each test has a tenant of its own."""
+def test_what_the_readme_shows_works(tmp_path, monkeypatch, capsys):
+    clean_environment(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "iam-py" / "README.md").read_text().split("## The engine")[1].split("\n## ")[0]
+    first, second = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    pathlib.Path("policy.toml").write_text(SMALL)
+    pathlib.Path("newer.toml").write_text(SMALL.replace("Security", "Finance"))
+    pathlib.Path("config.json").write_text('{"domain": "contoso.example", "colour": "red"}')
+    rows = [f"W-{number},Mei,Nr{number},Active,AU,Security" for number in range(1000, 1030)]
+    rows.append("W-1040,Bo,Lee,Active,Atlantis,Security")
+    header = "Employee ID,First Name,Last Name,Status,Country,Department"
+    pathlib.Path("workers.csv").write_text("\n".join([header, *rows]))
+    exec(first, {})
+    said = capsys.readouterr().out
+    assert "not_a_country" in said and "W-1003 holds group sg-security" in said and "step" in said
+    exec(second, {})
+    said = capsys.readouterr().out
+    assert "sg-security" in said and "colour" in said

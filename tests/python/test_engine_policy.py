@@ -5,16 +5,11 @@ import json
 
 import iam_platform
 import pytest
-from engines import DATA, DAY, SMALL, anyio_backend, opened, tenant, way, worker  # noqa: F401 (fixtures)
+from engines import DATA, SMALL, opened, worker
 from iam_platform import Policy, errors
 
 pytestmark = pytest.mark.anyio
 TODAY = datetime.date(2026, 11, 24)
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    """Each test has a tenant of its own."""
 
 
 def test_a_policy_that_is_wrong_names_line_and_column(tmp_path):
@@ -29,9 +24,9 @@ def test_a_policy_that_is_wrong_names_line_and_column(tmp_path):
         Policy.load(tmp_path / "none.toml")
 
 
-async def test_names_that_the_tenant_has_not_got_are_found_with_their_place(way, tenant):
+async def test_names_that_the_tenant_has_not_got_are_found_with_their_place(way, entra):
     wrong = SMALL.replace('"sg-security"', '"sg-securty", "VPN Users"')
-    engine = await opened(way, tenant)
+    engine = await opened(way, entra)
     findings = await way(Policy.parse(wrong).check, engine)
     assert [(one.line, one.column > 1) for one in findings] == [(12, True)]
     assert "sg-securty" in findings[0].message and "line" not in findings[0].message
@@ -60,7 +55,10 @@ def test_a_policy_says_what_one_person_should_have_and_why():
     granted = {(grant.kind, grant.name): grant for grant in desired.grants}
     assert granted["role", "Security Reader"].rules == ("security-analysts",)
     assert granted["group", "sg-security"].grace_days == 14
-    assert set(granted["group", "sg-security"].rules) == {"security", "security-analysts"}
+    assert set(granted["group", "sg-security"].rules) == {
+        "security",
+        "security-analysts",
+    }
     assert desired.attributes["department"] == "Security" and desired.names[0] == "mei.tanaka@contoso.example"
     manager = worker("P-0", jobTitle="Chief Information Security Officer")
     with_manager = policy.desired(analyst, manager=manager, today=TODAY)
@@ -74,29 +72,40 @@ def test_a_policy_says_what_one_person_should_have_and_why():
         policy.desired([analyst, worker("P-2")])
 
 
-async def test_what_an_edit_would_do_to_people(way, tenant):
+async def test_what_an_edit_would_do_to_people(way, entra):
     people = [worker("P-1"), worker("P-2", department="Finance")]
     old = Policy.parse(SMALL)
     new = Policy.parse(SMALL.replace('== "Security"', '== "Finance"'))
     impact = old.diff(new, people, today=TODAY)
     assert (impact.people, impact.changed, impact.is_empty) == (2, 2, False)
     delta = impact.entitlements[0]
-    assert (delta.name, delta.gained, delta.lost, delta.grace_days) == ("sg-security", ("P-2",), ("P-1",), 14)
+    assert (delta.name, delta.gained, delta.lost, delta.grace_days) == (
+        "sg-security",
+        ("P-2",),
+        ("P-1",),
+        14,
+    )
     assert impact.rules_changed == {"security": ("when",)} and "sg-security" in str(impact)
     assert old.diff(old, people).is_empty
 
-    engine = await opened(way, tenant, SMALL)
+    engine = await opened(way, entra, SMALL)
     await way(engine.accept, people)
     await way(engine.run)
     if way.name == "sync":
         assert old.diff(new, engine, today=TODAY).entitlements[0].lost == ("P-1",)
         coverage = old.coverage(engine, today=TODAY)
-        assert (coverage.people, coverage.hits, coverage.matched_by_nothing) == (2, {"security": 1}, ("P-2",))
+        assert (coverage.people, coverage.hits, coverage.matched_by_nothing) == (
+            2,
+            {"security": 1},
+            ("P-2",),
+        )
     known = await way(engine.people)
     assert old.diff(new, known, today=TODAY).entitlements[0].gained == ("P-2",)
 
 
-def test_a_configuration_of_the_samples_is_imported_and_every_part_accounted_for(tmp_path):
+def test_a_configuration_of_the_samples_is_imported_and_every_part_accounted_for(
+    tmp_path,
+):
     config = {
         "domain": "contoso.example",
         "default_password_length": 16,
@@ -127,7 +136,10 @@ def test_exported_workflows_are_imported_with_what_could_not_be_mapped():
                 "isEnabled": True,
                 "executionConditions": {
                     "scope": {"rule": "(department eq 'Security')"},
-                    "trigger": {"timeBasedAttribute": "employeeHireDate", "offsetInDays": 0},
+                    "trigger": {
+                        "timeBasedAttribute": "employeeHireDate",
+                        "offsetInDays": 0,
+                    },
                 },
                 "tasks": [
                     {
@@ -169,7 +181,10 @@ def test_every_kind_of_intake_reads_the_examples(kind, file, records, rejects):
     # Of a path, of bytes and of a file object: the same, and the same again.
     path = DATA / file
     with path.open("rb") as opened_file:
-        readings = [iam_platform.Intake(kind).read(given) for given in (path, str(path), path.read_bytes(), opened_file)]
+        readings = [
+            iam_platform.Intake(kind).read(given)
+            for given in (path, str(path), path.read_bytes(), opened_file)
+        ]
         all_rows = [list(reading) for reading in readings]
     assert {reading.summary["rows"] for reading in readings} == {readings[0].summary["rows"]}
     for rows in all_rows:

@@ -227,3 +227,65 @@ def test_authlib_hears_of_a_refusal(tenant):
     other = TestClient(web_application(tenant), base_url="http://127.0.0.1:8601")
     answer = browser.sign_in(url, AUDITOR)
     assert other.get("/oauth2callback", params=answer).status_code == 401
+
+
+def certificate():
+    """A key and a certificate of its own, as PEM and in base64."""
+    import base64
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "daemon")])
+    today = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number()
+        )
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ) + made.public_bytes(serialization.Encoding.PEM)
+    return pem, base64.b64encode(made.public_bytes(serialization.Encoding.DER)).decode()
+
+
+def test_azure_identity_signs_in_with_a_certificate(tenant):
+    from azure.core.exceptions import ClientAuthenticationError
+    from azure.identity import CertificateCredential
+
+    pem, public = certificate()
+    minted = requests.post(f"{tenant['SANDBOX_AUTHORITY']}/_sandbox/tokens").json()
+    bearer = {"authorization": f"Bearer {minted['access_token']}"}
+    key = {"type": "AsymmetricX509Cert", "usage": "Verify", "key": public}
+    new = {"displayName": "Daemon", "keyCredentials": [key]}
+    made = requests.post(
+        f"{tenant['SANDBOX_GRAPH']}/applications", json=new, headers=bearer
+    ).json()
+    app = {"appId": made["appId"]}
+    assert requests.post(
+        f"{tenant['SANDBOX_GRAPH']}/servicePrincipals", json=app, headers=bearer
+    ).ok
+
+    def credential(pem):
+        return CertificateCredential(
+            tenant["SANDBOX_TENANT"],
+            made["appId"],
+            certificate_data=pem,
+            authority=tenant["SANDBOX_AUTHORITY"],
+            disable_instance_discovery=True,
+        )
+
+    scope = f"{tenant['SANDBOX_API_AUDIENCE']}/.default"
+    token = credential(pem).get_token(scope).token
+    api = tenant["SANDBOX_API_AUDIENCE"].removeprefix("api://")
+    assert verified(tenant, token, api)["azp"] == made["appId"]
+    with pytest.raises(ClientAuthenticationError, match="AADSTS700027"):
+        credential(certificate()[0]).get_token(scope)

@@ -5,6 +5,7 @@
 
 mod app_roles;
 mod architecture;
+mod callers;
 mod company;
 mod crashes;
 mod crashing;

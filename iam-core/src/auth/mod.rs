@@ -6,7 +6,10 @@
 
 mod bearer;
 mod cache;
+mod client_certificate;
 mod client_secret;
+mod grant;
+mod refresh_token;
 pub mod validate;
 
 use std::fmt::{self, Debug};
@@ -20,7 +23,9 @@ use crate::secret::Secret;
 
 pub use bearer::Bearer;
 pub use cache::CachedTokens;
+pub use client_certificate::ClientCertificate;
 pub use client_secret::ClientSecret;
+pub use refresh_token::RefreshedUser;
 pub use validate::{Claims, TokenValidator, TokenValidatorBuilder};
 
 /// What a token is asked for, and the origins it may be sent to.

@@ -17,6 +17,6 @@ def main() -> None:
             "Install it with: pip install 'iam-platform[cli]'\n"
         )
         sys.exit(2)
-    from .cli import main as run  # noqa: PLC0415  only where its packages are
+    from .cli import main as run
 
     run()

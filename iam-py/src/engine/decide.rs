@@ -1,4 +1,5 @@
-//! Decisions that people take, with who and why: releases, answers, what is brought back to work or undone.
+//! Decisions that people take, with who and why: releases, answers, what is brought back to work or undone; and the
+//! care of the journal.
 
 use iam_core::entitlement::{self, TargetId};
 use iam_core::event::EventId;
@@ -11,7 +12,7 @@ use super::{AsyncEngine, Engine};
 use crate::errors::raised;
 use crate::handed::Messages;
 use crate::policy::kind;
-use crate::results::{Accepted, Entitlement};
+use crate::results::{Accepted, Entitlement, Instant};
 use crate::runtime::twin;
 
 /// Something held, as an engine has told of it.
@@ -80,6 +81,12 @@ twin! { Engine, AsyncEngine;
     fn discard_letter(this, letter: u64, by: String, reason: String) -> () {
         this.engine.discard_letter(LetterId(letter), &by, &reason).await
     }
+
+    fn backup(this, path: std::path::PathBuf) -> String {
+        Ok(this.file()?.backup(&path).await?.to_string())
+    }
+
+    fn archive(this, until: Instant) -> u64 { this.file()?.archive(until.0).await }
 
     fn erase(this, person: String, by: String, reason: String) -> () {
         this.engine.erase(&PersonKey::new(person), &by, &reason).await

@@ -14,7 +14,7 @@ use super::progress::Watcher;
 use super::{AsyncEngine, Engine, Inner};
 use crate::errors::raised;
 use crate::results::FleetReport;
-use crate::runtime::{promise, wait};
+use crate::runtime::{aside, promise, wait};
 
 /// How often it is asked whether to stop.
 const LOOK: Duration = Duration::from_millis(200);
@@ -42,7 +42,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Stop {
 impl Stop {
     async fn comes(&self) {
         loop {
-            let said = Python::attach(
+            let said = aside(
                 |py| match self.0.bind(py).call0().and_then(|said| said.is_truthy()) {
                     Ok(said) => said,
                     Err(error) => {

@@ -10,15 +10,12 @@ use super::progress::Watcher;
 use super::{AsyncEngine, Engine};
 use crate::policy::Named;
 use crate::results::{
-    Ask, AuditCheck, AuditEntry, DriftReport, Evidence, Frozen, Instant, Letter, List, PersonDrift,
-    PersonState, Quarantined, Staged, Stalled, TimelineEntry, UndoPlan, Waiting, Why, WhyNot,
+    Ask, AuditCheck, AuditEntry, DriftReport, Evidence, Frozen, HealthFinding, Instant, Letter, List,
+    PersonDrift, PersonState, Quarantined, Staged, Stalled, TimelineEntry, UndoPlan, Waiting, Why, WhyNot,
 };
 use crate::runtime::twin;
 
-/// How many there are on a page, where nobody says.
-const PAGE: usize = 100;
-
-fn place(text: Option<&str>) -> Result<Option<Checkpoint>> {
+pub(super) fn place(text: Option<&str>) -> Result<Option<Checkpoint>> {
     let read = |text: &str| {
         text.parse().map_err(|_| {
             let message =
@@ -35,7 +32,7 @@ twin! { Engine, AsyncEngine;
         Ok(state.as_ref().map(Into::into))
     }
 
-    #[pyo3(signature = (search = None, *, after = None, limit = PAGE))]
+    #[pyo3(signature = (search = None, *, after = None, limit = 100))]
     fn people(this, search: Option<String>, after: Option<String>, limit: usize) -> List<PersonState> {
         let after = after.map(PersonKey::new);
         let people = this.engine.people(search.as_deref(), after.as_ref(), limit).await?;
@@ -106,15 +103,17 @@ twin! { Engine, AsyncEngine;
 
     fn staged(this) -> List<Staged> { Ok(List::of(&this.engine.staged().await?)) }
 
-    #[pyo3(signature = (after = None, limit = PAGE))]
+    #[pyo3(signature = (after = None, limit = 100))]
     fn dead_letters(this, after: Option<u64>, limit: usize) -> List<Letter> {
         Ok(List::of(&this.engine.dead_letters(after.map(LetterId), limit).await?))
     }
 
-    #[pyo3(signature = (after = 0, limit = PAGE))]
+    #[pyo3(signature = (after = 0, limit = 100))]
     fn audit(this, after: u64, limit: usize) -> List<AuditEntry> {
         Ok(List::of(&this.engine.audit(after, limit).await?))
     }
+
+    fn check(this) -> List<HealthFinding> { Ok(List::of(&this.engine.check_journal().await?)) }
 
     #[pyo3(signature = (checkpoint = None))]
     fn verify_audit(this, checkpoint: Option<String>) -> AuditCheck {

@@ -35,9 +35,9 @@ macro_rules! opening {
         impl $class {
             #[staticmethod]
             #[pyo3(signature = (policy, *, journal = None, tenant_id = None, graph = None, arm = None, scim = None,
-                                notifier = None, orchestrator = None, access_policy = None, actor = None,
+                                notifier = None, orchestrator = None, access_policy = None, applications = None, actor = None,
                                 concurrency = None, clock = None, gates = None, accept_repeats = None,
-                                schema = None))]
+                                schema = None, checkpoint = None))]
             #[allow(clippy::too_many_arguments)] // keywords
             fn open<'py>(
                 $py: Python<'py>,
@@ -50,16 +50,18 @@ macro_rules! opening {
                 notifier: Option<Bound<'py, PyAny>>,
                 orchestrator: Option<Bound<'py, PyAny>>,
                 access_policy: Option<Bound<'py, PyAny>>,
+                applications: Option<std::collections::BTreeMap<String, Bound<'py, PyAny>>>,
                 actor: Option<String>,
                 concurrency: Option<usize>,
                 clock: Option<Clock>,
                 gates: Option<crate::convert::Json>,
                 accept_repeats: Option<Vec<String>>,
                 schema: Option<String>,
+                checkpoint: Option<String>,
             ) -> PyResult<$answer> {
                 let $options = Options::new(
-                    $py, policy.0, journal, tenant_id, (graph, arm, scim), (notifier, orchestrator, access_policy),
-                    (actor, concurrency, clock, gates, accept_repeats, schema), $home,
+                    $py, policy.0, journal, tenant_id, (graph, arm, scim), (notifier, orchestrator, access_policy, applications),
+                    (actor, concurrency, clock, gates, accept_repeats, schema, checkpoint), $home,
                 )?;
                 $body
             }

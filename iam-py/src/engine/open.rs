@@ -11,6 +11,7 @@ use iam_arm::ArmTarget;
 use iam_core::clock::{Clock as _, SharedClock, SystemClock};
 use iam_core::engine::SharedBudget;
 use iam_core::intake::Gate;
+use iam_core::journal::audit::Checkpoint;
 use iam_core::journal::{Journal, MemoryJournal, PostgresJournal, SqliteJournal};
 use iam_core::notify::Notifier;
 use iam_core::orchestrator::{Lifecycle, Orchestrator};
@@ -23,6 +24,8 @@ use jiff::{SignedDuration, Timestamp};
 use pyo3::prelude::*;
 use tokio::sync::RwLock;
 
+use super::look::place;
+use crate::application::Application;
 use crate::arm::{ArmClient, AsyncArmClient};
 use crate::callbacks;
 use crate::convert::{Json, read};
@@ -76,6 +79,18 @@ impl Inner {
         }
     }
 
+    /// The file behind the journal.
+    pub(super) fn file(&self) -> Result<&SqliteJournal> {
+        let elsewhere = match &self.store {
+            Store::Sqlite(journal) => return Ok(journal),
+            Store::Memory => "a journal in memory is kept nowhere",
+            Store::Postgres(_) => {
+                "a journal in PostgreSQL is backed up by the database's own means (pg_dump, or continuous archiving)"
+            }
+        };
+        Err(Error::new(ErrorKind::Invalid, elsewhere))
+    }
+
     pub(crate) fn policy(&self) -> Policy {
         self.policy.clone()
     }
@@ -114,12 +129,14 @@ pub(super) struct Options {
     journal: String,
     tenant: String,
     schema: Option<String>,
+    checkpoint: Option<Checkpoint>,
     graph: iam_graph::GraphClient,
     arm: Option<iam_arm::ArmClient>,
     scim: Vec<(String, iam_scim::ScimClient)>,
     notifier: Option<Arc<dyn Notifier>>,
     orchestrator: Option<Arc<dyn Orchestrator>>,
     access_policy: Option<Arc<dyn AccessPolicy>>,
+    applications: Vec<Application>,
     actor: Option<String>,
     concurrency: Option<usize>,
     clock: SharedClock,
@@ -133,6 +150,7 @@ type Own<'py> = (
     Option<Bound<'py, PyAny>>,
     Option<Bound<'py, PyAny>>,
     Option<Bound<'py, PyAny>>,
+    Option<BTreeMap<String, Bound<'py, PyAny>>>,
 );
 type Manner = (
     Option<String>,
@@ -140,6 +158,7 @@ type Manner = (
     Option<Clock>,
     Option<Json>,
     Option<Vec<String>>,
+    Option<String>,
     Option<String>,
 );
 
@@ -181,8 +200,8 @@ impl Options {
         journal: Option<String>,
         tenant: Option<String>,
         (graph, arm, scim): Clients<'_>,
-        (notifier, orchestrator, access_policy): Own<'_>,
-        (actor, concurrency, clock, gates, repeats, schema): Manner,
+        (notifier, orchestrator, access_policy, applications): Own<'_>,
+        (actor, concurrency, clock, gates, repeats, schema, checkpoint): Manner,
         home: Home,
     ) -> PyResult<Self> {
         let journal = journal.or_else(|| variable(&["IAM_JOURNAL"])).ok_or_else(|| {
@@ -209,6 +228,7 @@ impl Options {
             journal,
             tenant,
             schema,
+            checkpoint: place(checkpoint.as_deref()).map_err(raised)?,
             arm: match (arm, &graph) {
                 (Some(arm), _) => Some(arm_of(&arm)?),
                 // All of the environment, or nothing of it.
@@ -235,6 +255,11 @@ impl Options {
             access_policy: access_policy
                 .map(|own| callbacks::access_policy(own))
                 .transpose()?,
+            applications: applications
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, own)| Application::new(&name, own, home))
+                .collect::<PyResult<_>>()?,
             policy,
             actor,
             concurrency,
@@ -246,25 +271,28 @@ impl Options {
     }
 
     pub(super) async fn open(self) -> Result<Inner> {
-        let (place, tenant, schema) = (self.journal, self.tenant, self.schema);
+        let (place, tenant) = (self.journal, self.tenant);
+        let (schema, after) = (self.schema, self.checkpoint);
         let (journal, store) =
-            runtime::apart(move || async move { journal(&place, &tenant, schema).await }).await?;
+            runtime::apart(move || async move { journal(&place, &tenant, schema, after).await }).await?;
         let document: Arc<Document> = self.policy.document.clone();
-        let graph = match &store {
-            // What the service allows is shared with the other processes.
-            Store::Postgres(_) => {
-                let budget = SharedBudget::new(journal.clone(), self.clock.clone(), "graph");
-                self.graph.sharing(Arc::new(budget))
-            }
-            _ => self.graph,
-        };
+        let (mut graph, mut arm) = (self.graph, self.arm);
+        if matches!(store, Store::Postgres(_)) {
+            // What the services allow is shared with the other processes.
+            let budget = |name| Arc::new(SharedBudget::new(journal.clone(), self.clock.clone(), name));
+            graph = graph.sharing(budget("graph"));
+            arm = arm.map(|arm| arm.sharing(budget("arm"))).transpose()?;
+        }
         let mut targets: Vec<Arc<dyn Target>> = vec![Arc::new(GraphTarget::new(graph.clone()))];
         let scopes = document.azure_scopes();
-        if let (Some(arm), false) = (self.arm, scopes.is_empty()) {
+        if let (Some(arm), false) = (arm, scopes.is_empty()) {
             targets.push(Arc::new(ArmTarget::new(arm, scopes)?));
         }
         for (app, client) in self.scim {
             targets.push(Arc::new(ScimTarget::new(&app, client)));
+        }
+        for own in self.applications {
+            targets.push(Arc::new(own));
         }
         let mut builder =
             iam_core::engine::Engine::builder(journal.clone(), document.clone()).clock(self.clock.clone());
@@ -312,20 +340,31 @@ impl Options {
     }
 }
 
-async fn journal(place: &str, tenant: &str, schema: Option<String>) -> Result<(Arc<dyn Journal>, Store)> {
+async fn journal(
+    place: &str,
+    tenant: &str,
+    schema: Option<String>,
+    after: Option<Checkpoint>,
+) -> Result<(Arc<dyn Journal>, Store)> {
     let place = place.trim();
     if place == "memory" {
         return Ok((Arc::new(MemoryJournal::new()), Store::Memory));
     }
     if let Some(file) = place.strip_prefix("sqlite:") {
         let file = file.strip_prefix("//").unwrap_or(file);
-        let journal = SqliteJournal::open(file, tenant).await?;
+        let journal = match after {
+            Some(after) => SqliteJournal::open_after(file, tenant, &after).await?,
+            None => SqliteJournal::open(file, tenant).await?,
+        };
         return Ok((Arc::new(journal.clone()), Store::Sqlite(journal)));
     }
     if place.starts_with("postgres://") || place.starts_with("postgresql://") {
         let mut builder = PostgresJournal::builder(place, tenant);
         if let Some(schema) = schema {
             builder = builder.schema(schema);
+        }
+        if let Some(after) = after {
+            builder = builder.after(after);
         }
         let journal = builder.open().await?;
         return Ok((Arc::new(journal.clone()), Store::Postgres(journal)));

@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 
 use crate::loops::Home;
 use crate::results::Progress;
+use crate::runtime::aside;
 
 /// A callable of Python's that is told of something. What it raises is reported as unraisable, and stops nothing.
 #[derive(Debug)]
@@ -62,9 +63,9 @@ impl Watcher {
         self.tell(Progress::from(progress));
     }
 
-    pub(crate) fn tell<T: for<'py> IntoPyObject<'py>>(&self, what: T) {
+    pub(crate) fn tell<T: for<'py> IntoPyObject<'py> + Send>(&self, what: T) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        Python::attach(|py| {
+        aside(|py| {
             if let Err(error) = self.call(py, what) {
                 error.write_unraisable(py, Some(self.tell.bind(py)));
             }

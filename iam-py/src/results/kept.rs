@@ -175,11 +175,32 @@ results! {
         hash: String,
     }
 
+    /// One thing that was looked at of the journal itself.
+    HealthFinding [about, health, message] {
+        about: String,
+        health: String,
+        message: String,
+        text: String,
+    }
+
     /// Whether the audit is whole.
     AuditCheck [is_whole, checkpoint, breach] {
         is_whole: bool,
         checkpoint: Option<String>,
         breach: Option<String>,
+    }
+}
+
+super::spoken!(HealthFinding);
+
+impl From<&journal::Finding> for HealthFinding {
+    fn from(finding: &journal::Finding) -> Self {
+        Self {
+            about: finding.about.as_str().to_owned(),
+            health: finding.health.to_string(),
+            message: finding.message.clone(),
+            text: finding.to_string(),
+        }
     }
 }
 

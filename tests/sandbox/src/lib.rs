@@ -4,6 +4,7 @@ mod access_packages;
 mod app_roles;
 mod applications;
 mod arm;
+mod assertions;
 mod audit;
 mod authentication;
 mod call;

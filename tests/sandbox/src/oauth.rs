@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::sign_in::{self, audience};
 use crate::state::State;
 use crate::tokens::{ARM, GRAPH, Subject};
-use crate::{app_roles, credentials, service_principals};
+use crate::{app_roles, assertions, credentials, service_principals};
 
 /// Microsoft Graph as an application.
 pub(crate) const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
@@ -89,7 +89,7 @@ pub(crate) fn configuration(authority: &str, tenant: &str) -> Value {
     let base = format!("{authority}/{tenant}");
     json!({
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
         "jwks_uri": format!("{base}/discovery/v2.0/keys"),
         "response_modes_supported": ["query", "fragment", "form_post"],
         "subject_types_supported": ["pairwise"],
@@ -156,21 +156,21 @@ pub(crate) fn token(
         .as_ref()
         .map(|(_, secret)| secret.as_str())
         .or(field("client_secret"));
+    let proof = Proof {
+        tenant,
+        secret,
+        assertion: field("client_assertion"),
+    };
     if of_user {
         let request = sign_in::Request {
             form: &form,
-            secret,
+            proof,
             cross_origin,
         };
         return sign_in::redeem(state, &signer, &request);
     }
     let scope = field("scope").ok_or_else(|| missing("scope"))?;
-    let secret = secret.ok_or_else(|| {
-        let message =
-            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
-        refuse(401, "invalid_client", 7_000_218, message)
-    })?;
-    signer.check(state, secret)?;
+    signer.check(state, &proof)?;
     let resource = resource(state, scope)?;
     if let Some(claims) = field("claims")
         && serde_json::from_str::<serde_json::Map<String, Value>>(claims).is_err()
@@ -183,6 +183,21 @@ pub(crate) fn token(
         ));
     }
     issue(state, &signer, &resource)
+}
+
+/// By what an application shows that it is itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Proof<'a> {
+    /// As the request names it.
+    tenant: &'a str,
+    secret: Option<&'a str>,
+    assertion: Option<&'a str>,
+}
+
+impl Proof<'_> {
+    pub(crate) fn is_there(&self) -> bool {
+        self.secret.is_some() || self.assertion.is_some()
+    }
 }
 
 /// The application that signs in: the seeded one, or one that was registered since and has a service principal here.
@@ -211,7 +226,7 @@ impl Signer {
         })
     }
 
-    pub(crate) fn check(&self, state: &State, secret: &str) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, state: &State, proof: &Proof<'_>) -> Result<(), Refusal> {
         let app = &self.app;
         let principal = state.directory.get(&self.object);
         if let Some(off) = principal.filter(|found| !found.truth("accountEnabled")) {
@@ -219,6 +234,14 @@ impl Signer {
             let message = format!("Application '{app}'({name}) is disabled.");
             return Err(refuse(400, "unauthorized_client", 7_000_112, message));
         }
+        if let Some(assertion) = proof.assertion {
+            return assertions::check(state, app, proof.tenant, assertion);
+        }
+        let secret = proof.secret.ok_or_else(|| {
+            let message =
+                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
+            refuse(401, "invalid_client", 7_000_218, message)
+        })?;
         let seeded = [
             (&state.client.id, &state.client.secret),
             (&state.portal.ui, &state.portal.secret),

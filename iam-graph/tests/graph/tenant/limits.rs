@@ -63,10 +63,15 @@ async fn single_calls_of_many_tasks_use_what_is_granted_too() {
 /// Two processes that know of each other by their journal, or not at all.
 fn processes(sandbox: &Sandbox, time: &Arc<Timeline>, share: bool) -> [GraphClient; 2] {
     let journal = Arc::new(MemoryJournal::new());
-    [0, 1].map(|_| {
+    [0, 1].map(|number| {
         let budget = SharedBudget::new(journal.clone(), time.clone(), "graph");
         let allowance = share.then(|| Arc::new(budget) as Arc<dyn Allowance>);
-        client(sandbox, time, Some(Limits::default()), allowance).unwrap()
+        let made = |allowance| client(sandbox, time, Some(Limits::default()), allowance).unwrap();
+        match allowance {
+            // The second one was made before there was a journal.
+            Some(allowance) if number == 1 => made(None).sharing(allowance),
+            allowance => made(allowance),
+        }
     })
 }
 

@@ -112,7 +112,8 @@ async def opened(settings: Settings, figures: Figures) -> AsyncIterator[Platform
             policy, journal=settings.journal, tenant_id=settings.tenant_id, graph=graph, actor="the backend"
         )
     except errors.StorageError as error:
-        log.error("the journal cannot be opened: %s", error)  # noqa: TRY400  the message says what to do
+        advice = "several processes need PostgreSQL: IAM_JOURNAL=postgres://…"
+        log.error("the journal cannot be opened: %s; %s", error, advice)  # noqa: TRY400  nobody needs the trace
         raise
     base = settings.base_url.rstrip("/") + "/scim/v2" if settings.base_url else None
     scim = _core.AsyncScimServer(str(settings.data_dir / "scim.sqlite"), engine, base_url=base)

@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001  typer's form
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"iam-platform {iam_platform.__version__} ({iam_platform.build_profile})")
         raise typer.Exit

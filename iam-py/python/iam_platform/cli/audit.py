@@ -26,7 +26,8 @@ def verify(
     context: typer.Context,
     *,
     checkpoint: Annotated[
-        str | None, typer.Option(help="What an earlier verification printed: reveals a database that went back in time.")
+        str | None,
+        typer.Option(help="What an earlier verification printed: reveals a database that went back in time."),
     ] = None,
 ) -> None:
     """Read the whole chain and verify every link. Prints the checkpoint for the next time. Exit code 1 if it is broken."""

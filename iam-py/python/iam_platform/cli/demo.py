@@ -40,7 +40,7 @@ _START_SECONDS = 60
 _WORK_SECONDS = 300
 
 
-class _Failed(Exception):
+class _DemoError(Exception):
     """A part of the demo did not do what it should; the message says which and what it said."""
 
 
@@ -51,7 +51,7 @@ def run(output: Output, *, port: int, people: int) -> None:
         signal.signal(number, lambda *_: ended.set())
     try:
         _run(output, ended, port or _free_port(), people)
-    except _Failed as failure:
+    except _DemoError as failure:
         if not ended.is_set():
             output.fail(str(failure), REFUSED)
 
@@ -74,7 +74,7 @@ def _run(output: Output, ended: threading.Event, port: int, people: int) -> None
         _tell(output, url, tenant, files)
         while not ended.wait(0.2):
             if backend.poll() is not None:
-                raise _Failed(f"the backend ended: {_tail(folder / 'backend.log')}")
+                raise _DemoError(f"the backend ended: {_tail(folder / 'backend.log')}")
         output.note("ending …")
 
 
@@ -117,11 +117,11 @@ def _until_ready(url: str, backend: subprocess.Popen[bytes], ended: threading.Ev
     deadline = time.monotonic() + _START_SECONDS
     while not ended.is_set():
         if backend.poll() is not None:
-            raise _Failed(f"the backend did not start: {_tail(log)}")
+            raise _DemoError(f"the backend did not start: {_tail(log)}")
         with contextlib.suppress(URLError, OSError), urlopen(f"{url}/readyz", timeout=2):  # noqa: S310  the loopback
             return
         if time.monotonic() > deadline:
-            raise _Failed(f"the backend is not ready after {_START_SECONDS} s: {_tail(log)}")
+            raise _DemoError(f"the backend is not ready after {_START_SECONDS} s: {_tail(log)}")
         ended.wait(0.1)
 
 
@@ -147,9 +147,9 @@ def _call(url: str, method: str, path: str, token: str, body: bytes | None = Non
             found: dict[str, Any] = json.load(answer)
             return found
     except HTTPError as error:
-        raise _Failed(f"{method} {path}: {error.code} {error.read(500).decode(errors='replace')}") from error
+        raise _DemoError(f"{method} {path}: {error.code} {error.read(500).decode(errors='replace')}") from error
     except (URLError, OSError) as error:
-        raise _Failed(f"{method} {path}: {error}") from error
+        raise _DemoError(f"{method} {path}: {error}") from error
 
 
 def _token_files(folder: Path, tokens: dict[str, str]) -> dict[str, Path]:

@@ -77,7 +77,9 @@ def plan(
 
 def apply(
     context: typer.Context,
-    hash_: Annotated[str, typer.Argument(metavar="HASH", help="The hash that 'plan' printed, or its first 8 or more digits.")],
+    hash_: Annotated[
+        str, typer.Argument(metavar="HASH", help="The hash that 'plan' printed, or its first 8 or more digits.")
+    ],
     *,
     canary: Annotated[
         int | None, typer.Option(min=1, help="Carry it out for so many people first, verify, then go on.")
@@ -89,7 +91,7 @@ def apply(
     engine = settings.open_engine()
     try:
         preview = engine.plan()
-        if len(hash_) < 8 or not preview.hash.startswith(hash_):  # noqa: PLR2004
+        if len(hash_) < 8 or not preview.hash.startswith(hash_):
             settings.output.fail(
                 f"the plan is now {preview.hash}, not {hash_}", REFUSED, advice="Look at it again: iam-platform plan"
             )
@@ -138,7 +140,9 @@ def explain(
     person: Annotated[str, typer.Argument(help="The worker id, for example W-1003.")],
     what: Annotated[
         str | None,
-        typer.Argument(help="One thing: 'group:Sales', 'license:SPE_E3', 'role:Security Reader'. All, if it is left out."),
+        typer.Argument(
+            help="One thing: 'group:Sales', 'license:SPE_E3', 'role:Security Reader'. All, if it is left out."
+        ),
     ] = None,
 ) -> None:
     """Say why somebody has something, or has not, and what is known of them."""
@@ -182,7 +186,9 @@ def read(
             output.fail(f"the HR file {file} cannot be read", USAGE)
         reading = engine.accept_file(iam_platform.Intake(format_), str(file), source=source or file.name)
         if reading.is_held and believe is not None and reading.delivery is not None:
-            taken = engine.release_delivery(reading.delivery, by=settings.env.get("USER", "iam-platform"), reason=believe)
+            taken = engine.release_delivery(
+                reading.delivery, by=settings.env.get("USER", "iam-platform"), reason=believe
+            )
             output.line(f"{file}: believed, because {believe} ({taken.events} new)")
         readings.append(reading)
         output.line(
@@ -211,7 +217,9 @@ def show_plan(output: Output, preview: iam_platform.Preview) -> None:
     for need in preview.seats:
         free = max(0, need.total - need.used)
         waits = f", {need.waiting} wait" if need.waiting else ""
-        output.line(f"Seats  {need.license.name}: {need.needed} needed, {free} free, {need.freed} freed by leavers{waits}")
+        output.line(
+            f"Seats  {need.license.name}: {need.needed} needed, {free} free, {need.freed} freed by leavers{waits}"
+        )
     for finding in preview.findings:
         output.line(f"Policy {finding}", style="yellow")
     for trip in preview.guard:
@@ -262,7 +270,13 @@ def with_progress(
     output: Output, steps: int, work: Callable[[Callable[[iam_platform.Progress], None]], iam_platform.RunReport]
 ) -> iam_platform.RunReport:
     """Runs it with a progress bar on standard error, where that is a terminal."""
-    columns = (BarColumn(40), MofNCompleteColumn(), TextColumn("steps"), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(40),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     quiet = output.as_json or not output.errors.is_terminal
     with Progress(*columns, console=output.errors, transient=True, disable=quiet) as bar:
         task = bar.add_task("", total=steps)

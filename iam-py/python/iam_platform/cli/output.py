@@ -64,7 +64,9 @@ class Output:
         """Prints to standard error what is not the result: progress, advice."""
         self.errors.print(escape(text), style="dim")
 
-    def fail(self, text: str, code: int, *, advice: str | None = None, facts: Mapping[str, Any] | None = None) -> NoReturn:
+    def fail(
+        self, text: str, code: int, *, advice: str | None = None, facts: Mapping[str, Any] | None = None
+    ) -> NoReturn:
         """Ends the command with an error: one line, and what to do about it."""
         if self.as_json:
             self.document({"error": {"message": text, "advice": advice, **(facts or {})}})

@@ -62,8 +62,8 @@ def check(
     settings.output.line(f"{path}: sound{'' if offline else ', and the tenant has all that it names'}")
 
 
-@app.command()
-def test(context: typer.Context, file: Named = None) -> None:
+@app.command("test")
+def run_tests(context: typer.Context, file: Named = None) -> None:
     """Run the policy's own [[test]] cases, and say which rules none of them hits."""
     settings: Settings = context.obj
     output: Output = settings.output

@@ -42,6 +42,7 @@ def sandbox(
 ) -> None:
     """A stateful Entra tenant on the loopback, until Ctrl-C: for trying things out and for tests."""
     output: Output = context.obj.output
+    ended = signalled()
     try:
         tenant = iam_platform.Sandbox(port=port, seed=seed, people=people, empty=empty, tls=tls, throttling=throttle)
     except iam_platform.IamError as error:
@@ -57,16 +58,16 @@ def sandbox(
             table.add_row(name.removeprefix("SANDBOX_").lower(), env.get(name, ""))
         output.show(table)
         output.note("Ctrl-C ends it")
-        wait_for_signal()
+        while not ended.wait(0.2):
+            pass
 
 
-def wait_for_signal() -> None:
-    """Returns at the first SIGINT or SIGTERM."""
+def signalled() -> threading.Event:
+    """Is set at the first SIGINT or SIGTERM from now on."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    while not ended.wait(0.2):
-        pass
+    return ended
 
 
 def backend(
@@ -91,7 +92,7 @@ def backend(
     os.environ["IAM_JOURNAL"] = settings.journal
     if settings.policy is not None:
         os.environ["IAM_POLICY"] = str(settings.policy)
-    import uvicorn  # noqa: PLC0415  of the extra
+    import uvicorn
 
     uvicorn.run(
         "iam_platform.backend:create_app",
@@ -112,9 +113,7 @@ def worker(
     """Carries out what is accepted, until Ctrl-C: any number of these share one PostgreSQL journal."""
     settings: Settings = context.obj
     engine = settings.open_engine()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = signalled()
     settings.output.note(f"{workers} workers on {hidden(settings.journal)}; Ctrl-C ends after the step at hand")
     report = engine.run_worker(workers=workers, stop=stop)
     engine.close()

@@ -7,15 +7,17 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import io
-import os
 import pkgutil
 import runpy
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING
 
 from . import MODULES, _settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 USAGE = f"""usage: python -m iam_platform.compat SCRIPT [ARGS...]
 
@@ -51,21 +53,20 @@ class _Loader(importlib.abc.Loader):
 class Finder(importlib.abc.MetaPathFinder):
     """Finds the samples' names before anything else does, and no other name."""
 
-    def __init__(self, beside: Path) -> None:
-        self._beside = beside
-
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self,
+        name: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002  of the protocol
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
         """The specification of a module of ours."""
         if name not in MODULES:
             return None
         if any(known.startswith(f"{name}.") for known in MODULES):
-            # What else the script keeps in its folder of that name is found there still.
+            # What else a script keeps in a folder of that name is found there still.
             package = importlib.import_module(f"{__package__}.{name}")
-            own = str(self._beside / name)
-            if own not in package.__path__:
-                package.__path__.append(own)
+            folders = [str(Path(entry or ".", name)) for entry in sys.path if Path(entry or ".", name).is_dir()]
+            package.__path__.extend(folder for folder in folders if folder not in package.__path__)
         return importlib.machinery.ModuleSpec(name, _Loader(), origin=f"{__package__}.{name}")
 
 
@@ -99,17 +100,17 @@ def main(arguments: list[str]) -> int:
     try:
         path.stat()
     except OSError as error:
-        sys.stderr.write(f"{sys.executable}: can't open file {os.path.abspath(script)!r}: {error.strerror}\n")
+        sys.stderr.write(f"{sys.executable}: can't open file {str(path.absolute())!r}: {error.strerror}\n")
         return 2
-    beside = (path if path.is_dir() else path.parent).resolve()
+    beside = path.resolve() if path.is_dir() else path.resolve().parent
     _settings.beside = beside
-    sys.meta_path.insert(0, Finder(beside))
+    sys.meta_path.insert(0, Finder())
     sys.argv[:] = arguments
     sys.excepthook = _without_ours(sys.excepthook, __file__)
     if pkgutil.get_importer(script) is None:
         if not getattr(sys.flags, "safe_path", False):
             sys.path[0] = str(beside)
-        _run(os.path.abspath(script))
+        _run(str(path.absolute()))
     else:
         # A folder or a zip file: its place in sys.path is runpy's work, in ours.
         del sys.path[:1]
@@ -126,7 +127,7 @@ def _run(script: str) -> None:
     sys.modules["__main__"] = module
     with io.open_code(script) as file:
         code = compile(file.read(), script, "exec", dont_inherit=True)
-    exec(code, vars(module))
+    exec(code, vars(module))  # noqa: S102  a script is run
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 from ._graph import Result, rows, said
@@ -21,19 +22,18 @@ def export(name: str, columns: list[str], result: Result) -> None:
     """
     name = re.sub(r"[^\w.@+-]", "_", name)
     if not result["success"]:
-        print(f"Export failed: {name}: {said(result)}")
+        print(f"Export failed: {name}: {said(result)}")  # noqa: T201  the samples print
         return
-    draft = f".{name}.{os.getpid()}"
+    draft = Path(f".{name}.{os.getpid()}")
     try:
-        with open(draft, "w", newline="", encoding="utf-8") as file:
+        with draft.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(columns)
             table.writerows([_cell(row.get(column)) for column in columns] for row in rows(result))
-        os.replace(draft, name)
+        draft.replace(name)
     finally:
-        if os.path.exists(draft):
-            os.unlink(draft)
-    print(f"Export complete: {name}")
+        draft.unlink(missing_ok=True)
+    print(f"Export complete: {name}")  # noqa: T201
 
 
 def _cell(value: Any) -> Any:

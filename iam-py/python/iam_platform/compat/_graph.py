@@ -14,13 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
-from .. import ClientSecretCredential, GraphClient
+from iam_platform import ClientSecretCredential, GraphClient
+
 from . import _settings
 
 Result = dict[str, Any]
 """What a call returns: see each function."""
 
 _SOVEREIGN = ("graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn")
+NOT_FOUND = 404
+_LEAST_FAILURE = 400
+_GIVEN_AT_MOST = 8
 PAGE = 999
 """The largest page that Graph gives of users, groups and members."""
 
@@ -81,25 +85,24 @@ class _Tenant:
         if token is None or token in self.issued:
             return self.client
         if token not in self._given:
-            if len(self._given) >= 8:
+            if len(self._given) >= _GIVEN_AT_MOST:
                 self._given.clear()
             self._given[token] = self._client(_Given(token))
         return self._given[token]
 
 
 _lock = threading.Lock()
-_tenant: _Tenant | None = None
+_latest: list[_Tenant] = []
 
 
 def _current() -> _Tenant:
-    global _tenant
     tenant, client, secret = _settings.credentials()
     authority, ca_bundle = os.environ.get("IAM_AUTHORITY"), os.environ.get("IAM_CA_BUNDLE")
     where = _Where(tenant, client, secret, authority, _settings.graph_url(), ca_bundle)
     with _lock:
-        if _tenant is None or _tenant.where != where:
-            _tenant = _Tenant(where)
-        return _tenant
+        if not _latest or _latest[0].where != where:
+            _latest[:] = [_Tenant(where)]
+        return _latest[0]
 
 
 def token() -> str:
@@ -136,7 +139,7 @@ def _result(answer: Any) -> Result:
         data = _json.loads(answer.content) if answer.content else None
     except ValueError:
         data = None
-    success = answer.status < 400
+    success = answer.status < _LEAST_FAILURE
     return {"success": success, "status_code": answer.status, "data": data, "error": None if success else data}
 
 

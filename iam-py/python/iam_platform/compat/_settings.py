@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import UnauthenticatedError
+from iam_platform.errors import UnauthenticatedError
 
 GRAPH = "https://graph.microsoft.com"
 SCIM = "http://localhost:8000"
@@ -55,16 +55,16 @@ def _places(name: str) -> list[Path]:
 
 
 def read_env(text: str, where: str = ".env") -> dict[str, str]:
-    """Reads the lines ``NAME=value`` of an env file.
+    r"""Reads the lines ``NAME=value`` of an env file.
 
     Empty lines, lines that start with ``#`` and a leading ``export`` are skipped. A value may stand in single quotes
-    (taken as it is) or double quotes (``\\n``, ``\\r``, ``\\t``; any other character after a backslash is itself);
+    (taken as it is) or double quotes (``\n``, ``\r``, ``\t``; any other character after a backslash is itself);
     without quotes it ends before `` #``. There are no values of several lines and no ``${NAME}``, which is an error.
     Another line is skipped with a warning that names it.
     """
     values = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
+    for number, written in enumerate(text.splitlines(), 1):
+        line = written.strip()
         if not line or line.startswith("#"):
             continue
         found = _LINE.fullmatch(line)

@@ -64,8 +64,11 @@ def get_group(group_id: str) -> Result:
 
 
 def list_groups(top: int = 25) -> Result:
-    """``{"success", "status_code", "groups": [{id, displayName, description}], "error": E}``: one page of at most
-    ``top``."""
+    """One page of at most ``top`` groups.
+
+    Returns:
+        ``{"success", "status_code", "groups": [{id, displayName, description}], "error": E}``.
+    """
     params = {"$top": top, "$select": "id,displayName,description"}
     return many(call_graph("GET", "/groups", token(), params=params), "groups")
 

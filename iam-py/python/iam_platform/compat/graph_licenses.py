@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._graph import Result, call_graph, every_page, key, outcome, rows, token
+from ._graph import NOT_FOUND, Result, call_graph, every_page, key, outcome, rows, token
 from .config import GRAPH_BASE_URL
 
 __all__ = [
@@ -59,7 +59,7 @@ def assign_license(user_id: str, sku_name: str) -> Result:
         ``{"success", "status_code", "error": E}``; ``{"success": False, "reason": "SkuNotFound" | "AlreadyLicensed",
         "message"}``.
     """
-    return _change(user_id, sku_name, False, "AlreadyLicensed", f"User already has license '{sku_name}'.")
+    return _change(user_id, sku_name, "AlreadyLicensed", f"User already has license '{sku_name}'.", remove=False)
 
 
 def remove_license(user_id: str, sku_name: str) -> Result:
@@ -69,10 +69,10 @@ def remove_license(user_id: str, sku_name: str) -> Result:
         ``{"success", "status_code", "error": E}``; ``{"success": False, "reason": "SkuNotFound" | "NotLicensed",
         "message"}``.
     """
-    return _change(user_id, sku_name, True, "NotLicensed", f"User does not have license '{sku_name}'.")
+    return _change(user_id, sku_name, "NotLicensed", f"User does not have license '{sku_name}'.", remove=True)
 
 
-def _change(user_id: str, sku_name: str, remove: bool, reason: str, message: str) -> Result:
+def _change(user_id: str, sku_name: str, reason: str, message: str, *, remove: bool) -> Result:
     skus = list_skus()
     if not skus["success"]:
         return skus
@@ -81,7 +81,7 @@ def _change(user_id: str, sku_name: str, remove: bool, reason: str, message: str
         return {"success": False, "reason": "SkuNotFound", "message": f"SKU '{sku_name}' not found in tenant."}
     held = get_user_licenses(user_id)
     # Who is not there holds nothing; the service says the rest.
-    if not held["success"] and held["status_code"] != 404:
+    if not held["success"] and held["status_code"] != NOT_FOUND:
         return held
     if (sku_id in held.get("assigned_skus", [])) != remove:
         return {"success": False, "reason": reason, "message": message}

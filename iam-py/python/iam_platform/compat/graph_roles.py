@@ -56,7 +56,7 @@ def assign_role(user_id: str, role_name: str) -> Result:
         ``{"success", "status_code", "error": E}``; ``{"success": False, "reason": "RoleNotFound" | "AlreadyAssigned",
         "message"}``.
     """
-    return _change(user_id, role_name, False, "AlreadyAssigned", f"User already has role '{role_name}'.")
+    return _change(user_id, role_name, "AlreadyAssigned", f"User already has role '{role_name}'.", remove=False)
 
 
 def remove_role(user_id: str, role_name: str) -> Result:
@@ -66,10 +66,10 @@ def remove_role(user_id: str, role_name: str) -> Result:
         ``{"success", "status_code", "error": E}``; ``{"success": False, "reason": "RoleNotFound" | "NotAssigned",
         "message"}``.
     """
-    return _change(user_id, role_name, True, "NotAssigned", f"User does not have role '{role_name}'.")
+    return _change(user_id, role_name, "NotAssigned", f"User does not have role '{role_name}'.", remove=True)
 
 
-def _change(user_id: str, role_name: str, remove: bool, reason: str, message: str) -> Result:
+def _change(user_id: str, role_name: str, reason: str, message: str, *, remove: bool) -> Result:
     roles = list_directory_roles()
     if not roles["success"]:
         return roles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._graph import Result, call_graph, key, many, one, outcome, token
+from ._graph import NOT_FOUND, Result, call_graph, key, many, one, outcome, token
 from .config import GRAPH_BASE_URL, config
 
 __all__ = [
@@ -53,12 +53,16 @@ def build_password_profile(password: str, force_change: bool = True) -> Result:
 
 
 def user_exists(upn: str) -> Result:
-    """``{"exists": True, "user": {…}}``, ``{"exists": False, "user": None}``; another failure adds ``error: E`` and
-    ``status_code``."""
+    """Whether a user of that name exists.
+
+    Returns:
+        ``{"exists": True, "user": {…}}`` or ``{"exists": False, "user": None}``; a failure other than 404 adds
+        ``error: E`` and ``status_code``.
+    """
     result = call_graph("GET", f"/users/{key(upn)}", token())
     if result["success"]:
         return {"exists": True, "user": result["data"]}
-    if result["status_code"] == 404:
+    if result["status_code"] == NOT_FOUND:
         return {"exists": False, "user": None}
     return {"exists": False, "user": None, "error": result["error"], "status_code": result["status_code"]}
 

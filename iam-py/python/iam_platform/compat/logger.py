@@ -21,12 +21,12 @@ from .config import config
 __all__ = ["log", "log_event"]
 
 REDACTED = "[redacted]"
-_SECRET = (
+_HIDDEN = (
     r"(?:passw(?:or)?d|passphrase|pwd|secret|token|authorization|api_?key|credential|private_?key|access_?pass|cookie)"
 )
-_SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
+_SECRET_NAME = re.compile(_HIDDEN, re.IGNORECASE)
 _SECRET_TEXT = re.compile(
-    rf"(\w*{_SECRET}\w*['\"]?\s*[:=]\s*)(?:bearer\s+)?(?:'[^']*'|\"[^\"]*\"|[^\s,}}\]]+)", re.IGNORECASE
+    rf"(\w*{_HIDDEN}\w*['\"]?\s*[:=]\s*)(?:bearer\s+)?(?:'[^']*'|\"[^\"]*\"|[^\s,}}\]]+)", re.IGNORECASE
 )
 _TOKEN_TEXT = re.compile(r"(?:bearer\s+\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*)", re.IGNORECASE)
 # A dict that has two of these is somebody's whole record.

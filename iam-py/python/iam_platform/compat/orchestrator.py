@@ -8,10 +8,11 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import IamError
+from iam_platform.errors import IamError
+
 from . import _settings
 from . import config as _config
-from .hr._person import NoSuchPerson, find
+from .hr._person import NoSuchPersonError, find
 from .hr.provision_new_hire import provision
 from .hr.provision_termination import process_termination
 from .hr.provision_update import process_update
@@ -80,7 +81,7 @@ class IAMOrchestrator:
             return process_termination(event)
         try:
             return process_update(event, find(event.get("employeeId")))
-        except NoSuchPerson as missing:
+        except NoSuchPersonError as missing:
             return {"success": False, "error": str(missing)}
 
     def process_csv(self, csv_path: str | os.PathLike[str] | IO[str] | IO[bytes]) -> list[Outcome]:

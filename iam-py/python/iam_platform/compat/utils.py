@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import string
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from . import _settings
 from .config import config
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["generate_password", "load_json_file"]
 
@@ -37,5 +40,4 @@ def password(settings: dict[str, Any]) -> str:
 
 def load_json_file(path: str | os.PathLike[str]) -> Any:
     """What a JSON file holds."""
-    with open(path, encoding="utf-8-sig") as file:
-        return json.load(file)
+    return json.loads(Path(path).read_text(encoding="utf-8-sig"))

@@ -14,14 +14,14 @@ use super::authorize::{Asked, Challenge};
 use super::scopes::Scopes;
 use super::{Account, CODE_LIFE, Grant, REFRESH_LIFE, REFRESH_LIFE_SPA, id_token};
 use crate::app_roles;
-use crate::oauth::{Refusal, Signer, refuse};
+use crate::oauth::{Proof, Refusal, Signer, refuse};
 use crate::state::State;
 use crate::tokens::{GRAPH, Subject};
 
 /// A request of the token endpoint.
 pub(crate) struct Request<'a> {
     pub(crate) form: &'a HashMap<String, String>,
-    pub(crate) secret: Option<&'a str>,
+    pub(crate) proof: Proof<'a>,
     /// The page that the request comes from is elsewhere.
     pub(crate) cross_origin: bool,
 }
@@ -98,27 +98,23 @@ fn authenticate(
     request: &Request<'_>,
     platform: Platform,
 ) -> Result<(), Refusal> {
-    match (platform, request.secret) {
-        (Platform::Spa, _) if !request.cross_origin => {
+    match platform {
+        Platform::Spa if !request.cross_origin => {
             let message = "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via \
                            cross-origin requests.";
             Err(refuse(400, "invalid_request", 9_002_327, message))
         }
-        (Platform::Web | Platform::Public, _) if request.cross_origin => {
+        Platform::Web | Platform::Public if request.cross_origin => {
             let message = "Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type.";
             Err(refuse(400, "invalid_request", 9_002_326, message))
         }
-        (Platform::Web, Some(secret)) => signer.check(state, secret),
-        (Platform::Web, None) => {
-            let message = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
-            Err(refuse(401, "invalid_client", 7_000_218, message))
-        }
-        (Platform::Spa | Platform::Public, Some(_)) => {
+        Platform::Web => signer.check(state, &request.proof),
+        Platform::Spa | Platform::Public if request.proof.is_there() => {
             let message =
                 "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.";
             Err(refuse(401, "invalid_client", 700_025, message))
         }
-        (Platform::Spa | Platform::Public, None) => Ok(()),
+        Platform::Spa | Platform::Public => Ok(()),
     }
 }
 

@@ -133,8 +133,9 @@ class Uploads:
         file = self._file(job.id)
         if not file.exists():
             raise Problem(404, "the file of this upload is not here")
-        with contextlib.closing(_rows(file)) as rows, contextlib.suppress(csv.Error, UnicodeDecodeError):
-            header = next(rows, (0, []))[1]
+        header: list[str] = []
+        with contextlib.closing(_rows(file)) as rows, contextlib.suppress(csv.Error):
+            header = next(rows, (0, header))[1]
         said = {"done": "accepted" if job.mode == "apply" else "valid"}.get(job.state, "not accepted")
         return table.download(
             f"{job.id}.csv", [*header, "result", "code", "field", "message"], self._reported(file, said, len(header))
@@ -146,7 +147,7 @@ class Uploads:
         try:
             while chunk := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
                 for number, cells in chunk:
-                    if number is None:
+                    if not number:
                         continue
                     why = refused.get(number)
                     cells = [*cells, *[""] * (width - len(cells))]  # noqa: PLW2901
@@ -154,7 +155,7 @@ class Uploads:
                         yield [*cells, said, "", "", ""]
                     else:
                         yield [*cells, "rejected", *why]
-        except (csv.Error, UnicodeDecodeError):
+        except csv.Error:
             return
 
     # --- taking in -------------------------------------------------------------------------------------------------
@@ -388,18 +389,17 @@ def _refused(file: Path) -> dict[int, tuple[str, str, str]]:
         return {row: (code, field, message) for row, code, field, message in rows}
 
 
-def _rows(file: Path) -> Iterator[tuple[int | None, list[str]]]:
-    """The header and the rows of a table, with the line where each begins; blank ones have no number."""
+def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The header, as 0, and the rows of a table, with the line where each begins. What is no UTF-8 is shown as such."""
     csv.field_size_limit(_LONGEST_FIELD)
-    with file.open(encoding="utf-8-sig", newline=None) as lines:
+    with file.open(encoding="utf-8-sig", errors="replace", newline=None) as lines:
         head = lines.readline(_LONGEST_FIELD)
         delimiter = max(",;\t", key=head.count)
         lines.seek(0)
         reader = csv.reader(lines, delimiter=delimiter)
         begins, header = 1, True
         for cells in reader:
-            blank = not any(cell.strip() for cell in cells)
-            if not blank or not header:
-                yield (None if blank else begins), cells
-                header = header and blank
+            if any(cell.strip() for cell in cells):
+                yield (0 if header else begins), cells
+                header = False
             begins = reader.line_num + 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._graph import call_graph, every_page, key, rows, said, text, token
-from ..graph_groups import remove_user_from_group
-from ..logger import log
+from iam_platform.compat._graph import NOT_FOUND, call_graph, every_page, key, rows, said, text, token
+from iam_platform.compat.graph_groups import remove_user_from_group
+from iam_platform.compat.logger import log
 
 # No Entra ID P2, so nobody is eligible for a role.
 _NO_PIM = "AadPremiumLicenseRequired"
@@ -54,8 +54,11 @@ def take_apps(user_id: str) -> list[str]:
 
 
 def take_groups(user_id: str) -> list[str]:
-    """Takes away the memberships, but for groups that a rule or an on-premises directory fills, and distribution lists,
-    which give no access and are Exchange's."""
+    """Takes away the memberships.
+
+    Groups that a rule or an on-premises directory fills, and distribution lists, which give no access and are
+    Exchange's, are left out.
+    """
     select = {"$select": "id,groupTypes,mailEnabled,onPremisesSyncEnabled,securityEnabled"}
     held = every_page(f"/users/{key(user_id)}/memberOf", select)
     left = _failed("groups", held)
@@ -86,4 +89,4 @@ def take_licenses(user_id: str) -> list[str]:
 
 def _failed(what: str, result: dict[str, Any]) -> list[str]:
     # What is gone already needs no taking.
-    return [] if result["success"] or result["status_code"] == 404 else [f"{what}: {said(result)}"]
+    return [] if result["success"] or result["status_code"] == NOT_FOUND else [f"{what}: {said(result)}"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .._graph import call_graph, key, rows, said, text, token
+from iam_platform.compat._graph import NOT_FOUND, call_graph, key, rows, said, text, token
 
 _SELECT = "id,displayName,userPrincipalName,employeeId,department,jobTitle,officeLocation"
 # An object id or a user principal name: what the samples took a worker id for.
 _DIRECTORY_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^@/\s]+@[^@/\s]+", re.IGNORECASE)
 
 
-class NoSuchPerson(Exception):
+class NoSuchPersonError(Exception):
     """Nobody has that worker id, more than one has, or it cannot be read."""
 
 
@@ -23,22 +23,22 @@ def find(worker: Any) -> dict[str, Any]:
     ``employeeId``: the samples never wrote ``employeeId``, so such feeds exist.
 
     Raises:
-        NoSuchPerson: the message says why.
+        NoSuchPersonError: the message says why.
     """
     if not worker:
-        raise NoSuchPerson("the record has no employeeId")
+        raise NoSuchPersonError("the record has no employeeId")
     query = {"$filter": f"employeeId eq {text(worker)}", "$select": _SELECT}
     found = call_graph("GET", "/users", token(), params=query)
     if not found["success"]:
-        raise NoSuchPerson(f"the user with employeeId {worker!r} cannot be looked up: {said(found)}")
+        raise NoSuchPersonError(f"the user with employeeId {worker!r} cannot be looked up: {said(found)}")
     users = rows(found)
     if not users and _DIRECTORY_KEY.fullmatch(str(worker)):
         direct = call_graph("GET", f"/users/{key(str(worker))}", token(), params={"$select": _SELECT})
-        if not direct["success"] and direct["status_code"] != 404:
-            raise NoSuchPerson(f"the user {worker!r} cannot be looked up: {said(direct)}")
+        if not direct["success"] and direct["status_code"] != NOT_FOUND:
+            raise NoSuchPersonError(f"the user {worker!r} cannot be looked up: {said(direct)}")
         users = [direct["data"]] if direct["success"] else []
     if not users:
-        raise NoSuchPerson("Entra user not found")
+        raise NoSuchPersonError("Entra user not found")
     if len(users) > 1:
-        raise NoSuchPerson(f"{len(users)} users have the employeeId {worker!r}; nothing was done")
+        raise NoSuchPersonError(f"{len(users)} users have the employeeId {worker!r}; nothing was done")
     return dict(users[0])

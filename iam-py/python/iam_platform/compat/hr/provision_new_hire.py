@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
-from ...errors import IamError
-from .. import _settings
-from .._graph import call_graph, rows, text, token
-from ..config import config
-from ..graph_groups import add_user_to_group, get_group_id_by_display_name
-from ..graph_licenses import assign_license
-from ..graph_roles import assign_role
-from ..graph_users import create
-from ..logger import log, log_event, redacted
-from ..scim.scim_client import create_scim_user
-from ..scim.scim_mapper import store_scim_id
-from ..utils import password
+from iam_platform.compat import _settings
+from iam_platform.compat._graph import NOT_FOUND, call_graph, rows, text, token
+from iam_platform.compat.config import config
+from iam_platform.compat.graph_groups import add_user_to_group, get_group_id_by_display_name
+from iam_platform.compat.graph_licenses import assign_license
+from iam_platform.compat.graph_roles import assign_role
+from iam_platform.compat.graph_users import create
+from iam_platform.compat.logger import log, log_event, redacted
+from iam_platform.compat.scim.scim_client import create_scim_user
+from iam_platform.compat.scim.scim_mapper import store_scim_id
+from iam_platform.compat.utils import password
+from iam_platform.errors import IamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["process_new_hire"]
+
+_SEEN_WITHIN = 30.0
 
 
 def process_new_hire(record: dict[str, Any]) -> dict[str, Any]:
@@ -59,12 +65,17 @@ def provision(record: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any
         return {"success": False, "error": "Failed to create user in Entra"}
     user = created["user"]
     user_id = user["id"]
-    groups = [name for name in _settings.setting(settings, "default_groups") if _join(user_id, name)]
-    held = [name for name in licenses if _holds("license", name, assign_license(user_id, name), "AlreadyLicensed")]
+    seen_by = time.monotonic() + _SEEN_WITHIN
+    groups = [name for name in _settings.setting(settings, "default_groups") if _join(user_id, name, seen_by)]
+    held = [
+        name
+        for name in licenses
+        if _holds("license", name, _once_seen(seen_by, assign_license, user_id, name), "AlreadyLicensed")
+    ]
     roles = [
         name
         for name in _settings.setting(settings, "default_roles")
-        if _holds("role", name, _assign(user_id, name), "AlreadyAssigned")
+        if _holds("role", name, _once_seen(seen_by, _assign, user_id, name), "AlreadyAssigned")
     ]
     scim_id = _scim(record, user)
     log_event(
@@ -95,12 +106,23 @@ def _country() -> str | None:
     return found[0].get("countryLetterCode") if found else None
 
 
-def _join(user_id: str, name: str) -> bool:
+def _once_seen(seen_by: float, call: Callable[[str, str], dict[str, Any]], user_id: str, what: str) -> dict[str, Any]:
+    """The outcome of a call about the new user, whom not every part of the directory knows yet: 404 until it does."""
+    wait = 0.25
+    while True:
+        result = call(user_id, what)
+        if result.get("status_code") != NOT_FOUND or time.monotonic() + wait > seen_by:
+            return result
+        time.sleep(wait)
+        wait *= 2
+
+
+def _join(user_id: str, name: str, seen_by: float) -> bool:
     group_id = get_group_id_by_display_name(name)
     if group_id is None:
         log.warning("group %r was not found", name)
         return False
-    return _holds("group", name, add_user_to_group(user_id, group_id))
+    return _holds("group", name, _once_seen(seen_by, add_user_to_group, user_id, group_id))
 
 
 def _assign(user_id: str, name: str) -> dict[str, Any]:

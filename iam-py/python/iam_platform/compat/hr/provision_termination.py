@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import IamError
-from ..graph_users import disable_user
-from ..logger import log, log_event
-from ..scim.scim_client import update_scim_user
-from ..scim.scim_mapper import get_scim_id
+from iam_platform.compat.graph_users import disable_user
+from iam_platform.compat.logger import log, log_event
+from iam_platform.compat.scim.scim_client import update_scim_user
+from iam_platform.compat.scim.scim_mapper import get_scim_id
+from iam_platform.errors import IamError
+
 from ._leaver import take_apps, take_groups, take_licenses, take_roles, take_sessions
-from ._person import NoSuchPerson, find
+from ._person import NoSuchPersonError, find
 
 __all__ = ["process_termination"]
 
 
 def process_termination(record: dict[str, Any]) -> dict[str, Any]:
-    """Blocks the sign-in, revokes the sessions, then takes away directory roles, the SCIM user's activity, roles in
-    applications, groups and licences.
+    """Blocks the sign-in, revokes the sessions, then takes away all that gives access.
 
+    That is directory roles, the SCIM user's activity, roles in applications, groups and licences.
     Each of them is tried, whatever became of the others. Groups that a rule or an on-premises directory fills, and
     distribution lists, are left to those.
 
@@ -29,7 +30,7 @@ def process_termination(record: dict[str, Any]) -> dict[str, Any]:
     """
     try:
         user = find(record.get("employeeId"))
-    except NoSuchPerson as missing:
+    except NoSuchPersonError as missing:
         log_event("Termination_Failed", {"employeeId": record.get("employeeId"), "error": str(missing)})
         return {"success": False, "error": str(missing)}
     user_id = user["id"]

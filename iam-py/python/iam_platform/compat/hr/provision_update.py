@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import IamError
-from .._graph import said
-from ..graph_users import update_user
-from ..logger import log_event
-from ..scim.scim_client import update_scim_user
-from ..scim.scim_mapper import get_scim_id
-from ._person import NoSuchPerson, find
+from iam_platform.compat._graph import NOT_FOUND, said
+from iam_platform.compat.graph_users import update_user
+from iam_platform.compat.logger import log_event
+from iam_platform.compat.scim.scim_client import update_scim_user
+from iam_platform.compat.scim.scim_mapper import get_scim_id
+from iam_platform.errors import IamError
+
+from ._person import NoSuchPersonError, find
 
 __all__ = ["process_update"]
 
@@ -37,7 +38,7 @@ def process_update(record: dict[str, Any], entra_user: dict[str, Any] | None) ->
     """
     try:
         user = _user(record, entra_user)
-    except NoSuchPerson as missing:
+    except NoSuchPersonError as missing:
         return {"success": False, "error": str(missing)}
     scim_id = get_scim_id(user["id"])
     if not scim_id:
@@ -67,8 +68,8 @@ def _user(record: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any
         return given
     if given and given.get("success") and given["user"]:
         return dict(given["user"])
-    if given and given.get("status_code") not in (None, 404):
-        raise NoSuchPerson(f"the user cannot be looked up: {said({'error': None, **given})}")
+    if given and given.get("status_code") not in (None, NOT_FOUND):
+        raise NoSuchPersonError(f"the user cannot be looked up: {said({'error': None, **given})}")
     if not record.get("employeeId"):
-        raise NoSuchPerson("Entra user not found")
+        raise NoSuchPersonError("Entra user not found")
     return find(record["employeeId"])

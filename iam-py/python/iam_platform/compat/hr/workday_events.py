@@ -11,8 +11,12 @@ _TEXTS = ("firstName", "lastName", "department", "jobTitle", "location", "employ
 
 
 def detect_event(record: dict[str, Any]) -> str:
-    """``NewHire`` (Active and isNewHire), ``Update`` (Active and isUpdated), ``Termination`` (Terminated), or
-    ``Ignore``."""
+    """What a record says that happened.
+
+    Returns:
+        ``NewHire`` (Active and isNewHire), ``Update`` (Active and isUpdated), ``Termination`` (Terminated), or else
+        ``Ignore``.
+    """
     status = record.get("status")
     if status == "Active" and record.get("isNewHire"):
         return "NewHire"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..utils import load_json_file
+from iam_platform.compat.utils import load_json_file
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["load_workday_feed"]
 

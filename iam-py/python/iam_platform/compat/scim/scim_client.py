@@ -1,5 +1,8 @@
-"""The samples' users of a SCIM application: at ``IAM_SCIM_URL``, or else ``http://localhost:8000`` as the samples have
-it, with the bearer token ``IAM_SCIM_TOKEN``."""
+"""The samples' users of a SCIM application.
+
+It is at ``IAM_SCIM_URL``, or else ``http://localhost:8000`` as the samples have it, and is sent the bearer token
+``IAM_SCIM_TOKEN``.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ import threading
 from typing import Any
 from urllib.parse import quote
 
-from ... import ScimClient
-from .. import _settings
-from ..logger import log_event
+from iam_platform import ScimClient
+from iam_platform.compat import _settings
+from iam_platform.compat.logger import log_event
 
 __all__ = ["SCIM_BASE", "create_scim_user", "delete_scim_user", "update_scim_user"]
 
@@ -21,7 +24,7 @@ SCIM_BASE: str = _settings.scim_url()
 _USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 _PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 _lock = threading.Lock()
-_client: tuple[tuple[str | None, ...], ScimClient] | None = None
+_latest: list[tuple[tuple[str | None, ...], ScimClient]] = []
 
 
 def create_scim_user(user_obj: dict[str, Any]) -> dict[str, Any]:
@@ -60,10 +63,9 @@ def _asked(action: str, method: str, path: str, body: dict[str, Any] | None) -> 
 
 
 def _current() -> ScimClient:
-    global _client
     wanted = (_settings.scim_url(), os.environ.get("IAM_SCIM_TOKEN"), os.environ.get("IAM_CA_BUNDLE"))
     with _lock:
-        if _client is None or _client[0] != wanted:
+        if not _latest or _latest[0][0] != wanted:
             # The samples' own application asks for no token, and the client always sends one.
-            _client = (wanted, ScimClient(wanted[0], wanted[1] or "none", ca_bundle=wanted[2]))
-        return _client[1]
+            _latest[:] = [(wanted, ScimClient(wanted[0], wanted[1] or "none", ca_bundle=wanted[2]))]
+        return _latest[0][1]

@@ -1,5 +1,7 @@
-"""Which SCIM user belongs to which Entra user: ``scim/scim_mapping.json`` in the working folder,
-``{"users": {entra id: scim id}}``."""
+"""Which SCIM user belongs to which Entra user.
+
+It is kept in ``scim/scim_mapping.json`` in the working folder: ``{"users": {entra id: scim id}}``.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,11 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 try:
     import fcntl
@@ -33,14 +38,13 @@ def store_scim_id(entra_id: str, scim_id: str) -> None:
         users[entra_id] = scim_id
         written, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
         try:
-            with open(written, "w", encoding="utf-8") as file:
+            with os.fdopen(written, "w", encoding="utf-8") as file:
                 json.dump({"users": users}, file, indent=4)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(draft, path)
-        except BaseException:
-            os.unlink(draft)
-            raise
+            Path(draft).replace(path)
+        finally:
+            Path(draft).unlink(missing_ok=True)
         _settle(path.parent)
 
 
