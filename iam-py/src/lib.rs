@@ -21,6 +21,7 @@ mod listing;
 mod loops;
 mod messages;
 mod policy;
+mod promise;
 mod protection;
 mod results;
 mod runtime;

@@ -11,6 +11,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use pyo3_async_runtimes::TaskLocals;
 
+use crate::promise::{Visit, attend};
 use crate::runtime;
 
 /// The event loop that awaited one of our promises last.
@@ -44,7 +45,11 @@ where
     F: FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static,
 {
     let given = runtime::blocking(move || {
+        let Some(_visit) = Visit::begin() else {
+            return Err(PyRuntimeError::new_err("the interpreter ends"));
+        };
         Python::attach(|py| {
+            attend(py)?;
             let given = what(py)?.into_bound(py);
             if !given.hasattr(pyo3::intern!(py, "__await__"))? {
                 return Ok(Ok(given.unbind()));

@@ -10,10 +10,10 @@ use std::time::Duration;
 use iam_core::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
-use pyo3_async_runtimes::TaskLocals;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::{errors, loops};
+use crate::errors;
+use crate::promise::scheduled;
 
 /// The name of its threads.
 const NAME: &str = "iam-platform";
@@ -124,7 +124,7 @@ pub(crate) fn promise<'py, T>(
 where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
-    scheduled(py, async move { what.await.map_err(errors::raised) })
+    scheduled(py, what, Ok)
 }
 
 /// The turn of an asynchronous iterator: nothing ends the iteration.
@@ -135,23 +135,9 @@ pub(crate) fn turn<'py, T>(
 where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
-    scheduled(py, async move {
-        let next = what.await.map_err(errors::raised)?;
+    scheduled(py, what, |next| {
         next.ok_or_else(|| PyStopAsyncIteration::new_err(()))
     })
-}
-
-fn scheduled<'py, T>(
-    py: Python<'py>,
-    what: impl Future<Output = PyResult<T>> + Send + 'static,
-) -> PyResult<Bound<'py, PyAny>>
-where
-    T: for<'a> IntoPyObject<'a> + Send + 'static,
-{
-    runtime()?;
-    let locals = TaskLocals::with_running_loop(py)?;
-    loops::seen(&locals.event_loop(py));
-    pyo3_async_runtimes::tokio::future_into_py_with_locals(py, locals, what)
 }
 
 /// An awaitable whose outcome is there already: nothing is scheduled for it.

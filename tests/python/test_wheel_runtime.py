@@ -258,6 +258,24 @@ def test_processes_that_are_spawned_after_use(tmp_path, iam_sandbox, method):
     assert done.stdout.split() == [iam_sandbox.tenant_id] * 4
 
 
+def test_a_program_may_end_with_its_last_await(iam_sandbox):
+    """The thread that brought the outcome may still be in Python then, where the interpreter's end takes it apart."""
+    for _ in range(25):
+        run(
+            """
+            import asyncio, iam_platform
+
+            async def main():
+                graph = iam_platform.AsyncGraphClient()
+                asyncio.ensure_future(graph.users().all())
+                await asyncio.gather(*(graph.organization() for _ in range(4)))
+
+            asyncio.run(main())
+            """,
+            env={**os.environ, **iam_sandbox.env},
+        )
+
+
 def test_a_program_may_end_in_the_middle_of_a_call(iam_sandbox):
     run(
         """
