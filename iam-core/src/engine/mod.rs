@@ -22,9 +22,11 @@ mod evidence;
 mod explain;
 mod fleet;
 mod freeze;
+mod identity;
 mod names;
 mod past;
 mod preflight;
+mod presence;
 mod preview;
 mod reading;
 mod reason;
@@ -103,6 +105,8 @@ pub struct Engine {
     shown: Mutex<Recent>,
     actor: String,
     gates: BTreeMap<String, Gate>,
+    /// Who is like whom.
+    likeness: identity::Likeness,
     reads: BTreeMap<String, Reads>,
     /// Whether lost timers have been looked for.
     timers_checked: tokio::sync::Mutex<bool>,
@@ -211,6 +215,7 @@ impl Engine {
             shown: Mutex::default(),
             actor: ANONYMOUS.to_owned(),
             gates: BTreeMap::new(),
+            likeness: identity::Likeness::default(),
             reads: receiving::kinds(),
             timers_checked: tokio::sync::Mutex::new(false),
         })
@@ -236,6 +241,7 @@ impl Engine {
             preflight,
             orchestrator: self.orchestrator.as_ref(),
             notifier,
+            likeness: &self.likeness,
             protected: self.policy.protected(),
             settings: self.policy.settings(),
             clock: &self.clock,
