@@ -219,7 +219,16 @@ impl Screen {
                 return;
             }
             Action::RestoreAccount => (&add, "+", "account", "restored from the deleted items".to_owned()),
-            Action::SetManager { manager, .. } => (&change, "~", "manager", manager.to_string()),
+            Action::SetManager {
+                manager,
+                manager_account,
+                ..
+            } => {
+                let manager = manager
+                    .as_ref()
+                    .map_or(manager_account.as_str(), PersonKey::as_str);
+                (&change, "~", "manager", manager.to_owned())
+            }
             Action::AllowSignIn => (&add, "+", "sign-in", "allowed".to_owned()),
             Action::BlockSignIn => (&remove, "-", "sign-in", "blocked".to_owned()),
             Action::RevokeSessions => (&remove, "-", "sessions", "revoked".to_owned()),

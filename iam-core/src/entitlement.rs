@@ -369,6 +369,9 @@ pub fn same(a: &Entitlement, b: &Entitlement) -> bool {
     a.kind == b.kind && a.target == b.target && a.id.eq_ignore_ascii_case(&b.id)
 }
 
+/// What is said of an account of which nobody can tell.
+pub(crate) const UNDECIDED: &str = "counts as protected";
+
 /// Who is never touched, whatever HR and policy say. Cannot be overridden by an approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protected {
@@ -404,12 +407,13 @@ impl Protected {
         };
         let unread = actual.unread.iter().find(decides)?;
         Some(format!(
-            "account {} counts as protected, because a role may protect it: {unread}",
+            "account {} {UNDECIDED}, because a role may protect it: {unread}",
             account.id
         ))
     }
 
-    fn known(&self, actual: &Actual) -> Option<String> {
+    /// Why the account is protected for certain, or `None`.
+    pub(crate) fn known(&self, actual: &Actual) -> Option<String> {
         let account = actual.account.as_ref()?;
         if self.ids.contains(&account.id.to_lowercase()) {
             return Some(format!("account {} is protected by id", account.id));

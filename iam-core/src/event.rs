@@ -107,6 +107,17 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         take: Vec<String>,
     },
+    /// Somebody says whether a person is the same as another one, who has an account already.
+    Identify {
+        /// The other one.
+        other: PersonKey,
+        /// Whether they are one person.
+        same: bool,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Somebody asks for what an event brought to be undone.
     Undo {
         /// Which event.
@@ -136,6 +147,8 @@ impl EventKind {
             Self::Due { timer } => timer.as_str(),
             Self::Revert { .. } => "revert",
             Self::Undo { .. } => "undo",
+            Self::Identify { same: true, .. } => "the same person",
+            Self::Identify { .. } => "another person",
         }
     }
 
@@ -171,6 +184,8 @@ pub enum Timer {
     Delete,
     /// Somebody is told that the last day is near.
     Remind,
+    /// Somebody who should be at work is looked up: whether they have signed in.
+    SignIn,
     /// Something the plan waited for is there now: a manager's account. Set by somebody else's event.
     Recheck,
     /// The person's own next look: a date condition turns, or something was missing.
@@ -189,6 +204,7 @@ impl Timer {
             Self::Grace => "grace over",
             Self::Delete => "retention over",
             Self::Remind => "last day near",
+            Self::SignIn => "sign-in looked for",
             Self::Recheck => "recheck",
             Self::Review => "review",
         }
@@ -242,11 +258,12 @@ impl Accepted {
         self.news.extend(event.news.clone());
     }
 
-    /// Who the person was before, as the record says that was accepted last.
+    /// Who the person was before, as the record says that was accepted last, or somebody since.
     pub fn previous_id(&self) -> Option<&PersonKey> {
         let told = self.news.iter().rev().filter_map(|news| news.record.as_deref());
         let mut records = told.chain(&self.record);
-        records.find_map(|record| record.previous_id.as_ref())
+        let named = records.find_map(|record| record.previous_id.as_ref());
+        named.or_else(|| News::same_as(&self.news))
     }
 }
 

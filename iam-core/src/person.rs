@@ -275,18 +275,24 @@ pub enum Notice {
     Pass,
     /// Somebody's last day is near.
     Leaving,
+    /// Somebody has not signed in since the first day.
+    NoShow,
+    /// Somebody at work has not signed in for long.
+    Idle,
     /// Something needs somebody to look: about no one person, and sent by the engine alone.
     Alert,
 }
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Joined,
         Self::Moved,
         Self::Left,
         Self::Pass,
         Self::Leaving,
+        Self::NoShow,
+        Self::Idle,
         Self::Alert,
     ];
 
@@ -298,6 +304,8 @@ impl Notice {
             Self::Left => "left",
             Self::Pass => "pass",
             Self::Leaving => "leaving",
+            Self::NoShow => "no_show",
+            Self::Idle => "idle",
             Self::Alert => "alert",
         }
     }
@@ -315,7 +323,7 @@ impl Notice {
     pub fn places(self) -> &'static [&'static str] {
         match self {
             Self::Pass => &["name", "worker", "account", "pass", "starts", "minutes"],
-            Self::Leaving => &["name", "worker", "account", "day"],
+            Self::Leaving | Self::NoShow => &["name", "worker", "account", "day"],
             Self::Alert => &["what", "more"],
             other => other.in_subject(),
         }

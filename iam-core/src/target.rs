@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::entitlement::{Account, Actual, Attribute, Catalog, Kind, TargetId};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::person::PersonKey;
 use crate::plan::{IdempotencyKey, Step};
 use crate::secret::Secret;
@@ -152,4 +153,21 @@ pub trait Target: Debug + Send + Sync {
     /// [`LicenseExhausted`](crate::ErrorKind::LicenseExhausted) means that no seat is free.
     /// [`NotYetReplicated`](crate::ErrorKind::NotYetReplicated) means that a fresh object is not visible yet.
     async fn apply(&self, step: &Step, key: &IdempotencyKey) -> Result<Applied>;
+
+    /// Whether it can tell [when somebody signed in last](Self::last_sign_in). It cannot, unless it says so.
+    fn tells_sign_ins(&self) -> bool {
+        false
+    }
+
+    /// When the owner of an account signed in last, with success; `None` for who never has. Asked only where the policy
+    /// wants to know (`no_show_after`, `[inactivity]`), and only of a directory that
+    /// [tells](Self::tells_sign_ins).
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) where it cannot tell; otherwise why it cannot be read.
+    async fn last_sign_in(&self, account: &str) -> Result<Option<Timestamp>> {
+        let _ = account;
+        let message = format!("{} does not tell sign-ins", self.id());
+        Err(Error::new(ErrorKind::Invalid, message))
+    }
 }

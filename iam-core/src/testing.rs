@@ -86,6 +86,8 @@ struct Directory {
     next: u64,
     down: bool,
     unread: Vec<Unread>,
+    /// The last sign-ins, by account id; nothing where it does not tell any.
+    sign_ins: Option<BTreeMap<String, Timestamp>>,
 }
 
 impl Directory {
@@ -134,6 +136,22 @@ impl MemoryTarget {
     /// From now on it does not tell what anybody holds of these.
     pub fn set_unread(&self, unread: impl IntoIterator<Item = Unread>) {
         lock(&self.directory).unread = unread.into_iter().collect();
+    }
+
+    /// From now on it tells sign-ins.
+    #[must_use]
+    pub fn telling_sign_ins(self) -> Self {
+        lock(&self.directory).sign_ins.get_or_insert_default();
+        self
+    }
+
+    /// Somebody signs in with that account.
+    pub fn sign_in(&self, account: &str, at: Timestamp) {
+        let mut directory = lock(&self.directory);
+        directory
+            .sign_ins
+            .get_or_insert_default()
+            .insert(account.to_owned(), at);
     }
 
     /// Changes what it offers.
@@ -233,6 +251,17 @@ impl Target for MemoryTarget {
             principals_of: self.principals_of.clone(),
             provisions: false,
         }
+    }
+
+    fn tells_sign_ins(&self) -> bool {
+        lock(&self.directory).sign_ins.is_some()
+    }
+
+    async fn last_sign_in(&self, account: &str) -> Result<Option<Timestamp>> {
+        let directory = lock(&self.directory);
+        let sign_ins = directory.answer()?.sign_ins.as_ref();
+        let told = sign_ins.ok_or_else(|| Error::new(ErrorKind::Denied, "sign-ins are not told"))?;
+        Ok(told.get(account).copied())
     }
 
     async fn catalog(&self) -> Result<Catalog> {

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use super::report::{Ending, PersonRun, Preview};
 use super::{Delivered, Engine};
-use crate::entitlement::TargetId;
-use crate::error::Result;
+use crate::entitlement::{Entitlement, Kind, TargetId, UNDECIDED};
+use crate::error::{ErrorKind, Result};
 use crate::event::EventId;
 use crate::journal::audit::nobody;
+use crate::journal::{LetterId, Message, Outcome};
 use crate::notify;
 use crate::person::{Language, Notice};
 use crate::plan::{Action, IdempotencyKey, Step};
@@ -29,6 +30,8 @@ enum Sort {
     Delivery,
     Seats,
     Aside,
+    Undecided,
+    Letter,
     Finding,
 }
 
@@ -39,11 +42,15 @@ impl Sort {
             (Language::German, Self::Delivery) => "Eine Lieferung der Personaldaten wird zurückgehalten",
             (Language::German, Self::Seats) => "Es fehlen Lizenzen",
             (Language::German, Self::Aside) => "Ereignisse sind zur Seite gelegt",
+            (Language::German, Self::Undecided) => "Ob Konten geschützt sind, lässt sich nicht sagen",
+            (Language::German, Self::Letter) => "Nachrichten sind nicht zu verstehen",
             (Language::German, Self::Finding) => "Die Richtlinie nennt, was es im Mandanten nicht gibt",
             (_, Self::Guard) => "The guard has stopped a plan",
             (_, Self::Delivery) => "A delivery of HR data is held",
             (_, Self::Seats) => "Licence seats are missing",
             (_, Self::Aside) => "Events have been set aside",
+            (_, Self::Undecided) => "Nobody can tell whether accounts are protected",
+            (_, Self::Letter) => "Messages cannot be understood",
             (_, Self::Finding) => "The policy names what the tenant has not got",
         }
     }
@@ -121,17 +128,73 @@ impl Engine {
         self.alert(alerts, &over).await;
     }
 
-    /// What was set aside by a run.
+    /// What was set aside by a run, and who was left alone because nobody can tell whether they are protected.
     pub(super) async fn alert_afterwards(&self, runs: impl Iterator<Item = &PersonRun>) {
-        let aside = runs.filter_map(|run| match &run.ending {
-            Ending::Dead(why) | Ending::Held(why) => Some(Alert {
-                sort: Sort::Aside,
+        let aside = runs.filter_map(|run| {
+            let (sort, why) = match &run.ending {
+                Ending::Dead(why) | Ending::Held(why) => (Sort::Aside, why),
+                // Who leaves is still let in: somebody has to see to it.
+                Ending::Waiting(why) | Ending::Retry(_, why) if why.contains(UNDECIDED) => {
+                    (Sort::Undecided, why)
+                }
+                _ => return None,
+            };
+            Some(Alert {
+                sort,
                 key: run.event.as_str().to_owned(),
                 text: format!("{}: {why}", run.person),
-            }),
-            _ => None,
+            })
         });
         self.alert(aside.collect(), &[]).await;
+    }
+
+    /// Licences of which a fleet found no seat: it looks at no whole before.
+    pub(super) async fn alert_of_seats(&self, runs: impl Iterator<Item = &PersonRun>) {
+        let mut alerts = Vec::new();
+        let mut licenses: BTreeMap<String, (&Entitlement, usize)> = BTreeMap::new();
+        for run in runs {
+            for (step, outcome) in &run.outcomes {
+                let Action::Grant { entitlement, .. } = &step.action else {
+                    continue;
+                };
+                let missing = match outcome {
+                    Outcome::Failed { kind, .. } => kind == ErrorKind::LicenseExhausted.as_str(),
+                    Outcome::Done { .. } => false,
+                    _ => continue,
+                };
+                if entitlement.kind == Kind::License {
+                    let key = format!("{}/{}", entitlement.target, entitlement.id);
+                    licenses.entry(key).or_insert((entitlement, 0)).1 += usize::from(missing);
+                }
+            }
+        }
+        let mut over = Vec::new();
+        for (key, (license, waiting)) in licenses {
+            if waiting == 0 {
+                over.push((Sort::Seats, key));
+                continue;
+            }
+            alerts.push(Alert {
+                sort: Sort::Seats,
+                key,
+                text: format!("{}: no seat is left, and {waiting} wait", license.name),
+            });
+        }
+        self.alert(alerts, &over).await;
+    }
+
+    /// A message could not be understood, and is a dead letter.
+    pub(super) async fn alert_of_letter(&self, letter: LetterId, message: &Message, reason: &str) {
+        let text = format!("dead letter {letter} of {}: {reason}", message.source);
+        self.alert(
+            vec![Alert {
+                sort: Sort::Letter,
+                key: letter.to_string(),
+                text,
+            }],
+            &[],
+        )
+        .await;
     }
 
     /// Tells what was not told yet. `over` is what may be told again should it come again.

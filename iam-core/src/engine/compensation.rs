@@ -97,7 +97,9 @@ fn cannot(action: &Action) -> &'static str {
     match action {
         Action::RevokeSessions => "ended sessions do not come back",
         Action::ResetPassword => "nobody knows the password of before",
-        Action::SetManager { .. } => "the manager of before is not known: HR's record decides",
+        Action::SetManager { .. } => {
+            "no manager of before is known, and a link is never taken away: HR's record decides"
+        }
         Action::EndAutomaticReply => "what the mailbox answered is not known",
         Action::Notify { .. } => "what was said has been read",
         _ => "nothing undoes it",
@@ -124,6 +126,15 @@ fn fit(inverse: &mut Step, actual: &Actual) -> Result<(), &'static str> {
             });
             if changes.is_empty() {
                 return Err("the attributes have changed since");
+            }
+        }
+        Action::SetManager { before, .. } => {
+            let linked = account.manager.as_deref().unwrap_or_default();
+            if !before
+                .as_deref()
+                .is_some_and(|set| set.eq_ignore_ascii_case(linked))
+            {
+                return Err("the manager has changed since");
             }
         }
         Action::Revoke {

@@ -210,7 +210,7 @@ impl Engine {
         Ok(id)
     }
 
-    async fn known(&self, person: &PersonKey) -> Result<()> {
+    pub(super) async fn known(&self, person: &PersonKey) -> Result<()> {
         let accepted = self.journal.accepted(std::slice::from_ref(person)).await?;
         if accepted.into_iter().flatten().any(|known| known.record.is_some()) {
             return Ok(());

@@ -56,5 +56,15 @@ pub(super) fn unserved(
     if !settings.alert.is_empty() && notifier.is_none() {
         problems.push("notify in [guard]: no notifier is configured".to_owned());
     }
+    let looks = [
+        (settings.no_show_after.is_some(), "no_show_after in [joiner]"),
+        (settings.idle_after.is_some(), "after in [inactivity]"),
+    ];
+    for (_, key) in looks
+        .into_iter()
+        .filter(|(wanted, _)| *wanted && !directory.tells_sign_ins())
+    {
+        problems.push(format!("{key}: {} does not tell sign-ins", directory.id()));
+    }
     problems
 }

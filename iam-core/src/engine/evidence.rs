@@ -258,9 +258,9 @@ impl Engine {
 
 fn heard(entry: &Entry) -> Heard {
     let asked = match &entry.event.kind {
-        EventKind::Revert { by, reason, .. } | EventKind::Undo { by, reason, .. } => {
-            Some((by.clone(), reason.clone()))
-        }
+        EventKind::Revert { by, reason, .. }
+        | EventKind::Undo { by, reason, .. }
+        | EventKind::Identify { by, reason, .. } => Some((by.clone(), reason.clone())),
         _ => None,
     };
     Heard {

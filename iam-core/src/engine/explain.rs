@@ -9,7 +9,7 @@ use super::views::Offer;
 use crate::entitlement::{Catalog, Class, Entitlement, Kind, Reference, same};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventId, Timer};
-use crate::journal::{Entry, EventState, HistoryQuery, Lifecycle as Stage, Outcome};
+use crate::journal::{Ask, Entry, EventState, HistoryQuery, Lifecycle as Stage, Outcome, Standing};
 use crate::person::PersonKey;
 use crate::plan::{Action, Holding, Owned, holdings};
 use crate::policy::Explanation;
@@ -24,7 +24,7 @@ impl Engine {
     pub async fn why(&self, person: &PersonKey, what: &Reference) -> Result<Why> {
         let offers = self.offers().await?;
         let sight = self.sight(person, &offers).await?;
-        let (entitlement, policy) = self.identify(&sight, &offers, what)?;
+        let (entitlement, policy) = self.recognise(&sight, &offers, what)?;
         let (held, unread) = look(&sight, what, entitlement.as_ref());
         let ledger = sight.state.ledger.iter();
         let granted = entitlement
@@ -60,7 +60,7 @@ impl Engine {
     pub async fn why_not(&self, person: &PersonKey, what: &Reference) -> Result<WhyNot> {
         let offers = self.offers().await?;
         let sight = self.sight(person, &offers).await?;
-        let (entitlement, policy) = self.identify(&sight, &offers, what)?;
+        let (entitlement, policy) = self.recognise(&sight, &offers, what)?;
         let (held, unread) = look(&sight, what, entitlement.as_ref());
         let mut obstacles = Vec::new();
         if held.is_empty() {
@@ -81,7 +81,7 @@ impl Engine {
     }
 
     /// What `what` is in the tenant, and what policy says of it today.
-    fn identify(
+    fn recognise(
         &self,
         sight: &Sight,
         offers: &[Offer],
@@ -226,12 +226,29 @@ impl Engine {
         if self.journal.history(&due).await?.is_empty() {
             return Ok(Obstacle::NotDue);
         }
-        let guard = self.plan().await?.guard;
-        if guard.is_empty() {
+        let plan = self.plan().await?;
+        if let Some(frozen) = self.frozen().await?
+            && (frozen.hash == plan.hash() || self.was_refused(person).await?)
+        {
+            return Ok(Obstacle::Frozen {
+                why: frozen.trips.join("; "),
+                hash: frozen.hash,
+                planned_by: frozen.planned_by,
+                released_by: frozen.release.map(|release| release.by),
+            });
+        }
+        if plan.guard.is_empty() {
             return Ok(Obstacle::Planned);
         }
-        let why = guard.join("; ");
+        let why = plan.guard.join("; ");
         Ok(Obstacle::Guard { why })
+    }
+
+    /// Whether a fleet's worker has asked for the person's plan, and was refused.
+    async fn was_refused(&self, person: &PersonKey) -> Result<bool> {
+        let asks = self.journal.asks(self.clock.now()).await?.asks;
+        let refused = |ask: &Ask| matches!(ask.standing, Standing::Refused { .. });
+        Ok(asks.iter().any(|ask| ask.person == *person && refused(ask)))
     }
 }
 

@@ -525,6 +525,7 @@ impl Shared {
         };
         let ended = ended?;
         engine.alert_afterwards(ended.iter().flatten()).await;
+        engine.alert_of_seats(ended.iter().flatten()).await;
         self.take_down(ended, &crew)
     }
 

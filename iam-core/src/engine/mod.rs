@@ -10,6 +10,7 @@ mod alerts;
 #[cfg(feature = "http")]
 mod allowance;
 mod apply;
+mod attendance;
 mod audit;
 mod awaited;
 mod brake;
@@ -23,6 +24,7 @@ mod evidence;
 mod explain;
 mod fleet;
 mod freeze;
+mod identity;
 mod names;
 mod past;
 mod preflight;
@@ -105,6 +107,8 @@ pub struct Engine {
     shown: Mutex<Recent>,
     actor: String,
     gates: BTreeMap<String, Gate>,
+    /// Who is like whom.
+    likeness: identity::Likeness,
     reads: BTreeMap<String, Reads>,
     /// For how long a record is waited for of which a notice came.
     record_within: SignedDuration,
@@ -215,6 +219,7 @@ impl Engine {
             shown: Mutex::default(),
             actor: ANONYMOUS.to_owned(),
             gates: BTreeMap::new(),
+            likeness: identity::Likeness::default(),
             reads: receiving::kinds(),
             record_within: awaited::WITHIN,
             timers_checked: tokio::sync::Mutex::new(false),
@@ -241,6 +246,7 @@ impl Engine {
             preflight,
             orchestrator: self.orchestrator.as_ref(),
             notifier,
+            likeness: &self.likeness,
             protected: self.policy.protected(),
             settings: self.policy.settings(),
             clock: &self.clock,

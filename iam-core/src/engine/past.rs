@@ -203,7 +203,7 @@ pub(super) fn inherit(claim: &Claim, decision: &mut Decision) {
 
 fn is_true(notice: Notice, stage: Stage) -> bool {
     match notice {
-        Notice::Joined => matches!(stage, Stage::Active | Stage::Leaving),
+        Notice::Joined | Notice::NoShow | Notice::Idle => matches!(stage, Stage::Active | Stage::Leaving),
         Notice::Moved | Notice::Leaving => stage.is_employed(),
         Notice::Pass | Notice::Alert => false,
         Notice::Left => stage.has_left(),

@@ -462,6 +462,18 @@ impl Target for Overlay {
         self.inner.names_taken(names).await
     }
 
+    fn tells_sign_ins(&self) -> bool {
+        self.inner.tells_sign_ins()
+    }
+
+    /// Nobody can know whether those will come who have no account yet: here they do.
+    async fn last_sign_in(&self, account: &str) -> Result<Option<Timestamp>> {
+        if is_new(account) {
+            return Ok(Some(Timestamp::MAX));
+        }
+        self.inner.last_sign_in(account).await
+    }
+
     async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
         let asked: Vec<PersonRef> = who
             .iter()

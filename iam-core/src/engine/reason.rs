@@ -176,6 +176,18 @@ pub enum Obstacle {
         /// The limits.
         why: String,
     },
+    /// The guard has frozen the plan that it is part of: somebody else than its planner has to release it.
+    Frozen {
+        /// The hash to be released.
+        hash: String,
+        /// Who planned it.
+        planned_by: String,
+        /// Who has released it already: then the next run carries it out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        released_by: Option<String>,
+        /// The limits.
+        why: String,
+    },
     /// An event of the person was set aside.
     SetAside {
         /// Which.
@@ -227,6 +239,24 @@ impl fmt::Display for Obstacle {
             Self::NoSeat => f.write_str("all seats are taken"),
             Self::Unread { why } => write!(f, "not all could be read: {why}"),
             Self::Guard { why } => write!(f, "the guard refuses the plan: {why}"),
+            Self::Frozen {
+                hash,
+                released_by: Some(by),
+                ..
+            } => write!(
+                f,
+                "it is part of plan {hash}, which {by} has released: the next run gives it"
+            ),
+            Self::Frozen {
+                hash,
+                planned_by,
+                why,
+                ..
+            } => write!(
+                f,
+                "it is part of plan {hash}, which the guard has frozen until somebody other than {planned_by} releases \
+                 it: {why}"
+            ),
             Self::SetAside { event, why } => write!(f, "event {event} was set aside: {why}"),
             Self::Failed { why } => write!(f, "it was tried, and is tried again: {why}"),
             Self::Planned => f.write_str("nothing stands in the way: the next run gives it"),

@@ -179,6 +179,7 @@ impl Engine {
             at: self.clock.now(),
         };
         let letter = self.journal.bury(burial).await?;
+        self.alert_of_letter(letter, message, &flaw.reason).await;
         tracing::warn!(%letter, "a message cannot be understood, and is a dead letter: {}", flaw.reason);
         Ok(letter)
     }

@@ -177,7 +177,14 @@ impl Scope {
 pub(super) fn digest(step: &Step) -> [u8; 32] {
     let mut action = step.action.clone();
     match &mut action {
-        Action::SetManager { manager_account, .. } => manager_account.clear(),
+        Action::SetManager {
+            manager_account,
+            before,
+            ..
+        } => {
+            manager_account.clear();
+            *before = None;
+        }
         Action::ShareDrive { with_account, .. }
         | Action::HandOverGroups { with_account, .. }
         | Action::ForwardMail { with_account, .. } => with_account.clear(),

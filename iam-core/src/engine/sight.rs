@@ -105,6 +105,8 @@ impl Engine {
             courses.push(course);
             claims.push((claim(&state, record, now), state));
         }
+        let journal = self.journal.as_ref();
+        self.likeness.look(journal, &claims, &mut courses, now).await?;
         let around = views::read(self.journal.as_ref(), &self.targets, offers, &claims, now).await?;
         let names = NameCheck::new(self.naming()?);
         let shadow = Shadow::idle(self.journal.as_ref());

@@ -39,11 +39,8 @@ pub(super) async fn settle(
             return Ok(());
         }
     }
-    let Some(previous) = record
-        .previous_id
-        .as_ref()
-        .filter(|previous| **previous != state.key)
-    else {
+    let previous = record.previous_id.as_ref().or(course.same_as.as_ref());
+    let Some(previous) = previous.filter(|previous| **previous != state.key) else {
         return Ok(());
     };
     let former = journal.person(previous).await?;
@@ -55,7 +52,7 @@ pub(super) async fn settle(
     if !before.as_ref().is_some_and(ends) {
         if record.status != Status::Terminated {
             course.doubt.get_or_insert(format!(
-                "HR says that this person was {previous} before, and that {previous} goes on: end one of the two"
+                "this person was {previous} before, and HR says that {previous} goes on: end one of the two"
             ));
         }
     } else if at_work(record, settings, now) || former.lifecycle.has_left() {

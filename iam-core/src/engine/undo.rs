@@ -272,7 +272,8 @@ fn negates(redo: &Action, undo: &Action) -> bool {
         (Action::UpdateAccount { changes: a }, Action::UpdateAccount { changes: b }) => {
             a.keys().any(|attribute| b.contains_key(attribute))
         }
-        (Action::AllowSignIn, Action::BlockSignIn)
+        (Action::SetManager { .. }, Action::SetManager { .. })
+        | (Action::AllowSignIn, Action::BlockSignIn)
         | (Action::BlockSignIn, Action::AllowSignIn)
         | (Action::CreateAccount { .. } | Action::RestoreAccount, Action::DeleteAccount)
         | (Action::DeleteAccount, Action::RestoreAccount) => true,

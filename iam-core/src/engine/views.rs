@@ -9,7 +9,7 @@ use crate::entitlement::{Actual, Catalog, TargetId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Course;
 use crate::journal::{AccountRef, Claim, Journal, Lifecycle, PersonState};
-use crate::orchestrator::{Context, Down, Manager, Names, View, has_gone, phase_at};
+use crate::orchestrator::{Context, Down, LastSignIn, Manager, Names, View, has_gone, phase_at};
 use crate::person::{Person, PersonKey};
 use crate::plan::Phase;
 use crate::policy::Settings;
@@ -183,6 +183,7 @@ async fn look(
             catalog: catalog.clone(),
             candidates: candidates.clone(),
             actual: actual?,
+            last_sign_in: LastSignIn::default(),
         })
     });
     Ok(views.collect())

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::brake::Brake;
 use super::crew::Crew;
 use super::ending::written;
+use super::identity::Likeness;
 use super::names::{NameCheck, NameDesk, Place, Queue};
 use super::past::{informed, inherit, pending_name};
 use super::preflight::Preflight;
@@ -47,6 +48,8 @@ pub(super) struct Work<'a> {
     pub(super) preflight: &'a Preflight,
     pub(super) orchestrator: &'a dyn Orchestrator,
     pub(super) notifier: Option<&'a dyn Notifier>,
+    /// Who is like whom.
+    pub(super) likeness: &'a Likeness,
     pub(super) protected: &'a Protected,
     pub(super) settings: &'a Settings,
     pub(super) clock: &'a SharedClock,
@@ -117,11 +120,15 @@ impl Work<'_> {
 
     /// Works claimed lanes off, each on its own terms.
     pub(super) async fn batch(&self, claims: Vec<Claim>, now: Timestamp) -> Result<Vec<Result<PersonRun>>> {
-        let (claims, courses) = informed(self.journal, claims, self.settings, now, self.window).await?;
-        let around = match views::read(self.journal, self.targets, self.catalogs, &claims, now).await {
+        let (claims, mut courses) = informed(self.journal, claims, self.settings, now, self.window).await?;
+        if let Err(error) = self.likeness.look(self.journal, &claims, &mut courses, now).await {
+            return Err(self.give_back(&claims, error).await);
+        }
+        let mut around = match views::read(self.journal, self.targets, self.catalogs, &claims, now).await {
             Ok(around) => around,
             Err(error) => return Err(self.give_back(&claims, error).await),
         };
+        self.look_for_sign_ins(&claims, &mut around).await;
         let (queue, shown) = (Queue::default(), self.shown());
         let work = claims.iter().zip(around).zip(&courses).enumerate();
         let work = work.map(|(at, (((claim, state), around), course))| {
@@ -275,16 +282,23 @@ impl Work<'_> {
         now: Timestamp,
     ) -> Result<Report> {
         // Who is protected anywhere is touched nowhere: the directory knows, and an application does not.
-        let reason = around
-            .views
-            .iter()
-            .find_map(|view| self.protected.reason(&view.actual));
+        let seen = || around.views.iter().map(|view| &view.actual);
+        let leaving = decision.state.lifecycle == Stage::Disabled && decision.state.left_at.is_some();
+        let reason = seen().find_map(|actual| self.protected.known(actual));
+        let undecided = seen().find_map(|actual| self.protected.undecided(actual));
+        let shuts = |action: &Action| matches!(action, Action::BlockSignIn | Action::RevokeSessions);
+        let blocks = leaving && self.settings.block_undecided_leavers;
         // A preview has been looked at as a whole.
         let live = self.decided.is_none();
         let reason = reason.or_else(|| live.then(|| self.preflight.forbids(&decision.plan)).flatten());
         let protected = |step: &Step| {
             let named = || self.protected.by_id(step.account.as_deref()?);
-            reason.clone().or_else(named).or_else(|| self.preflight.own(step))
+            let undecided = undecided.clone().filter(|_| !(blocks && shuts(&step.action)));
+            reason
+                .clone()
+                .or(undecided)
+                .or_else(named)
+                .or_else(|| self.preflight.own(step))
         };
         let settled = |step: &Step, outcome: &Outcome| (self.progress)(Progress::Step(step, outcome));
         let doors = Doors {
@@ -303,7 +317,6 @@ impl Work<'_> {
             settled: &settled,
         };
         let addressees = self.addressees(around, decision);
-        let leaving = decision.state.lifecycle == Stage::Disabled && decision.state.left_at.is_some();
         execute::execute(&doors, claim, &decision.plan, &addressees, leaving, now).await
     }
 

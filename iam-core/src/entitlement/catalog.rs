@@ -1,6 +1,8 @@
 //! What a target offers: [`Catalog`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +68,69 @@ pub struct Catalog {
     /// Why the domains could not be read, where they could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domains_unread: Option<String>,
+    /// Where what is found by its name or id: built when first asked, and not part of what the target offers.
+    #[doc(hidden)]
+    #[serde(skip)]
+    pub index: Index,
+}
+
+/// Where items are found. Belongs to one catalogue: a copy builds its own.
+#[derive(Default)]
+pub struct Index(OnceLock<Places>);
+
+#[derive(Debug, Default)]
+struct Places {
+    /// How many items there were.
+    count: usize,
+    names: HashMap<(Kind, String), Vec<usize>>,
+    ids: HashMap<(Kind, String), Vec<usize>>,
+}
+
+impl Index {
+    fn of(&self, items: &[Item]) -> &Places {
+        self.0.get_or_init(|| {
+            let mut places = Places {
+                count: items.len(),
+                ..Places::default()
+            };
+            for (at, item) in items.iter().enumerate() {
+                let what = &item.entitlement;
+                let key = |text: &str| (what.kind, text.to_ascii_lowercase());
+                places.names.entry(key(&what.name)).or_default().push(at);
+                places.ids.entry(key(&what.id)).or_default().push(at);
+            }
+            places
+        })
+    }
+}
+
+impl Places {
+    #[allow(clippy::unused_self)] // the maps are its own
+    fn places(&self, map: &HashMap<(Kind, String), Vec<usize>>, kind: Kind, text: &str) -> Vec<usize> {
+        map.get(&(kind, text.to_ascii_lowercase()))
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+impl Clone for Index {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Index {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Index {}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Index")
+    }
 }
 
 /// An entitlement of which some holders must stay, and be able to sign in.
@@ -88,19 +153,9 @@ impl Catalog {
     /// # Errors
     /// A clause that says what is wrong: nothing by that name, more than one, or that nobody can tell.
     pub fn resolve(&self, reference: &Reference) -> Result<&Item, String> {
-        let of_kind = self
-            .items
-            .iter()
-            .filter(|item| item.entitlement.kind == reference.kind);
         let name = reference.path();
-        let id = name.strip_prefix("id:");
-        let mut found = of_kind.filter(|item| match id {
-            Some(id) => item.entitlement.id.eq_ignore_ascii_case(id.trim()),
-            None => {
-                item.entitlement.name.eq_ignore_ascii_case(name)
-                    || (reference.kind == Kind::Role && item.entitlement.id.eq_ignore_ascii_case(name))
-            }
-        });
+        let id = name.strip_prefix("id:").map(str::trim);
+        let mut found = self.named(reference.kind, id, name).into_iter();
         let first = found
             .next()
             .ok_or_else(|| match self.unread.get(&reference.kind) {
@@ -115,8 +170,115 @@ impl Catalog {
         Ok(first)
     }
 
+    /// The first two items that go by that id, or else by that name. What the index does not know is looked for all the
+    /// same: it may be newer.
+    fn named(&self, kind: Kind, id: Option<&str>, name: &str) -> Vec<&Item> {
+        let is = |item: &&Item| {
+            let what = &item.entitlement;
+            what.kind == kind
+                && match id {
+                    Some(id) => what.id.eq_ignore_ascii_case(id),
+                    None => {
+                        what.name.eq_ignore_ascii_case(name)
+                            || (kind == Kind::Role && what.id.eq_ignore_ascii_case(name))
+                    }
+                }
+        };
+        let index = self.index.of(&self.items);
+        let mut places = match id {
+            Some(id) => index.places(&index.ids, kind, id),
+            None => index.places(&index.names, kind, name),
+        };
+        if id.is_none() && kind == Kind::Role {
+            places.extend(index.places(&index.ids, kind, name));
+            places.sort_unstable();
+            places.dedup();
+        }
+        let items = places.iter().filter_map(|at| self.items.get(*at));
+        let known: Vec<&Item> = items.filter(is).take(2).collect();
+        if known.is_empty() || index.count != self.items.len() {
+            return self.items.iter().filter(is).take(2).collect();
+        }
+        known
+    }
+
     /// The item of an entitlement, if it is still offered.
     pub fn item(&self, what: &Entitlement) -> Option<&Item> {
-        self.items.iter().find(|item| same(&item.entitlement, what))
+        let index = self.index.of(&self.items);
+        let places = index.places(&index.ids, what.kind, &what.id);
+        let mut known = places.iter().filter_map(|at| self.items.get(*at));
+        known
+            .find(|item| same(&item.entitlement, what))
+            .or_else(|| self.items.iter().find(|item| same(&item.entitlement, what)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entitlement::TargetId;
+
+    fn item(kind: Kind, id: &str, name: &str) -> Item {
+        Item {
+            entitlement: Entitlement {
+                target: TargetId::new("graph"),
+                kind,
+                id: id.to_owned(),
+                name: name.to_owned(),
+            },
+            class: Class::Assignable,
+            privileged: false,
+            seats: None,
+            carries: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_named_is_found_by_name_or_id_whatever_the_case_and_twice_is_an_error() {
+        let mut catalog = Catalog {
+            items: vec![
+                item(Kind::Group, "G-1", "Staff"),
+                item(Kind::Group, "g-2", "Twice"),
+                item(Kind::Group, "g-3", "TWICE"),
+                item(Kind::Role, "r-1", "Reader"),
+                item(Kind::License, "l-1", "staff"),
+                item(Kind::Role, "Reader", "Writer"),
+            ],
+            ..Catalog::default()
+        };
+        let find = |catalog: &Catalog, kind, name: &str| {
+            let found = catalog.resolve(&Reference::new(kind, name));
+            found.map(|item| item.entitlement.id.clone())
+        };
+        let check = |kind, name: &str, expect: Result<&str, &str>| {
+            let found = find(&catalog, kind, name);
+            match (&found, expect) {
+                (Ok(id), Ok(expect)) => assert_eq!(id, expect, "{name}"),
+                (Err(why), Err(part)) => assert!(why.contains(part), "{why}"),
+                _ => assert!(found.is_err() == expect.is_err(), "{name}: {found:?}"),
+            }
+        };
+        check(Kind::Group, "STAFF", Ok("G-1"));
+        check(Kind::License, "Staff", Ok("l-1"));
+        check(Kind::Group, "id: g-1", Ok("G-1"));
+        check(Kind::Group, "twice", Err("more than one"));
+        check(Kind::Group, "id:G-3", Ok("g-3"));
+        check(Kind::Group, "g-3", Err("has no"));
+        check(Kind::Role, "R-1", Ok("r-1"));
+        check(Kind::Role, "reader", Err("more than one"));
+        let found = catalog.item(&item(Kind::Role, "R-1", "").entitlement);
+        assert_eq!(found.map(|item| item.entitlement.name.as_str()), Some("Reader"));
+        // What comes later is found, and makes a name ambiguous.
+        catalog.items.push(item(Kind::Group, "g-4", "staff"));
+        assert!(find(&catalog, Kind::Group, "Staff").is_err());
+        assert_eq!(find(&catalog, Kind::Group, "id:g-4"), Ok("g-4".to_owned()));
+        let copy = Catalog {
+            items: vec![item(Kind::Group, "g-9", "Other")],
+            ..catalog.clone()
+        };
+        assert!(
+            find(&copy, Kind::Group, "Staff").is_err(),
+            "a copy has an index of its own"
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! retracts waits for it; a record that HR still sends never undoes a leave that was told and not taken back.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -132,6 +133,20 @@ impl News {
         })
     }
 
+    /// The worker id of which somebody has said last that it is the same person's.
+    pub(super) fn same_as(news: &[Self]) -> Option<&PersonKey> {
+        let mut said = news.iter().rev().filter_map(|one| match &one.kind {
+            EventKind::Identify { other, same, .. } => Some((other, *same)),
+            _ => None,
+        });
+        let mut not: Vec<&PersonKey> = Vec::new();
+        said.find_map(|(other, same)| {
+            let taken_back = not.contains(&other);
+            not.push(other);
+            (same && !taken_back).then_some(other)
+        })
+    }
+
     /// Marks what a record that was observed `at` tells as well, and forgets what can never matter again.
     pub(super) fn cover(news: &mut Vec<Self>, record: &Person, at: Timestamp) {
         let day = at.to_zoned_datetime(TimeZone::UTC).date();
@@ -145,7 +160,7 @@ impl News {
                     (!employed && !urgent) || (employed && record.hire_date.is_some_and(again))
                 }
                 EventKind::Join | EventKind::Rejoin => employed || counted,
-                EventKind::Retract { .. } => false,
+                EventKind::Retract { .. } | EventKind::Identify { .. } => false,
                 _ => counted,
             };
         }
@@ -175,6 +190,12 @@ pub struct Course {
     pub doubt: Option<String>,
     /// The worker id under which the same person, and the account, goes on.
     pub goes_on_as: Option<PersonKey>,
+    /// The worker id under which the person was known before, as somebody has said.
+    pub same_as: Option<PersonKey>,
+    /// Those of whom somebody has said that they are other people.
+    pub not_same: BTreeSet<PersonKey>,
+    /// Those who may be the same person and have an account: somebody has to say.
+    pub may_be: Vec<PersonKey>,
     /// Whether the account that is to go on is still used under the worker id before, until the first day.
     pub account_in_use: bool,
 }
@@ -190,6 +211,16 @@ pub fn course(record: Option<&Person>, news: &[News], zone: &str, lead_days: u32
         record: record.cloned(),
         ..Course::default()
     };
+    course.same_as = News::same_as(news).cloned();
+    for one in news {
+        match &one.kind {
+            EventKind::Identify {
+                other, same: true, ..
+            } => drop(course.not_same.remove(other)),
+            EventKind::Identify { other, .. } => drop(course.not_same.insert(other.clone())),
+            _ => {}
+        }
+    }
     let fallback = record.and_then(|record| record.time_zone.clone());
     let fallback = fallback.unwrap_or_else(|| zone.to_owned());
     let mut timed: Vec<(Timestamp, News)> = Vec::new();
@@ -254,7 +285,7 @@ fn is_retracted(one: &News, news: &[News], depth: usize) -> bool {
 /// The event with its corrections; `None` for what only speaks of others.
 fn amended(one: &News, news: &[News]) -> Option<News> {
     match &one.kind {
-        EventKind::Retract { .. } | EventKind::Due { .. } => return None,
+        EventKind::Retract { .. } | EventKind::Due { .. } | EventKind::Identify { .. } => return None,
         // Until it is known what it corrects, its record is news itself.
         EventKind::Amend { of } => {
             let alone = !news.iter().any(|other| other.id == *of) && one.record.is_some() && !one.covered;

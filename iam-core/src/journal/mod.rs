@@ -66,7 +66,7 @@ pub use postgres::{Durability, PostgresBuilder, PostgresJournal};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteJournal;
 pub use stage::{DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};
-pub use state::{AccountRef, ErrandRecord, ErrandState, Lifecycle, PersonState, Tried};
+pub use state::{AccountRef, Attendance, ErrandRecord, ErrandState, Lifecycle, PersonState, Tried};
 pub use waiting::{Stalled, Waiting};
 
 use std::time::Duration;

@@ -90,6 +90,27 @@ pub enum ErrandState {
     Stuck,
 }
 
+/// What is known of whether somebody at work signs in, where the policy wants to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attendance {
+    /// The start of the first day of somebody who is awaited: gone once they have come, or it was told that they have
+    /// not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub awaited_since: Option<Timestamp>,
+    /// Since when silence counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The last sign-in that was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Timestamp>,
+    /// Whether somebody was told of the silence since then.
+    pub told: bool,
+    /// When sign-ins are looked for next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub look_at: Option<Timestamp>,
+}
+
 /// How often an event that is not over was attempted, by the two counts that matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
@@ -128,6 +149,9 @@ pub struct PersonState {
     /// The last day of which somebody was told that it is near.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reminded: Option<Date>,
+    /// What is known of sign-ins, where the policy wants to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attendance: Option<Attendance>,
     /// What is known of the mailbox's automatic reply, once the platform has tried to set one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<ErrandRecord>,
@@ -174,6 +198,7 @@ impl PersonState {
             waits_for: None,
             owes_notice: false,
             reminded: None,
+            attendance: None,
             reply: None,
             errands: BTreeMap::new(),
             tried: BTreeMap::new(),

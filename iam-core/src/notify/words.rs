@@ -31,12 +31,16 @@ pub fn compose(
         .map(String::as_str)
         .collect();
     let name = names.join(" ");
-    let last_day = person.last_day.map(|day| day.to_string()).unwrap_or_default();
+    let day = match notice {
+        Notice::NoShow => person.hire_date,
+        _ => person.last_day,
+    };
+    let day = day.map(|day| day.to_string()).unwrap_or_default();
     let values = [
         ("name", name.as_str()),
         ("worker", person.key.as_str()),
         ("account", addressees.person.as_deref().unwrap_or("–")),
-        ("day", last_day.as_str()),
+        ("day", day.as_str()),
     ];
     let (subject, body) = match words.texts.get(&notice) {
         Some(own) => (own.subject.as_str(), own.body.as_str()),
@@ -107,7 +111,28 @@ fn standard(language: Language, notice: Notice) -> (&'static str, &'static str) 
             "{name} leaves soon",
             "The last day of {name} ({account}), worker {worker}, is {day}. Access ends with that day.",
         ),
+        (Language::English, Notice::NoShow) => (
+            "{name} has not signed in yet",
+            "The first day of {name} ({account}), worker {worker}, was {day}, and nobody has signed in with the account \
+             since. If they are not coming, please say so in the HR system: nothing else is done about it here.",
+        ),
+        (Language::English, Notice::Idle) => (
+            "{name} has not signed in for long",
+            "HR says that {name} ({account}), worker {worker}, is at work, and nobody has signed in with the account for \
+             long. Please see whether it is still needed: nothing else is done about it here.",
+        ),
         (_, Notice::Alert) => ("{what}", "{more}"),
+        (Language::German, Notice::NoShow) => (
+            "{name} hat sich noch nicht angemeldet",
+            "Der erste Tag von {name} ({account}), Personalnummer {worker}, war der {day}, und seither hat sich niemand mit \
+             dem Konto angemeldet. Kommt die Person nicht, so melden Sie das bitte im Personalsystem: hier geschieht \
+             sonst nichts.",
+        ),
+        (Language::German, Notice::Idle) => (
+            "{name} hat sich lange nicht angemeldet",
+            "Nach den Personaldaten arbeitet {name} ({account}), Personalnummer {worker}, hier, und schon lange hat sich \
+             niemand mit dem Konto angemeldet. Bitte prüfen Sie, ob es noch gebraucht wird: hier geschieht sonst nichts.",
+        ),
         (Language::German, Notice::Leaving) => (
             "{name} scheidet bald aus",
             "Der letzte Tag von {name} ({account}), Personalnummer {worker}, ist der {day}. Mit ihm endet der Zugriff.",

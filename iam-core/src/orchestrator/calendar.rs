@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::Decision;
 use super::phase::{Standing, over_everywhere, standing};
+use super::presence::next_look;
 use crate::event::{Course, Timer};
 use crate::journal::{Lifecycle as Stage, PersonState};
 use crate::person::PersonKey;
@@ -30,6 +31,8 @@ pub(super) fn calendar(
     let grace = state.ledger.iter().filter_map(crate::plan::Owned::ends_at);
     // What has run out is due at once.
     calendar.extend(grace.min().map(|end| (Timer::Grace, end)));
+    let look = next_look(state, settings, now);
+    calendar.extend(look.map(|at| (Timer::SignIn, at)));
     calendar
 }
 

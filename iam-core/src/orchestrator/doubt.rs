@@ -6,8 +6,10 @@
 
 use super::conflict::Apart;
 use super::lifecycle::Lifecycle;
-use super::{Decision, View};
+use super::place::is_directory;
+use super::{Context, Decision, View};
 use crate::entitlement::{Desired, Entitlement, Held, Kind, Reference};
+use crate::person::PersonKey;
 use crate::plan::{Owned, Phase, Wanted, rules};
 use crate::policy::unassignable;
 
@@ -103,6 +105,24 @@ impl Lifecycle {
         Some(format!(
             "account {} holds a role, and counts as protected until the policy is mended: {problem}",
             account.id
+        ))
+    }
+
+    /// Why no account is made before somebody has said who this is, or nothing. Who has one is not asked about, nor who
+    /// leaves.
+    #[allow(clippy::unused_self)] // asked like the other doubts
+    pub(super) fn question(&self, phase: Phase, cx: &Context<'_>) -> Option<String> {
+        let directory = cx.views.iter().find(|view| is_directory(&view.target, cx))?;
+        let none = directory.candidates.active.is_empty() && directory.candidates.deleted.is_empty();
+        let comes = phase.is_employed() || phase == Phase::Pending;
+        if !comes || !none || cx.course.may_be.is_empty() {
+            return None;
+        }
+        let others: Vec<&str> = cx.course.may_be.iter().map(PersonKey::as_str).collect();
+        Some(format!(
+            "HR gives the mail address of {}, who has an account here: no account is made until somebody says whether \
+             they are one person",
+            others.join(" and of ")
         ))
     }
 

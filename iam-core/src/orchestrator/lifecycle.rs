@@ -27,7 +27,7 @@ use crate::error::Result;
 use crate::event::{Course, Event, Timer};
 use crate::journal::{AccountRef, PersonState};
 use crate::person::Person;
-use crate::plan::{Accounts, Input, Phase, Plan, Step, plan};
+use crate::plan::{Accounts, Action, Input, Phase, Plan, Step, plan};
 use crate::policy::{AccessPolicy, Conflict, Document, Legacy, Subject};
 
 /// How far ahead is looked for a day on which a date condition turns.
@@ -123,6 +123,7 @@ impl Orchestrator for Lifecycle {
             at.phase = Phase::Pending;
         }
 
+        let mut undecided = false;
         let view_of = |view: &View| (view.candidates.active.len(), view.candidates.deleted.len());
         for view in cx.views {
             if !matches!(view_of(view), (0, 0..=1) | (1, _)) {
@@ -136,6 +137,10 @@ impl Orchestrator for Lifecycle {
             if let Some(why) = protected.undecided(&view.actual) {
                 // Not set aside: it comes up again until somebody can tell.
                 waits(&mut decision, format!("{}: {why}", view.target));
+                if at.phase == Phase::Gone && self.document.settings().block_undecided_leavers {
+                    undecided = true;
+                    continue;
+                }
                 return Ok(decision);
             }
             if let Some(why) = protected.reason(&view.actual) {
@@ -148,6 +153,12 @@ impl Orchestrator for Lifecycle {
             }
         }
 
+        if let Some(why) = self.question(at.phase, cx) {
+            if at.phase.is_employed() {
+                return Ok(held(decision, why));
+            }
+            decision.plan.notes.push(why);
+        }
         let manager = cx.manager.and_then(|manager| manager.record.as_ref());
         decision.plan.stays = at.phase.is_employed() || at.phase == Phase::Pending;
         let mut says = Says::default();
@@ -165,6 +176,9 @@ impl Orchestrator for Lifecycle {
         if let Err(why) = made {
             decision.plan = Plan::empty(&event.person);
             return Ok(held(decision, why));
+        }
+        if undecided {
+            shut_out(state, cx, &mut decision);
         }
         self.finish(event, state, cx, &at, &mut decision);
         Ok(decision)
@@ -351,6 +365,15 @@ impl Lifecycle {
 fn waits(decision: &mut Decision, why: String) {
     decision.plan.notes.push(format!("waits: {why}"));
     decision.waiting.push(why);
+}
+
+/// No more than what keeps a leaver out, and can be taken back, where a role may protect the account.
+fn shut_out(state: &PersonState, cx: &Context<'_>, decision: &mut Decision) {
+    let shuts = |step: &Step| matches!(step.action, Action::BlockSignIn | Action::RevokeSessions);
+    let steps = &mut decision.plan.steps;
+    steps.retain(|step| shuts(step) && is_directory(&step.target, cx));
+    decision.plan.ledger.clone_from(&state.ledger);
+    decision.state.ledger.clone_from(&state.ledger);
 }
 
 fn held(mut decision: Decision, why: String) -> Decision {

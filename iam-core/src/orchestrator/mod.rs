@@ -14,9 +14,12 @@ mod mailbox;
 mod notices;
 mod phase;
 mod place;
+mod presence;
 
 pub use lifecycle::Lifecycle;
 pub(crate) use phase::{has_gone, phase_at};
+pub use presence::LastSignIn;
+pub(crate) use presence::asks_sign_in;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -50,6 +53,8 @@ pub struct View {
     pub candidates: Candidates,
     /// What the one account holds, or nothing.
     pub actual: Actual,
+    /// When the person signed in last, where that was asked for.
+    pub last_sign_in: LastSignIn,
 }
 
 /// A target that cannot be read just now.

@@ -68,6 +68,7 @@ impl Lifecycle {
         }
 
         self.remind(before, cx, at, decision);
+        self.attend(before, cx, at, decision);
         let steps = &decision.plan.steps;
         let opens = |step: &Step| step.action == Action::AllowSignIn && is_directory(&step.target, cx);
         let back = before.lifecycle == Stage::Suspended;
@@ -117,7 +118,7 @@ impl Lifecycle {
         self.tell(cx, at, Notice::Leaving, to, decision);
     }
 
-    fn tell(
+    pub(super) fn tell(
         &self,
         cx: &Context<'_>,
         at: &Standing,

@@ -115,8 +115,9 @@ fn present(input: &Input<'_>, plan: &mut Plan) {
             .and_then(|own| own.manager.as_deref());
         if !current.is_some_and(|current| current.eq_ignore_ascii_case(account)) {
             let action = Action::SetManager {
-                manager: manager.clone(),
+                manager: Some(manager.clone()),
                 manager_account: account.to_owned(),
+                before: current.map(str::to_owned),
             };
             let why = if link.stands_in {
                 format!("{manager} stands in for a manager who has left")

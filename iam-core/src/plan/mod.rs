@@ -28,8 +28,9 @@ use crate::event::EventId;
 use crate::person::{PersonKey, hex};
 
 /// The version of [`Plan`] and [`Action`] as journals hold them. Version 2 knows automatic replies, version 3 passes and
-/// the other errands; plans of earlier versions are read as they are.
-pub const VERSION: u32 = 3;
+/// the other errands, version 4 notices of who does not sign in and the manager of before; plans of earlier versions are
+/// read as they are.
+pub const VERSION: u32 = 4;
 
 /// How long a directory takes at most to recompute memberships, ordinarily (Microsoft Learn, "Dynamic membership rules":
 /// within hours, more than 24 in large tenants).
@@ -453,7 +454,7 @@ mod tests {
             deleted: false,
             synced: false,
             attributes: [(Attribute::Department, "Sales".to_owned())].into(),
-            manager: None,
+            manager: Some("n".into()),
         };
         let group = Entitlement {
             target: target.clone(),
@@ -478,6 +479,11 @@ mod tests {
                 changes: changes.into(),
             },
             Action::BlockSignIn,
+            Action::SetManager {
+                manager: Some(PersonKey::new("W-2")),
+                manager_account: "m".into(),
+                before: Some("n".into()),
+            },
             Action::grant(group),
             Action::DeleteAccount,
         ] {
@@ -514,8 +520,9 @@ mod tests {
                 changes: [(Attribute::CostCenter, change)].into(),
             },
             Action::SetManager {
-                manager: PersonKey::new("W-2"),
+                manager: Some(PersonKey::new("W-2")),
                 manager_account: "m".into(),
+                before: Some("n".into()),
             },
             Action::AllowSignIn,
             Action::Grant {

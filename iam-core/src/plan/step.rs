@@ -114,10 +114,14 @@ pub enum Action {
     },
     /// Link the manager.
     SetManager {
-        /// The manager's key.
-        manager: PersonKey,
+        /// The manager's key; `None` where an undo knows the account alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manager: Option<PersonKey>,
         /// The manager's account at this target.
         manager_account: String,
+        /// The account that was linked before; `None` for none, and in plans of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
     },
     /// Allow sign-in.
     AllowSignIn,
@@ -313,6 +317,16 @@ impl Action {
                     changes: back.collect(),
                 }
             }
+            // A link is changed, and never taken away.
+            Self::SetManager {
+                manager_account,
+                before: Some(before),
+                ..
+            } => Self::SetManager {
+                manager: None,
+                manager_account: before.clone(),
+                before: Some(manager_account.clone()),
+            },
             Self::AllowSignIn => Self::BlockSignIn,
             Self::BlockSignIn => Self::AllowSignIn,
             Self::Grant { entitlement, .. } => Self::Revoke {

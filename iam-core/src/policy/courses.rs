@@ -14,13 +14,15 @@ const STANDARD_LIFETIME: u32 = 480;
 /// The longest reply, in characters.
 const LONGEST_REPLY: usize = 2_000;
 
-/// `[joiner]`, `[mover]`, `[leave_of_absence]`, `[leaver]` and `[notify]`; and what they name of the tenant, with the key and the place.
+/// `[joiner]`, `[mover]`, `[inactivity]`, `[leave_of_absence]`, `[leaver]` and `[notify]`; and what they name of the tenant, with
+/// the key and the place.
 pub(super) fn lifecycle(
     top: &Section<'_, '_>,
     settings: &mut Settings,
     source: &mut Source<'_>,
 ) -> Vec<(&'static str, Reference, Position)> {
     let (mut hr_is_told, mut passes, mut named) = (None, None, Vec::new());
+    let mut looks: Vec<(&'static str, usize)> = Vec::new();
     let mut recipients = |section: &Section<'_, '_>, key: &str, source: &mut Source<'_>| {
         let mut recipients = Vec::new();
         for written in section.texts(key, source) {
@@ -53,12 +55,30 @@ pub(super) fn lifecycle(
             "pass_before",
             "pass_lifetime",
             "pass_to",
+            "no_show_after",
+            "no_show",
         ],
         &[],
         source,
     ) {
         settings.create_before = joiner.days("create_before", source).unwrap_or(0);
         settings.joiner_notify = recipients(&joiner, "notify", source);
+        settings.no_show_after = joiner.days("no_show_after", source);
+        settings.no_show = recipients(&joiner, "no_show", source);
+        if joiner.has("no_show_after") {
+            looks.push(("no_show_after in [joiner]", joiner.at_key("no_show_after")));
+        } else if joiner.has("no_show") {
+            let message = "no_show in [joiner] says who is told, and without no_show_after nobody is";
+            source.refuse(joiner.at_key("no_show"), message);
+        }
+        if settings.no_show_after == Some(0) {
+            joiner.refuse(
+                "no_show_after",
+                joiner.at_key("no_show_after"),
+                "at least \"1d\"",
+                source,
+            );
+        }
         settings.pass = pass(&joiner, settings.create_before, source);
         passes = settings
             .pass
@@ -67,6 +87,17 @@ pub(super) fn lifecycle(
     }
     if let Some(mover) = top.child("mover", "[mover]", &["notify"], &[], source) {
         settings.mover_notify = recipients(&mover, "notify", source);
+    }
+    if let Some(inactivity) = top.child("inactivity", "[inactivity]", &["after", "notify"], &[], source) {
+        settings.idle_after = inactivity.days("after", source);
+        settings.idle = recipients(&inactivity, "notify", source);
+        if settings.idle.is_empty() {
+            settings.idle.push(Recipient::Manager);
+        }
+        looks.push(("after in [inactivity]", inactivity.at_key("after")));
+        if settings.idle_after.is_none_or(|days| days == 0) {
+            inactivity.refuse("after", inactivity.at_key("after"), "at least \"1d\"", source);
+        }
     }
     let leave = top.child(
         "leave_of_absence",
@@ -128,6 +159,10 @@ pub(super) fn lifecycle(
         }
         settings.leaver_notify = recipients(&leaver, "notify", source);
     }
+    if settings.no_show_after.is_some() && settings.no_show.is_empty() {
+        settings.no_show.push(Recipient::Hr);
+        hr_is_told = hr_is_told.or(looks.first().map(|(_, at)| *at));
+    }
     if let Some(notify) = top.child(
         "notify",
         "[notify]",
@@ -141,6 +176,12 @@ pub(super) fn lifecycle(
         if let (Some(at), true, false) = (hr_is_told, notify.has("from"), notify.has("hr")) {
             source.refuse(at, "\"hr\" is to be told, but [notify] names no hr mailbox");
         }
+    }
+    for (key, at) in looks.into_iter().filter(|_| settings.notify_from.is_none()) {
+        source.refuse(
+            at,
+            &format!("{key} tells people by mail, but [notify] names no mailbox to send from"),
+        );
     }
     let Some((at, to_hr)) = passes else { return named };
     if settings.notify_from.is_none() {

@@ -175,6 +175,16 @@ pub struct Settings {
     pub delete_after: Option<u32>,
     /// Who is told that somebody starts.
     pub joiner_notify: Vec<Recipient>,
+    /// How many days after the first day it is told that somebody who started has not signed in; `None` looks for
+    /// nobody. Nothing but the notice follows.
+    pub no_show_after: Option<u32>,
+    /// Who is told (HR).
+    pub no_show: Vec<Recipient>,
+    /// After how many days without a sign-in somebody is told of it; `None` looks for nobody. Nothing but the notice
+    /// follows.
+    pub idle_after: Option<u32>,
+    /// Who is told (the manager).
+    pub idle: Vec<Recipient>,
     /// Who is told that somebody's access changed.
     pub mover_notify: Vec<Recipient>,
     /// How many days before the last day somebody is told that it is near; `None` tells nobody.
@@ -184,8 +194,12 @@ pub struct Settings {
     /// Who is told that somebody has left.
     pub leaver_notify: Vec<Recipient>,
     /// The mailboxes that are told, once each, when the guard stops a plan, a delivery is held, seats are missing, an
-    /// event is set aside, or the policy names what the tenant has not got (none).
+    /// event is set aside, a message cannot be understood, or the policy names what the tenant has not got (none).
     pub alert: Vec<String>,
+    /// Whether sign-in of leavers is blocked, and their sessions ended, though their roles cannot be read and a role
+    /// may protect them (no: they are left alone, and it is told). Who is protected by name or id is left alone in
+    /// either case.
+    pub block_undecided_leavers: bool,
     /// The mailbox that notices are sent from; `None` sends none.
     pub notify_from: Option<String>,
     /// The mailbox of HR.
@@ -208,11 +222,16 @@ impl Default for Settings {
             held_mailboxes: None,
             delete_after: None,
             joiner_notify: Vec::new(),
+            no_show_after: None,
+            no_show: Vec::new(),
+            idle_after: None,
+            idle: Vec::new(),
             mover_notify: Vec::new(),
             remind_before: None,
             remind: Vec::new(),
             leaver_notify: Vec::new(),
             alert: Vec::new(),
+            block_undecided_leavers: false,
             notify_from: None,
             hr_mail: None,
             words: Words::default(),

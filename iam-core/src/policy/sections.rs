@@ -24,6 +24,7 @@ pub(super) const TOP: &[&str] = &[
     "joiner",
     "mover",
     "leave_of_absence",
+    "inactivity",
     "leaver",
     "notify",
     "guard",
@@ -282,6 +283,7 @@ pub(super) fn guard(
         "window",
         "protected",
         "notify",
+        "unread_roles",
         "limits",
         "per_organisation",
         "tier",
@@ -298,6 +300,17 @@ pub(super) fn guard(
             guard.refuse("notify", written.span.start, "a mail address", source);
         }
         settings.alert.push(written.value.to_owned());
+    }
+    if let Some(unread) = guard.text("unread_roles", source) {
+        settings.block_undecided_leavers = unread.value == "block-leavers";
+        if !["hold", "block-leavers"].contains(&unread.value) {
+            guard.refuse(
+                "unread_roles",
+                unread.span.start,
+                "\"hold\" or \"block-leavers\"",
+                source,
+            );
+        }
     }
     for (reference, position) in limits::read(&guard, &mut limits, source) {
         roles.push(("tier", reference, position));

@@ -90,6 +90,7 @@ struct Import {
     create_before: u64,
     delete_after: Option<u64>,
     remind_before: Option<u64>,
+    idle_after: Option<u64>,
     /// Days before the first day, and minutes.
     pass: Option<(u64, Option<String>)>,
     notify: BTreeMap<Moment, BTreeSet<&'static str>>,
@@ -104,6 +105,8 @@ struct Reading {
     after_leave: Option<i64>,
     /// Days from the first day, where that starts it.
     after_hire: Option<i64>,
+    /// Days without a sign-in, where that starts it.
+    idle: Option<u64>,
     /// For whom, or why that cannot be said.
     when: std::result::Result<String, String>,
     groups: Vec<String>,
@@ -152,6 +155,7 @@ impl Import {
             category,
             after_leave: None,
             after_hire: None,
+            idle: None,
             when: Ok("true".to_owned()),
             groups: Vec::new(),
             licenses: Vec::new(),
@@ -273,6 +277,17 @@ impl Import {
                 let remark = "every leaver is deleted then, and may be restored until it is purged";
                 self.draft.remark(&part, Fate::Mapped, place, remark);
             }
+            Does::Idle => match reading.idle {
+                Some(days) => {
+                    self.idle_after = Some(self.idle_after.map_or(days, |other| other.min(days)));
+                    let place = Some("inactivity.after");
+                    self.draft.remark(&part, Fate::Partly, place, known.equivalent);
+                }
+                None => self.missing(
+                    &part,
+                    "it is told after so many days without a sign-in, and at no other time",
+                ),
+            },
             Does::Remind => match reading.after_leave.filter(|days| *days <= 0) {
                 Some(days) => {
                     // Of two, the earlier one: it is told once.
@@ -404,7 +419,10 @@ impl Import {
     }
 
     fn settings(&mut self) {
-        let tells = !self.notify.is_empty() || self.pass.is_some() || self.remind_before.is_some();
+        let tells = self.idle_after.is_some()
+            || !self.notify.is_empty()
+            || self.pass.is_some()
+            || self.remind_before.is_some();
         for moment in [Moment::Joiner, Moment::Mover, Moment::Leaver] {
             let notify = self.notify.get(&moment);
             let days = match moment {
@@ -440,6 +458,12 @@ impl Import {
                 let line = format!("notify = {}", list(notify.iter().copied()));
                 self.draft.at(&format!("{section}.notify"), &line);
             }
+        }
+        if let Some(days) = self.idle_after {
+            self.draft.line("");
+            self.draft.comment("inactivity", "[inactivity]");
+            self.draft
+                .comment("inactivity.after", &format!("after = \"{days}d\""));
         }
         if tells {
             self.draft.line("");

@@ -1,5 +1,6 @@
 //! Who is told that something needs somebody to look, and how often.
 
+use super::doors::Mood;
 use super::*;
 use crate::intake::FlatIntake;
 use crate::policy::Document;
@@ -168,4 +169,51 @@ async fn a_policy_that_names_somebody_needs_a_notifier_and_one_that_names_nobody
     assert_eq!(world.alerts(), Vec::<String>::new());
     let wrong = Document::parse(&POLICY.replace("[guard]\n", "[guard]\nnotify = [\"watch\"]\n")).unwrap_err();
     assert!(wrong.to_string().contains("a mail address"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_understands_is_told_once() {
+    let world = world();
+    let mut message = crate::journal::Message::new("payroll", "m-1", "iam-platform.hr.record");
+    message.content_type = Some("application/json".to_owned());
+    message.data = br#"{"employeeId": "W-1", "firstName": "Tanaka"}"#.to_vec();
+    for _ in 0..2 {
+        let taken = world
+            .engine
+            .receive(std::slice::from_ref(&message))
+            .await
+            .unwrap();
+        assert!(taken[0].dead_letter.is_some());
+    }
+    let told = world.alerts();
+    assert!(
+        matches!(&told[..], [one] if one.starts_with("watch@contoso.example: Messages cannot be understood: dead letter")
+            && one.contains("payroll") && one.contains("status") && !one.contains("Tanaka")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_fleet_that_finds_no_seat_tells_it_once() {
+    let world = world();
+    world
+        .moody
+        .fail("grant:licen", 100, Mood::Refuses(ErrorKind::LicenseExhausted));
+    world.tell(&["W-1 Mei Tanaka Sales"]).await;
+    let told = async || !world.notices.all.lock().unwrap().is_empty();
+    Fleet::new(Arc::new(world.engine_again()))
+        .workers(1)
+        .lanes(1)
+        .run(super::slow::eventually("it is told", told))
+        .await
+        .unwrap();
+    let told = world.alerts();
+    assert!(
+        matches!(&told[..], [one] if one.contains("Licence seats are missing")
+            && one.contains("SPE_E3: no seat is left, and 1 wait")),
+        "{told:?}"
+    );
+    // It is tried again, and told no more.
+    world.until("2026-11-25T09:00:00Z").await;
+    assert_eq!(world.alerts(), Vec::<String>::new());
 }

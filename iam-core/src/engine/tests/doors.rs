@@ -39,6 +39,8 @@ pub(super) struct Moody {
     pub(super) applied: Arc<Mutex<Vec<String>>>,
     /// Attributes that it has no place for.
     pub(super) without: Arc<Mutex<Vec<Attribute>>>,
+    /// Whether it refuses to say who has signed in.
+    silent: Arc<Mutex<bool>>,
     /// Kinds of steps that it does not carry out.
     pub(super) unable: Arc<Mutex<Vec<&'static str>>>,
 }
@@ -57,7 +59,12 @@ impl Moody {
             applied: Arc::default(),
             without: Arc::default(),
             unable: Arc::default(),
+            silent: Arc::default(),
         }
+    }
+
+    pub(super) fn hide_sign_ins(&self, hide: bool) {
+        *self.silent.lock().unwrap() = hide;
     }
 
     /// From now on `temper` says what goes wrong.
@@ -116,6 +123,17 @@ impl Target for Moody {
 
     async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
         self.inner.observe(who).await
+    }
+
+    fn tells_sign_ins(&self) -> bool {
+        self.inner.tells_sign_ins()
+    }
+
+    async fn last_sign_in(&self, account: &str) -> Result<Option<jiff::Timestamp>> {
+        if *self.silent.lock().unwrap() {
+            return Err(Error::new(ErrorKind::Denied, "AuditLog.Read.All is missing"));
+        }
+        self.inner.last_sign_in(account).await
     }
 
     async fn apply(&self, step: &Step, key: &IdempotencyKey) -> Result<Applied> {

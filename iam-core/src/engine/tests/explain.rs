@@ -205,6 +205,32 @@ async fn why_not_tells_a_hold_a_guard_a_wait_and_what_nobody_asked_for_yet() {
         matches!(&guard[..], [Obstacle::Guard { why }] if why.contains("leavers")),
         "{guard:?}"
     );
+    // A run freezes the plan: it is named, and who may not release it.
+    assert!(world.engine.run(&|_| {}).await.is_err());
+    let hash = world.engine.frozen().await.unwrap().unwrap().hash;
+    let frozen = world.why_not("W-1", &group("sg-heads")).await.to_string();
+    for part in [
+        hash.as_str(),
+        "somebody other than the platform releases it",
+        "leavers",
+    ] {
+        assert!(frozen.contains(part), "{frozen}");
+    }
+    world
+        .engine
+        .release(&hash, "bob", "the site closes")
+        .await
+        .unwrap();
+    let released = world.obstacles("W-1", &group("sg-heads")).await;
+    assert!(
+        matches!(&released[..], [Obstacle::Frozen { released_by: Some(by), .. }] if by == "bob"),
+        "{released:?}"
+    );
+    // What is planned anew is another plan.
+    world.tell(&["W-1 Mei Tanaka Sales title=Header"]).await;
+    world.tell(&["W-4 Cy Oh Sales"]).await;
+    let guard = world.obstacles("W-1", &group("sg-heads")).await;
+    assert!(matches!(&guard[..], [Obstacle::Guard { .. }]), "{guard:?}");
     // Nothing is known of the title: a rule cannot be evaluated.
     let world = super::world();
     world.hear(&["W-1 Mei Tanaka Sales"]).await;

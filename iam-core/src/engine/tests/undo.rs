@@ -195,3 +195,79 @@ async fn an_attribute_goes_back_to_its_before_image_unless_it_has_changed_since(
     assert!(undo.steps.is_empty() && undo.gone.len() == 1, "{undo}");
     assert_eq!(title(), "Cook");
 }
+
+fn link(world: &World, id: &str) -> Option<String> {
+    world.of(id)[0].account.clone().unwrap().manager
+}
+
+#[tokio::test]
+async fn the_manager_of_before_comes_back_where_hr_names_none_any_more() {
+    let world = world();
+    world
+        .hear(&[
+            "W-1 Ada Ng Sales",
+            "W-2 Bo Ek Sales",
+            "W-3 Cy Oh Sales manager=W-1",
+        ])
+        .await;
+    let ada = link(&world, "W-3");
+    assert_eq!(ada, Some(world.account("W-1")));
+    world.hear(&["W-3 Cy Oh Sales manager=W-2"]).await;
+    let moved = world.event("W-3", "move").await;
+    let undo = world.engine.undo_plan(&moved).await.unwrap();
+    assert!(undo.steps.is_empty(), "HR still says so: {undo}");
+    assert!(
+        undo.to_string()
+            .contains("policy would do it again: HR names W-2"),
+        "{undo}"
+    );
+    // HR takes it back without saying who it is instead: nothing changes by itself.
+    world.hear(&["W-3 Cy Oh Sales"]).await;
+    assert_eq!(link(&world, "W-3"), Some(world.account("W-2")));
+    let undo = world.engine.undo_plan(&moved).await.unwrap();
+    assert_eq!(kinds(&undo.steps), ["set_manager"], "{undo}");
+    world.engine.undo(&moved, "ann", "a mistake").await.unwrap();
+    world.run().await;
+    assert_eq!(link(&world, "W-3"), ada);
+}
+
+#[tokio::test]
+async fn a_manager_whom_somebody_else_has_changed_since_stays() {
+    let world = world();
+    world
+        .hear(&[
+            "W-1 Ada Ng Sales",
+            "W-2 Bo Ek Sales",
+            "W-3 Cy Oh Sales manager=W-1",
+        ])
+        .await;
+    world.hear(&["W-3 Cy Oh Sales manager=W-2"]).await;
+    world.hear(&["W-3 Cy Oh Sales"]).await;
+    let timeline = world.engine.timeline(&PersonKey::new("W-3")).await.unwrap();
+    let linked = |first: bool| {
+        let sets = |entry: &&Entry| {
+            let steps = entry.plan.iter().flat_map(|plan| plan.all());
+            let sets = |step: &Step| matches!(&step.action, Action::SetManager { before, .. } if before.is_none() == first);
+            steps.into_iter().any(sets)
+        };
+        timeline.iter().find(sets).unwrap().event.id.clone()
+    };
+    let first = world.engine.undo_plan(&linked(true)).await.unwrap();
+    assert!(
+        first
+            .to_string()
+            .contains("stays: set_manager: no manager of before is known"),
+        "there was none: {first}"
+    );
+    let by_hand = Action::SetManager {
+        manager: None,
+        manager_account: world.account("W-3"),
+        before: None,
+    };
+    world.meddle("W-3", by_hand).await;
+    let undo = world.engine.undo_plan(&linked(false)).await.unwrap();
+    assert!(
+        undo.to_string().contains("the manager has changed since"),
+        "{undo}"
+    );
+}

@@ -268,6 +268,54 @@ async fn a_protection_by_role_stays_closed_while_roles_are_unread() {
     assert_eq!(world.look("W-1"), before);
 }
 
+/// Mei, in sales, under a policy that protects holders of a role; and more of the guard's section.
+async fn protected_by_role(guard: &str) -> World {
+    let by_role =
+        "protected = [\"break-glass@contoso.example\", \"role:Security Reader\"]\n".to_owned() + guard;
+    let world = world_of(&POLICY.replace("protected = [\"break-glass@contoso.example\"]", &by_role));
+    world.hear(&["W-1 Mei Tanaka Sales"]).await;
+    world
+}
+
+#[tokio::test]
+async fn a_leaver_who_may_be_protected_is_told_of_at_once() {
+    let world = protected_by_role("notify = [\"watch@contoso.example\"]\n").await;
+    world.target.set_unread([Unread::all_of(Kind::Role, "refused")]);
+    for _ in 0..2 {
+        world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
+        world.clock.advance(SignedDuration::from_hours(3));
+    }
+    let told = world.notices.all.lock().unwrap().clone();
+    assert!(
+        matches!(&told[..], [one] if one.starts_with("watch@contoso.example: Nobody can tell whether accounts are protected")
+            && one.contains("W-1")),
+        "{told:?}"
+    );
+    assert!(world.look("W-1").contains("enabled"));
+}
+
+#[tokio::test]
+async fn a_leaver_who_may_be_protected_is_blocked_where_the_policy_says_so_and_the_rest_waits() {
+    let world = protected_by_role("unread_roles = \"block-leavers\"\n").await;
+    world.target.set_unread([Unread::all_of(Kind::Role, "refused")]);
+    // Movers are held all the same.
+    let report = world.hear(&["W-1 Mei Tanaka Security"]).await;
+    waits_for(&report, "counts as protected");
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: All Staff, sg-sales");
+    let report = world.hear(&["W-1 Mei Tanaka Sales status=gone"]).await;
+    waits_for(&report, "counts as protected");
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: All Staff, sg-sales");
+    world.target.set_unread([]);
+    world.until("2026-11-25T09:00:00Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+    // Who is protected for certain stays as they are.
+    let world = protected_by_role("unread_roles = \"block-leavers\"\n").await;
+    world.hear(&["W-2 Bo Ek Sales"]).await;
+    world.give("W-2", "Security Reader").await;
+    world.hear(&["W-2 Bo Ek Sales status=gone"]).await;
+    assert!(world.look("W-2").contains("enabled"));
+}
+
 #[tokio::test]
 async fn an_account_mastered_elsewhere_is_no_exception() {
     let world = World::with_eligible(told()).await;

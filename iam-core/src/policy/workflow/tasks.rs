@@ -35,6 +35,8 @@ pub(super) enum Does {
     Delete,
     /// Tells somebody so many days before the last day.
     Remind,
+    /// Tells somebody after so many days without a sign-in.
+    Idle,
     /// Gives a pass for the first day.
     Pass,
     Nothing,
@@ -63,7 +65,7 @@ const fn task(
     }
 }
 
-const SPONSORS: &str = "agent identities and their sponsors are not looked after";
+const SPONSORS: &str = "agent identities are nobody of whom HR tells; Graph lets an application read and change their sponsors (`AgentIdentity.ReadWrite.All`), and the platform does not yet";
 
 /// All of them, in the order of Microsoft's table.
 pub(super) const TASKS: [WorkflowTask; 31] = [
@@ -273,16 +275,16 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "92f74cb4-f1b6-4ec0-b766-96210f56edc2",
         "Send email about user inactivity",
-        Fate::Missing,
-        Does::Nothing,
-        "sign-ins are not looked at",
+        Fate::Partly,
+        Does::Idle,
+        "`[inactivity] after`, to the manager or whom `notify` names; words and periods of more than one are not kept",
     ),
     task(
         "a8e4c7f2-9d1b-4a3e-b5c6-8f2e7a9d4c1b",
         "Send email about removal of unsponsored guests",
         Fate::Missing,
         Does::Nothing,
-        "guests are not looked after",
+        "guests are nobody of whom HR tells: none is removed here, so that nobody is told of it",
     ),
 ];
 

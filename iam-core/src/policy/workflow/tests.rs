@@ -165,12 +165,17 @@ fn with_task(id: &str, category: &str) -> String {
         "leaving" => {
             "timeBasedAttributeTrigger\", \"timeBasedAttribute\": \"employeeLeaveDateTime\", \"offsetInDays\": -7"
         }
+        "silent" => "userInactivityTrigger\", \"inactivityPeriodInDays\": 90",
         "joiner" => {
             "timeBasedAttributeTrigger\", \"timeBasedAttribute\": \"employeeHireDate\", \"offsetInDays\": -3"
         }
         _ => "attributeChangeTrigger\"",
     };
-    let category = if category == "leaving" { "leaver" } else { category };
+    let category = if ["leaving", "silent"].contains(&category) {
+        "leaver"
+    } else {
+        category
+    };
     format!(
         r##"{{"category": "{category}", "displayName": "W", "isEnabled": true, "tasks": [
             {{"taskDefinitionId": "{id}", "displayName": "T", "isEnabled": true, "arguments": [
@@ -185,7 +190,7 @@ fn with_task(id: &str, category: &str) -> String {
 fn every_built_in_task_is_known_and_told_of() {
     assert_eq!(workflow_tasks().len(), 31);
     for task in workflow_tasks() {
-        let fates: Vec<Fate> = ["joiner", "mover", "leaver", "leaving"]
+        let fates: Vec<Fate> = ["joiner", "mover", "leaver", "leaving", "silent"]
             .iter()
             .map(|category| {
                 let imported = import_workflows(&with_task(task.id, category), "contoso.example").unwrap();
@@ -275,6 +280,41 @@ fn a_mail_before_the_last_day_is_sent_as_many_days_before() {
     let document = Document::parse(&import_workflows(&remind, "contoso.example").unwrap().policy).unwrap();
     let settings = document.settings();
     assert_eq!((settings.remind_before, settings.remind.len()), (Some(7), 1));
+}
+
+#[test]
+fn a_mail_about_silence_is_proposed_and_sends_nobody_away() {
+    let text = with_task("92f74cb4-f1b6-4ec0-b766-96210f56edc2", "silent");
+    let imported = import_workflows(&text, "contoso.example").unwrap();
+    for line in ["# [inactivity]", "# after = \"90d\""] {
+        assert!(
+            imported.policy.lines().any(|known| known == line),
+            "{}",
+            imported.policy
+        );
+    }
+    let fate = |part: &str| {
+        imported
+            .remarks
+            .iter()
+            .find(|remark| remark.part.contains(part))
+            .map(|remark| remark.fate)
+    };
+    assert_eq!(
+        (fate("task \"T\""), fate("trigger")),
+        (Some(Fate::Partly), Some(Fate::Partly))
+    );
+    // With the # away and a mailbox, it is what it says.
+    let policy = imported
+        .policy
+        .replace("# [inactivity]", "[inactivity]")
+        .replace("# after", "after");
+    let policy = policy.replace("# [notify]", "[notify]").replace("# from", "from");
+    let document = Document::parse(&policy).unwrap();
+    assert_eq!(
+        (document.settings().idle_after, document.settings().delete_after),
+        (Some(90), None)
+    );
 }
 
 #[test]

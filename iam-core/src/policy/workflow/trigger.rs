@@ -97,6 +97,13 @@ impl Import {
                 };
                 self.draft.remark(part, fate, None, remark);
             }
+            ("userInactivityTrigger", ..) => {
+                reading.idle = trigger.get("inactivityPeriodInDays").and_then(Value::as_u64);
+                let remark =
+                    "it starts a notice and nothing else: nobody is taken for a leaver because of silence";
+                self.draft.remark(part, Fate::Partly, None, remark);
+                reading.when = Err("it starts on silence, and silence gives nobody anything".to_owned());
+            }
             ("attributeChangeTrigger", ..) => {
                 let remark = "every change that HR tells is looked at";
                 self.draft.remark(part, Fate::Implied, None, remark);

@@ -44,13 +44,16 @@ fn the_example_s_settings_limits_and_protected() {
         ..Settings::default()
     };
     assert_eq!(document.settings(), &expected);
-    let limits = Limits {
-        max_leavers: Some(25),
-        max_leavers_percent: Some(20),
-        max_privileged_changes: Some(10),
-        ..Limits::default()
-    };
-    assert_eq!(document.limits(), &limits);
+    let limits = document.limits();
+    assert_eq!(
+        (
+            limits.max_leavers,
+            limits.max_leavers_percent,
+            limits.max_privileged_changes
+        ),
+        (Some(25), Some(20), Some(10))
+    );
+    assert_eq!((limits.changes.len(), limits.tiers.len()), (3, 1));
     assert!(document.protected().names.contains("break-glass@contoso.example"));
     assert!(document.protected().roles.contains("global administrator"));
 }
