@@ -6,6 +6,7 @@ use futures::StreamExt;
 
 use super::views::Surroundings;
 use super::work::Work;
+use crate::error::Result;
 use crate::journal::{Claim, PersonState};
 use crate::orchestrator::{LastSignIn, asks_sign_in};
 use crate::target::Target;
@@ -19,7 +20,7 @@ impl Work<'_> {
     pub(super) async fn look_for_sign_ins(
         &self,
         claims: &[(Claim, PersonState)],
-        around: &mut [Surroundings],
+        around: &mut [Result<Surroundings>],
     ) {
         let Some(directory) = self.targets.first() else {
             return;
@@ -27,6 +28,7 @@ impl Work<'_> {
         let now = self.clock.now();
         let mut asked: Vec<(usize, String)> = Vec::new();
         for (at, ((_, state), around)) in claims.iter().zip(around.iter()).enumerate() {
+            let Ok(around) = around else { continue };
             let account = around.views.first().and_then(|view| view.actual.account.as_ref());
             if let Some(account) = account.filter(|account| !account.deleted)
                 && asks_sign_in(self.settings, state, now)
@@ -38,7 +40,9 @@ impl Work<'_> {
             .map(|(at, account)| async move { (at, last_sign_in(directory, &account).await) })
             .buffer_unordered(ABREAST);
         while let Some((at, answer)) = answers.next().await {
-            if let Some(view) = around[at].views.first_mut() {
+            if let Ok(around) = &mut around[at]
+                && let Some(view) = around.views.first_mut()
+            {
                 view.last_sign_in = answer;
             }
         }
