@@ -60,7 +60,7 @@ impl HrStore {
         message.content_type = Some("application/scim+json".to_owned());
         message.data = data.into_bytes();
         let taken = self.engine.receive(std::slice::from_ref(&message)).await;
-        let taken = taken.map_err(|error| StoreError::Failed(error.chain().to_string()))?;
+        let taken = taken.map_err(|error| StoreError::Failed(error.chain()))?;
         match taken.first().and_then(|taken| taken.dead_letter) {
             Some(_) => Err(StoreError::Refused("the user cannot be understood".to_owned())),
             None => Ok(()),
@@ -185,6 +185,7 @@ type Answer = (u16, Vec<(&'static str, String)>, Option<String>);
 twin! { ScimServer, AsyncScimServer;
     /// Answers a request: the decoded segments of the path below the root, the query and the headers as pairs. The
     /// answer is a status, headers, and the body where there is one.
+    #[allow(clippy::too_many_arguments)] // the parts of a request
     fn handle(
         this, method: String, path: Vec<String>, query: Vec<(String, String)>, headers: Vec<(String, String)>,
         body: Vec<u8>, base: String
