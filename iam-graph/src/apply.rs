@@ -9,6 +9,7 @@ use iam_core::{Error, ErrorKind, Result};
 use crate::account::patch;
 use crate::app_roles::Holder;
 use crate::catalog::{app_role, if_eligible, scoped, unscoped};
+use crate::deleted::RestoreOptions;
 use crate::mailbox::{AutomaticReplies, NO_MAILBOX};
 use crate::password;
 use crate::target::GraphTarget;
@@ -125,7 +126,19 @@ impl GraphTarget {
     }
 
     async fn restore(&self, account: &str) -> Result<Applied> {
-        let done = match self.client.restore_user(account).await {
+        let restored = match self.client.restore_user(account).await {
+            // Somebody else may have an address of it by now: it stays theirs. A sign-in name is another matter, and
+            // fails again.
+            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::AlreadyExists) => {
+                let how = RestoreOptions {
+                    drop_taken_addresses: true,
+                    ..RestoreOptions::default()
+                };
+                self.client.restore_user_as(account, &how).await.map(drop)
+            }
+            other => other,
+        };
+        let done = match restored {
             Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // Not among the deleted: fine if it is among the living.

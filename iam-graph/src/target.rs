@@ -45,6 +45,8 @@ pub struct GraphTarget {
     pub(crate) admission: Option<Admission>,
     /// Whether access packages are looked after, and by which policies they are given.
     pub(crate) packages: Option<Choices>,
+    /// Whether sign-ins are told.
+    sign_ins: bool,
     crowd: Arc<Crowd>,
     kept: Arc<Mutex<Option<Kept>>>,
     /// The user who is signed in, once that is known.
@@ -65,6 +67,7 @@ impl GraphTarget {
             fresh,
             admission: None,
             packages: None,
+            sign_ins: false,
             crowd: Arc::default(),
             kept: Arc::default(),
             signed_in: Arc::default(),
@@ -105,6 +108,15 @@ impl GraphTarget {
     #[must_use]
     pub fn access_packages(mut self) -> Self {
         self.packages = Some(self.packages.unwrap_or_default());
+        self
+    }
+
+    /// The same, telling when somebody signed in last, for a policy that wants to know (`no_show_after`,
+    /// `[inactivity]`): one read for each person for whom it is time. It needs the permission `AuditLog.Read.All` and
+    /// Entra ID P1.
+    #[must_use]
+    pub fn sign_ins(mut self) -> Self {
+        self.sign_ins = true;
         self
     }
 
@@ -259,6 +271,15 @@ impl Target for GraphTarget {
 
     async fn observe(&self, who: &[PersonRef]) -> Result<Vec<Actual>> {
         self.observe_all(who).await
+    }
+
+    fn tells_sign_ins(&self) -> bool {
+        self.sign_ins
+    }
+
+    async fn last_sign_in(&self, account: &str) -> Result<Option<Timestamp>> {
+        let activity = self.client.sign_in_activity(account).await?;
+        Ok(activity.and_then(|activity| activity.last_success()))
     }
 
     async fn apply(&self, step: &Step, _key: &IdempotencyKey) -> Result<Applied> {

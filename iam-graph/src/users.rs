@@ -6,6 +6,7 @@ use std::fmt;
 
 use iam_core::http::{Method, Request};
 use iam_core::{Result, Secret};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -116,6 +117,24 @@ pub struct SignInActivity {
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
+
+impl SignInActivity {
+    /// The last success, interactive or not. Successes are told apart since December 2023; what came before is an
+    /// attempt, which is all that is known of it. A later attempt without a success may be somebody else's.
+    pub fn last_success(&self) -> Option<Timestamp> {
+        let instant = |text: &Option<String>| text.as_ref()?.parse::<Timestamp>().ok();
+        let attempts = [
+            &self.last_sign_in_date_time,
+            &self.last_non_interactive_sign_in_date_time,
+        ];
+        let attempt = attempts.into_iter().filter_map(instant);
+        instant(&self.last_successful_sign_in_date_time)
+            .or_else(|| attempt.filter(|at| at.as_second() < SUCCESSES_SINCE).max())
+    }
+}
+
+/// 2023-12-01, in seconds of Unix time: since when `lastSuccessfulSignInDateTime` is kept, as documented.
+const SUCCESSES_SINCE: i64 = 1_701_388_800;
 
 /// A reference to any directory object. `Debug` prints the id alone.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -474,6 +493,19 @@ mod tests {
         );
         let with = root().user_with("u1", &["id", "skills"]);
         check(with, "GET", "/users/u1?$select=id,skills", Value::Null);
+        let told = |text: &str| SignInActivity {
+            last_sign_in_date_time: Some(text.to_owned()),
+            ..SignInActivity::default()
+        };
+        assert_eq!(
+            told("2026-05-01T00:00:00Z").last_success(),
+            None,
+            "a mere attempt"
+        );
+        assert!(
+            told("2023-05-01T00:00:00Z").last_success().is_some(),
+            "all that is known of then"
+        );
         let activity = root().sign_in_activity("u1");
         check(
             activity,

@@ -16,6 +16,7 @@ mod hand_overs;
 mod input;
 mod joining;
 mod keeping;
+mod leaving;
 mod mailboxes;
 mod messages;
 mod model;

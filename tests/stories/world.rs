@@ -422,6 +422,7 @@ pub fn person(text: &str) -> Person {
             "middle" => person.middle_name = text,
             "title" => person.job_title = text.filter(|title| title != "none"),
             "country" => person.country = text,
+            "location" => person.location = text,
             "hire" => person.hire_date = value.parse().ok(),
             "last" => person.last_day = value.parse().ok(),
             "zone" => person.time_zone = text,

@@ -148,8 +148,11 @@ impl Engine {
         self.alert(aside.collect(), &[]).await;
     }
 
-    /// Licences of which a fleet found no seat: it looks at no whole before.
-    pub(super) async fn alert_of_seats(&self, runs: impl Iterator<Item = &PersonRun>) {
+    /// What a batch of a fleet has shown: what was set aside, and licences without a seat, because it looks at no whole
+    /// before.
+    pub(super) async fn alert_of_batch(&self, runs: &[Result<PersonRun>]) {
+        self.alert_afterwards(runs.iter().flatten()).await;
+        let runs = runs.iter().flatten();
         let mut alerts = Vec::new();
         let mut licenses: BTreeMap<String, (&Entitlement, usize)> = BTreeMap::new();
         for run in runs {

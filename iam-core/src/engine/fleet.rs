@@ -524,8 +524,7 @@ impl Shared {
             }
         };
         let ended = ended?;
-        engine.alert_afterwards(ended.iter().flatten()).await;
-        engine.alert_of_seats(ended.iter().flatten()).await;
+        engine.alert_of_batch(&ended).await;
         self.take_down(ended, &crew)
     }
 
