@@ -103,7 +103,13 @@ fn authorization(client: &iam_arm::ArmClient, at: &str, what: &str, filter: Opti
     let at = scope(at)?;
     let at: Vec<String> = at.as_str().split('/').map(segment).collect();
     let path = format!("{}/providers/Microsoft.Authorization/{what}", at.join("/"));
-    listed(client, &path, "2022-04-01", filter, "list role assignments")
+    Ok(listed(
+        client,
+        &path,
+        "2022-04-01",
+        filter,
+        "list role assignments",
+    ))
 }
 
 fn listed(
@@ -112,13 +118,13 @@ fn listed(
     version: &str,
     filter: Option<String>,
     operation: &'static str,
-) -> Result<Pages> {
+) -> Pages {
     let mut path = format!("{path}?api-version={version}");
     if let Some(filter) = filter {
         path.push_str("&$filter=");
         path.push_str(&segment(&filter));
     }
-    Ok(started(client, &path, operation))
+    started(client, &path, operation)
 }
 
 fn started(client: &iam_arm::ArmClient, path: &str, operation: &'static str) -> Pages {
@@ -165,12 +171,12 @@ twin! { ArmClient, AsyncArmClient;
 }
 
 lists! { ArmClient, AsyncArmClient;
-    fn subscriptions(this) { listed(this, "/subscriptions", "2022-12-01", None, "list subscriptions") }
+    fn subscriptions(this) { Ok(listed(this, "/subscriptions", "2022-12-01", None, "list subscriptions")) }
 
     #[pyo3(signature = (subscription, *, filter = None))]
     fn resource_groups(this, subscription: Id, filter: Option<String>) {
         let path = format!("/subscriptions/{}/resourcegroups", segment(&subscription));
-        listed(this, &path, "2025-04-01", filter, "list resource groups")
+        Ok(listed(this, &path, "2025-04-01", filter, "list resource groups"))
     }
 
     #[pyo3(signature = (at, *, filter = None))]

@@ -50,11 +50,11 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
             .thread_name(NAME)
             .build()
             .map_err(|error| PyRuntimeError::new_err(format!("no runtime could be started: {error}")))?;
-        if RUNTIME.set((process::id(), built)).is_ok() {
-            if let Some((_, runtime)) = RUNTIME.get() {
-                // It refuses only what came first, and nothing else here starts one.
-                let _ = pyo3_async_runtimes::tokio::init_with_runtime(runtime);
-            }
+        if RUNTIME.set((process::id(), built)).is_ok()
+            && let Some((_, runtime)) = RUNTIME.get()
+        {
+            // It refuses only what came first, and nothing else here starts one.
+            let _ = pyo3_async_runtimes::tokio::init_with_runtime(runtime);
         }
     }
     match RUNTIME.get() {
@@ -67,7 +67,8 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
 }
 
 /// Waits for it without the GIL. Ctrl-C ends the wait, and what was waited for is dropped.
-#[allow(clippy::disallowed_methods)] // the only place that blocks
+// The only place that blocks; a path instead of the closure is not general enough.
+#[allow(clippy::disallowed_methods, clippy::redundant_closure_for_method_calls)]
 pub(crate) fn wait<T: Send>(py: Python<'_>, what: impl Future<Output = Result<T>> + Send) -> PyResult<T> {
     let runtime = runtime()?;
     if Handle::try_current().is_ok() && !MAY_BLOCK.get() {
@@ -189,7 +190,7 @@ impl Ready {
 macro_rules! twin {
     ($sync:ident, $asynchronous:ident;
      $( $(#[$meta:meta])* fn $name:ident ( $this:ident $(, $arg:ident : $ty:ty)* $(,)? ) -> $out:ty $body:block )*) => {
-        #[allow(unused_braces)] // of one-line bodies
+        #[allow(unused_braces, clippy::too_many_arguments)] // of one-line bodies; keywords
         #[pyo3::pymethods]
         impl $sync {
             $( $(#[$meta])*
@@ -199,7 +200,7 @@ macro_rules! twin {
             } )*
         }
 
-        #[allow(unused_braces)] // of one-line bodies
+        #[allow(unused_braces, clippy::too_many_arguments)] // of one-line bodies; keywords
         #[pyo3::pymethods]
         impl $asynchronous {
             $( $(#[$meta])*

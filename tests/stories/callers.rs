@@ -175,13 +175,13 @@ async fn signed_in(sandbox: &Sandbox) -> Secret {
     let back = "http://127.0.0.1:8601/oauth2callback";
     let at = |path: &str| format!("{}/{}/{path}", sandbox.authority(), sandbox.tenant_id());
     let form = async |url: String, pairs: &[(&str, &str)]| {
-        let body: String = pairs
+        let body: Vec<String> = pairs
             .iter()
             .map(|(name, value)| format!("{name}={}&", value.replace('~', "%7E").replace(' ', "+")))
             .collect();
         let mut request = Request::new(Method::Post, url, "sign in");
         request = request.header("content-type", "application/x-www-form-urlencoded");
-        request.body = Some(body.into_bytes());
+        request.body = Some(body.concat().into_bytes());
         transport().send(request).await.unwrap()
     };
     let scope = format!("openid offline_access {}/access_as_user", sandbox.api_audience());

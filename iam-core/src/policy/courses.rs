@@ -180,7 +180,7 @@ pub(super) fn lifecycle(
     for (key, at) in looks.into_iter().filter(|_| settings.notify_from.is_none()) {
         source.refuse(
             at,
-            &format!("{key} tells people by mail, but [notify] names no mailbox to send from"),
+            format!("{key} tells people by mail, but [notify] names no mailbox to send from"),
         );
     }
     let Some((at, to_hr)) = passes else { return named };

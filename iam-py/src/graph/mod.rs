@@ -128,7 +128,7 @@ async fn one(
     options: Options,
     operation: &'static str,
 ) -> Result<Json> {
-    let path = options.query("", None)?.path(path)?;
+    let path = options.query("", None).path(path)?;
     call(client, Method::Get, &path, None, operation).await
 }
 
@@ -148,7 +148,7 @@ fn pages(
         }
         return Ok(started(client, client.build(Method::Get, path, operation)));
     }
-    let query = options.query(select, top)?;
+    let query = options.query(select, top);
     let named = |error: Error| error.with_operation(operation);
     let request = client.build(Method::Get, &query.path(path).map_err(named)?, operation);
     let request = if query.is_advanced(path) {
@@ -190,7 +190,7 @@ twin! { GraphClient, AsyncGraphClient;
 lists! { GraphClient, AsyncGraphClient;
     #[pyo3(signature = (path = "/users".to_owned(), *, select = None, link = None, minimal = false, from_now = false))]
     fn delta(this, path: String, select: Option<Names>, link: Option<String>, minimal: bool, from_now: bool) {
-        let mut options = Options { select, ..Options::default() }.query("", None)?;
+        let mut options = Options { select, ..Options::default() }.query("", None);
         if from_now {
             options = options.option("$deltatoken", "latest");
         }

@@ -1,6 +1,5 @@
 //! Query options as Python names them.
 
-use iam_core::Result;
 use iam_graph::query::{Filter, Query};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -78,10 +77,8 @@ impl Options {
     }
 
     /// The query; with these properties where none are named, and pages of that size where none is given.
-    ///
-    /// # Errors
-    /// None of its own: [`Query::path`] checks.
-    pub(crate) fn query(self, select: &str, top: Option<u32>) -> Result<Query> {
+    /// [`Query::path`] checks it.
+    pub(crate) fn query(self, select: &str, top: Option<u32>) -> Query {
         let mut query = match &self.select {
             Some(names) => Query::new().select(names.single()),
             None => Query::new().select(select.split(',').filter(|name| !name.is_empty())),
@@ -118,7 +115,7 @@ impl Options {
         if let Some(advanced) = self.advanced.or(self.search.is_some().then_some(true)) {
             query = query.advanced(advanced);
         }
-        Ok(query)
+        query
     }
 }
 

@@ -189,7 +189,8 @@ impl Story {
             Turn::Both => {
                 *self.world.mortal.lease.lock().unwrap() = Duration::from_mins(5);
                 let (one, two) = (&self.world.engine, self.world.engine_again());
-                let (one, two) = futures::future::join(one.run(&|_| {}), two.run(&|_| {})).await;
+                let (one, two) =
+                    futures::future::join(Box::pin(one.run(&|_| {})), Box::pin(two.run(&|_| {}))).await;
                 *self.world.mortal.lease.lock().unwrap() = Duration::ZERO;
                 one.and(two).unwrap();
             }
@@ -335,7 +336,7 @@ fn whatever_happens_everybody_ends_as_the_latest_records_say() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let turns = prop::collection::vec(turn(), 1..40);
     let outcome = TestRunner::new_with_rng(config, rng).run(&turns, |turns| {
-        runtime.block_on(async {
+        runtime.block_on(Box::pin(async {
             let mut story = Story::begin();
             for turn in &turns {
                 story.take(turn).await;
@@ -344,7 +345,7 @@ fn whatever_happens_everybody_ends_as_the_latest_records_say() {
             story.check(true).await;
             story.settle(45).await;
             story.check(false).await;
-        });
+        }));
         Ok(())
     });
     if let Err(error) = outcome {

@@ -246,7 +246,7 @@ async fn a_manager_whom_somebody_else_has_changed_since_stays() {
     let timeline = world.engine.timeline(&PersonKey::new("W-3")).await.unwrap();
     let linked = |first: bool| {
         let sets = |entry: &&Entry| {
-            let steps = entry.plan.iter().flat_map(|plan| plan.all());
+            let steps = entry.plan.iter().flat_map(crate::plan::Plan::all);
             let sets = |step: &Step| matches!(&step.action, Action::SetManager { before, .. } if before.is_none() == first);
             steps.into_iter().any(sets)
         };

@@ -49,8 +49,9 @@ async fn attributes_and_manager_are_changed() {
         .await
         .unwrap();
     let link = Action::SetManager {
-        manager: PersonKey::new("W-1009"),
+        manager: Some(PersonKey::new("W-1009")),
         manager_account: manager.clone(),
+        before: None,
     };
     assert_eq!(tenant.apply(&id, link.clone()).await.unwrap(), DONE);
     tenant.apply(&id, link).await.unwrap();

@@ -66,8 +66,9 @@ async fn an_answer_lost_on_any_other_step_is_harmless() {
         "PUT",
         "/users/*/manager/$ref",
         Action::SetManager {
-            manager: PersonKey::new("W-1009"),
+            manager: Some(PersonKey::new("W-1009")),
             manager_account: manager,
+            before: None,
         },
     )
     .await;

@@ -120,8 +120,9 @@ pub(crate) async fn names_in_use_are_reported(at: Place) {
 pub(crate) async fn a_manager_is_linked_once(at: Place) {
     let (ada, grace) = (at.joined("ada").await, at.joined("grace").await);
     let link = || Action::SetManager {
-        manager: at.worker("grace"),
+        manager: Some(at.worker("grace")),
         manager_account: grace.clone(),
+        before: None,
     };
     assert_eq!(at.apply("ada", Some(&ada), link()).await.unwrap(), DONE);
     assert_eq!(at.apply("ada", Some(&ada), link()).await.unwrap(), ALREADY);
