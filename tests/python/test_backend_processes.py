@@ -74,7 +74,7 @@ def test_two_processes_answer_and_a_third_works(sandbox_env, postgres, tmp_path)
             assert (over["state"], over["accepted"]) == ("done", 1)
             eventually(lambda: any(user.get("employeeId") == "P-100" for user in users(sandbox_env)))
             worker.terminate()
-            worker.wait(60)
+            assert worker.wait(60) == 0
     finally:
         if worker is not None and worker.poll() is None:
             worker.kill()

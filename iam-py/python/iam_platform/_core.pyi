@@ -1759,10 +1759,6 @@ class Policy:
     def azure_scopes(self) -> tuple[str, ...]:
         """The Azure scopes that it names."""
 
-    @property
-    def protected(self) -> dict[str, Any]:
-        """Who is never touched: ``names``, ``ids`` and ``roles``."""
-
     def check(self, engine: Engine | AsyncEngine) -> Any:
         """Compares what it names with what an engine's targets have.
 
@@ -4048,36 +4044,6 @@ class Engine:
             ConflictError: there is an account, or an event that is not over.
         """
 
-    def story(self, event: str) -> dict[str, Any] | None:
-        """One event with its story, without personal data but the worker id."""
-
-    def plan_with(self, records_json: str) -> Preview:
-        """What would happen now if HR said these records as well; nothing is accepted.
-
-        Args:
-            records_json: an object of the flat feed, or an array of them, as JSON.
-
-        Raises:
-            InvalidError: one of them is refused.
-        """
-
-    def cloudevents(self, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Takes CloudEvents in as they came over HTTP, from a sender that is known.
-
-        Returns:
-            The status, headers and body to answer with.
-        """
-
-    def note(self, name: str) -> tuple[int, Any] | None:
-        """What was noted under a name last, with its version."""
-
-    def set_note(self, name: str, version: int, value: _Json) -> bool:
-        """Notes something, durably, unless somebody else has since that version (0: none yet).
-
-        Returns:
-            Whether it was noted.
-        """
-
     def close(self) -> None:
         """Waits for workers, and closes the journal."""
 
@@ -4451,38 +4417,6 @@ class AsyncEngine:
 
         Raises:
             ConflictError: there is an account, or an event that is not over.
-        """
-
-    async def story(self, event: str) -> dict[str, Any] | None:
-        """One event with its story, without personal data but the worker id."""
-
-    async def plan_with(self, records_json: str) -> Preview:
-        """What would happen now if HR said these records as well; nothing is accepted.
-
-        Args:
-            records_json: an object of the flat feed, or an array of them, as JSON.
-
-        Raises:
-            InvalidError: one of them is refused.
-        """
-
-    async def cloudevents(
-        self, headers: Sequence[tuple[str, str]], body: bytes
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Takes CloudEvents in as they came over HTTP, from a sender that is known.
-
-        Returns:
-            The status, headers and body to answer with.
-        """
-
-    async def note(self, name: str) -> tuple[int, Any] | None:
-        """What was noted under a name last, with its version."""
-
-    async def set_note(self, name: str, version: int, value: _Json) -> bool:
-        """Notes something, durably, unless somebody else has since that version (0: none yet).
-
-        Returns:
-            Whether it was noted.
         """
 
     async def close(self) -> None:

@@ -171,8 +171,8 @@ pub(super) fn begin(schema: &str, raise_commit: bool, pooled: bool) -> Begin {
     let mut told = format!(
         "{set} search_path TO \"{schema}\"; {set} idle_in_transaction_session_timeout TO '60s'{commit}"
     );
-    // Every statement finds its rows by an index, a few at a time. One that is planned while its tables are small, and
-    // kept, would read the whole of them when they are large.
+    // Statements find their rows by an index, a few at a time. One that is planned while its tables are small, and kept,
+    // must not read the whole of them when they are large; it may still have chosen the wrong index.
     for way in ["seqscan", "bitmapscan", "hashjoin", "mergejoin"] {
         let _ = write!(told, "; {set} enable_{way} TO off");
     }

@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None, *, validator: Validator | None 
         settings: what is set; by default what the environment says.
         validator: checks tokens; by default the core's, for the tenant and the audiences of the settings.
     """
-    settings = settings or Settings()  # type: ignore[call-arg]  # from the environment
+    settings = settings or Settings()  # from the environment
     logs.install(settings.log_level)
     figures = Figures()
 

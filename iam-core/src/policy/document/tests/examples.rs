@@ -53,7 +53,7 @@ fn the_example_s_settings_limits_and_protected() {
         ),
         (Some(25), Some(20), Some(10))
     );
-    assert_eq!((limits.changes.len(), limits.tiers.len()), (3, 1));
+    assert_eq!((limits.changes.len(), limits.tiers.len()), (2, 1));
     assert!(document.protected().names.contains("break-glass@contoso.example"));
     assert!(document.protected().roles.contains("global administrator"));
 }
