@@ -1,7 +1,7 @@
 //! The private half of the Python package `iam_platform`: see its README.
 //!
 //! One file per topic; the sync and the async class of each topic stand side by side and are written once, by the
-//! macro `twin`. [`runtime`] is the only place that waits, [`convert`] the only door for values, [`errors`] the only
+//! macro `twin`. `runtime` is the only place that waits, `convert` the only door for values, `errors` the only
 //! way out for failures.
 
 mod application;

@@ -135,7 +135,7 @@ impl Engine {
     /// One event with its story.
     ///
     /// # Errors
-    /// [`ErrorKind::Storage`](crate::ErrorKind::Storage) from the journal.
+    /// [`ErrorKind::Storage`] from the journal.
     pub async fn entry(&self, event: &EventId) -> Result<Option<Entry>> {
         let query = HistoryQuery {
             event: Some(event.clone()),
