@@ -50,19 +50,6 @@ impl Doors {
             name: name.to_owned(),
         }
     }
-
-    /// The directory's account, as far as it matters here.
-    fn principal(id: &str) -> Account {
-        Account {
-            id: id.to_owned(),
-            name: String::new(),
-            enabled: true,
-            deleted: false,
-            synced: false,
-            attributes: BTreeMap::new(),
-            manager: None,
-        }
-    }
 }
 
 #[async_trait]
@@ -102,7 +89,12 @@ impl Target for Doors {
 
     async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
         let principal = |key: &Keys| Candidates {
-            active: key.account.as_deref().map(Self::principal).into_iter().collect(),
+            active: key
+                .account
+                .as_deref()
+                .map(Account::principal)
+                .into_iter()
+                .collect(),
             deleted: Vec::new(),
         };
         Ok(keys.iter().map(principal).collect())
@@ -116,7 +108,7 @@ impl Target for Doors {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let observed = who.iter().map(|who| {
             let mut actual = Actual::none(who.person.clone());
-            actual.account = Some(Self::principal(&who.account));
+            actual.account = Some(Account::principal(&who.account));
             let doors = open
                 .iter()
                 .filter(|(_, accounts)| accounts.contains(&who.account));

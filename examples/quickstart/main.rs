@@ -24,7 +24,7 @@ use iam_core::policy::Document;
 use iam_core::target::Target;
 use iam_core::{Error, ErrorKind, Result};
 use iam_graph::{GraphMail, GraphTarget};
-use iam_sandbox::company::{Company, Turn};
+use iam_sandbox::company::Company;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::ToSpan;
@@ -221,24 +221,6 @@ fn rounds(options: &Options, folder: &Path, known: bool) -> Result<Vec<Vec<PathB
     ]])
 }
 
-/// The turns of fate that one night can bring, without new worker ids for old people, and without what waits for HR.
-const TURNS: &[Turn] = &[
-    Turn::HadLeft,
-    Turn::BeginsSoon,
-    Turn::BeginsLater,
-    Turn::BeginsToday,
-    Turn::HireRescinded,
-    Turn::Moves,
-    Turn::JoinsServiceDesk,
-    Turn::Rises,
-    Turn::Marries,
-    Turn::Converts,
-    Turn::GivesNotice,
-    Turn::WithdrawsNotice,
-    Turn::LeftYesterday,
-    Turn::Dismissed,
-];
-
 /// Writes the exports of yesterday and today.
 fn generated(folder: &Path, people: usize) -> Result<Vec<Vec<PathBuf>>> {
     let yesterday = DAY_OF_THE_DATA.saturating_sub(1.day());
@@ -246,8 +228,7 @@ fn generated(folder: &Path, people: usize) -> Result<Vec<Vec<PathBuf>>> {
         .from(yesterday)
         .every_days(1)
         .deliveries(2)
-        .turns(TURNS)
-        .staying(40)
+        .calm()
         .build();
     let files = ["generated_company.csv", "generated_company_next.csv"].map(|name| folder.join(name));
     for (file, export) in files.iter().zip(company.deliveries()) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use iam_core::entitlement::{Account, Actual, Attributes, Held, Kind, Unread, Via};
+use iam_core::entitlement::{Account, Actual, Held, Kind, Unread, Via};
 use iam_core::target::PersonRef;
 use iam_core::{ErrorKind, Result};
 
@@ -46,7 +46,7 @@ impl ArmTarget {
         }
         let actual = |(person, (held, unread)): (&PersonRef, (Vec<RoleAssignment>, Vec<Unread>))| Actual {
             person: person.person.clone(),
-            account: Some(account(&person.account)),
+            account: Some(Account::principal(&person.account)),
             held: held.iter().map(|held| self.held(held, &offer)).collect(),
             unread,
         };
@@ -73,18 +73,5 @@ impl ArmTarget {
             via: Via::Direct,
             assignment: Some(assignment.id.clone()),
         }
-    }
-}
-
-/// The principal: Azure keeps nothing of it but its id.
-pub(crate) fn account(id: &str) -> Account {
-    Account {
-        id: id.to_owned(),
-        name: String::new(),
-        enabled: true,
-        deleted: false,
-        synced: false,
-        attributes: Attributes::new(),
-        manager: None,
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use iam_core::Result;
-use iam_core::entitlement::{Actual, Catalog, Kind, TargetId};
+use iam_core::entitlement::{Account, Actual, Catalog, Kind, TargetId};
 use iam_core::plan::{IdempotencyKey, Step};
 use iam_core::target::{Applied, Candidates, Capabilities, EffectClass, Keys, PersonRef, Target};
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,6 @@ use tokio::sync::Mutex;
 
 use crate::catalog::Offer;
 use crate::client::ArmClient;
-use crate::observe::account;
 use crate::scope::Scope;
 
 /// How many principals or scopes are asked for at once.
@@ -134,7 +133,7 @@ impl Target for ArmTarget {
     /// The account that is handed in; nothing is asked.
     async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
         let candidates = |key: &Keys| Candidates {
-            active: key.account.iter().map(|id| account(id)).collect(),
+            active: key.account.iter().map(Account::principal).collect(),
             deleted: Vec::new(),
         };
         Ok(keys.iter().map(candidates).collect())

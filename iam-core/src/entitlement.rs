@@ -270,6 +270,21 @@ pub struct Account {
     pub manager: Option<String>,
 }
 
+impl Account {
+    /// An account of another target, as one that borrows it (`Capabilities::principals_of`) sees it: by its id alone.
+    pub fn principal(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: String::new(),
+            enabled: true,
+            deleted: false,
+            synced: false,
+            attributes: Attributes::new(),
+            manager: None,
+        }
+    }
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Account({})", self.id)

@@ -273,7 +273,7 @@ impl Target for MemoryTarget {
         let directory = directory.answer()?;
         let find = |key: &Keys| {
             if self.principals_of.is_some() {
-                let account = key.account.as_deref().map(principal);
+                let account = key.account.as_deref().map(Account::principal);
                 return Candidates {
                     active: account.into_iter().collect(),
                     deleted: Vec::new(),
@@ -311,7 +311,10 @@ impl Target for MemoryTarget {
         let observe = |who: &PersonRef| {
             let known = directory.accounts.get(&who.account).cloned();
             let mut actual = known.unwrap_or_else(|| Actual {
-                account: self.principals_of.as_ref().map(|_| principal(&who.account)),
+                account: self
+                    .principals_of
+                    .as_ref()
+                    .map(|_| Account::principal(&who.account)),
                 ..Actual::none(who.person.clone())
             });
             let hidden = |held: &Held| {
@@ -332,7 +335,7 @@ impl Target for MemoryTarget {
         directory.answer()?;
         if let (Some(_), Some(id)) = (&self.principals_of, &step.account) {
             directory.accounts.entry(id.clone()).or_insert_with(|| Actual {
-                account: Some(principal(id)),
+                account: Some(Account::principal(id)),
                 ..Actual::none(step.person.clone())
             });
         }
@@ -433,19 +436,6 @@ fn changes_the_account(action: &Action) -> bool {
             | Action::RestoreAccount
             | Action::DeleteAccount
     )
-}
-
-/// An account of another target, as one that borrows it sees it.
-fn principal(id: &str) -> Account {
-    Account {
-        id: id.to_owned(),
-        name: String::new(),
-        enabled: true,
-        deleted: false,
-        synced: false,
-        attributes: BTreeMap::new(),
-        manager: None,
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -138,19 +138,6 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Changed {
     }
 }
 
-/// The directory's account, as far as it matters here.
-fn principal(id: &str) -> Account {
-    Account {
-        id: id.to_owned(),
-        name: String::new(),
-        enabled: true,
-        deleted: false,
-        synced: false,
-        attributes: BTreeMap::new(),
-        manager: None,
-    }
-}
-
 #[async_trait]
 impl Target for Application {
     fn id(&self) -> &TargetId {
@@ -188,7 +175,12 @@ impl Target for Application {
 
     async fn find(&self, keys: &[Keys]) -> Result<Vec<Candidates>> {
         let found = |key: &Keys| Candidates {
-            active: key.account.as_deref().map(principal).into_iter().collect(),
+            active: key
+                .account
+                .as_deref()
+                .map(Account::principal)
+                .into_iter()
+                .collect(),
             deleted: Vec::new(),
         };
         Ok(keys.iter().map(found).collect())
@@ -204,7 +196,7 @@ impl Target for Application {
         let Holders(holders) = self.call("held", |py| (accounts,).into_pyobject(py)).await?;
         let observed = who.iter().map(|who| {
             let mut actual = Actual::none(who.person.clone());
-            actual.account = Some(principal(&who.account));
+            actual.account = Some(Account::principal(&who.account));
             let held = holders.get(&who.account).into_iter().flatten();
             actual.held = held
                 .map(|id| Held {

@@ -1,7 +1,7 @@
 //! A generated company and what its HR system exports: for demonstrations and tests.
 
 use iam_core::{Error, ErrorKind};
-use iam_sandbox::company::{self, Turn};
+use iam_sandbox::company;
 use jiff::civil::Date;
 use pyo3::prelude::*;
 
@@ -11,24 +11,6 @@ use crate::errors::raised;
 #[pyclass(frozen, module = "iam_platform")]
 #[derive(Debug)]
 pub(crate) struct Company(company::Company);
-
-/// The turns of fate that need nobody's decision: no new worker ids for old people, nobody who does not come.
-const CALM: &[Turn] = &[
-    Turn::HadLeft,
-    Turn::BeginsSoon,
-    Turn::BeginsLater,
-    Turn::BeginsToday,
-    Turn::HireRescinded,
-    Turn::Moves,
-    Turn::JoinsServiceDesk,
-    Turn::Rises,
-    Turn::Marries,
-    Turn::Converts,
-    Turn::GivesNotice,
-    Turn::WithdrawsNotice,
-    Turn::LeftYesterday,
-    Turn::Dismissed,
-];
 
 #[pymethods]
 impl Company {
@@ -52,8 +34,7 @@ impl Company {
             .every_days(every_days)
             .deliveries(exports);
         if calm {
-            // Few enough leave and rise for a young company's guard to let it pass.
-            builder = builder.turns(CALM).staying(40);
+            builder = builder.calm();
         }
         Ok(Self(builder.build()))
     }

@@ -190,14 +190,7 @@ twin! { ScimServer, AsyncScimServer;
         this, method: String, path: Vec<String>, query: Vec<(String, String)>, headers: Vec<(String, String)>,
         body: Vec<u8>, base: String
     ) -> Answer {
-        let method = match method.as_str() {
-            "GET" | "HEAD" => Method::Get,
-            "POST" => Method::Post,
-            "PUT" => Method::Put,
-            "PATCH" => Method::Patch,
-            "DELETE" => Method::Delete,
-            _ => Method::Other,
-        };
+        let method = Method::of(method.as_str());
         let mut request = Request::new(method, &[], base);
         let header = |name: &str| {
             let mut all = headers.iter();

@@ -2,16 +2,17 @@
 //! carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::brake::Brake;
 use super::names::NameCheck;
+use super::overlay;
 use super::preflight::Preflight;
 use super::presence;
-use super::preview::{Overlay, Shadow, Silence};
+use super::preview::{Shadow, Silence};
 use super::report::{Ending, Preview, Progress, RunReport};
 use super::scope::{Scope, named};
 use super::views::Offer;
@@ -155,11 +156,7 @@ impl Engine {
         scope: Option<&Scope>,
     ) -> Result<(Preview, Preflight)> {
         let mut preflight = Preflight::of(catalogs);
-        let targets: Vec<Arc<dyn Target>> = self
-            .targets
-            .iter()
-            .map(|target| Arc::new(Overlay::new(target.clone())) as Arc<dyn Target>)
-            .collect();
+        let targets = overlay::over(&self.targets);
         let decided = Mutex::new(Vec::new());
         let mut work = self.work(
             shadow,

@@ -26,6 +26,7 @@ mod fleet;
 mod freeze;
 mod identity;
 mod names;
+mod overlay;
 mod past;
 mod preflight;
 mod presence;

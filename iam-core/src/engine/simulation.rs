@@ -8,9 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::names::NameCheck;
+use super::overlay;
 use super::past::run_of;
 use super::preflight::Preflight;
-use super::preview::{Overlay, Shadow, Silence};
+use super::preview::{Shadow, Silence};
 use super::{CHUNK, Engine, PersonPlan};
 use crate::clock::{Clock, SharedClock};
 use crate::entitlement::Grant;
@@ -21,7 +22,6 @@ use crate::orchestrator::phase_at;
 use crate::person::{Person, PersonKey};
 use crate::plan::Phase;
 use crate::policy::{AccessPolicy, Subject};
-use crate::target::Target;
 
 /// What happens at one instant to come.
 #[derive(Debug, Clone)]
@@ -113,10 +113,7 @@ impl Engine {
         let (catalogs, _) = self.catalogs().await?;
         let names = NameCheck::new(self.naming()?);
         let shadow = Shadow::of(self.journal.as_ref(), until).await?;
-        let targets = self.targets.iter();
-        let targets: Vec<Arc<dyn Target>> = targets
-            .map(|target| Arc::new(Overlay::new(target.clone())) as Arc<dyn Target>)
-            .collect();
+        let targets = overlay::over(&self.targets);
         let put = Arc::new(Put(Mutex::new(now)));
         let clock: SharedClock = put.clone();
         let preflight = Preflight::of(&catalogs);

@@ -24,6 +24,20 @@ pub enum Method {
     Other,
 }
 
+impl Method {
+    /// Of an HTTP verb as it stands on the wire.
+    pub fn of(verb: &str) -> Self {
+        match verb {
+            "GET" | "HEAD" => Self::Get,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "PATCH" => Self::Patch,
+            "DELETE" => Self::Delete,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// A request to the engine.
 #[derive(Clone)]
 pub struct Request {

@@ -121,14 +121,7 @@ async fn read(
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
-    let method = match verb.as_str() {
-        "GET" | "HEAD" => Method::Get,
-        "POST" => Method::Post,
-        "PUT" => Method::Put,
-        "PATCH" => Method::Patch,
-        "DELETE" => Method::Delete,
-        _ => Method::Other,
-    };
+    let method = Method::of(verb.as_str());
     let body = to_bytes(body, engine.settings.max_body).await.map_err(|_| {
         Problem::new(
             413,

@@ -20,7 +20,8 @@ use sqlx::{ConnectOptions as _, FromRow, QueryBuilder, Sqlite, SqliteConnection,
 use super::TENANT;
 use super::fault::{Attempt, Fault, storage};
 use super::file;
-use super::row::{self, AuditRow, EventRow, instant, nanos, signed, state_number, text, value};
+use super::lane;
+use super::row::{self, AuditRow, EventRow, nanos, signed, text, value};
 use super::writer::{Writer, array, begin};
 use super::{SqliteJournal, audit};
 use crate::error::{Error, ErrorKind, Result};
@@ -138,12 +139,7 @@ impl Archive {
         file::claim_file(&self.path)?;
         let options = self.options.clone().journal_mode(SqliteJournalMode::Wal);
         let mut conn = options.connect().await?;
-        let ours: i64 = sqlx::query_scalar("PRAGMA application_id")
-            .fetch_one(&mut conn)
-            .await?;
-        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-            .fetch_one(&mut conn)
-            .await?;
+        let (ours, tables) = file::marks(&mut conn).await?;
         if ours != APPLICATION_ID && tables != 0 {
             return Err(Fault::Refused(storage(format!(
                 "{} is not an archive of a journal: move it away",
@@ -247,22 +243,7 @@ impl SqliteJournal {
         let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(
             "SELECT id, seq, event, lane_seq, state, attempts, not_before, 0 AS parked, why, plan FROM event WHERE 1 = 1",
         );
-        if let Some(state) = query.state {
-            sql.push(" AND state = ").push(state_number(state));
-        }
-        if let Some(due) = query.due {
-            sql.push(" AND due_at <= ").push_bind(nanos(due));
-        }
-        if let Some(event) = &query.event {
-            sql.push(" AND id = ").push_bind(event.as_str());
-        }
-        match &query.person {
-            Some(person) => sql
-                .push(" AND person = ")
-                .push_bind(person.as_str())
-                .push(" ORDER BY lane_seq"),
-            None => sql.push(" ORDER BY seq"),
-        };
+        lane::narrowed(&mut sql, query);
         // Some of them may have been told already: as many more.
         let limit = if limit < 0 {
             limit
@@ -323,23 +304,11 @@ impl SqliteJournal {
 
 /// The steps of these events, by the events' ids, in the order in which they were first intended.
 async fn steps(conn: &mut SqliteConnection, ids: &str) -> Attempt<HashMap<String, Vec<StepRecord>>> {
-    type Row = (String, String, String, Option<String>, Option<i64>);
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows = sqlx::query_as(
         "SELECT event, step, key, outcome, settled_at FROM step \
          WHERE event IN (SELECT value FROM json_each(?1)) ORDER BY event, ordinal",
-    )
-    .bind(ids)
-    .fetch_all(conn)
-    .await?;
-    let mut steps: HashMap<String, Vec<StepRecord>> = HashMap::new();
-    for (event, step, key, outcome, at) in rows {
-        let record = StepRecord {
-            at: at.map(instant),
-            ..row::step(&step, &step, key, outcome.as_ref())?
-        };
-        steps.entry(event).or_default().push(record);
-    }
-    Ok(steps)
+    );
+    lane::by_event(rows.bind(ids).fetch_all(conn).await?)
 }
 
 impl Writer {

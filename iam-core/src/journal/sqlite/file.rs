@@ -226,6 +226,17 @@ pub(super) fn close_to_others(_: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What tells whose file it is: the application's id, and how many tables and indexes there are.
+pub(super) async fn marks(conn: &mut SqliteConnection) -> Attempt<(i64, i64)> {
+    let application = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *conn)
+        .await?;
+    let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(conn)
+        .await?;
+    Ok((application, tables))
+}
+
 /// Connects, and refuses what is not this tenant's journal before anything is changed.
 async fn connect(
     path: &Path,
@@ -242,12 +253,7 @@ async fn connect(
             "SQLite {version} may damage the journal (WAL-reset bug): build with 3.51.3 or newer"
         ))));
     }
-    let ours: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut conn)
-        .await?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut conn)
-        .await?;
+    let (ours, tables) = marks(&mut conn).await?;
     if ours != APPLICATION_ID && (ours != 0 || tables != 0) {
         return Err(Fault::Refused(storage(format!(
             "{} is a database of another program: name another file for the journal",

@@ -1,16 +1,17 @@
 //! The SQL of lanes: appending, finding heads, and what becomes of the rest when a head ends.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::TENANT;
 use super::fault::{Attempt, Fault};
-use super::row::{self, instant, is_replaced, nanos, signed, text, unsigned, value};
+use super::row::{self, instant, is_replaced, nanos, signed, state_number, text, unsigned, value};
 use super::stage;
 use crate::event::{Accepted, Event};
-use crate::journal::{Appended, PersonState, StepRecord};
+use crate::journal::{Appended, HistoryQuery, PersonState, StepRecord};
 use crate::person::PersonKey;
 use crate::plan::StepId;
 
@@ -213,18 +214,42 @@ pub(super) async fn raise_fences(conn: &mut SqliteConnection, seqs: &str) -> Att
     Ok(fences.map(|(person, fence)| (person, unsigned(fence))).collect())
 }
 
+/// Adds what is asked for, and the order, to a query of events that ends in its first condition.
+pub(super) fn narrowed(sql: &mut QueryBuilder<Sqlite>, query: &HistoryQuery) {
+    if let Some(state) = query.state {
+        sql.push(" AND state = ").push(state_number(state));
+    }
+    if let Some(due) = query.due {
+        sql.push(" AND due_at <= ").push_bind(nanos(due));
+    }
+    if let Some(event) = &query.event {
+        sql.push(" AND id = ").push_bind(event.as_str());
+    }
+    match &query.person {
+        // Within a lane the sequence is the order of appending.
+        Some(person) => sql
+            .push(" AND person = ")
+            .push_bind(person.as_str())
+            .push(" ORDER BY lane_seq"),
+        None => sql.push(" ORDER BY seq"),
+    };
+}
+
+/// A row of `step` behind its event's key.
+pub(super) type StepRow<K> = (K, String, String, Option<String>, Option<i64>);
+
 /// The steps of these events, in the order in which they were first intended.
 pub(super) async fn steps(conn: &mut SqliteConnection, seqs: &str) -> Attempt<HashMap<i64, Vec<StepRecord>>> {
-    type Row = (i64, String, String, Option<String>, Option<i64>);
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows = sqlx::query_as(
         "SELECT event, step, key, outcome, settled_at FROM step \
          WHERE tenant = ?1 AND event IN (SELECT value FROM json_each(?2)) ORDER BY event, ordinal",
-    )
-    .bind(TENANT)
-    .bind(seqs)
-    .fetch_all(conn)
-    .await?;
-    let mut steps: HashMap<i64, Vec<StepRecord>> = HashMap::new();
+    );
+    by_event(rows.bind(TENANT).bind(seqs).fetch_all(conn).await?)
+}
+
+/// Steps that were read in their order, by event.
+pub(super) fn by_event<K: Eq + Hash>(rows: Vec<StepRow<K>>) -> Attempt<HashMap<K, Vec<StepRecord>>> {
+    let mut steps: HashMap<K, Vec<StepRecord>> = HashMap::new();
     for (event, step, key, outcome, at) in rows {
         let record = StepRecord {
             at: at.map(instant),

@@ -55,7 +55,7 @@ use self::writer::{Writer, array};
 use super::audit::{AuditEntry, Checkpoint, Kept};
 use super::convoy::{Convoy, repeated};
 use super::restore;
-use super::row::{self, AuditRow, EventRow, instant, nanos, optional, signed, state_number, value};
+use super::row::{self, AuditRow, EventRow, instant, optional, signed, value};
 use super::write::{Carried, Write};
 use super::{
     Answer, Appended, Ask, Asks, Claim, DeliveryId, Draw, Drawn, Entry, Finding, Frozen, HistoryQuery,
@@ -309,24 +309,8 @@ impl SqliteJournal {
             "SELECT seq, event, lane_seq, state, attempts, not_before, parked, why, plan FROM event \
              WHERE tenant = 1",
         );
-        if let Some(state) = query.state {
-            sql.push(" AND state = ").push(state_number(state));
-        }
-        if let Some(due) = query.due {
-            sql.push(" AND due_at <= ").push_bind(nanos(due));
-        }
-        if let Some(event) = &query.event {
-            sql.push(" AND id = ").push_bind(event.as_str());
-        }
+        lane::narrowed(&mut sql, query);
         let limit = if query.limit == 0 { -1 } else { signed(query.limit) };
-        match &query.person {
-            // Within a lane the sequence is the order of appending.
-            Some(person) => sql
-                .push(" AND person = ")
-                .push_bind(person.as_str())
-                .push(" ORDER BY lane_seq"),
-            None => sql.push(" ORDER BY seq"),
-        };
         sql.push(" LIMIT ").push_bind(limit);
         let in_lane = query.person.is_some();
         let mut tx = self.0.readers.begin().await?;

@@ -110,6 +110,13 @@ impl Builder {
         self
     }
 
+    /// Nothing happens that waits for somebody's decision, or gives an old person a new worker id; and few enough people
+    /// leave or rise for a guard to let it pass.
+    #[must_use]
+    pub fn calm(self) -> Self {
+        self.turns(Turn::CALM).staying(40)
+    }
+
     /// The company.
     pub fn build(self) -> Company {
         let day = |number: usize| {

@@ -110,6 +110,24 @@ const DECK: [Turn; 40] = [
 ];
 
 impl Turn {
+    /// Those that wait for nobody's decision, and give no old person a new worker id.
+    pub(super) const CALM: &'static [Turn] = &[
+        HadLeft,
+        BeginsSoon,
+        BeginsLater,
+        BeginsToday,
+        HireRescinded,
+        Moves,
+        JoinsServiceDesk,
+        Rises,
+        Marries,
+        Converts,
+        GivesNotice,
+        WithdrawsNotice,
+        LeftYesterday,
+        Dismissed,
+    ];
+
     /// All of them.
     pub const ALL: &'static [Turn] = &[
         Stays,
