@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-_NEEDED = ("typer", "rich")
+_NEEDED = ("typer", "rich", "dotenv")
 
 
 def main() -> None:

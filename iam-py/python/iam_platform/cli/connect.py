@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dotenv import dotenv_values
+
 import iam_platform
 from iam_platform import IamError
 
@@ -22,13 +24,9 @@ _NEEDED = ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")
 
 def read_env_file(path: Path) -> dict[str, str]:
     """Reads ``NAME=value`` lines, as ``iam-platform sandbox --env-file`` writes them; comments and quotes are known."""
-    values: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        text = line.strip().removeprefix("export ")
-        name, mark, value = text.partition("=")
-        if mark and not text.startswith("#"):
-            values[name.strip()] = value.strip().strip("\"'")
-    return values
+    with path.open(encoding="utf-8") as file:
+        values = dotenv_values(stream=file, interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -80,16 +78,15 @@ class Settings:
                 "For a tenant to try things on: iam-platform sandbox --env-file FILE",
             )
 
-    def read_policy(self) -> iam_platform.Policy:
-        """The policy document."""
-        if self.policy is None:
-            self.output.fail("no policy is named", USAGE, advice="Give --policy FILE or set IAM_POLICY.")
+    def read_policy(self, file: Path | None = None, *, code: int = USAGE) -> iam_platform.Policy:
+        """The policy document of that file, or the one that is set; ends the command with ``code`` if it is no good."""
+        path = file or self.policy
+        if path is None:
+            self.output.fail("no policy is named", USAGE, advice="Name a file, give --policy FILE or set IAM_POLICY.")
         try:
-            return iam_platform.Policy.load(str(self.policy))
-        except OSError as error:
-            self.output.fail(f"the policy {self.policy} cannot be read: {error.strerror}", USAGE)
+            return iam_platform.Policy.load(str(path))
         except IamError as error:
-            self.output.fail(f"the policy {self.policy} is not used: {chain(error)}", USAGE)
+            self.output.fail(f"the policy {path} is not used: {chain(error)}", code)
 
     def open_engine(
         self, policy: iam_platform.Policy | None = None, *, journal: str | None = None

@@ -26,15 +26,8 @@ Named = Annotated[Path | None, typer.Argument(metavar="[FILE]", help="The policy
 
 def load(settings: Settings, file: Path | None) -> tuple[Path, iam_platform.Policy]:
     """Reads a policy, or ends the command with every problem that it has."""
-    path = file or settings.policy
-    if path is None:
-        settings.output.fail("no policy is named", USAGE, advice="Name a file, give --policy FILE or set IAM_POLICY.")
-    try:
-        return path, iam_platform.Policy.load(str(path))
-    except OSError as error:
-        settings.output.fail(f"the policy {path} cannot be read: {error.strerror}", USAGE)
-    except IamError as error:
-        settings.output.fail(f"the policy {path} is not used: {chain(error)}", FOUND)
+    policy = settings.read_policy(file, code=FOUND)
+    return file or settings.policy or Path(), policy
 
 
 @app.command()
