@@ -24,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(sandbox)
     app.command()(backend)
     app.command()(worker)
+    app.command()(ui)
     app.command()(demo)
 
 
@@ -103,6 +104,45 @@ def backend(
         log_config=None,
         timeout_graceful_shutdown=10,
     )
+
+
+def ui(
+    context: typer.Context,
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on; put TLS in front of any but the loopback.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8501,
+    backend_url: Annotated[
+        str | None, typer.Option("--backend", help="The backend's address; by default IAM_BACKEND_URL.")
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where browsers find it; by default IAM_UI_URL. Entra knows URL/oauth2callback as redirect URI."
+        ),
+    ] = None,
+) -> None:
+    """The web UI (extra 'ui'): people sign in with Entra and work through the backend."""
+    settings: Settings = context.obj
+    require(settings.output, "ui", "streamlit", "authlib", "httpx", "altair")
+    from iam_platform.ui.settings import Settings as UiSettings
+
+    given = {"backend_url": backend_url, "url": url}
+    if url is None and not settings.env.get("IAM_UI_URL"):
+        given["url"] = f"http://{host}:{port}"
+    try:
+        wanted = UiSettings.of(settings.env, **{name: value for name, value in given.items() if value})
+    except iam_platform.IamError as error:
+        settings.output.fail(
+            str(error),
+            USAGE,
+            advice="Set them, or give --env-file FILE; a secret may be in a file that NAME_FILE names. "
+            "To try it without a tenant: iam-platform demo",
+        )
+    from iam_platform.ui import server
+
+    server.run(wanted, host=host, port=port)
 
 
 def worker(
