@@ -31,7 +31,7 @@ def test_signing_out_ends_the_session_here_and_at_entra(world, browse):
     page.locator("input[name=username]").fill("portal.admin@contoso.example")
     page.keyboard.press("Enter")
     expect(page.locator("input[name=password]")).to_be_visible()
-    asked = [one["path"] for one in httpx.get(f"{world.env['SANDBOX_AUTHORITY']}/_sandbox/log").json()["requests"]]
+    asked = [one["path"] for one in httpx.get(f"{world.env['SANDBOX_AUTHORITY']}/_sandbox/log").json()["log"]]
     assert any(path.endswith("/oauth2/v2.0/logout") for path in asked)
 
 
