@@ -106,7 +106,7 @@ def _headline(job: Mapping[str, Any]) -> None:
         case "held":
             st.warning(f"**It is held until somebody decides.**{why}", icon="✋")
         case "superseded":
-            st.info(f"**Something later has taken its place.**{why}", icon="ℹ️")
+            st.info(f"**Something later has taken its place.**{why}", icon="🔁")
         case "waiting":
             st.warning(f"**It waits, and goes on by itself.**{why}", icon="⏳")
         case "running":
