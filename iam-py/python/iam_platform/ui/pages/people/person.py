@@ -53,7 +53,7 @@ def person(key: str) -> None:
 def _chosen() -> None:
     said = st.session_state["person-tab"]
     st.query_params["tab"] = next(name for name, (label, _) in _TABS.items() if label == said)
-    for name in ("event", "undo", "why"):
+    for name in ("event", "undo", "why", "job"):
         st.query_params.pop(name, None)
 
 
