@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .hire import hire
 from .overview import overview
+from .termination import termination
+from .update import update
 
 if TYPE_CHECKING:
     from iam_platform.ui.page import Page
 
 SECTIONS: dict[str, tuple[Page, ...]] = {
     "": (overview,),
+    "Joiners, movers, leavers": (hire, update, termination),
 }
 """Sections of the navigation with their pages."""
