@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .csv_upload import csv_upload
+from .jobs import jobs
 from .overview import overview
 
 if TYPE_CHECKING:
     from iam_platform.ui.page import Page
 
 SECTIONS: dict[str, tuple[Page, ...]] = {
-    "": (overview,),
+    "": (overview, jobs),
+    "Joiners, movers, leavers": (csv_upload,),
 }
 """Sections of the navigation with their pages."""
