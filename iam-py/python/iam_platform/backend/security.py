@@ -124,6 +124,8 @@ ROUTES: Mapping[tuple[str, str], Permission | Anyone | None] = {
     ("POST", "/hr/update"): _P.HR_WRITE,
     ("POST", "/hr/termination"): _P.HR_WRITE,
     ("POST", "/hr/events"): _P.HR_WRITE,
+    ("GET", "/hr/events/{event}"): _P.HR_WRITE,
+    ("POST", "/hr/events/{event}/retract"): _P.HR_WRITE,
     ("POST", "/hr/upload-csv"): _P.HR_UPLOAD,
     ("GET", "/hr/template.csv"): _P.HR_PLAN,
     ("POST", "/hr/plan"): _P.HR_PLAN,
