@@ -206,7 +206,15 @@ def test_cells_and_names_are_never_markdown_or_html(page):
     assert "<b>Ada" not in told(page)
 
 
-CHECKED = {"id": "u1", "kind": "upload", "mode": "validate", "state": "done", "rows": 10, "rejected": 0, "file": "a.csv"}
+CHECKED = {
+    "id": "u1",
+    "kind": "upload",
+    "mode": "validate",
+    "state": "done",
+    "rows": 10,
+    "rejected": 0,
+    "file": "a.csv",
+}
 LEAVES = {
     "person": "W-1",
     "kind": "leave",

@@ -32,6 +32,7 @@ table.iam-month caption, .iam-agenda p { text-align: left; font-weight: 600; pad
 table.iam-month th { text-align: left; font-weight: 600; padding: .2rem .4rem; }
 table.iam-month td { vertical-align: top; height: 5.2rem; padding: .25rem .4rem; overflow-wrap: anywhere;
   border: 1px solid color-mix(in srgb, currentColor 22%, transparent); }
+table.iam-month tr.past td { height: 1.8rem; }
 table.iam-month td.today { outline: 2px solid currentColor; outline-offset: -2px; }
 table.iam-month td.today .d::after { content: " today"; font-weight: 400; }
 table.iam-month .d { font-weight: 600; font-variant-numeric: tabular-nums; }
@@ -74,16 +75,18 @@ def draw(month: str, entries: Sequence[Mapping[str, Any]], *, today: date) -> No
         day = date.fromisoformat(str(one["date"])[:10])
         if f"{day:%Y-%m}" == month:
             by_day[day].append(one)
-    st.html(_STYLE + _grid(month, by_day, today) + _agenda(month, by_day))
+    st.html(_STYLE + grid(month, by_day, today) + _agenda(month, by_day))
 
 
-def _grid(month: str, by_day: Mapping[date, Sequence[Mapping[str, Any]]], today: date) -> str:
+def grid(month: str, by_day: Mapping[date, Sequence[Mapping[str, Any]]], today: date) -> str:
+    """A month as a table: a column for each weekday, a row for each week."""
     year, number = map(int, month.split("-"))
     head = "".join(f'<th scope="col">{name}</th>' for name in calendar.day_name)
     weeks = []
     for week in calendar.Calendar().monthdatescalendar(year, number):
         days = "".join(_day(day, by_day.get(day, ()), today) if day.month == number else "<td></td>" for day in week)
-        weeks.append(f"<tr>{days}</tr>")
+        past = ' class="past"' if week[-1] < today else ""
+        weeks.append(f"<tr{past}>{days}</tr>")
     return (
         f'<div class="iam-wide"><table class="iam-month"><caption>{escape(named(month))}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(weeks)}</tbody></table></div>"

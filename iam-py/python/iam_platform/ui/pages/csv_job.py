@@ -14,7 +14,7 @@ from iam_platform.ui.follow import follow
 from . import job_list
 
 _MOST_ERRORS = 200
-_MOST_PEOPLE = 200
+_MOST_PEOPLE = 50
 _PLANNED = "_csv_plan"
 _ERRORS = {"row": "Line", "field": "Column", "message": "What is wrong", "code": "Code"}
 #: Steps and events that end what somebody has.
@@ -131,15 +131,11 @@ def _decide(job: dict[str, Any], preview: dict[str, Any], good: int, rejected: i
     st.subheader("Accept it", anchor=False)
     how = _VALID
     if rejected:
-        how = st.radio(
-            "Which rows",
-            (_VALID, _ALL),
-            format_func={
-                _VALID: f"Valid rows only: {good:,} are accepted, {rejected:,} are left out",
-                _ALL: "All or nothing: one row with an error, and none is accepted",
-            }.get,
-            key="csv-how",
-        )
+        said = {
+            _VALID: f"Valid rows only: {good:,} are accepted, {rejected:,} left out",
+            _ALL: "All or nothing: with one error, no row is accepted",
+        }
+        how = st.radio("Which rows", (_VALID, _ALL), format_func=said.__getitem__, key="csv-how") or _VALID
     why_not: str | None = None
     if how == _ALL and rejected:
         why_not = f"{rejected:,} rows have errors: mend them and upload the file again, or accept the valid rows only."
@@ -175,10 +171,9 @@ def _applied(job: dict[str, Any]) -> None:
     accepted, unchanged, rejected = (job.get(name) or 0 for name in ("accepted", "unchanged", "rejected"))
     match job["state"]:
         case "done":
-            st.success(
-                f"**{accepted:,} {'row was' if accepted == 1 else 'rows were'} accepted.** "
-                f"{unchanged:,} said nothing new, {rejected:,} had errors. The work for each person goes on by itself.",
-                icon="✅",
+            st.markdown(
+                f"**{accepted:,} {'row was' if accepted == 1 else 'rows were'} accepted**, {unchanged:,} said nothing "
+                f"new, {rejected:,} had errors. The work on each person goes on by itself."
             )
         case "held":
             st.warning(
@@ -187,7 +182,7 @@ def _applied(job: dict[str, Any]) -> None:
                 icon="✋",
             )
             if session.viewer().may("admin.read"):
-                st.html(show.link("/decisions", "Go to the decisions"))
+                st.html(show.link("/decisions?tab=deliveries", "Go to the decisions"))
         case _:
             st.error(f"**Nothing was accepted.** {show.text(job.get('why') or '')}", icon="⛔")
     if session.viewer().may("jobs.read"):

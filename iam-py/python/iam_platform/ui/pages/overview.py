@@ -20,16 +20,27 @@ _DAYS, _AHEAD = 14, 45
 _EVERY = 30.0
 _KEPT = "_overview"
 _KINDS = {"joiners": "Joiners", "movers": "Movers", "leavers": "Leavers"}
+#: Told apart on white and on black.
+_COLOURS = ("#2f80ed", "#a05ae0", "#c8641b")
 _FEW = 0.1
 
 #: What waits for somebody: a count of it, one, many, and where it is decided.
 _WAITS = {
-    "frozen": ("plan that the guard has stopped", "plans that the guard has stopped", "/decisions"),
-    "held": ("delivery that is held", "deliveries that are held", "/decisions"),
-    "asks": ("question that only somebody can answer", "questions that only somebody can answer", "/decisions"),
-    "dead_letters": ("message that nobody understands", "messages that nobody understands", "/decisions"),
-    "quarantined": ("event in quarantine", "events in quarantine", "/decisions"),
-    "overdue": ("date that has come and was not worked off", "dates that have come and were not worked off", None),
+    "frozen": ("plan that the guard has stopped", "plans that the guard has stopped", "/decisions?tab=guard"),
+    "held": ("delivery that is held", "deliveries that are held", "/decisions?tab=deliveries"),
+    "asks": (
+        "question that only somebody can answer",
+        "questions that only somebody can answer",
+        "/decisions?tab=asks",
+    ),
+    "set_aside": ("event that was set aside", "events that were set aside", "/decisions?tab=events"),
+    "dead_letters": ("message that nobody understands", "messages that nobody understands", "/decisions?tab=letters"),
+    "quarantined": ("event in quarantine", "events in quarantine", "/decisions?tab=quarantined"),
+    "overdue": (
+        "date that has come and was not worked off",
+        "dates that have come and were not worked off",
+        "/decisions?tab=late",
+    ),
 }
 
 
@@ -93,9 +104,10 @@ def _figures(days: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -> No
     for place, state in zip(states, ("running", "waiting", "failed"), strict=True):
         count = int(counts.get(state) or 0)
         with place.container(border=True):
-            st.markdown(f"**{count:,}** {'job is' if count == 1 else 'jobs are'} {show.text(show.state(state))}")
+            sign, said = show.STATES[state]
+            st.markdown(f"{sign} **{count:,}** {'job' if count == 1 else 'jobs'} {said}")
             where = st.Page(jobs.shown(), title=jobs.title, url_path=jobs.path)
-            st.page_link(where, label=f"See what is {state}", query_params={"state": state})
+            st.page_link(where, label=f"Show {state} jobs", query_params={"state": state})
 
 
 def _chart(days: Sequence[Mapping[str, Any]]) -> None:
@@ -120,7 +132,13 @@ def _chart(days: Sequence[Mapping[str, Any]]) -> None:
         .encode(
             x=alt.X("day:O", title=None, axis=alt.Axis(labelAngle=-45)),
             y=alt.Y("people:Q", title="People", axis=alt.Axis(tickMinStep=1, format="d")),
-            color=alt.Color("what:N", title=None, sort=order, legend=alt.Legend(orient="top")),
+            color=alt.Color(
+                "what:N",
+                title=None,
+                sort=order,
+                legend=alt.Legend(orient="top"),
+                scale=alt.Scale(domain=order, range=list(_COLOURS)),
+            ),
             shape=alt.Shape("what:N", title=None, sort=order),
             strokeDash=alt.StrokeDash("what:N", title=None, sort=order),
             tooltip=[alt.Tooltip("day:O", title="Day"), "what:N", "people:Q"],
@@ -143,11 +161,12 @@ def _attention(waits: Mapping[str, Any] | None) -> None:
         st.markdown("Those who decide see here what waits for them.")
         return
     rows: list[dict[str, Any]] = []
+    may = session.viewer().may("admin.read")
     for key, (one, many, where) in _WAITS.items():
         count = waits.get(key) or 0
         if count:
             said = one if count == 1 else many
-            rows.append({"count": f"{count:,}", "what": show.link(where, said) if where else said})
+            rows.append({"count": f"{count:,}", "what": show.link(where, said) if may else said})
     stalled = waits.get("stalled")
     if stalled:
         since = show.instant(stalled.get("since") or stalled.get("at"))
