@@ -7,11 +7,15 @@ import io
 import random
 
 import pytest
+from playwright.sync_api import expect
+from portal import at, settled
+from serving import eventually, state
 from streamlit.testing.v1 import AppTest
 
 from iam_platform import Intake
 from iam_platform.errors import InvalidError
 from iam_platform.ui import columns, sheet
+from iam_platform.ui.backend import AwayError, BackendError
 
 HEADER = "Employee ID,First Name,Last Name,Department,Country,Status"
 NAMES = [("Zoë", "Müller"), ("Jürgen", "Weiß"), ("Ana", "Peña")]
@@ -252,7 +256,7 @@ def planned(*people, **more):
 
 def opened(page, fake_session, job, plan):
     fake_session.answers["get", "/jobs/u1"] = job
-    fake_session.answers["get", "/jobs/u1/plan"] = plan
+    fake_session.answers["get_slowly", "/jobs/u1/plan"] = plan
     fake_session.answers["get", "/jobs/u2"] = {"id": "u2", "kind": "upload", "state": "running", "mode": "apply"}
     fake_session.answers["post", "/jobs/u1/apply"] = {"id": "u2"}
     page.query_params["job"] = "u1"
@@ -267,9 +271,10 @@ def opened(page, fake_session, job, plan):
         (planned(JOINS), False),
         (planned(LEAVES), True),
         (planned(JOINS, guard=["more than 5 joiners"]), True),
-        (planned(JOINS, by_kind={"leave": 3, "join": 1}, people_total=300), True),
+        (planned(JOINS, by_kind={"block_sign_in": 3, "grant": 1}, people_total=300), True),
+        (BackendError(422, "more than 5000 rows are good"), True),
     ],
-    ids=["joins", "leaves", "guard", "leaves beyond what is shown"],
+    ids=["joins", "leaves", "guard", "leaves beyond what is shown", "too long to be shown"],
 )
 def test_what_takes_access_away_or_is_stopped_is_typed_first(page, fake_session, plan, is_typed):
     opened(page, fake_session, CHECKED, plan)
@@ -282,6 +287,15 @@ def test_what_takes_access_away_or_is_stopped_is_typed_first(page, fake_session,
     (posted,) = [one for one in fake_session.asked if one[0] == "post"]
     assert posted[-1]["on_error"] == "skip"
     assert page.query_params["job"] == "u2"
+
+
+def test_without_a_plan_nothing_can_be_accepted(page, fake_session):
+    opened(page, fake_session, CHECKED, AwayError(0, "The backend takes too long"))
+    assert "takes too long" in told(page)
+    assert not [one for one in page.button if one.key == "csv-apply"]
+    fake_session.answers["get_slowly", "/jobs/u1/plan"] = planned(JOINS)
+    page.button(key="csv-plan-again").click().run()
+    assert not page.button(key="csv-apply").disabled
 
 
 def test_all_or_nothing_is_nothing_while_a_row_has_errors(page, fake_session):
@@ -319,3 +333,166 @@ def test_the_history_is_filtered_and_turned_by_the_address(page, fake_session):
     assert asked[-1][-1]["before"] == "m2"
     page.button(key="csv-newest").click().run()
     assert "before" not in page.query_params
+
+
+# --- in a browser, to the tenant ------------------------------------------------------------------------------------
+
+
+def upload(page, world, name, content):
+    at(page, f"{world.url}/csv-upload")
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
+    page.get_by_role("heading", name="3. Check it").wait_for()
+    settled(page)
+
+
+def checked(page):
+    page.get_by_role("button", name="Check the file").click()
+    page.wait_for_url("**/csv-upload?job=u*")
+
+
+def downloaded(page, name):
+    with page.expect_download() as started:
+        page.get_by_role("button", name=name).click()
+    return list(csv.DictReader(io.StringIO(started.value.path().read_text(encoding="utf-8"))))
+
+
+def accounts(world, prefix):
+    return {
+        user["employeeId"]: user for user in state(world.env)["users"] if str(user.get("employeeId")).startswith(prefix)
+    }
+
+
+def test_five_hundred_rows_with_twenty_bad_ones_reach_the_tenant_and_the_report(world, browse):
+    bad = set(range(7, 500, 25))
+    page = browse(world, role="Operator")
+    upload(page, world, "autumn.csv", workers("BULK", 500, bad=bad).encode())
+    checked(page)
+    expect(page.get_by_role("heading", name="Rows with errors")).to_be_visible()
+    expect(page.get_by_text("500 rows read, 20 with errors")).to_be_visible()
+    errors = page.get_by_role("region", name="Errors, by line of the file").get_by_role("row")
+    expect(errors).to_have_count(21)
+    expect(errors.nth(1)).to_contain_text("9")
+    expect(errors.nth(1)).to_contain_text("unknown_status")
+
+    expect(page.get_by_role("heading", name="What would happen")).to_be_visible()
+    expect(page.get_by_text("The first 50 of 480 people are shown.")).to_be_visible()
+    in_short = page.get_by_role("region", name="In short")
+    expect(in_short.get_by_role("row").filter(has_text="create account")).to_contain_text("480")
+    assert not accounts(world, "BULK-"), "nothing is accepted before somebody says so"
+    rows = downloaded(page, "Download the error report")
+    assert [number for number, row in enumerate(rows) if row["result"] == "rejected"] == sorted(bad)
+    assert {row["result"] for row in rows} == {"valid", "rejected"}
+    assert rows[7]["Employee ID"] == "BULK-007"
+
+    page.get_by_text("All or nothing").click()
+    expect(page.get_by_role("button", name="Accept 480 rows")).to_be_disabled()
+    page.get_by_text("Valid rows only").click()
+    page.get_by_role("button", name="Accept 480 rows").click()
+    expect(page.get_by_text("480 rows were accepted")).to_be_visible()
+    good = {f"BULK-{number:03}" for number in range(500) if number not in bad}
+    eventually(lambda: set(accounts(world, "BULK-")) == good, "not all of them have an account")
+    assert accounts(world, "BULK-")["BULK-000"]["surname"] == "Müller0"
+    rows = downloaded(page, "Download the error report")
+    assert sum(row["result"] == "accepted" for row in rows) == 480
+
+    # It survives a reload, and stands in the history.
+    job = page.url.partition("job=")[2]
+    at(page, page.url)
+    expect(page.get_by_text("480 rows were accepted")).to_be_visible()
+    page.get_by_role("button", name="All uploads").click()
+    history = page.get_by_role("region", name="Uploads, newest first")
+    mine = history.get_by_role("row").filter(has=page.locator(f"a[href$='{job}']"))
+    expect(mine).to_contain_text("autumn.csv")
+    expect(mine).to_contain_text("480")
+    assert not page.troubles
+
+
+def test_foreign_headings_in_another_encoding_are_mapped_and_reach_the_tenant(world, browse):
+    header = "Personalnummer,Vorname,Nachname,Abteilung,Land,Zustand"
+    page = browse(world, role="Operator")
+    upload(page, world, "muenchen.csv", workers("DE", 3, delimiter=";", header=header).encode("cp1252"))
+    expect(page.get_by_text("This file is not UTF-8.")).to_be_visible()
+    expect(page.get_by_role("button", name="Check the file")).to_be_disabled()
+    for number, field in enumerate(("employeeId", "firstName", "lastName", "department", "country", "status")):
+        box = page.locator(f".st-key-csv-map-{number} input")
+        box.click()
+        box.fill(field)
+        page.get_by_role("option", name=f"{field} (").first.click()
+        settled(page)
+    preview = page.get_by_role("region", name="The first rows, as they will be read")
+    expect(preview.get_by_role("cell", name="Jürgen")).to_be_visible()
+    checked(page)
+    page.get_by_role("button", name="Accept 3 rows").click()
+    expect(page.get_by_text("3 rows were accepted")).to_be_visible()
+    eventually(lambda: len(accounts(world, "DE-")) == 3, "they have no accounts")
+    assert {user["surname"] for user in accounts(world, "DE-").values()} == {"Müller0", "Weiß1", "Peña2"}
+    assert not page.troubles
+
+
+def test_a_formula_stays_harmless_in_the_page_and_in_the_report(world, browse):
+    text = HEADER + '\nFX-1,=HYPERLINK("http://evil.example"),<img src=x onerror=alert(1)>,Sales,AU,Perhaps\n'
+    text += "FX-2,@SUM(A1),[x](javascript:alert(1)),Sales,AU,Active\n"
+    page = browse(world, role="Operator")
+    upload(page, world, "formula.csv", text.replace('"http://evil.example"', "http://evil.example").encode())
+    expect(page.get_by_role("cell", name="<img src=x onerror=alert(1)>")).to_be_visible()
+    assert not page.locator("img[src=x]").count()
+    checked(page)
+    for row in downloaded(page, "Download the error report"):
+        for cell in row.values():
+            assert not cell.lstrip().startswith(("=", "+", "-", "@")), cell
+    assert not page.troubles
+
+
+def test_leavers_are_typed_and_end_in_the_tenant(world, browse):
+    first = workers("END", 2)
+    page = browse(world, role="Operator")
+    upload(page, world, "join.csv", first.encode())
+    checked(page)
+    page.get_by_role("button", name="Accept 2 rows").click()
+    expect(page.get_by_text("2 rows were accepted")).to_be_visible()
+    eventually(
+        lambda: [user["accountEnabled"] for user in accounts(world, "END-").values()] == [True, True], "nobody began"
+    )
+    upload(page, world, "leave.csv", first.replace("Active", "Terminated").encode())
+    checked(page)
+    accept = page.get_by_role("button", name="Accept 2 rows")
+    expect(accept).to_be_disabled()
+    page.get_by_label("Number of rows").fill("2")
+    page.keyboard.press("Enter")
+    expect(accept).to_be_enabled()
+    accept.click()
+    eventually(
+        lambda: [user["accountEnabled"] for user in accounts(world, "END-").values()] == [False, False],
+        "they can still sign in",
+    )
+
+
+def test_an_empty_file_and_a_workbook_say_what_to_do(world, browse):
+    page = browse(world, role="Operator")
+    at(page, f"{world.url}/csv-upload")
+    for content, said in ((b"", "The file is empty"), (b"PK\x03\x04xl", "Save as")):
+        file = {"name": "wrong.csv", "mimeType": "text/csv", "buffer": content}
+        page.locator("input[type=file]").set_input_files(file)
+        expect(page.get_by_text(said)).to_be_visible()
+    expect(page.get_by_role("button", name="Check the file")).to_have_count(0)
+
+
+def test_the_template_is_a_table_that_the_page_knows(world, browse):
+    page = browse(world, role="Operator")
+    at(page, f"{world.url}/csv-upload")
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download an empty table").click()
+    header = started.value.path().read_text().strip().split(",")
+    assert not columns.missing(header)
+    assert all(columns.meaning(name) for name in header)
+
+
+def test_whoever_may_not_upload_finds_no_page(world, browse):
+    page = browse(world, role="Helpdesk")
+    at(page, f"{world.url}/csv-upload")
+    expect(page.locator("input[type=file]")).to_have_count(0)
+    expect(page.get_by_role("link", name="CSV Upload")).to_have_count(0)
+    assert (
+        world.api("Helpdesk").post("/hr/upload-csv", content=b"x", headers={"Content-Type": "text/csv"}).status_code
+        == 403
+    )

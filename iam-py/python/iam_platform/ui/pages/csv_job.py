@@ -8,7 +8,7 @@ import streamlit as st
 
 from iam_platform.ui import plan as plans
 from iam_platform.ui import session, show
-from iam_platform.ui.backend import BackendError, part
+from iam_platform.ui.backend import AwayError, BackendError, part
 from iam_platform.ui.follow import follow
 
 from . import job_list
@@ -16,9 +16,10 @@ from . import job_list
 _MOST_ERRORS = 200
 _MOST_PEOPLE = 50
 _PLANNED = "_csv_plan"
+_TOO_LONG = 422
 _ERRORS = {"row": "Line", "field": "Column", "message": "What is wrong", "code": "Code"}
 #: Steps and events that end what somebody has.
-_ENDS = frozenset({"leave", "block_sign_in", "revoke_sessions", "delete_account"})
+_ENDS = frozenset({"leave", "revoke", "block_sign_in", "revoke_sessions", "delete_account"})
 _VALID, _ALL = "skip", "refuse"
 
 
@@ -56,8 +57,11 @@ def _checked(job: dict[str, Any]) -> None:
     preview = _planned(job)
     if preview is None:
         return
-    _kinds(preview)
-    plans.plan(preview, caption="Plan of this upload")
+    if preview.get("unknown"):
+        st.warning(f"**The plan is not shown.** {show.text(preview['unknown'])}", icon="⚠️")
+    else:
+        _kinds(preview)
+        plans.plan(preview, caption="Plan of this upload")
     _decide(job, preview, good, rejected)
 
 
@@ -103,11 +107,15 @@ def _planned(job: dict[str, Any]) -> dict[str, Any] | None:
         return kept[1]
     try:
         with st.spinner("Working out what would happen…"):
-            found: dict[str, Any] = session.backend().get(f"/jobs/{part(job['id'])}/plan", limit=_MOST_PEOPLE)
+            found: dict[str, Any] = session.backend().get_slowly(f"/jobs/{part(job['id'])}/plan", limit=_MOST_PEOPLE)
     except BackendError as error:
-        show.problem(error, key="csv-plan")
-        st.button("Work it out again", key="csv-plan-again")
-        return None
+        if error.status != _TOO_LONG:
+            show.problem(error, key="csv-plan")
+            if not isinstance(error, AwayError):
+                st.button("Work it out again", key="csv-plan-anew")
+            return None
+        # The guard looks at the whole all the same.
+        found = {"people": [], "unknown": error.detail or error.title}
     st.session_state[_PLANNED] = (job["id"], found)
     return found
 
@@ -140,8 +148,12 @@ def _decide(job: dict[str, Any], preview: dict[str, Any], good: int, rejected: i
     if how == _ALL and rejected:
         why_not = f"{rejected:,} rows have errors: mend them and upload the file again, or accept the valid rows only."
     stops = plans.stopped(preview)
-    if _takes(preview) or stops:
-        why = "The guard or somebody stops a part of it" if stops else "People lose access by it"
+    if _takes(preview) or stops or preview.get("unknown"):
+        why = "People lose access by it"
+        if stops:
+            why = "A part of it is stopped until somebody has looked"
+        elif preview.get("unknown"):
+            why = "What would happen is not shown"
         st.markdown(f"**{why}.** Type the number of rows that are to be accepted, **{good}**, to go on.")
         typed = st.text_input("Number of rows", key="csv-typed", max_chars=12, autocomplete="off")
         if why_not is None and typed.strip().replace(",", "") != str(good):
