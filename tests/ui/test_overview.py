@@ -6,6 +6,8 @@ import re
 from datetime import date, timedelta
 
 import pytest
+from playwright.sync_api import expect
+from portal import at
 from streamlit.testing.v1 import AppTest
 
 from iam_platform.ui import month
@@ -235,3 +237,81 @@ def test_one_job_is_followed_and_leads_to_its_person(listed, fake_session):
     listed.button(key="job-back").click().run()
     assert "job" not in listed.query_params
     assert asked(fake_session)["state"] is None
+
+
+# --- in a browser ---------------------------------------------------------------------------------------------------
+
+
+def hired(world, key, **more):
+    """Somebody joins, by the API; their job once it is over."""
+    record = {"employeeId": key, "firstName": "Ida", "lastName": f"Lund{key}", "country": "AU", **more}
+    with world.api("Operator") as api:
+        answer = api.post("/hr/new-hire", json=record, params={"wait": 60})
+        assert answer.status_code in (200, 202), answer.text
+        return answer.json()
+
+
+def test_figures_lead_to_the_jobs_of_their_state_and_back_stays_possible(world, browse):
+    hired(world, "OV-1")
+    page = browse(world, role="Auditor")
+    at(page, world.url)
+    page.get_by_role("link", name="Show failed jobs").click()
+    page.wait_for_url("**/jobs?state=failed")
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+    expect(page.get_by_text("OV-1")).to_have_count(0)
+    at(page, f"{world.url}/jobs?person=OV-1")
+    row = page.get_by_role("region", name="Jobs, newest first").get_by_role("row").filter(has_text="OV-1").first
+    expect(row).to_contain_text("done")
+    row.get_by_role("link", name="Open").click()
+    page.wait_for_url("**/jobs?job=e*")
+    expect(page.get_by_text("create account").or_(page.get_by_text("account ida")).first).to_be_visible()
+    page.get_by_role("button", name="All jobs").click()
+    expect(page.get_by_role("region", name="Jobs, newest first")).to_be_visible()
+    assert not page.troubles
+
+
+def test_it_renews_itself_and_the_focus_stays(world, browse):
+    hired(world, "OV-2")
+    page = browse(world, role="Admin")
+    at(page, world.url)
+    joined = page.get_by_test_id("stMetric").filter(has_text="Joiners").get_by_test_id("stMetricValue")
+    before = int(joined.inner_text().replace(",", ""))
+    link = page.get_by_role("link", name="Show waiting jobs")
+    link.focus()
+    hired(world, "OV-3")
+    expect(joined).to_have_text(f"{before + 1:,}", timeout=120_000)
+    expect(link).to_be_focused()
+    assert not page.troubles
+
+
+def test_who_is_announced_stands_in_the_calendar_and_leads_to_the_person(world, browse):
+    first = date.today() + timedelta(days=10)
+    hired(world, "OV-4", hireDate=str(first))
+    page = browse(world, role="Auditor")
+    at(page, f"{world.url}/overview")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    page.get_by_role("radio", name=month.named(f"{first:%Y-%m}")).click()
+    grid = page.get_by_role("table", name=month.named(f"{first:%Y-%m}"))
+    day = grid.get_by_role("cell").filter(has_text=re.compile(rf"^{first.day}\b")).filter(has_text="Ida LundOV-4")
+    expect(day).to_contain_text("starts")
+    expect(day.get_by_role("link", name="Ida LundOV-4")).to_have_attribute("href", "/people?person=OV-4")
+    expect(page.locator(".iam-agenda")).to_be_hidden()
+
+    narrow = browse(world, role="Auditor", viewport={"width": 390, "height": 844})
+    at(narrow, world.url)
+    narrow.get_by_role("radio", name=month.named(f"{first:%Y-%m}")).click()
+    expect(narrow.locator(".iam-agenda").get_by_role("link", name="Ida LundOV-4")).to_be_visible()
+    expect(narrow.locator("table.iam-month")).to_be_hidden()
+    assert narrow.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_chart_has_its_numbers_beside_it(world, browse):
+    hired(world, "OV-5")
+    page = browse(world, role="Helpdesk", color_scheme="dark")
+    at(page, world.url)
+    expect(page.get_by_test_id("stVegaLiteChart").last).to_be_visible()
+    page.get_by_text("The same as a table").click()
+    table = page.get_by_role("region", name="Joiners, movers and leavers by day")
+    expect(table.get_by_role("row")).to_have_count(15)
+    expect(page.get_by_role("region", name="Seats of each licence").get_by_role("row").nth(1)).to_contain_text("of")
+    assert not page.troubles
