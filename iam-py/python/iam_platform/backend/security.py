@@ -131,6 +131,7 @@ ROUTES: Mapping[tuple[str, str], Permission | Anyone | None] = {
     ("POST", "/hr/plan"): _P.HR_PLAN,
     ("GET", "/jobs/{job_id}"): _P.JOBS_READ,
     ("GET", "/jobs/{job_id}/events"): _P.JOBS_READ,
+    ("GET", "/jobs/{job_id}/rejects"): _P.HR_UPLOAD,
     ("GET", "/jobs/{job_id}/report"): _P.HR_UPLOAD,
     ("GET", "/people"): _P.PEOPLE_READ,
     ("GET", "/people/{person}"): _P.PEOPLE_READ,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .csv_upload import csv_upload
 from .hire import hire
+from .jobs import jobs
 from .overview import overview
 from .termination import termination
 from .update import update
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from iam_platform.ui.page import Page
 
 SECTIONS: dict[str, tuple[Page, ...]] = {
-    "": (overview,),
-    "Joiners, movers, leavers": (hire, update, termination),
+    "": (overview, jobs),
+    "Joiners, movers, leavers": (hire, update, termination, csv_upload),
 }
 """Sections of the navigation with their pages."""
