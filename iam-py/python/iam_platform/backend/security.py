@@ -151,6 +151,7 @@ ROUTES: Mapping[tuple[str, str], Permission | Anyone | None] = {
     ("POST", "/graph/users/{user_id}/remove-license"): _P.GRAPH_WRITE,
     ("GET", "/graph/users/{user_id}/access.csv"): _P.GRAPH_READ,
     ("GET", "/graph/users/{user_id}/groups"): _P.GRAPH_READ,
+    ("GET", "/graph/users/{user_id}/reports"): _P.GRAPH_READ,
     ("GET", "/graph/licenses"): _P.GRAPH_READ,
     ("GET", "/graph/groups"): _P.GRAPH_READ,
     ("POST", "/graph/groups"): _P.GRAPH_WRITE,

@@ -8,6 +8,7 @@ from .csv_upload import csv_upload
 from .hire import hire
 from .jobs import jobs
 from .overview import overview
+from .people import people
 from .termination import termination
 from .update import update
 
@@ -17,5 +18,6 @@ if TYPE_CHECKING:
 SECTIONS: dict[str, tuple[Page, ...]] = {
     "": (overview, jobs),
     "Joiners, movers, leavers": (hire, update, termination, csv_upload),
+    "People": (people,),
 }
 """Sections of the navigation with their pages."""
