@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi.routing import APIRoute, iter_route_contexts
 from iam_platform.backend import Settings, create_app
 from iam_platform.backend.logs import JsonFormatter, redacted
-from iam_platform.backend.security import ROLES, ROUTES, Permission
+from iam_platform.backend.security import ROLES, ROUTES, Anyone, Permission
 from serving import MEI, token
 
 TENANT = "11111111-2222-4333-8444-555555555555"
@@ -34,13 +34,16 @@ ALLOWED = {
     "IAM.Admin": {str(one) for one in Permission},
     "IAM.Operator": {
         "hr.write", "hr.upload", "hr.plan", "jobs.read", "people.read", "graph.read", "graph.help", "graph.write",
-        "arm.read", "admin.read", "admin.decide", "metrics",
+        "arm.read", "admin.read", "admin.decide", "metrics", "drafts",
     },
-    "IAM.Helpdesk": {"jobs.read", "people.read", "graph.read", "graph.help"},
-    "IAM.Auditor": {"jobs.read", "people.read", "graph.read", "arm.read", "admin.read", "metrics", "audit.read"},
-    "IAM.Provisioner": {"scim", "hr.write", "jobs.read"},
+    "IAM.Helpdesk": {"jobs.read", "people.read", "graph.read", "graph.help", "drafts"},
+    "IAM.Auditor": {
+        "jobs.read", "people.read", "graph.read", "arm.read", "admin.read", "metrics", "audit.read", "drafts",
+    },
+    "IAM.Provisioner": {"scim", "hr.write", "jobs.read", "drafts"},
 }  # fmt: skip
 OPEN = {("GET", "/"), ("GET", "/healthz"), ("GET", "/readyz")}
+ANYONE = {("GET", "/me")}
 
 
 def settings(tmp_path, **more):
@@ -62,6 +65,7 @@ def test_every_route_is_in_the_table_and_only_three_are_open(tmp_path):
     there = {(verb, one.path) for one in served if isinstance(one.original_route, APIRoute) for verb in one.methods}
     assert there == set(ROUTES)
     assert {route for route, permission in ROUTES.items() if permission is None} == OPEN
+    assert {route for route, permission in ROUTES.items() if isinstance(permission, Anyone)} == ANYONE
     # What is no route of ours is the documentation.
     others = {one.path for one in served if not isinstance(one.original_route, APIRoute)}
     assert others <= {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
@@ -98,7 +102,7 @@ def test_each_role_is_refused_where_the_table_does_not_name_it(backend, role):
     with backend.client(role) as caller:
         for verb, template in requests_of_all_routes():
             permission = str(ROUTES[(verb, template)])
-            if permission in ALLOWED[role]:
+            if permission in ALLOWED[role] or (verb, template) in ANYONE:
                 continue
             answer = caller.request(verb, path_of(template), content=b"{not json")
             assert answer.status_code == 403, (verb, template, answer.status_code, answer.text)

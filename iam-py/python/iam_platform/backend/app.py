@@ -14,12 +14,15 @@ from . import logs, openapi, problems
 from .admin import router as admin
 from .arm import router as arm
 from .audit import router as audit
+from .drafts import router as drafts
+from .drafts.store import Drafts
 from .graph import routers as graph
 from .health import router as health
 from .hr import router as hr
 from .hr.uploads import Uploads
 from .jobs import router as jobs
 from .limits import Limits, Rates
+from .me import router as me
 from .observe import Figures, Observer
 from .people import router as people
 from .platform import opened
@@ -50,9 +53,12 @@ def create_app(settings: Settings | None = None, *, validator: Validator | None 
             app.state.platform = platform
             app.state.uploads = Uploads(platform)
             await app.state.uploads.resume()
+            app.state.drafts = Drafts(settings.data_dir / "drafts")
+            app.state.drafts.open()
             try:
                 yield
             finally:
+                await app.state.drafts.close()
                 await app.state.uploads.close()
 
     app = FastAPI(
@@ -69,7 +75,7 @@ def create_app(settings: Settings | None = None, *, validator: Validator | None 
     app.state.figures = figures
     app.state.doorkeeper = Doorkeeper(validator or _validator(settings))
     app.state.rates = Rates(settings.rate, settings.rate_burst)
-    for router in (health, hr, jobs, people, *graph, arm, scim, audit, admin):
+    for router in (health, me, drafts, hr, jobs, people, *graph, arm, scim, audit, admin):
         app.include_router(router)
     check_routes(app.routes)
     problems.install(app)

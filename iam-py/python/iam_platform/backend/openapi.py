@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
-from .security import PUBLIC, ROLES, ROUTES
+from .security import PUBLIC, ROLES, ROUTES, Permission
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 _TAGS = [
+    {"name": "me", "description": "Who calls."},
+    {"name": "drafts", "description": "What the caller has begun to fill in, for an hour."},
     {"name": "hr", "description": "What HR says: records, events, files."},
     {"name": "jobs", "description": "What became of it."},
     {"name": "people", "description": "Who is known, what happened, and why."},
@@ -131,4 +133,5 @@ def _complete(operation: dict[str, Any], verb: str, path: str) -> None:
     operation["security"] = schemes
     operation["x-permission"] = str(permission)
     roles = ", ".join(f"`{role}`" for role in sorted(role for role, granted in ROLES.items() if permission in granted))
-    operation["description"] = f"{operation.get('description', '')}\n\nNeeds `{permission}`: {roles}.".strip()
+    needs = f"`{permission}`: {roles}" if isinstance(permission, Permission) else f"{permission}, whatever its roles"
+    operation["description"] = f"{operation.get('description', '')}\n\nNeeds {needs}.".strip()

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -49,6 +50,7 @@ class Permission(str, Enum):
     ADMIN_READ = "admin.read"
     ADMIN_DECIDE = "admin.decide"
     METRICS = "metrics"
+    DRAFTS = "drafts"
 
     def __str__(self) -> str:
         """Its name."""
@@ -62,6 +64,7 @@ _READS = {
     Permission.ARM_READ,
     Permission.ADMIN_READ,
     Permission.METRICS,
+    Permission.DRAFTS,
 }
 
 ROLES: Mapping[str, frozenset[Permission]] = {
@@ -78,23 +81,45 @@ ROLES: Mapping[str, frozenset[Permission]] = {
         }
     ),
     "IAM.Helpdesk": frozenset(
-        {Permission.JOBS_READ, Permission.PEOPLE_READ, Permission.GRAPH_READ, Permission.GRAPH_HELP}
+        {
+            Permission.JOBS_READ,
+            Permission.PEOPLE_READ,
+            Permission.GRAPH_READ,
+            Permission.GRAPH_HELP,
+            Permission.DRAFTS,
+        }
     ),
     "IAM.Auditor": frozenset(_READS | {Permission.AUDIT_READ}),
-    "IAM.Provisioner": frozenset({Permission.SCIM, Permission.HR_WRITE, Permission.JOBS_READ}),
+    "IAM.Provisioner": frozenset({Permission.SCIM, Permission.HR_WRITE, Permission.JOBS_READ, Permission.DRAFTS}),
 }
-"""What each app role may do. A provisioning client's token opens SCIM, HR events and its own jobs, and nothing else."""
+"""What each app role may do. A provisioning client's token opens SCIM, HR events and its own jobs, and nothing else; drafts
+are everybody's own."""
 
 PUBLIC = None
 """Of a route that needs no token."""
 
+
+class Anyone(Enum):
+    """Of a route that needs a good token, whatever its roles."""
+
+    SIGNED_IN = "a good token"
+
+    def __str__(self) -> str:
+        """What is needed, in words."""
+        return self.value
+
+
 _P = Permission
 
-ROUTES: Mapping[tuple[str, str], Permission | None] = {
+ROUTES: Mapping[tuple[str, str], Permission | Anyone | None] = {
     ("GET", "/"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): _P.METRICS,
+    ("GET", "/me"): Anyone.SIGNED_IN,
+    ("GET", "/drafts/{name}"): _P.DRAFTS,
+    ("PUT", "/drafts/{name}"): _P.DRAFTS,
+    ("DELETE", "/drafts/{name}"): _P.DRAFTS,
     ("POST", "/hr/new-hire"): _P.HR_WRITE,
     ("POST", "/hr/update"): _P.HR_WRITE,
     ("POST", "/hr/termination"): _P.HR_WRITE,
@@ -174,12 +199,14 @@ class Caller:
         oid: the object id: with the tenant the only thing to know somebody by.
         name: what people call them, for decisions that are written down.
         roles: the app roles of the token.
+        expires_at: when the token ends.
     """
 
     tenant: str
     oid: str
     name: str
     roles: frozenset[str]
+    expires_at: datetime
 
     @property
     def signature(self) -> str:
@@ -249,6 +276,7 @@ def caller_of(claims: Mapping[str, Any]) -> Caller:
         oid=str(claims.get("oid") or claims["sub"]),
         name=str(name or "somebody"),
         roles=frozenset(role for role in roles if isinstance(role, str)),
+        expires_at=datetime.fromtimestamp(float(claims["exp"]), timezone.utc),
     )
 
 
@@ -292,7 +320,7 @@ async def admit(request: Request, path: str) -> None:
     caller = await request.app.state.doorkeeper.caller(request)
     request.state.caller = caller
     request.app.state.rates.spend(f"{caller.tenant}/{caller.oid}")
-    if not caller.may(permission):
+    if isinstance(permission, Permission) and not caller.may(permission):
         log.info("refused: %s asks for %s", caller.oid, permission)
         needed = sorted(role for role, granted in ROLES.items() if permission in granted)
         raise Problem(

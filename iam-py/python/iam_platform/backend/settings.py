@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     journal: str = "sqlite:iam.sqlite"
     """``sqlite:FILE`` (one process, which also does the work) or ``postgres://…`` (any number of both)."""
     data_dir: Path = Path("iam-data")
-    """Uploads and the SCIM store: on PostgreSQL one directory for all processes."""
+    """Uploads, drafts and the SCIM store: on PostgreSQL one directory for all processes."""
     worker: Literal["auto", "on", "off"] = "auto"
     """Whether this process carries plans out: ``auto`` does on SQLite, where no other process can."""
     workers: int = Field(default=4, ge=1, le=64)

@@ -1,0 +1,7 @@
+"""Who calls."""
+
+from __future__ import annotations
+
+from .router import router
+
+__all__ = ["router"]
