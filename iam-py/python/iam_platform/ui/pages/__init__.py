@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .admin import PAGES as ADMIN
 from .overview import overview
 
 if TYPE_CHECKING:
@@ -11,5 +12,6 @@ if TYPE_CHECKING:
 
 SECTIONS: dict[str, tuple[Page, ...]] = {
     "": (overview,),
+    "Admin Tools": ADMIN,
 }
 """Sections of the navigation with their pages."""
