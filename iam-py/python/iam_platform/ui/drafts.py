@@ -77,7 +77,7 @@ class Draft:
         values = _shelf().take(self._key())
         if values is None:
             try:
-                values = session.backend().get(f"/drafts/{self.name}")["value"]
+                values = session.backend().get(f"/drafts/{self.name}")["draft"]
             except NotFoundError:
                 values = {}
         values = {key: _read(value) for key, value in values.items() if key in self._keys}
