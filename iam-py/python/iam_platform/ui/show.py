@@ -101,7 +101,7 @@ table.iam { border-collapse: collapse; width: 100%; font-size: .92rem; }
 table.iam caption { text-align: left; font-weight: 600; padding: .2rem 0 .4rem; }
 table.iam th, table.iam td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 22%, transparent); overflow-wrap: anywhere; }
-table.iam td.n, table.iam th.n { text-align: right; font-variant-numeric: tabular-nums; }
+table.iam td.n, table.iam th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 table.iam td.s { white-space: nowrap; font-weight: 600; }
 table.iam a { color: inherit; text-decoration: underline; }
 </style>

@@ -34,7 +34,7 @@ def back(place: str, said: str) -> None:
 
 def sought(label: str, hint: str) -> str:
     """A search box; what stands in it stands in the address too."""
-    text = st.text_input(label, key="search", placeholder=hint, bind="query-params", on_change=_from_the_start)
+    text = st.text_input(label, key="search", placeholder=hint, bind="query-params", on_change=from_the_start)
     return text.strip()
 
 
@@ -56,7 +56,7 @@ def onward(answer: Mapping[str, Any], key: str) -> None:
     token = parse_qs(urlsplit(str(link)).query).get("skiptoken", [""])[0] if link else ""
     with st.container(horizontal=True):
         if st.query_params.get("after"):
-            st.button("First page", key=f"{key}-first", on_click=_from_the_start)
+            st.button("First page", key=f"{key}-first", on_click=from_the_start)
         if token:
             st.button("Next page", key=f"{key}-next", on_click=lambda: st.query_params.update(after=token))
 
@@ -79,5 +79,6 @@ def found_user(name: str) -> Mapping[str, Any] | None:
     return user
 
 
-def _from_the_start() -> None:
+def from_the_start() -> None:
+    """Back to the first page."""
     st.query_params.pop("after", None)
