@@ -9,11 +9,12 @@ from .azure import azure
 from .connectors import connectors
 from .decisions import decisions
 from .groups import groups
+from .policy import policy
 from .roles import licences, roles
 from .users import users
 
 if TYPE_CHECKING:
     from iam_platform.ui.page import Page
 
-PAGES: tuple[Page, ...] = (users, groups, licences, roles, decisions, audit, azure, connectors)
+PAGES: tuple[Page, ...] = (users, groups, licences, roles, decisions, policy, audit, azure, connectors)
 """The pages of the section, in the order of the navigation."""

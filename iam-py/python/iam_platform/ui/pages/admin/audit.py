@@ -50,10 +50,11 @@ def audit() -> None:
     with st.spinner("Reading…"):
         rows, place, more = _found(after, wanted.casefold())
     show.table(
-        [row | {"when": show.instant(row["at"])} for row in rows],
+        [_short(row) for row in rows],
         _COLUMNS,
         caption=f"Entries behind no. {after}" if after else "Entries, oldest first",
         numbers=("sequence",),
+        signs=("deed",),
         empty="No entry is like that." if wanted else "Nothing more was noted.",
         hint=f"Looked through everything up to no. {place}." if wanted else "",
     )
@@ -98,6 +99,18 @@ def _matches(entry: Mapping[str, Any], wanted: str) -> bool:
     return any(
         wanted in str(entry.get(name) or "").casefold() for name in ("deed", "detail", "event", "subject", "actor")
     )
+
+
+def _short(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry for the page: hashes by their beginnings, which the exports have whole."""
+    short = {name: str(entry.get(name) or "")[:12] for name in ("subject", "event")}
+    detail = str(entry.get("detail") or "")
+    return {
+        **entry,
+        **short,
+        "when": show.instant(entry["at"]),
+        "detail": detail if len(detail) < 64 else f"{detail[:12]}…",
+    }
 
 
 def _verification() -> None:

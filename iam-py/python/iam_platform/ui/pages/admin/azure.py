@@ -38,10 +38,10 @@ def azure() -> None:
             "No subscription is seen.", "Give the platform's identity Reader on a subscription or management group."
         )
         return
-    subscription = _chosen("subscription", "Subscription", subscriptions)
+    subscription = listing.picked("subscription", "Subscription", subscriptions, as_tabs=False)
     groups = session.backend().get("/arm/resource-groups", subscription=subscription)["value"]
     scopes = {f"/subscriptions/{subscription}": "The whole subscription"} | {one["id"]: one["name"] for one in groups}
-    scope = _chosen("scope", "Where", scopes)
+    scope = listing.picked("scope", "Where", scopes, as_tabs=False)
     show.table(
         [one | {"state": one["properties"]["provisioningState"]} for one in groups],
         {"name": "Resource group", "location": "Region", "state": "State"},
@@ -49,18 +49,6 @@ def azure() -> None:
         empty="This subscription has no resource groups.",
     )
     _assignments(subscription, scope, scopes)
-
-
-def _chosen(name: str, label: str, options: Mapping[str, str]) -> str:
-    """A choice that stands in the address."""
-    asked = st.query_params.get(name)
-    keys = list(options)
-    key = f"azure-{name}"
-    if st.session_state.get(key) not in keys:
-        st.session_state[key] = asked if asked in keys else keys[0]
-    found = str(st.selectbox(label, keys, key=key, format_func=lambda one: options[one]))
-    st.query_params[name] = found
-    return found
 
 
 def _assignments(subscription: str, scope: str, scopes: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from iam_platform.ui import session
 from iam_platform.ui.page import page
 
-from . import deeds, letters, stopped, stuck
+from . import deeds, letters, listing, stopped, stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,22 +47,12 @@ def decisions() -> None:
     deeds.told()
     with st.spinner("Counting…"):
         overview = session.backend().get("/admin/overview")
-    tab = st.segmented_control(
-        "What to decide",
-        list(_TABS),
-        key="tab",
-        default="guard",
-        required=True,
-        format_func=lambda name: _label(name, overview),
-        label_visibility="collapsed",
-        wrap=True,
-        bind="query-params",
-    )
+    tab = listing.picked("tab", "What to decide", {name: _label(name, overview) for name in _TABS})
     if overview.get("worker", "well") not in ("well", "elsewhere"):
         st.warning(
             "**The worker of the backend is not well.** What is decided here is carried out once it is.", icon="⚙️"
         )
-    _TABS[tab or "guard"][1]()
+    _TABS[tab][1]()
 
 
 def _label(name: str, overview: dict[str, Any]) -> str:

@@ -95,7 +95,9 @@ def _ask(deed: Deed, key: str) -> None:
                 ).strip()
             if deed.typed:
                 typed = st.text_input(f"Type {show.text(deed.typed)} to confirm", key=f"{key}-typed").strip()
-            sure = st.form_submit_button(f"Confirm: {deed.name.lower()}", key=f"{key}-sure", type="primary")
+            sure = st.form_submit_button(
+                f"Confirm: {deed.name[0].lower()}{deed.name[1:]}", key=f"{key}-sure", type="primary"
+            )
         if not sure:
             return
         if deed.fields and not fields:

@@ -38,6 +38,33 @@ def sought(label: str, hint: str) -> str:
     return text.strip()
 
 
+def picked(name: str, label: str, options: Mapping[str, str], *, as_tabs: bool = True) -> str:
+    """One of some, the one that stands in the address: the first of them without one."""
+    key, keys = f"picked-{name}", list(options)
+    if st.session_state.get(key) not in keys:
+        asked = st.query_params.get(name)
+        st.session_state[key] = asked if asked in keys else keys[0]
+
+    def note() -> None:
+        st.query_params[name] = str(st.session_state[key])
+        st.query_params.pop("after", None)
+
+    if as_tabs:
+        st.segmented_control(
+            label,
+            keys,
+            key=key,
+            required=True,
+            format_func=options.__getitem__,
+            label_visibility="collapsed",
+            wrap=True,
+            on_change=note,
+        )
+    else:
+        st.selectbox(label, keys, key=key, format_func=options.__getitem__, on_change=note)
+    return str(st.session_state[key])
+
+
 def quoted(value: str) -> str:
     """A text within an expression of ``$filter``."""
     return value.replace("'", "''")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SHOWN = 200
 
 _STATES = {
-    "frozen": "✋ waits for a release",
+    "frozen": "… waits for a release",
     "released": "▶ released",
     "applied": "✔ carried out",
     "superseded": "· superseded",
@@ -69,7 +69,7 @@ def _plan(plan: Mapping[str, Any]) -> None:
     with st.container(border=True):
         st.subheader(f"{plan['people']} people, {plan['steps']} steps", anchor=False)
         for trip in plan["trips"]:
-            st.markdown(f"✋ **{show.text(trip)}**")
+            st.markdown(f"⚠ **{show.text(trip)}**")
         st.markdown(
             f"Planned by {show.text(plan['planned_by'])}, {show.text(show.instant(plan['planned_at']))}. "
             f"Plan {show.text(plan['hash'][:12])}."
@@ -155,7 +155,7 @@ def _delivery(delivery: Mapping[str, Any]) -> None:
             f"{delivery['rows']} rows, {show.text(show.instant(delivery['opened_at']))}, {show.text(delivery['state'])}."
         )
         for finding in delivery["findings"]:
-            st.markdown(f"✋ **{show.text(finding)}**")
+            st.markdown(f"⚠ **{show.text(finding)}**")
         held = "" if delivery["state"] == "held" else "It was cut off while it came: send it again, or discard it."
         with st.container(horizontal=True):
             deeds.offer(

@@ -30,11 +30,7 @@ def users() -> None:
     if user is not None:
         account.draw(user)
         return
-    kinds = {"active": "Accounts", "deleted": "Deleted"}
-    kind = st.segmented_control(
-        "Which", list(kinds), key="show", default="active", required=True, format_func=kinds.__getitem__,
-        label_visibility="collapsed", bind="query-params",
-    )  # fmt: skip
+    kind = listing.picked("show", "Which accounts", {"active": "Accounts", "deleted": "Deleted"})
     if kind == "deleted":
         _deleted()
     else:
