@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from iam_platform import diff
 from iam_platform.ui import session, show
 from iam_platform.ui.page import page
 
-from . import listing
+from . import impact, listing
+from .impact import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-#: Names of people that one cell shows.
-_PEOPLE = 10
 
 #: The longest policy that is looked at, in bytes: the backend takes no more.
 _LONGEST = 1024 * 1024
@@ -89,7 +86,7 @@ def _another(running: str) -> None:
         answer = session.backend().post(f"/policy/{verb}", {"text": text})
     if _problems(answer, text):
         return
-    {"check": _checked, "test": _tests, "diff": _difference}[verb](answer)
+    {"check": _checked, "test": _tests, "diff": impact.draw}[verb](answer)
 
 
 def _problems(answer: Mapping[str, Any], text: str) -> bool:
@@ -97,7 +94,7 @@ def _problems(answer: Mapping[str, Any], text: str) -> bool:
     problems: Sequence[Mapping[str, Any]] = answer.get("problems") or ()
     if not problems:
         return False
-    st.error(f"**This is no policy yet.** {_count(len(problems), 'problem')}.", icon="⛔")
+    st.error(f"**This is no policy yet.** {counted(len(problems), 'problem')}.", icon="⛔")
     _places(problems, text, "Problems")
     return True
 
@@ -146,64 +143,6 @@ def _tests(answer: Mapping[str, Any] | None) -> None:
     )  # fmt: skip
     never, nothing = ((answer or {}).get(name) or () for name in ("rules_never_hit", "matched_by_nothing"))
     if cases and never:
-        st.warning(f"**No case reaches {_count(len(never), 'rule')}:** {show.text(', '.join(never))}.", icon="🧪")
+        st.warning(f"**No case reaches {counted(len(never), 'rule')}:** {show.text(', '.join(never))}.", icon="🧪")
     if cases and nothing:
         st.info(f"**Only the defaults hold in:** {show.text(', '.join(nothing))}.", icon="🧪")
-
-
-def _difference(answer: Mapping[str, Any]) -> None:
-    if answer.get("is_empty"):
-        st.success("**Nothing changes:** both mean the same for everybody and in every setting.", icon="✅")
-        return
-    st.markdown(f"**Something changes for {answer['changed']} of {_count(answer['people'], 'person', 'people')}.**")
-    rows = [
-        {
-            "sign": sign,
-            "what": f"{diff.KINDS.get(one['kind'], one['kind'])} {one['name']}",
-            "count": len(one[way]),
-            "people": _some(one[way]),
-            "grace": f"{one['grace_days']} days" if way == "lost" and one.get("grace_days") else "",
-        }
-        for one in answer.get("entitlements", ())
-        for way, sign in (("gained", "+ gain"), ("lost", "- lose"))
-        if one[way]
-    ]
-    show.table(
-        rows,
-        {"sign": "They", "what": "What", "count": "How many", "people": "Who", "grace": "After"},
-        caption="Who gains and who loses what",
-        numbers=("count",),
-        signs=("sign",),
-        empty="Nobody gains or loses anything.",
-    )
-    others = [{"what": f"Attribute {name}", "who": _some(people)} for name, people in _items(answer, "attributes")]
-    others += [{"what": f"Conflict {name}", "who": _some(people)} for name, people in _items(answer, "conflicts")]
-    others += [
-        {"what": "Held: the new one cannot judge them", "who": f"{who}: {why}"} for who, why in _items(answer, "held")
-    ]
-    others += [{"what": f"Rule {name}", "who": f"is {said}"} for said, name in _rules(answer)]
-    others += [
-        {"what": one["name"], "who": f"{one['old']} → {one['new']}"}
-        for one in [*answer.get("settings", ()), *answer.get("guard", ())]
-    ]
-    if others:
-        show.table(others, {"what": "What", "who": "Who, or how"}, caption="What else differs")
-
-
-def _rules(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [("new", name) for name in answer.get("rules_added", ())] + [
-        ("gone", name) for name in answer.get("rules_removed", ())
-    ]
-
-
-def _items(answer: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
-    return list((answer.get(name) or {}).items())
-
-
-def _some(people: Sequence[str]) -> str:
-    more = len(people) - _PEOPLE
-    return ", ".join(people[:_PEOPLE]) + (f" and {more} more" if more > 0 else "")
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
