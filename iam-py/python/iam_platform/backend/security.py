@@ -171,6 +171,7 @@ ROUTES: Mapping[tuple[str, str], Permission | Anyone | None] = {
     ("PUT", "/arm/resource-groups/{name}"): _P.ARM_WRITE,
     ("DELETE", "/arm/resource-groups/{name}"): _P.ARM_WRITE,
     ("GET", "/arm/role-assignments"): _P.ARM_READ,
+    ("GET", "/arm/role-definitions"): _P.ARM_READ,
     ("POST", "/arm/role-assignments"): _P.ARM_WRITE,
     ("DELETE", "/arm/role-assignments"): _P.ARM_WRITE,
     **{(verb, "/scim/v2/{path:path}"): _P.SCIM for verb in ("GET", "POST", "PUT", "PATCH", "DELETE")},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .admin import PAGES as ADMIN
 from .csv_upload import csv_upload
 from .hire import hire
 from .jobs import jobs
@@ -19,5 +20,6 @@ SECTIONS: dict[str, tuple[Page, ...]] = {
     "": (overview, jobs),
     "Joiners, movers, leavers": (hire, update, termination, csv_upload),
     "People": (people,),
+    "Admin Tools": ADMIN,
 }
 """Sections of the navigation with their pages."""
