@@ -105,8 +105,10 @@ table.iam caption { text-align: left; font-weight: 600; padding: .2rem 0 .4rem; 
 table.iam th, table.iam td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 22%, transparent); overflow-wrap: break-word; }
 table.iam th { white-space: nowrap; }
-table.iam td.n, table.iam th.n { text-align: right; font-variant-numeric: tabular-nums; }
+table.iam td.n, table.iam th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 table.iam td.s { white-space: nowrap; font-weight: 600; }
+.iam-bar { width: 7rem; max-width: 100%; height: .6rem; border: 1px solid currentColor; border-radius: 3px; }
+.iam-bar > div { height: 100%; background: currentColor; opacity: .6; }
 table.iam a { color: inherit; text-decoration: underline; }
 </style>
 """
@@ -127,6 +129,12 @@ p.iam-links a:focus-visible { outline: 2px solid currentColor; outline-offset: 2
 def link(place: str, said: object) -> Html:
     """A link to a page of this site, for a cell: ``place`` is quoted by :func:`~iam_platform.ui.backend.part`."""
     return Html(f'<a href="{escape(place)}" target="_self">{escape(str(said))}</a>')
+
+
+def bar(part: int, whole: int) -> Html:
+    """A share as a bar, for a cell next to the number that says the same."""
+    share = max(0, min(100, 100 * part // whole)) if whole > 0 else 0
+    return Html(f'<div class="iam-bar" aria-hidden="true"><div style="width:{share}%"></div></div>{share} %')
 
 
 def links(*places: Html) -> None:
