@@ -55,6 +55,7 @@ def main() -> None:
         if pages
     }
     chosen = st.navigation(sections)
+    st.set_page_config(page_title=f"{chosen.title} · Identity operations")
     _who(who)
     left = session.seconds_left(session.token())
     if left <= session.MARGIN:
