@@ -47,7 +47,10 @@ WIDE, NARROW = 1280, 390
 TALL = 1400
 
 #: Findings of axe-core in what Streamlit itself draws: rule, part of the element, and why it stands here.
-CHROME: tuple[tuple[str, str, str], ...] = ()
+CHROME = (
+    ("list", 'data-testid="stSidebarNavItems"', "the navigation's list holds sections beside its items"),
+    ("listitem", 'class="st-emotion-cache', "the same list's items: nothing of ours is a list item with a class"),
+)
 #: Console errors that do no harm: part of the text, part of the place, and why.
 HARMLESS = (
     # Streamlit asks for its health and its host's configuration below the page that was loaded, and then at the root.
@@ -273,23 +276,21 @@ _REACHABLE = """() => {
     const all = 'a[href],button,input,textarea,select,summary,[tabindex]';
     const found = [...main.querySelectorAll(all)].filter(one =>
         one.tabIndex >= 0 && !one.disabled && one.checkVisibility({visibilityProperty: true}) && !one.closest('[inert]'));
-    const groups = new Set();
-    const one_of_each = found.filter(one => {
-        if (one.type !== 'radio') return true;
-        const first = !groups.has(one.name);
-        groups.add(one.name);
-        return first;
-    });
-    one_of_each.forEach((one, place) => { one.dataset.place = place; });
-    return one_of_each.map(one => one.outerHTML.slice(0, 160));
+    // Within these the arrows lead on: they are one stop.
+    const groups = [];
+    const told = [];
+    for (const one of found) {
+        const group = one.closest('[role=radiogroup],[role=toolbar],[role=tablist]');
+        let place = group ? groups.findIndex(([known]) => known === group) : -1;
+        place = place < 0 ? told.push(one.outerHTML.slice(0, 160)) - 1 : groups[place][1];
+        if (group) groups.push([group, place]);
+        one.dataset.place = place;
+    }
+    return told;
 }"""
 _FOCUSED = """() => {
     const one = document.activeElement;
     if (!one || one === document.body) return null;
-    if (one.type === 'radio') {
-        const marked = [...document.getElementsByName(one.name)].find(other => other.dataset.place !== undefined);
-        if (marked) return Number(marked.dataset.place);
-    }
     return one.dataset.place === undefined ? -1 : Number(one.dataset.place);
 }"""
 

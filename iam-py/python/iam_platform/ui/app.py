@@ -22,6 +22,15 @@ _WHY = {
 }
 
 
+# Streamlit writes white on every primary button, which nobody can read on the light colour of dark mode.
+_STYLE = """
+<style>
+@media (prefers-color-scheme: dark) {
+  [data-testid^="stBaseButton-primary"]:not(:disabled) { color: #10151c; }
+}
+</style>
+"""
+
 #: Seconds before the end of a sign-in from which it is announced.
 _SOON = 300
 
@@ -29,6 +38,7 @@ _SOON = 300
 def main() -> None:
     """Draws what there is to see for whoever looks."""
     st.set_page_config(page_title="Identity operations", page_icon="🪪", layout="wide")
+    st.html(_STYLE)
     if not session.is_signed_in():
         _welcome()
         return
@@ -54,7 +64,7 @@ def main() -> None:
         for name, pages in allowed.items()
         if pages
     }
-    chosen = st.navigation(sections)
+    chosen = st.navigation(sections, expanded=True)
     st.set_page_config(page_title=f"{chosen.title} · Identity operations")
     _who(who)
     left = session.seconds_left(session.token())
@@ -111,9 +121,7 @@ def _ending(left: float) -> None:
 
 def _who(who: session.Viewer) -> None:
     with st.sidebar:
-        st.markdown(
-            f"**{show.text(who.name)}**  \n{show.text(', '.join(role for role in who.roles if role.startswith('IAM.')))}"
-        )
+        show.paragraphs(who.name, ", ".join(role for role in who.roles if role.startswith("IAM.")))
     _out()
 
 

@@ -137,6 +137,11 @@ def bar(part: int, whole: int) -> Html:
     return Html(f'<div class="iam-bar" aria-hidden="true"><div style="width:{share}%"></div></div>{share} %')
 
 
+def paragraphs(*texts: str) -> None:
+    """Short lines of text as they are: Markdown would make links of addresses in them."""
+    st.html("".join(f'<p style="margin:0 0 .2rem; overflow-wrap:anywhere">{escape(one)}</p>' for one in texts))
+
+
 def links(*places: Html) -> None:
     """Links of a page, side by side."""
     st.html(f'{_FACTS}<p class="iam-links">{"".join(places)}</p>')

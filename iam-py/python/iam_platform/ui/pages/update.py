@@ -154,7 +154,7 @@ def _gone(person: Mapping[str, Any]) -> None:
         icon="🚪",
     )
     again = show.link(f"/new-hire?person={part(person['person'])}", "Hire them again")
-    st.html(f"<p>{again}</p>")
+    show.links(again)
 
 
 def _begin(person: Mapping[str, Any]) -> None:
