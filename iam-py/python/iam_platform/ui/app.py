@@ -22,15 +22,6 @@ _WHY = {
 }
 
 
-# Streamlit writes white on every primary button, which nobody can read on the light colour of dark mode.
-_STYLE = """
-<style>
-@media (prefers-color-scheme: dark) {
-  [data-testid^="stBaseButton-primary"]:not(:disabled) { color: #10151c; }
-}
-</style>
-"""
-
 #: Seconds before the end of a sign-in from which it is announced.
 _SOON = 300
 
@@ -38,7 +29,7 @@ _SOON = 300
 def main() -> None:
     """Draws what there is to see for whoever looks."""
     st.set_page_config(page_title="Identity operations", page_icon="🪪", layout="wide")
-    st.html(_STYLE)
+    show.look()
     if not session.is_signed_in():
         _welcome()
         return

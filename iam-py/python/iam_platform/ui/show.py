@@ -126,6 +126,21 @@ p.iam-links a:focus-visible { outline: 2px solid currentColor; outline-offset: 2
 """
 
 
+_LOOK = """
+<style>
+/* Streamlit writes white on every primary button, which nobody can read on the light colour of dark mode. */
+@media (prefers-color-scheme: dark) {
+  [data-testid^="stBaseButton-primary"]:not(:disabled) { color: #10151c; }
+}
+</style>
+"""
+
+
+def look() -> None:
+    """What every page looks like, beyond the theme."""
+    st.html(_LOOK)
+
+
 def link(place: str, said: object) -> Html:
     """A link to a page of this site, for a cell: ``place`` is quoted by :func:`~iam_platform.ui.backend.part`."""
     return Html(f'<a href="{escape(place)}" target="_self">{escape(str(said))}</a>')
