@@ -505,7 +505,7 @@ def test_an_undo_without_steps_cannot_be_pressed_and_one_with_steps_says_what_st
         ("get", "/people/A-1"): _state("A-1"),
         ("get", "/people/A-1/timeline"): [],
         ("get", path): undo,
-        ("post", path): {"id": "e2", "kind": "event", "state": "accepted"},
+        ("post", path): {"event": "2", "job": "e2"},
         ("get", "/jobs/e2"): {"id": "e2", "kind": "event", "state": "done", "events": {}, "steps": []},
     }
     app = _app(person="A-1", tab="timeline", undo="e1").run()

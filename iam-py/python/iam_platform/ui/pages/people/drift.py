@@ -82,7 +82,7 @@ def _revert(person: str, found: list[dict[str, Any]]) -> None:
         "What the platform has given and set is brought back to what HR and policy say. What somebody else gave stays, "
         "unless you choose it here."
     )
-    foreign = [one for one in found if one["kind"] in ("foreign", "unknown") and one.get("entitlement")]
+    foreign = [one for one in found if one["kind"] == "foreign" and one.get("entitlement")]
     take = []
     for one in foreign:
         held = one["entitlement"]

@@ -135,7 +135,7 @@ def _entry(person: str, entry: Mapping[str, Any], before: Mapping[str, Any] | No
         st.markdown(f"- {show.text(note)}")
     if entry["state"] == "dead":
         again(entry["event"], parked=bool(entry.get("parked")), key=f"again-{entry['event']}")
-        unknown(entry)
+    unknown(entry)
     undo.offer(entry)
 
 
