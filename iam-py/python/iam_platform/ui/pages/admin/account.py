@@ -70,14 +70,14 @@ def _licences(user: Mapping[str, Any]) -> None:
         return
     mine = {one["skuId"] for one in held}
     left = {
-        one["skuPartNumber"]: one["prepaidUnits"]["enabled"] - one["consumedUnits"]
+        str(one["skuPartNumber"]): one["prepaidUnits"]["enabled"] - one["consumedUnits"]
         for one in backend.get("/graph/licenses")["value"]
         if one["skuId"] not in mine
     }
     give, take = st.columns(2, vertical_alignment="bottom")
     with give:
-        sku = st.selectbox(
-            "Licence to give", list(left), key="give-sku", format_func=lambda it: f"{it} ({left[it]} left)"
+        sku = listing.one_of(
+            "Licence to give", {name: f"{name} ({seats} left)" for name, seats in left.items()}, "give-sku"
         )
         why_not = "Every licence is held already." if sku is None else "No seat is left." if left[sku] < 1 else ""
         why_not = why_not or ("" if user.get("usageLocation") else "The account has no country of use.")
@@ -93,7 +93,9 @@ def _licences(user: Mapping[str, Any]) -> None:
             why_not=why_not,
         )
     with take:
-        gone = st.selectbox("Licence to take", [one["skuPartNumber"] for one in held], key="take-sku")
+        gone = listing.one_of(
+            "Licence to take", {one["skuPartNumber"]: one["skuPartNumber"] for one in held}, "take-sku"
+        )
         deeds.offer(
             Deed(
                 "Take licence",

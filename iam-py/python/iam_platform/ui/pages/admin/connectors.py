@@ -71,7 +71,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
 def _versions() -> None:
     import iam_platform
 
-    st.subheader("Versions", anchor=False)
+    st.header("Versions", anchor=False)
     rows = [{"what": "This UI", "version": iam_platform.__version__}, {"what": "Streamlit", "version": st.__version__}]
     try:
         about = session.backend().get("/")

@@ -43,7 +43,7 @@ def _running(running: Mapping[str, Any]) -> None:
         empty="The policy has no rules: everybody gets the defaults.",
     )
     _tests(running.get("tests"))
-    st.subheader("Text", anchor=False)
+    st.header("Text", anchor=False)
     st.code(running["text"], language="toml", line_numbers=True)
     st.download_button(
         "Download (TOML)",
@@ -119,7 +119,7 @@ def _checked(answer: Mapping[str, Any]) -> None:
 
 
 def _tests(answer: Mapping[str, Any] | None) -> None:
-    st.subheader("Tests", anchor=False)
+    st.header("Tests", anchor=False)
     cases = (answer or {}).get("cases") or ()
     show.table(
         [

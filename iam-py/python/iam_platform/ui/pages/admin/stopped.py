@@ -67,7 +67,7 @@ def is_planner(planned_by: str) -> bool:
 
 def _plan(plan: Mapping[str, Any]) -> None:
     with st.container(border=True):
-        st.subheader(f"{plan['people']} people, {plan['steps']} steps", anchor=False)
+        st.header(f"{plan['people']} people, {plan['steps']} steps", anchor=False)
         for trip in plan["trips"]:
             st.markdown(f"⚠ **{show.text(trip)}**")
         st.markdown(
@@ -150,7 +150,7 @@ def deliveries() -> None:
 def _delivery(delivery: Mapping[str, Any]) -> None:
     number = delivery["id"]
     with st.container(border=True):
-        st.subheader(f"Delivery {number} from {show.text(delivery['source'])}", anchor=False)
+        st.header(f"Delivery {number} from {show.text(delivery['source'])}", anchor=False)
         st.markdown(
             f"{delivery['rows']} rows, {show.text(show.instant(delivery['opened_at']))}, {show.text(delivery['state'])}."
         )

@@ -36,7 +36,7 @@ def events() -> None:
 def _event(job: Mapping[str, Any]) -> None:
     event = str(job["event"])
     with st.container(border=True):
-        st.subheader(f"{show.text(_happened(job))} of {show.text(job['person'])}", anchor=False)
+        st.header(f"{show.text(_happened(job))} of {show.text(job['person'])}", anchor=False)
         st.markdown(f"✖ **{show.text(job.get('why') or 'It failed.')}**")
         st.caption(f"Accepted {show.text(show.instant(job.get('created_at')))}. Event {show.text(event)}.")
         rows = [step | {"said": show.state(step.get("outcome"))} for step in job.get("steps") or ()]
@@ -89,7 +89,7 @@ def asks() -> None:
     for ask in listed:
         event, step = str(ask["event"]), str(ask["step"])
         with st.container(border=True):
-            st.subheader(f"{show.text(step)}", anchor=False)
+            st.header(f"{show.text(step)}", anchor=False)
             st.markdown(f"Of {show.text(ask.get('person'))}. {show.text(ask.get('why') or '')}")
             st.caption("Look in the target system, then say what you saw.")
             with st.container(horizontal=True):
