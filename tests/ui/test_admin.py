@@ -318,7 +318,7 @@ def test_a_stopped_plan_is_released_by_somebody_other_than_its_planner(own_world
     expect(planner.get_by_role("button", name="Release")).to_be_disabled()
     with world.api() as api:
         (plan,) = [one for one in api.get("/admin/frozen").json() if one["is_open"]]
-        bearer = token(world.env, user=admin["id"], audience=world.env["SANDBOX_API_AUDIENCE"])
+        bearer = token(world.env, "IAM.Admin", user=admin["id"], audience=world.env["SANDBOX_API_AUDIENCE"])
         refused = api.post(
             f"/admin/frozen/{plan['hash']}/release",
             json={"reason": "I think so"},

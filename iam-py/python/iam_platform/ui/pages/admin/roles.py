@@ -82,7 +82,11 @@ def _holders(role: dict[str, Any]) -> None:
     )
     name = str(role["displayName"])
     _give([name], only=True)
-    people = {str(one["userPrincipalName"]): str(one["displayName"]) for one in holders if one.get("userPrincipalName")}
+    people = {
+        str(one["userPrincipalName"]): f"{one['displayName']} ({one['userPrincipalName']})"
+        for one in holders
+        if one.get("userPrincipalName")
+    }
     if not people or not session.viewer().may("graph.privileged"):
         return
     loser = listing.one_of("Holder to take it from", people, "role-holder")

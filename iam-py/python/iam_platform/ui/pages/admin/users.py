@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from iam_platform.ui import session, show
 from iam_platform.ui.backend import part
 from iam_platform.ui.page import page
