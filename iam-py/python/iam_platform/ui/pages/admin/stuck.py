@@ -13,16 +13,21 @@ from . import deeds, listing
 from .deeds import Deed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _SIZE = 20
 
 
-def events() -> None:
-    """Events that were set aside: later ones of the same person wait behind them."""
-    answer = session.backend().get(
+def set_aside() -> Mapping[str, Any]:
+    """A page of events that were set aside, the newest first."""
+    answer: Mapping[str, Any] = session.backend().get(
         "/jobs", kind="event", state="failed", limit=_SIZE, before=st.query_params.get("before")
     )
+    return answer
+
+
+def events(answer: Mapping[str, Any]) -> None:
+    """Events that were set aside: later ones of the same person wait behind them."""
     if not answer["jobs"]:
         show.nothing(
             "No event is set aside.", "An event that failed for good waits here, and with it whatever is to follow."
@@ -78,9 +83,8 @@ def _happened(job: Mapping[str, Any]) -> str:
     return {"join": "Joining", "move": "Move", "leave": "Leaving"}.get(kind, kind.replace("_", " ").capitalize())
 
 
-def asks() -> None:
+def asks(listed: Sequence[Mapping[str, Any]]) -> None:
     """Steps of which nobody knows whether they happened: repeating them could do harm."""
-    listed = [ask for ask in session.backend().get("/admin/asks") if ask.get("step")]
     if not listed:
         show.nothing(
             "No outcome is unknown.",
@@ -90,7 +94,10 @@ def asks() -> None:
         event, step = str(ask["event"]), str(ask["step"])
         with st.container(border=True):
             st.header(f"{show.text(step)}", anchor=False)
-            st.markdown(f"Of {show.text(ask.get('person'))}. {show.text(ask.get('why') or '')}")
+            st.markdown(
+                f"Of {show.text(ask['person'])}, {show.text(_happened({'happened': ask.get('kind')}).lower())}, "
+                f"{show.text(show.instant(ask.get('at')))}."
+            )
             st.caption("Look in the target system, then say what you saw.")
             with st.container(horizontal=True):
                 for name, happened in (("It happened", True), ("It did not happen", False)):
@@ -128,9 +135,8 @@ def quarantined() -> None:
     )
 
 
-def late() -> None:
+def late(overview: Mapping[str, Any]) -> None:
     """Work that nobody takes, and instants that have come and were not worked off."""
-    overview = session.backend().get("/admin/overview")
     stalled, overdue = overview.get("stalled"), int(overview.get("overdue") or 0)
     if stalled:
         st.error(
