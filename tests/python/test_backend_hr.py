@@ -237,3 +237,25 @@ def test_why_somebody_holds_a_group_or_does_not(operator):
     found = operator.get("/people", params={"search": "W-2013"}).json()["people"]
     assert [one["person"] for one in found] == ["W-2013"]
     assert eventually(lambda: operator.get("/people/W-2013/timeline").json())
+
+
+def test_what_somebody_told_is_called_off_by_somebody_else(backend, operator):
+    hired = operator.post("/hr/new-hire", params={"wait": 30}, json=person("W-2091"))
+    assert hired.json()["state"] == "done", hired.text
+    move = {"person": "W-2091", "kind": "move", "effective": "2099-03-01", "record": person("W-2091", department="Sales")}
+    announced = operator.post("/hr/events", params={"wait": 30}, json=move).json()
+    told = operator.get(f"/hr/events/{announced['event']}").json()
+    assert (told["person"], told["kind"], told["effective"]) == ("W-2091", "move", "2099-03-01")
+    assert "record" not in told
+    assert operator.get("/people/W-2091").json()["waiting"]["at"].startswith("2099-03-01")
+
+    with backend.client("IAM.Admin") as colleague:
+        off = colleague.post(f"/hr/events/{announced['event']}/retract", params={"wait": 30})
+        assert (off.json()["happened"], off.json()["state"]) == ("retract", "done"), off.text
+        again = colleague.post(f"/hr/events/{announced['event']}/retract")
+        assert again.json()["id"] == off.json()["id"]
+    waiting = operator.get("/people/W-2091").json()["waiting"]
+    assert not (waiting["at"] or "").startswith("2099"), waiting
+    # A record is called off by the next one, and nobody's event is nobody's.
+    assert operator.post(f"/hr/events/{hired.json()['event']}/retract").status_code == 404
+    assert operator.get(f"/hr/events/{'0' * 32}").status_code == 404

@@ -67,7 +67,7 @@ def call(sandbox, tmp_path):
 
 def test_help_lists_every_command_and_the_exit_codes(call):
     text = call("--help").stdout
-    commands = "plan apply run explain sandbox backend worker demo doctor policy audit"
+    commands = "plan apply run explain sandbox backend worker ui demo doctor policy audit"
     for command in commands.split():
         assert re.search(rf"^│ {command} ", text, re.MULTILINE), command
     assert "Exit codes" in text
@@ -325,16 +325,21 @@ def test_the_sandbox_runs_until_ctrl_c(tmp_path):
 
 def test_the_demo_hires_a_company_and_leaves_nothing_behind(tmp_path):
     process, said = started(
-        ["demo", "--port", "0", "--people", "12"], tmp_path, "Ctrl-C ends"
+        ["demo", "--port", "0", "--ui-port", "0", "--people", "12"],
+        tmp_path,
+        "Ctrl-C ends",
     )
-    api, header = (
+    api, header, portal = (
         re.search(r"api +(http\S+)", said)[1],
-        re.search(r"IAM\.Admin .*?(/\S+admin\.header)", said)[1],
+        re.search(r"portal\.admin@.*?(/\S+admin\.header)", said)[1],
+        re.search(r"portal +(http\S+)", said)[1],
     )
     token = pathlib.Path(header).read_text().strip().partition(": ")[2]
     request = urllib.request.Request(f"{api}/people", headers={"Authorization": token})
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert len(json.load(answer)["people"]) >= 12
+    with urllib.request.urlopen(portal, timeout=30) as answer:
+        assert answer.headers["x-frame-options"] == "DENY"
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) == 0
     time.sleep(0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 
@@ -45,10 +46,18 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """Where pictures of pages are kept: IAM_PICTURES, or a temporary directory."""
+    folder = pathlib.Path(os.environ.get("IAM_PICTURES") or tmp_path_factory.mktemp("pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @pytest.fixture
-def browse(chromium, request, tmp_path_factory):
+def browse(chromium, request, pictures):
     """Makes pages: ``browse(world)``, ``browse(world, role="Helpdesk", color_scheme="dark")``; without a role nobody is
-    signed in. What a failing test saw is kept as a picture beside its files.
+    signed in. What a failing test saw is kept as a picture.
     """
     contexts = []
 
@@ -65,7 +74,7 @@ def browse(chromium, request, tmp_path_factory):
     failed = getattr(request.node, "failed", False)
     for number, context in enumerate(contexts):
         for page in context.pages if failed else ():
-            file = tmp_path_factory.getbasetemp() / f"{request.node.name}-{number}.png".replace("/", "_")
+            file = pictures / f"failed-{request.node.name}-{number}.png".replace("/", "_")
             page.screenshot(path=file)
             print(f"what it saw: {file}")  # noqa: T201
         context.close()
@@ -88,7 +97,7 @@ class FakeBackend:
         self.asked = []
 
     def __getattr__(self, method):
-        if method not in ("get", "post", "put", "patch", "delete", "text", "content", "upload"):
+        if method not in ("get", "get_slowly", "post", "put", "patch", "delete", "text", "content", "upload"):
             raise AttributeError(method)
 
         def call(path, *body, **query):

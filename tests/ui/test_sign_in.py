@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+import uuid
+
 import httpx
 import pytest
 from playwright.sync_api import expect
@@ -86,7 +89,10 @@ def test_nothing_secret_is_in_the_page_the_address_or_the_log(world, browse):
     page = browse(world, role="Admin")
     at(page, world.url)
     (token,) = {
-        part for cookie in page.context.cookies() if cookie["name"] == "_streamlit_user_tokens" for part in [cookie["value"]]
+        part
+        for cookie in page.context.cookies()
+        if cookie["name"] == "_streamlit_user_tokens"
+        for part in [cookie["value"]]
     }
     assert token
     assert all(cookie["httpOnly"] for cookie in page.context.cookies() if "user" in cookie["name"])
@@ -95,6 +101,51 @@ def test_nothing_secret_is_in_the_page_the_address_or_the_log(world, browse):
         assert "eyJ" not in log
         assert world.env["SANDBOX_UI_CLIENT_SECRET"] not in log
         assert world.env["SANDBOX_USER_PASSWORD"] not in log
+
+
+def test_somebody_with_very_many_roles_gets_the_portal(own_world, browse):
+    """Cookies with the tokens pass 8 KiB: more than the WebSocket library takes in one line by itself."""
+    world = own_world()
+    graph = httpx.Client(
+        base_url=f"{world.env['SANDBOX_GRAPH']}/",
+        headers={"Authorization": f"Bearer {_graph_token(world.env)}"},
+    )
+    app_id = world.env["SANDBOX_API_AUDIENCE"].removeprefix("api://")
+    (api,) = graph.get("servicePrincipals", params={"$filter": f"appId eq '{app_id}'"}).json()["value"]
+    (app,) = graph.get("applications", params={"$filter": f"appId eq '{app_id}'"}).json()["value"]
+    more = [
+        {
+            "id": str(uuid.uuid4()),
+            "value": f"Reports.{secrets.token_hex(45)}",
+            "displayName": f"Reports {number}",
+            "description": "reads a report",
+            "allowedMemberTypes": ["User"],
+            "isEnabled": True,
+        }
+        for number in range(70)
+    ]
+    answer = graph.patch(f"applications/{app['id']}", json={"appRoles": app["appRoles"] + more})
+    assert answer.status_code == 204, answer.text
+    user = world.user("portal.admin@contoso.example")["id"]
+    for role in more:
+        grant = {"principalId": user, "resourceId": api["id"], "appRoleId": role["id"]}
+        answer = graph.post(f"servicePrincipals/{api['id']}/appRoleAssignedTo", json=grant)
+        assert answer.status_code == 201, answer.text
+    page = browse(world)
+    at(page, world.url)
+    world.sign_in(page)
+    size = sum(len(cookie["name"]) + len(cookie["value"]) for cookie in page.context.cookies(world.url))
+    assert size > 8192, size
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_text("Reports.")).to_have_count(0)
+
+
+def _graph_token(env):
+    body = {
+        "audience": "https://graph.microsoft.com",
+        "roles": ["Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All"],
+    }
+    return httpx.post(f"{env['SANDBOX_AUTHORITY']}/_sandbox/tokens", json=body).json()["access_token"]
 
 
 def test_a_link_that_leads_elsewhere_is_not_followed_after_sign_in(world, browse):

@@ -1,10 +1,12 @@
-"""``iam-platform demo``: tenant, company, backend and worker on this machine, seeded and running."""
+"""``iam-platform demo``: tenant, company, backend, worker and web UI on this machine, seeded and running."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -28,7 +30,7 @@ from .output import REFUSED, Output, write_private
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Who may sign in, and what for.
+#: Who may do what: each role has a user of the tenant's, ``portal.admin@…`` and so on.
 ROLES = {
     "IAM.Admin": "everything",
     "IAM.Operator": "hire, move and dismiss; decide on what is held",
@@ -44,19 +46,19 @@ class _DemoError(Exception):
     """A part of the demo did not do what it should; the message says which and what it said."""
 
 
-def run(output: Output, *, port: int, people: int) -> None:
+def run(output: Output, *, port: int, ui_port: int, people: int) -> None:
     """Starts everything, seeds it, says where it is, and ends it at Ctrl-C or SIGTERM."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
-        _run(output, ended, port or _free_port(), people)
+        _run(output, ended, port or _free_port(), ui_port or _free_port(), people)
     except _DemoError as failure:
         if not ended.is_set():
             output.fail(str(failure), REFUSED)
 
 
-def _run(output: Output, ended: threading.Event, port: int, people: int) -> None:
+def _run(output: Output, ended: threading.Event, port: int, ui_port: int, people: int) -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iam-demo-")))
         output.note("starting the tenant …")
@@ -66,16 +68,34 @@ def _run(output: Output, ended: threading.Event, port: int, people: int) -> None
         env = _settings(tenant, folder, audience)
         url = f"http://127.0.0.1:{port}"
         output.note("starting the backend and its worker …")
-        backend = stack.enter_context(_part(["backend", "--port", str(port)], env, folder / "backend.log"))
-        _until_ready(url, backend, ended, folder / "backend.log")
+        parts = {"backend": stack.enter_context(_part(["backend", "--port", str(port)], env, folder / "backend.log"))}
+        portal = None
+        if all(importlib.util.find_spec(name) for name in ("streamlit", "authlib", "httpx", "altair")):
+            output.note("starting the web UI …")
+            portal = f"http://127.0.0.1:{ui_port}"
+            command = ["ui", "--port", str(ui_port), "--backend", url]
+            parts["web UI"] = stack.enter_context(_part(command, env | _portal(tenant), folder / "web UI.log"))
+        _until_ready(f"{url}/readyz", "backend", parts, ended, folder)
         output.note(f"hiring a company of {people} people …")
         _seed(url, tokens["IAM.Admin"], people, ended)
+        if portal:
+            _until_ready(f"{portal}/_stcore/health", "web UI", parts, ended, folder)
         files = _token_files(folder, tokens)
-        _tell(output, url, tenant, files)
+        _tell(output, url, portal, tenant, files)
         while not ended.wait(0.2):
-            if backend.poll() is not None:
-                raise _DemoError(f"the backend ended: {_tail(folder / 'backend.log')}")
+            for name, part in parts.items():
+                if part.poll() is not None and not ended.is_set():
+                    raise _DemoError(f"the {name} ended: {_tail(folder / f'{name}.log')}")
         output.note("ending …")
+
+
+def _portal(tenant: iam_platform.Sandbox) -> dict[str, str]:
+    """What the web UI knows beside the backend's settings."""
+    return {
+        "IAM_UI_CLIENT_ID": tenant.env["SANDBOX_UI_CLIENT_ID"],
+        "IAM_UI_CLIENT_SECRET": tenant.env["SANDBOX_UI_CLIENT_SECRET"],
+        "IAM_UI_COOKIE_SECRET": secrets.token_hex(32),
+    }
 
 
 def _settings(tenant: iam_platform.Sandbox, folder: Path, audience: str) -> dict[str, str]:
@@ -113,15 +133,18 @@ def _part(command: list[str], env: dict[str, str], log: Path) -> Iterator[subpro
                 process.wait()
 
 
-def _until_ready(url: str, backend: subprocess.Popen[bytes], ended: threading.Event, log: Path) -> None:
+def _until_ready(
+    url: str, name: str, parts: dict[str, subprocess.Popen[bytes]], ended: threading.Event, folder: Path
+) -> None:
     deadline = time.monotonic() + _START_SECONDS
+    log = folder / f"{name}.log"
     while not ended.is_set():
-        if backend.poll() is not None:
-            raise _DemoError(f"the backend did not start: {_tail(log)}")
-        with contextlib.suppress(URLError, OSError), urlopen(f"{url}/readyz", timeout=2):  # noqa: S310  the loopback
+        if parts[name].poll() is not None:
+            raise _DemoError(f"the {name} did not start: {_tail(log)}")
+        with contextlib.suppress(URLError, OSError), urlopen(url, timeout=2):  # noqa: S310  the loopback
             return
         if time.monotonic() > deadline:
-            raise _DemoError(f"the backend is not ready after {_START_SECONDS} s: {_tail(log)}")
+            raise _DemoError(f"the {name} is not ready after {_START_SECONDS} s: {_tail(log)}")
         ended.wait(0.1)
 
 
@@ -161,18 +184,33 @@ def _token_files(folder: Path, tokens: dict[str, str]) -> dict[str, Path]:
     return files
 
 
-def _tell(output: Output, url: str, tenant: iam_platform.Sandbox, files: dict[str, Path]) -> None:
+def _tell(output: Output, url: str, portal: str | None, tenant: iam_platform.Sandbox, files: dict[str, Path]) -> None:
     where = {"api": url, "documentation": f"{url}/docs", "sandbox": tenant.authority}
-    output.document({"urls": where, "headers": {role: str(file) for role, file in files.items()}})
+    where = {"portal": portal, **where} if portal else where
+    users = {role: f"portal.{role.removeprefix('IAM.').lower()}@{tenant.env['SANDBOX_DOMAIN']}" for role in ROLES}
+    password, code = tenant.env["SANDBOX_USER_PASSWORD"], tenant.env["SANDBOX_MFA_CODE"]
+    output.document(
+        {
+            "urls": where,
+            "headers": {role: str(file) for role, file in files.items()},
+            "users": users,
+            "password": password,
+            "code": code,
+        }
+    )
     places = Table(show_header=False, box=None)
     for name, place in where.items():
         places.add_row(f"[bold]{name}[/]", place)
     output.show(places)
-    roles = Table("role", "may", "header file", title="Sign in with one of these tokens", title_justify="left")
+    roles = Table("user", "may", "header file", title="Who may do what", title_justify="left")
     for role, file in files.items():
-        roles.add_row(role, ROLES[role], str(file))
+        roles.add_row(users[role], ROLES[role], str(file))
     output.show(roles)
-    output.line(f"Try: curl -H @{files['IAM.Admin']} {url}/people")
+    if portal:
+        output.line(f"Sign in at {portal} as one of them: password {password}, code {code}")
+    else:
+        output.note("the web UI is left out: pip install 'iam-platform[ui]'")
+    output.line(f"Without a browser: curl -H @{files['IAM.Admin']} {url}/people")
     output.note("Ctrl-C ends everything, and nothing of it is kept")
 
 

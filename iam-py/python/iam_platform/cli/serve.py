@@ -180,9 +180,10 @@ def demo(
     context: typer.Context,
     *,
     port: Annotated[int, typer.Option(help="The backend's port; 0 takes a free one.", min=0, max=65535)] = 8000,
+    ui_port: Annotated[int, typer.Option(help="The web UI's port; 0 takes a free one.", min=0, max=65535)] = 8501,
     people: Annotated[int, typer.Option(help="How many people the company has.", min=1, max=5000)] = 60,
 ) -> None:
-    """A whole platform on this machine, until Ctrl-C: tenant, company, backend and worker; no account is needed."""
+    """A whole platform on this machine, until Ctrl-C: tenant, company, backend, worker and web UI; no account is needed."""
     settings: Settings = context.obj
     require(settings.output, "backend", "fastapi", "uvicorn", "pydantic_settings")
-    demonstration.run(settings.output, port=port, people=people)
+    demonstration.run(settings.output, port=port, ui_port=ui_port, people=people)

@@ -141,8 +141,8 @@ class Door:
             if wanted:
                 self._remember(headers, WANTED, wanted)
         elif path.endswith("/oauth2callback"):
-            signed_in = any(value.startswith(_SIGNED_IN) for value in headers.getlist("set-cookie"))
-            if not signed_in:
+            cookies = headers.getlist("set-cookie")
+            if not any(value.startswith(_SIGNED_IN) and "Max-Age=0" not in value for value in cookies):
                 self._remember(headers, REFUSED, request.query_params.get("error") or "invalid_token")
                 return
             wanted = request.cookies.get(WANTED, "")

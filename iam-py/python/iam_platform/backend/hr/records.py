@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from iam_platform.backend.platform import Platform
 
+    from .schemas import HrEvent
+
 RECORD = "iam-platform.hr.record"
 EVENT = "iam-platform.hr.event"
 
@@ -114,6 +116,29 @@ async def accept(platform: Platform, turn: Turn, kind: str, data: str, person: s
         job = await _nothing_new(platform, person, data)
     await turn.end(job.id)
     return job
+
+
+async def remember(platform: Platform, turn: Turn, event: HrEvent) -> None:
+    """Notes by which name an event was told, before it is accepted: the journal keeps a hash, and whoever calls it off
+    has to say the name.
+    """
+    kept = event.model_dump(include={"person", "kind", "effective", "last_day", "urgent"}, exclude_none=True)
+    kept |= {"source": turn.source, "id": turn.id, "at": now()}
+    await platform.engine.set_note(f"told/{_core.event_id(turn.source, turn.id)}", 0, kept)
+
+
+async def remembered(platform: Platform, event: str) -> dict[str, Any]:
+    """What was noted of an event.
+
+    Raises:
+        Problem: 404.
+    """
+    note = await platform.engine.note(f"told/{event}")
+    if note is None or await platform.engine.story(event) is None:
+        raise Problem(
+            404, "no such event was told here: what a record says is called off by the record that follows it"
+        )
+    return dict(note[1])
 
 
 async def _nothing_new(platform: Platform, person: str, data: str) -> Job:

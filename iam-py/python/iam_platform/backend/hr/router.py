@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 from starlette.responses import StreamingResponse
 
@@ -16,8 +16,8 @@ from iam_platform.backend.parts import plain
 from iam_platform.backend.problems import Problem
 from iam_platform.backend.security import Caller, SecuredRoute, unauthenticated
 
-from .records import EVENT, RECORD, Turn, accept, batch, checked, ids_of, waited
-from .schemas import HrEvent, HrRecord, Planned, PlanRequest
+from .records import EVENT, RECORD, Turn, accept, batch, checked, ids_of, remember, remembered, waited
+from .schemas import HrEvent, HrRecord, Planned, PlanRequest, Told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -33,6 +33,7 @@ Key = Annotated[
     str | None,
     Header(alias="Idempotency-Key", description="The same key with the same body is the same job, however often."),
 ]
+Event = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="The event's id, as its job and the timeline say.")]
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     200: {"description": "It is over: the record said nothing new, or `wait` was long enough.", "model": Job},
     202: {
@@ -186,8 +187,36 @@ async def events(request: Request, response: Response, wait: Wait = 0, idempoten
     # A name that somebody gives is theirs alone: nobody speaks for another source.
     source = f"{own}:{event.source}" if event.source else own
     turn = Turn(platform, source, idempotency_key or event.id, b"/hr/events\n" + body)
+    await remember(platform, turn, event)
     data = event.model_dump_json(exclude_unset=True, exclude={"id", "source"})
     job = await accept(platform, turn, EVENT, data, event.person)
+    return await answered(request, response, job, wait)
+
+
+@router.get("/events/{event}", summary="What was told as an event")
+async def told(platform: Parts, event: Event) -> Told:
+    """What it was and from when it counts: of events that came in the canonical form through this door."""
+    kept = await remembered(platform, event)
+    return Told.model_validate(kept | {"event": event})
+
+
+@router.post(
+    "/events/{event}/retract",
+    status_code=202,
+    summary="It never was",
+    responses=_ACCEPTED,
+    response_model_exclude_none=True,
+)
+async def retract(request: Request, response: Response, event: Event, wait: Wait = 0) -> Job:
+    """Calls off what was told as an event, whoever told it: what waits for it does not happen, and what it has brought
+    is planned afresh. The same again is the same retraction.
+    """
+    platform: Platform = request.app.state.platform
+    kept = await remembered(platform, event)
+    # A retraction is its sender's own: it speaks in the name of whoever told the event.
+    turn = Turn(platform, kept["source"], f"retract/{event}", b"retract\n" + event.encode())
+    data = json.dumps({"person": kept["person"], "kind": "retract", "of": kept["id"]})
+    job = await accept(platform, turn, EVENT, data, kept["person"])
     return await answered(request, response, job, wait)
 
 
@@ -266,6 +295,9 @@ async def upload_csv(
             "as a whole where it looks broken.",
         ),
     ] = None,
+    ignore_unknown: Annotated[
+        bool, Query(description="Whether columns that are not known are left out; otherwise the table is refused.")
+    ] = False,
     wait: Wait = 0,
     idempotency_key: Key = None,
 ) -> Job:
@@ -273,7 +305,14 @@ async def upload_csv(
     The job tells rows, rejects and progress; its report is the table with a result for each row.
     """
     uploads: Uploads = request.app.state.uploads
-    job = await uploads.take(request, mode=mode, on_error=on_error, source=source, key=idempotency_key)
+    job = await uploads.take(
+        request,
+        mode=mode,
+        on_error=on_error,
+        source=source,
+        key=idempotency_key,
+        ignore_unknown=ignore_unknown,
+    )
     return await answered(request, response, job, wait)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -66,6 +67,18 @@ class HrEvent(BaseModel):
     record: dict[str, Any] | None = Field(
         default=None, description="The person from then on, as one record of the flat feed."
     )
+
+
+class Told(BaseModel):
+    """What was told as an event."""
+
+    event: str
+    person: str
+    kind: str
+    effective: str | None = None
+    last_day: str | None = None
+    urgent: bool | None = None
+    at: datetime = Field(description="When it was told (UTC).")
 
 
 class PlanRequest(BaseModel):

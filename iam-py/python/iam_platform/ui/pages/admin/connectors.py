@@ -59,10 +59,10 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _versions() -> None:
-    import iam_platform
+    from iam_platform import __version__
 
     st.header("Versions", anchor=False)
-    rows = [{"what": "This UI", "version": iam_platform.__version__}, {"what": "Streamlit", "version": st.__version__}]
+    rows = [{"what": "This UI", "version": __version__}, {"what": "Streamlit", "version": st.__version__}]
     try:
         about = session.backend().get("/")
     except NotFoundError:

@@ -29,7 +29,7 @@ def to(place: str, said: object, **query: str) -> show.Html:
 
 def back(place: str, said: str) -> None:
     """A way back to the list: both are the page's own words."""
-    st.html(f'<nav aria-label="Back"><a href="/{place}" target="_self" style="color:inherit">← {said}</a></nav>')
+    show.links(show.link(f"/{place}", f"← {said}"))
 
 
 def sought(label: str, hint: str) -> str:
