@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 import uuid
 
@@ -71,6 +72,54 @@ def test_somebody_is_signed_out_everywhere(world, browse, account):
     do(page, "Force sign-out")
     expect(page.get_by_text("is signed out everywhere")).to_be_visible()
     assert kept(world, account)["signInSessionsValidFromDateTime"] > before
+
+
+@pytest.mark.parametrize(
+    ("deed", "kind"), [("Temporary access pass", "temporaryAccessPass"), ("Reset password", "password")]
+)
+def test_what_lets_somebody_in_is_shown_once_and_kept_nowhere(world, browse, account, deed, kind):
+    before = kept(world, account)
+    page = browse(world, role="Helpdesk")
+    at(page, f"{world.url}/users?id={account['id']}")
+    dialog = do(page, deed)
+    code = dialog.get_by_test_id("stCode")
+    expect(code).to_be_visible()
+    secret = code.inner_text().strip()
+    assert len(secret) >= 8
+    after = kept(world, account)
+    if kind == "password":
+        assert after["passwordVersion"] == before["passwordVersion"] + 1
+    else:
+        assert [kind in json.dumps(one) for one in after["authenticationMethods"]] == [True]
+    assert secret not in page.url
+    page.reload()
+    settled(page)
+    expect(page.get_by_role("heading", name=account["displayName"], exact=True)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert secret not in page.content()
+    for log in (world.log, world.backend.log):
+        assert secret not in log.read_text()
+
+
+def test_who_holds_a_directory_role_gets_no_pass_here(world, browse):
+    page = browse(world, role="Helpdesk")
+    at(page, f"{world.url}/users?id=break-glass@contoso.example")
+    dialog = do(page, "Temporary access pass")
+    expect(dialog.get_by_text("You may not do that.")).to_be_visible()
+    assert world.user("break-glass@contoso.example")["authenticationMethods"] == []
+
+
+def test_a_deleted_account_comes_back(world, browse, account):
+    with world.api() as admin:
+        assert admin.delete(f"/graph/users/{account['id']}").status_code == 204
+    assert kept(world, account) is None
+    page = browse(world, role="Operator")
+    at(page, f"{world.url}/users?show=deleted")
+    expect(page.get_by_role("region", name="Deleted accounts")).to_contain_text(account["displayName"])
+    choose(page, "Account to restore", account["displayName"])
+    do(page, "Restore")
+    expect(page.get_by_text("is restored")).to_be_visible()
+    assert kept(world, account)["id"] == account["id"]
 
 
 def test_blocking_needs_the_name_and_letting_in_another_role(world, browse, account):
@@ -345,3 +394,72 @@ def test_a_stopped_plan_is_released_by_somebody_other_than_its_planner(own_world
     earlier = other.get_by_role("region", name="Earlier ones")
     expect(earlier).to_contain_text("portal.operator@contoso.example")
     expect(earlier).to_contain_text("the site closes")
+
+
+def test_a_policy_is_checked_by_line_and_column_and_compared(world, browse):
+    key = f"P-{uuid.uuid4().hex[:6]}"
+    with world.api() as admin:
+        admin.post("/hr/new-hire", params={"wait": 30}, json=MEI | {"employeeId": key, "lastName": f"Policy{key[2:]}"})
+    page = browse(world, role="Operator")
+    at(page, f"{world.url}/policy?show=try")
+    box = page.get_by_label("Or its text")
+    text = box.input_value()
+    box.fill(text.replace('groups = ["sg-security"]', "groups = sg-security"))
+    page.get_by_role("button", name="Check").click()
+    problems = page.get_by_role("region", name="Problems")
+    line = text.splitlines().index('groups = ["sg-security"]') + 1
+    expect(problems.get_by_role("row").nth(1)).to_contain_text(f"{line}")
+    expect(problems).to_contain_text("groups = sg-security")
+    assert problems.locator("td.n").nth(1).inner_text().strip().isdecimal()
+
+    page.get_by_label("A policy file").or_(page.locator("input[type=file]")).last.set_input_files(
+        {
+            "name": "newer.toml",
+            "mimeType": "application/toml",
+            "buffer": text.replace("sg-security", "sg-finance").encode(),
+        }
+    )
+    expect(box).to_have_value(re.compile("sg-finance"))
+    page.get_by_role("button", name="Compare with the one in force").click()
+    table = page.get_by_role("region", name="Who gains and who loses what")
+    expect(table.get_by_role("row").filter(has_text="sg-finance")).to_contain_text(key)
+    expect(table.get_by_role("row").filter(has_text="sg-security")).to_contain_text("- lose")
+
+    at(page, f"{world.url}/policy")
+    expect(page.get_by_role("region", name="Rules")).to_contain_text("security-analysts")
+    page.get_by_role("button", name="See whom it reaches").click()
+    expect(page.get_by_role("region", name="Rules")).to_contain_text("reaches somebody")
+
+
+def test_connectors_are_asked_now(own_world, browse):
+    world = own_world()
+    page = browse(world, role="Auditor")
+    at(page, f"{world.url}/connectors")
+    seen = page.get_by_role("region", name="As seen within")
+    expect(seen.get_by_role("row").filter(has_text="Microsoft Graph")).to_contain_text("✔ well")
+    world.sandbox.fault("status", path="/subscriptions", status=403)
+    page.get_by_role("button", name="Test now").click()
+    now = page.get_by_role("region", name="Tested now")
+    expect(now.get_by_role("row").filter(has_text="Azure Resource Manager")).to_contain_text("✖ not well")
+    expect(now.get_by_role("row").filter(has_text="Microsoft Graph")).to_contain_text("✔ well")
+
+
+PAGES = (
+    "users",
+    "groups",
+    "licences",
+    "roles",
+    "decisions",
+    "policy?show=try",
+    "policy",
+    "audit",
+    "azure",
+    "connectors",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fit_a_telephone(world, browse, path):
+    page = browse(world, role="Admin", viewport={"width": 390, "height": 844})
+    at(page, f"{world.url}/{path}")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -34,22 +34,21 @@ def draw(user_id: str) -> None:
 
 
 def _state(user: Mapping[str, Any]) -> None:
-    rows = [
-        ("Sign-in", "✔ allowed" if user.get("accountEnabled") else "✖ blocked"),
-        ("Sign-in name", user.get("userPrincipalName")),
-        ("Mail", user.get("mail")),
-        ("Worker id", _person(user.get("employeeId"))),
-        ("Department and job", " · ".join(filter(None, (user.get("department"), user.get("jobTitle"))))),
-        ("Country of use", user.get("usageLocation")),
-        ("Kept in", "Active Directory (synchronised)" if user.get("onPremisesSyncEnabled") else "Entra ID"),
-        ("Made", show.instant(user.get("createdDateTime"))),
-        ("Password changed", show.instant(user.get("lastPasswordChangeDateTime"))),
-        ("Sessions count from", show.instant(user.get("signInSessionsValidFromDateTime"))),
-        ("Object id", user.get("id")),
-    ]
-    show.table(
-        [{"what": what, "value": value} for what, value in rows if value],
-        {"what": "What", "value": "Now"},
+    job = " · ".join(filter(None, (user.get("department"), user.get("jobTitle"))))
+    show.facts(
+        {
+            "Sign-in": "✔ allowed" if user.get("accountEnabled") else "✖ blocked",
+            "Sign-in name": user.get("userPrincipalName"),
+            "Mail": user.get("mail"),
+            "Worker id": _person(user.get("employeeId")),
+            "Department and job": job,
+            "Country of use": user.get("usageLocation"),
+            "Kept in": "Active Directory (synchronised)" if user.get("onPremisesSyncEnabled") else "Entra ID",
+            "Made": show.instant(user.get("createdDateTime")),
+            "Password changed": show.instant(user.get("lastPasswordChangeDateTime")),
+            "Sessions count from": show.instant(user.get("signInSessionsValidFromDateTime")),
+            "Object id": user.get("id"),
+        },
         caption="The account",
     )
 

@@ -24,7 +24,15 @@ def licences() -> None:
         skus = session.backend().get("/graph/licenses")["value"]
     show.table(
         [_seats(sku) for sku in sorted(skus, key=lambda sku: str(sku["skuPartNumber"]))],
-        {"name": "Licence", "bought": "Bought", "used": "Used", "left": "Left", "sign": "State", "holds": "Services"},
+        {
+            "name": "Licence",
+            "bought": "Bought",
+            "used": "Used",
+            "left": "Left",
+            "share": "In use",
+            "sign": "State",
+            "holds": "Services",
+        },
         caption="Licences",
         numbers=("bought", "used", "left"),
         signs=("sign",),
@@ -44,6 +52,7 @@ def _seats(sku: dict[str, Any]) -> dict[str, Any]:
         "bought": units["enabled"],
         "used": sku["consumedUnits"],
         "left": left,
+        "share": show.bar(sku["consumedUnits"], units["enabled"]),
         "sign": sign,
         "holds": [plan["servicePlanName"] for plan in sku.get("servicePlans", ())],
     }
