@@ -65,6 +65,16 @@ def picked(name: str, label: str, options: Mapping[str, str], *, as_tabs: bool =
     return str(st.session_state[key])
 
 
+def one_of(label: str, options: Mapping[str, str], key: str) -> str | None:
+    """One of what is there now, the first unless another one is chosen; None where there is nothing."""
+    keys = list(options)
+    if st.session_state.get(key) not in keys:
+        # What was chosen may be gone, and where nothing was there something may be now.
+        st.session_state[key] = keys[0] if keys else None
+    found: str | None = st.selectbox(label, keys, key=key, format_func=options.__getitem__)
+    return found
+
+
 def quoted(value: str) -> str:
     """A text within an expression of ``$filter``."""
     return value.replace("'", "''")
