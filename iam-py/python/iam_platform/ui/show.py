@@ -100,7 +100,8 @@ _STYLE = """
 table.iam { border-collapse: collapse; width: 100%; font-size: .92rem; }
 table.iam caption { text-align: left; font-weight: 600; padding: .2rem 0 .4rem; }
 table.iam th, table.iam td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 22%, transparent); overflow-wrap: anywhere; }
+  border-bottom: 1px solid color-mix(in srgb, currentColor 22%, transparent); overflow-wrap: break-word; }
+table.iam th { white-space: nowrap; }
 table.iam td.n, table.iam th.n { text-align: right; font-variant-numeric: tabular-nums; }
 table.iam td.s { white-space: nowrap; font-weight: 600; }
 table.iam a { color: inherit; text-decoration: underline; }
@@ -110,7 +111,12 @@ table.iam a { color: inherit; text-decoration: underline; }
 
 def link(place: str, said: object) -> Html:
     """A link to a page of this site, for a cell: ``place`` is quoted by :func:`~iam_platform.ui.backend.part`."""
-    return Html(f'<a href="{escape(place)}" target="_self">{escape(str(said))}</a>')
+    return Html(f'<a href="{escape(place)}" target="_self" style="color: inherit">{escape(str(said))}</a>')
+
+
+def way(place: str, said: object) -> None:
+    """A link to a page of this site, on a line of its own: ``place`` as for :func:`link`."""
+    st.html(f"<p>{link(place, said)}</p>")
 
 
 class Html(str):

@@ -201,7 +201,7 @@ class Submission:
             return
         identity.card(known)
         scheduled(person, key=f"{self.name}-next")
-        st.html(f"<p>{show.link(f'/people?person={part(person)}', f'Open the page of {identity.name(known)}')}</p>")
+        show.way(f"/people?person={part(person)}", f"Open the page of {identity.name(known)}")
 
     def _anew(self) -> None:
         for name in ("job", "person"):

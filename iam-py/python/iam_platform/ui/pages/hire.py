@@ -109,7 +109,7 @@ def _taken() -> list[record.Flaw]:
         return []
     message = f"{worker_id} is taken: it is {identity.name(known)}."
     if session.viewer().may("hr.write"):
-        st.html(f"<p>{show.link(f'/update?person={part(worker_id)}', f'Update {identity.name(known)} instead')}</p>")
+        show.way(f"/update?person={part(worker_id)}", f"Update {identity.name(known)} instead")
     return [record.Flaw("employeeId", message)]
 
 

@@ -153,8 +153,7 @@ def _gone(person: Mapping[str, Any]) -> None:
         f"**{show.text(identity.name(person))} has left.** A record of somebody who has left changes nothing.",
         icon="🚪",
     )
-    again = show.link(f"/new-hire?person={part(person['person'])}", "Hire them again")
-    st.html(f"<p>{again}</p>")
+    show.way(f"/new-hire?person={part(person['person'])}", "Hire them again")
 
 
 def _begin(person: Mapping[str, Any]) -> None:

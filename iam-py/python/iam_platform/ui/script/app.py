@@ -110,7 +110,9 @@ def _ending(left: float) -> None:
 
 def _who(who: session.Viewer) -> None:
     with st.sidebar:
-        st.markdown(f"**{show.text(who.name)}**  \n{show.text(', '.join(role for role in who.roles if role.startswith('IAM.')))}")
+        st.markdown(
+            f"**{show.text(who.name)}**  \n{show.text(', '.join(role for role in who.roles if role.startswith('IAM.')))}"
+        )
     _out()
 
 
