@@ -317,3 +317,26 @@ def test_a_second_process_on_one_sqlite_journal_is_refused_with_advice(backend, 
     assert "postgres" in said.lower(), said[-2000:]
     with backend.client() as caller:
         assert caller.get("/readyz").status_code == 200
+
+
+def test_refused_rows_are_told_page_by_page_with_line_field_code_and_message(operator):
+    bad = [(f"U-6{number}", "Bad", "Sales", "Perhaps") for number in range(5)]
+    text = table([("U-60", "Good", "Sales", "Active"), *bad[1:]])
+    over = job(operator, upload(operator, text).headers["location"])
+    page = operator.get(f"/jobs/{over['id']}/rejects", params={"limit": 3}).json()
+    assert [one["row"] for one in page["rejects"]] == [3, 4, 5]
+    assert (page["rejects"][0]["field"], page["rejects"][0]["code"]) == ("Status", "unknown_status")
+    assert "Perhaps" in page["rejects"][0]["message"]
+    rest = operator.get(f"/jobs/{over['id']}/rejects", params={"limit": 3, "after": page["next"]}).json()
+    assert ([one["row"] for one in rest["rejects"]], rest["next"]) == ([6], None)
+
+
+def test_unknown_columns_are_left_out_where_that_is_asked_and_stay_in_the_report(operator):
+    text = "Employee ID,Shoe Size,First Name,Status\nU-71,43,Ada,Active\nU-72,44,Bo,Perhaps\n"
+    refused = job(operator, upload(operator, text).headers["location"])
+    assert (refused["state"], "Shoe Size" in refused["why"]) == ("failed", True), refused
+    over = job(operator, upload(operator, text, mode="apply", ignore_unknown=True).headers["location"])
+    assert (over["state"], over["accepted"], over["rejected"]) == ("done", 1, 1), over
+    report = list(csv.DictReader(io.StringIO(operator.get(over["report"]).text)))
+    assert [(row["Shoe Size"], row["result"]) for row in report] == [("43", "accepted"), ("44", "rejected")]
+    assert operator.get("/people/U-71").status_code == 200

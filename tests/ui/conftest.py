@@ -97,7 +97,7 @@ class FakeBackend:
         self.asked = []
 
     def __getattr__(self, method):
-        if method not in ("get", "post", "put", "patch", "delete", "text", "content", "upload"):
+        if method not in ("get", "get_slowly", "post", "put", "patch", "delete", "text", "content", "upload"):
             raise AttributeError(method)
 
         def call(path, *body, **query):

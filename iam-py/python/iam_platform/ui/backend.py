@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-_SECONDS_FOR_UPLOADS = 600.0
+_PATIENT = httpx.Timeout(600.0, connect=5.0)
 
 
 class BackendError(Exception):
@@ -87,6 +87,10 @@ class Backend:
         """
         return self._json(self._send("GET", path, params=_said(query)))
 
+    def get_slowly(self, path: str, **query: Any) -> Any:
+        """A document that takes minutes to work out, as the plan of a long file."""
+        return self._json(self._send("GET", path, params=_said(query), timeout=_PATIENT))
+
     def post(self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, **query: Any) -> Any:
         """Does something: ``body`` is sent as JSON."""
         return self._json(self._send("POST", path, json=body, params=_said(query), headers=headers))
@@ -110,7 +114,7 @@ class Backend:
             path,
             files={"file": (name, content, "text/csv")},
             params=_said(query),
-            timeout=httpx.Timeout(_SECONDS_FOR_UPLOADS, connect=5.0),
+            timeout=_PATIENT,
         )
         return self._json(answer)
 

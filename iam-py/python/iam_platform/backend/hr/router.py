@@ -295,6 +295,9 @@ async def upload_csv(
             "as a whole where it looks broken.",
         ),
     ] = None,
+    ignore_unknown: Annotated[
+        bool, Query(description="Whether columns that are not known are left out; otherwise the table is refused.")
+    ] = False,
     wait: Wait = 0,
     idempotency_key: Key = None,
 ) -> Job:
@@ -302,7 +305,14 @@ async def upload_csv(
     The job tells rows, rejects and progress; its report is the table with a result for each row.
     """
     uploads: Uploads = request.app.state.uploads
-    job = await uploads.take(request, mode=mode, on_error=on_error, source=source, key=idempotency_key)
+    job = await uploads.take(
+        request,
+        mode=mode,
+        on_error=on_error,
+        source=source,
+        key=idempotency_key,
+        ignore_unknown=ignore_unknown,
+    )
     return await answered(request, response, job, wait)
 
 

@@ -11,6 +11,7 @@ import contextlib
 import csv
 import fcntl
 import hashlib
+import heapq
 import itertools
 import json
 import logging
@@ -62,7 +63,16 @@ class Uploads:
         """The job, if this process reads its file."""
         return self._jobs.get(job_id)
 
-    async def take(self, request: Request, *, mode: str, on_error: str, source: str | None, key: str | None) -> Job:
+    async def take(
+        self,
+        request: Request,
+        *,
+        mode: str,
+        on_error: str,
+        source: str | None,
+        key: str | None,
+        ignore_unknown: bool = False,
+    ) -> Job:
         """Takes a file in, durably, and begins to read it.
 
         Raises:
@@ -74,7 +84,7 @@ class Uploads:
         assert lock is not None
         try:
             digest = await self._write(request, lock)
-            wish = f"{mode} {on_error} {source} {digest}".encode()
+            wish = f"{mode} {on_error} {source} {ignore_unknown} {digest}".encode()
             turn = Turn(self._platform, f"upload:{caller.tenant}/{caller.oid}", key, wish)
             known = await turn.begin()
             if known is not None:
@@ -89,6 +99,7 @@ class Uploads:
             )
             kept = job.model_dump(mode="json", exclude_none=True)
             kept |= {"created_at": now(), "on_error": on_error, "source": source, "by": caller.oid}
+            kept |= {"ignore_unknown": ignore_unknown}
             file = self._file(job.id)
             if not file.exists():
                 part.rename(file)
@@ -143,6 +154,21 @@ class Uploads:
         return table.download(
             f"{job.id}.csv", [*header, "result", "code", "field", "message"], self._reported(file, said, len(header))
         )
+
+    def rejects(self, job: Job, after: int, limit: int) -> list[dict[str, Any]]:
+        """Rows that are refused, with line, field, code and message, in the order in which they stand.
+
+        Raises:
+            Problem: 404 for a file that is on another machine, or gone.
+        """
+        file = self._rejects(job.id)
+        if not file.exists():
+            raise Problem(404, "the file of this upload is not here")
+        later = ((row, why) for row, why in _refused(file).items() if row > after)
+        return [
+            {"row": row, "code": code, "field": field, "message": message}
+            for row, (code, field, message) in heapq.nsmallest(limit, later)
+        ]
 
     async def _reported(self, file: Path, said: str, width: int) -> AsyncIterator[Sequence[object]]:
         refused = await asyncio.to_thread(_refused, self._rejects(file.stem))
@@ -239,7 +265,7 @@ class Uploads:
         """Reads everything once, and accepts nothing."""
         job = reading.job
         job.state, job.phase, job.rows, job.rejected = "running", "reading", 0, 0
-        rows = iam_platform.Intake("csv").read(str(self._file(job.id)))
+        rows = reading.intake().read(str(self._file(job.id)))
         rejects, noted = self._rejects(job.id), time.monotonic()
         with rejects.open("w", encoding="utf-8") as out:
             rejects.chmod(0o600)
@@ -269,7 +295,7 @@ class Uploads:
         job.phase = "accepting"
         file = str(self._file(job.id))
         if reading.kept.get("source"):
-            said = await engine.accept_file(iam_platform.Intake("csv"), file, source=reading.kept["source"])
+            said = await engine.accept_file(reading.intake(), file, source=reading.kept["source"])
             job.accepted, job.unchanged = said.events, said.unchanged
             job.delivery = said.delivery
             if said.findings:
@@ -282,7 +308,7 @@ class Uploads:
         begun = job.accepted + job.unchanged
         good = (
             row
-            for row in iam_platform.Intake("csv").read(file)
+            for row in reading.intake().read(file)
             if not isinstance(row, iam_platform.Reject) and row.row not in refused
         )
         # What a process that died has noted as accepted is not said again: somebody may have said something newer.
@@ -309,6 +335,10 @@ class _Reading:
         self._version = version
         self.kept = dict(kept)
         self.job = Job.model_validate(kept | {"id": job_id})
+
+    def intake(self) -> iam_platform.Intake:
+        """What reads the file."""
+        return iam_platform.Intake("csv", ignore_unknown=bool(self.kept.get("ignore_unknown")))
 
     async def note(self) -> None:
         """Notes how far it is."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
 from iam_platform.backend.problems import Problem
@@ -51,6 +53,40 @@ async def events(
         progress.stream(lambda: current(request, job_id), heard),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
+    )
+
+
+class Refusal(BaseModel):
+    """A row that is refused."""
+
+    row: int = Field(description="The line of the file where it begins.")
+    code: str = Field(examples=["unknown_status"])
+    field: str = Field(description="The column, as the file names it; empty of the row as a whole.")
+    message: str
+
+
+class RefusalPage(BaseModel):
+    """One page of them."""
+
+    rejects: list[Refusal]
+    next: int | None = Field(description="The `after` of the next page; null at the end.")
+
+
+@router.get("/{job_id}/rejects", summary="The rows of an upload that are refused")
+async def rejects(
+    request: Request,
+    job_id: str,
+    after: Annotated[int, Query(ge=0, le=(1 << 63) - 1, description="The last row of the page before.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> RefusalPage:
+    """Each with what is wrong, in the order in which they stand in the file."""
+    job = await current(request, job_id)
+    if job.kind != "upload" or not job.over:
+        raise Problem(409, "expected an upload that is over")
+    uploads: Uploads = request.app.state.uploads
+    found = await asyncio.to_thread(uploads.rejects, job, after, limit)
+    return RefusalPage(
+        rejects=[Refusal.model_validate(one) for one in found], next=found[-1]["row"] if len(found) == limit else None
     )
 
 
