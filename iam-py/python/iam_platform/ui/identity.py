@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 _FRESH = 20.0
 _PAGE = 20
 
-#: Where somebody stands, with a sign.
-LIFECYCLE = {
-    "pending": "⏳ to come, without an account yet",
-    "staged": "⏳ to come, with an account that is blocked until the first day",
-    "active": "✔ at work",
-    "suspended": "◐ on leave of absence",
-    "leaving": "▷ at work, with a last day",
-    "disabled": "✖ has left",
-    "deleted": "✖ has left, and the account is deleted",
+STAGES = {
+    "pending": ("○", "expected"),
+    "staged": ("◔", "prepared"),
+    "active": ("●", "at work"),
+    "suspended": ("⏸", "on leave"),
+    "leaving": ("↘", "leaving"),
+    "disabled": ("⛔", "left"),
+    "deleted": ("✖", "left, account deleted"),
 }
+"""Where somebody stands, with a sign."""
+
 GONE = frozenset({"disabled", "deleted"})
 """Where somebody stands who has left."""
 
@@ -61,17 +62,29 @@ def search(text: str, *, limit: int = _PAGE) -> list[dict[str, Any]]:
     return found
 
 
-def name(person: Mapping[str, Any]) -> str:
-    """What people call them."""
-    record = person.get("record") or {}
-    first = record.get("preferred_name") or record.get("given_name")
-    return " ".join(filter(None, (first, record.get("family_name")))) or str(person.get("person", ""))
+def stage(name: object) -> str:
+    """Where somebody stands."""
+    sign, said = STAGES.get(str(name), ("", str(name or "")))
+    return f"{sign} {said}".strip()
+
+
+def named(state: Mapping[str, Any]) -> str:
+    """What people call them; the worker id where HR has said no name."""
+    record = state.get("record") or {}
+    names = (record.get("preferred_name") or record.get("given_name"), record.get("family_name"))
+    return " ".join(str(name) for name in names if name) or str(state.get("person") or "")
+
+
+def upn(state: Mapping[str, Any]) -> str:
+    """The sign-in name: of the account, or the one that is reserved."""
+    accounts = state.get("accounts") or {}
+    return str((accounts.get("graph") or {}).get("name") or state.get("name") or "")
 
 
 def line(person: Mapping[str, Any]) -> str:
     """Who it is in one line: name, title, worker id."""
     record = person.get("record") or {}
-    return " · ".join(filter(None, (name(person), record.get("job_title"), str(person["person"]))))
+    return " · ".join(filter(None, (named(person), record.get("job_title"), str(person["person"]))))
 
 
 def choose(key: str, *, verb: str) -> dict[str, Any] | None:
@@ -113,7 +126,7 @@ def choose(key: str, *, verb: str) -> dict[str, Any] | None:
                 key=f"{key}-choose-{one['person']}",
                 on_click=_chosen,
                 args=(one["person"],),
-                help=f"Choose {show.text(name(one))}",
+                help=f"Choose {show.text(named(one))}",
             )
     if len(people) == _PAGE:
         st.caption(f"The first {_PAGE} are shown: type more of the name to find others.")
@@ -129,19 +142,20 @@ def card(person: Mapping[str, Any]) -> None:
     """Who it is."""
     record = person.get("record") or {}
     with st.container(border=True):
-        st.markdown(f"**{show.text(name(person))}**")
-        st.markdown(f"{show.text(LIFECYCLE.get(person['lifecycle'], person['lifecycle']))}")
-        places = ", ".join(filter(None, (record.get("location"), record.get("country"))))
-        rows = [
-            ("Worker id", person["person"]),
-            ("Sign-in name", person.get("name")),
-            ("Work", ", ".join(filter(None, (record.get("job_title"), record.get("department"))))),
-            ("Place", places),
-            ("Manager", _manager(record.get("manager_id"))),
-            ("First day", record.get("hire_date")),
-            ("Last day", record.get("last_day")),
-        ]
-        st.markdown("  \n".join(f"{label}: **{show.text(value)}**" for label, value in rows if value))
+        st.markdown(f"**{show.text(named(person))}**")
+        show.facts(
+            {
+                "Worker id": person["person"],
+                "State": stage(person["lifecycle"]),
+                "Sign-in name": upn(person),
+                "Work": ", ".join(filter(None, (record.get("job_title"), record.get("department")))),
+                "Place": ", ".join(filter(None, (record.get("location"), record.get("country")))),
+                "Manager": _manager(record.get("manager_id")),
+                "First day": show.day(record.get("hire_date")),
+                "Last day": show.day(record.get("last_day")),
+            },
+            caption=f"Who {named(person)} is",
+        )
 
 
 def holds(person: Mapping[str, Any]) -> None:
@@ -159,7 +173,7 @@ def holds(person: Mapping[str, Any]) -> None:
     show.table(
         rows,
         {"kind": "What", "name": "Which", "where": "Where", "why": "Why", "since": "Since"},
-        caption=f"What {name(person)} holds by the platform",
+        caption=f"What {named(person)} holds by the platform",
         empty="The platform has given them nothing.",
         hint="What others have given them by hand is found by the plan.",
     )
@@ -167,8 +181,7 @@ def holds(person: Mapping[str, Any]) -> None:
 
 def _below(person: Mapping[str, Any]) -> str:
     record = person.get("record") or {}
-    stands = LIFECYCLE.get(person["lifecycle"], person["lifecycle"])
-    return " · ".join(filter(None, (stands, record.get("department"), person.get("name"))))
+    return " · ".join(filter(None, (stage(person["lifecycle"]), record.get("department"), upn(person))))
 
 
 def _manager(worker_id: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,11 @@ def create_app(settings: Settings) -> st.App:
     """
     # The script of a session finds them in the environment: it runs in this process, in a thread of its own.
     os.environ["IAM_BACKEND_URL"] = settings.backend_url
+    # The first visitor does not wait for what is imported once.
+    importlib.import_module("iam_platform.ui.pages")
     return st.App(
-        Path(__file__).with_name("app.py"),
+        # Beside a folder named pages Streamlit would take each of its files for a page, and know no other address.
+        Path(__file__).with_name("script") / "app.py",
         secrets=_secrets(settings),
         middleware=[Middleware(Door, https=settings.url.startswith("https:"))],
         on_script_error=_tell,

@@ -201,7 +201,7 @@ class Submission:
             return
         identity.card(known)
         scheduled(person, key=f"{self.name}-next")
-        show.links(show.link(f"/people?person={part(person)}", f"Open the page of {identity.name(known)}"))
+        show.links(show.link(f"/people?person={part(person)}", f"Open the page of {identity.named(known)}"))
 
     def _anew(self) -> None:
         for name in ("job", "person"):

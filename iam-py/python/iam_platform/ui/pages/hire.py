@@ -102,14 +102,14 @@ def _taken() -> list[record.Flaw]:
         return []
     if known["lifecycle"] in identity.GONE:
         st.info(
-            f"**{show.text(worker_id)} is {show.text(identity.name(known))}, who has left.** They join again: the plan is "
+            f"**{show.text(worker_id)} is {show.text(identity.named(known))}, who has left.** They join again: the plan is "
             "made from the policy, and old groups do not come back by themselves.",
             icon="↩️",
         )
         return []
-    message = f"{worker_id} is taken: it is {identity.name(known)}."
+    message = f"{worker_id} is taken: it is {identity.named(known)}."
     if session.viewer().may("hr.write"):
-        show.links(show.link(f"/update?person={part(worker_id)}", f"Update {identity.name(known)} instead"))
+        show.links(show.link(f"/update?person={part(worker_id)}", f"Update {identity.named(known)} instead"))
     return [record.Flaw("employeeId", message)]
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from iam_platform.ui import identity, record, show
+from iam_platform.ui import identity, record, session, show
+from iam_platform.ui.backend import BackendError, NotFoundError, part
 from iam_platform.ui.drafts import Draft
 from iam_platform.ui.page import page
 from iam_platform.ui.scheduled import scheduled
@@ -53,9 +54,10 @@ def termination() -> None:
     identity.card(person)
     identity.other("leave")
     if person["lifecycle"] in identity.GONE:
-        st.info(f"**{show.text(identity.name(person))} has left already.** There is nothing to end.", icon="🚪")
+        st.info(f"**{show.text(identity.named(person))} has left already.** There is nothing to end.", icon="🚪")
         return
     identity.holds(person)
+    _reports(person)
     announced = scheduled(person["person"], key="leave")
     # What was told as an event is called off as such: no record undoes it.
     by_record = _leaves(person) and all(told["kind"] != "leave" for told in announced)
@@ -63,6 +65,28 @@ def termination() -> None:
     draft.keep(begun=st.session_state.get(_HOW) is not None)
     way.flawed(flaws)
     way.offer(None if flaws else _wish(person), draft.drop)
+
+
+def _reports(person: Mapping[str, Any]) -> None:
+    """Who loses their manager."""
+    account = ((person.get("accounts") or {}).get("graph") or {}).get("id")
+    if not account or not session.viewer().may("graph.read"):
+        return
+    try:
+        found = session.backend().get(f"/graph/users/{part(account)}/reports")
+    except NotFoundError:
+        return
+    except BackendError:
+        st.caption("Who reports to them could not be read just now.")
+        return
+    reports = [str(one.get("displayName") or one.get("userPrincipalName")) for one in found["value"]]
+    if reports:
+        more = " and others" if found.get("@odata.nextLink") else ""
+        st.warning(
+            f"**{show.text(', '.join(reports))}{more}** {'report' if len(reports) > 1 else 'reports'} to them: tell HR "
+            "who follows as manager.",
+            icon="👥",
+        )
 
 
 def _how(person: Mapping[str, Any], options: list[str]) -> list[record.Flaw]:
@@ -107,7 +131,7 @@ def _how(person: Mapping[str, Any], options: list[str]) -> list[record.Flaw]:
 
 def _wish(person: Mapping[str, Any]) -> Wish:
     known, how = person.get("record") or {}, st.session_state[_HOW]
-    worker_id, whom = person["person"], identity.name(person)
+    worker_id, whom = person["person"], identity.named(person)
     if how == _OFF:
         stays = record.of_record(known, employeeId=worker_id, status="Active", lastDay=None)
         return Wish(worker_id, whom, stays, "/hr/update", dict(stays), "Keep")

@@ -111,7 +111,7 @@ def _wish(person: Mapping[str, Any], before: Mapping[str, str], after: dict[str,
         )
     return Wish(
         person=person["person"],
-        whom=identity.name(person),
+        whom=identity.named(person),
         record=dict(after),
         path=path,
         body=body,
@@ -150,11 +150,10 @@ def _from_when() -> date | None:
 
 def _gone(person: Mapping[str, Any]) -> None:
     st.info(
-        f"**{show.text(identity.name(person))} has left.** A record of somebody who has left changes nothing.",
+        f"**{show.text(identity.named(person))} has left.** A record of somebody who has left changes nothing.",
         icon="🚪",
     )
-    again = show.link(f"/new-hire?person={part(person['person'])}", "Hire them again")
-    show.links(again)
+    show.links(show.link(f"/new-hire?person={part(person['person'])}", "Hire them again"))
 
 
 def _begin(person: Mapping[str, Any]) -> None:

@@ -7,39 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from iam_platform.diff import KINDS
 from iam_platform.ui import show
+from iam_platform.ui.identity import STAGES, named, stage, upn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STAGES = {
-    "pending": ("○", "expected"),
-    "staged": ("◔", "prepared"),
-    "active": ("●", "at work"),
-    "suspended": ("⏸", "on leave"),
-    "leaving": ("↘", "leaving"),
-    "disabled": ("⛔", "left"),
-    "deleted": ("✖", "left, account deleted"),
-}
-"""Where somebody stands, with a sign."""
-
-
-def stage(name: object) -> str:
-    """Where somebody stands."""
-    sign, said = STAGES.get(str(name), ("", str(name or "")))
-    return f"{sign} {said}".strip()
-
-
-def named(state: Mapping[str, Any]) -> str:
-    """What people call them; the worker id where HR has said no name."""
-    record = state.get("record") or {}
-    names = (record.get("preferred_name") or record.get("given_name"), record.get("family_name"))
-    return " ".join(str(name) for name in names if name) or str(state.get("person") or "")
-
-
-def upn(state: Mapping[str, Any]) -> str:
-    """The sign-in name: of the account, or the one that is reserved."""
-    accounts = state.get("accounts") or {}
-    return str((accounts.get("graph") or {}).get("name") or state.get("name") or "")
+__all__ = ["STAGES", "change", "named", "next_change", "stage", "upn"]
 
 
 def next_change(state: Mapping[str, Any], today: date) -> tuple[str, str] | None:

@@ -1,0 +1,68 @@
+"""Forms of the portal, as people fill them in."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+from portal import settled
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+
+def box(page: Page, key: str) -> Locator:
+    """The input of a widget."""
+    return page.locator(f".st-key-{key} input")
+
+
+def fill(page: Page, key: str, value: str) -> None:
+    """Types into a field, and goes on to the next."""
+    box(page, key).fill(value)
+    box(page, key).press("Tab")
+    settled(page)
+    expect(box(page, key)).to_have_value(value)
+
+
+def fill_day(page: Page, key: str, day: str) -> None:
+    """Types a date."""
+    field = box(page, key)
+    field.fill(day)
+    field.press("Enter")
+    field.press("Escape")
+    settled(page)
+    expect(field).to_have_value(re.compile(r"\D*".join(day.split("-"))))
+
+
+def pick(page: Page, key: str, said: str) -> None:
+    """Chooses what a list calls so."""
+    field = page.locator(f".st-key-{key}").get_by_role("combobox")
+    field.click()
+    field.fill(said)
+    page.get_by_role("option", name=said).first.click()
+    settled(page)
+
+
+def press(page: Page, name: str) -> None:
+    """Presses a button."""
+    page.get_by_role("button", name=name).first.click()
+
+
+def table(page: Page, caption: str) -> Locator:
+    """A table by its caption."""
+    return page.get_by_role("table", name=caption).or_(page.get_by_role("region", name=caption)).first
+
+
+def newcomer(page: Page, key: str, first: str, last: str, *, day: str, department: str = "Security") -> None:
+    """Fills in a new hire."""
+    for field, value in (
+        ("employeeId", key),
+        ("firstName", first),
+        ("lastName", last),
+        ("department", department),
+        ("jobTitle", "Analyst"),
+    ):
+        fill(page, f"hire-{field}", value)
+    fill_day(page, "hire-hireDate", day)
+    pick(page, "hire-country", "Australia (AU)")
