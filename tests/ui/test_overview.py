@@ -47,7 +47,7 @@ def overview(**more):
         "jobs": {"running": 3, "waiting": 1, "failed": 0},
         "upcoming": [
             {"date": "2026-11-30", "person": "W 1/2", "name": "<b>Mei</b> Tanaka", "what": "start", "event": "e"},
-            {"date": "2026-12-24", "person": "W-9", "name": "Bo Ek", "what": "leave", "event": "e"},
+            {"date": "2026-12-24", "person": "W-9", "name": "Bo Ek", "what": "last_day", "event": "e"},
         ],
         "licences": [
             {"sku": "a", "name": "Suite", "enabled": 1000, "used": 999, "left": 1},
@@ -56,7 +56,7 @@ def overview(**more):
         ],
         "connectors": [
             {"name": "graph", "ok": True, "detail": "41 ms", "checked_at": "2026-11-28T18:40:00Z"},
-            {"name": "arm", "ok": False, "detail": "403", "checked_at": "2026-11-28T18:40:00Z"},
+            {"name": "arm", "ok": False, "detail": "403", "advice": "give it a role", "checked_at": "2026-11-28T18:40:00Z"},
         ],
         "attention": {"frozen": 1, "held": 2, "dead_letters": 0, "quarantined": 0, "overdue": 0, "stalled": None},
         **more,
@@ -113,6 +113,7 @@ def test_seats_say_how_many_are_left_in_words(page):
     said = told(page.run())
     assert "▲ few left" in said
     assert "✖ none left" in said
+    assert "✖ fails</td><td>403 give it a role" in said
     assert re.search(r"999 of 1,000</td>.*width:99%", said)
 
 

@@ -16,7 +16,7 @@ from .jobs import jobs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_DAYS, _AHEAD = 14, 45
+_DAYS, _AHEAD, _MOST = 14, 45, 200
 _EVERY = 30.0
 _KEPT = "_overview"
 _KINDS = {"joiners": "Joiners", "movers": "Movers", "leavers": "Leavers"}
@@ -193,6 +193,8 @@ def _calendar(told: Mapping[str, Any]) -> None:
         "Month", months, default=months[0], format_func=month.named, key="overview-month", required=True
     )
     month.draw(chosen or months[0], entries, today=today)
+    if len(entries) >= _MOST:
+        st.caption(f"The next {len(entries):,} are shown: there may be more.")
     if not entries:
         st.caption(f"Nobody starts or leaves in the next {_AHEAD} days, as far as HR has said.")
 
@@ -233,7 +235,7 @@ def _connectors(connectors: Sequence[Mapping[str, Any]]) -> None:
             {
                 "name": one["name"],
                 "state": "✔ answers" if one.get("ok") else "✖ fails",
-                "detail": one.get("detail") or "",
+                "detail": " ".join(filter(None, (one.get("detail"), one.get("advice")))),
                 "at": show.instant(one.get("checked_at")),
             }
             for one in connectors
