@@ -54,7 +54,7 @@ def main() -> None:
         for name, pages in allowed.items()
         if pages
     }
-    chosen = st.navigation(sections)
+    chosen = st.navigation(sections, expanded=True)
     _who(who)
     left = session.seconds_left(session.token())
     if left <= session.MARGIN:
@@ -110,7 +110,7 @@ def _ending(left: float) -> None:
 
 def _who(who: session.Viewer) -> None:
     with st.sidebar:
-        st.markdown(f"**{show.text(who.name)}**  \n{show.text(', '.join(role for role in who.roles if role.startswith('IAM.')))}")
+        show.paragraphs(who.name, ", ".join(role for role in who.roles if role.startswith("IAM.")))
     _out()
 
 

@@ -85,11 +85,14 @@ class Draft:
         st.session_state[self._mark] = values
         return bool(values)
 
-    def keep(self) -> None:
-        """Keeps what the widgets say now, where it changed; call it after they are drawn. Never fails: a form goes on."""
-        now = {
-            key: st.session_state[key] for key in self._keys if st.session_state.get(key) not in (None, "", False, [])
-        }
+    def keep(self, *, begun: bool = True) -> None:
+        """Keeps what the widgets say now, where it changed; call it after they are drawn. Never fails: a form goes on.
+
+        Args:
+            begun: whether somebody has typed anything: a form that stands as it was filled in for them is no draft.
+        """
+        keys = self._keys if begun else ()
+        now = {key: st.session_state[key] for key in keys if st.session_state.get(key) not in (None, "", False, [])}
         if now == st.session_state.get(self._mark):
             return
         plain = {key: _plain(value) for key, value in now.items()}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+# What looks like an address becomes a link, escaped or not, unless something that nobody sees stands in it.
+_ADDRESS = re.compile(r"(https?|www)(?=[:.])", re.IGNORECASE)
 
 #: States as people say them, with a sign: colour never says anything alone.
 STATES = {
@@ -41,7 +43,8 @@ STATES = {
 
 def text(value: object) -> str:
     """A value as Markdown that shows it as it is."""
-    return _MARKDOWN.sub(r"\\\1", "" if value is None else str(value))
+    said = _ADDRESS.sub("\\1\u2060", "" if value is None else str(value))
+    return _MARKDOWN.sub(r"\\\1", said)
 
 
 def state(name: str | None) -> str:
@@ -101,11 +104,24 @@ table.iam { border-collapse: collapse; width: 100%; font-size: .92rem; }
 table.iam caption { text-align: left; font-weight: 600; padding: .2rem 0 .4rem; }
 table.iam th, table.iam td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 22%, transparent); overflow-wrap: break-word; }
+table.iam th { white-space: nowrap; }
 table.iam td.n, table.iam th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 table.iam td.s { white-space: nowrap; font-weight: 600; }
 .iam-bar { width: 7rem; max-width: 100%; height: .6rem; border: 1px solid currentColor; border-radius: 3px; }
 .iam-bar > div { height: 100%; background: currentColor; opacity: .6; }
 table.iam a { color: inherit; text-decoration: underline; }
+</style>
+"""
+
+_FACTS = """
+<style>
+dl.iam-facts { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1rem;
+  margin: 0 !important; padding: 0 !important; font-size: .92rem; }
+dl.iam-facts dt { opacity: .85; margin: 0 !important; }
+dl.iam-facts dd { margin: 0 !important; overflow-wrap: anywhere; }
+dl.iam-facts a, p.iam-links a { color: inherit; text-decoration: underline; }
+p.iam-links { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; }
+p.iam-links a:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 </style>
 """
 
@@ -119,6 +135,16 @@ def bar(part: int, whole: int) -> Html:
     """A share as a bar, for a cell next to the number that says the same."""
     share = max(0, min(100, 100 * part // whole)) if whole > 0 else 0
     return Html(f'<div class="iam-bar" aria-hidden="true"><div style="width:{share}%"></div></div>{share} %')
+
+
+def paragraphs(*texts: str) -> None:
+    """Short lines of text as they are: Markdown would make links of addresses in them."""
+    st.html("".join(f'<p style="margin:0 0 .2rem; overflow-wrap:anywhere">{escape(one)}</p>' for one in texts))
+
+
+def links(*places: Html) -> None:
+    """Links of a page, side by side."""
+    st.html(f'{_FACTS}<p class="iam-links">{"".join(places)}</p>')
 
 
 class Html(str):
@@ -155,7 +181,7 @@ def table(
     kinds = {key: ' class="n"' if key in numbers else ' class="s"' if key in signs else "" for key in columns}
     head = "".join(f'<th scope="col"{kinds[key]}>{escape(said)}</th>' for key, said in columns.items())
     body = "".join(
-        "<tr>" + "".join(f"<td{kinds[key]}>{_cell(row.get(key))}</td>" for key in columns) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{kinds[key]}>{cell(row.get(key))}</td>" for key in columns) + "</tr>" for row in rows
     )
     st.html(
         f'{_STYLE}<div class="iam-scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
@@ -164,7 +190,20 @@ def table(
     )
 
 
-def _cell(value: object) -> str:
+def facts(pairs: Mapping[str, object], *, caption: str) -> None:
+    """What is known of one thing, as names and values; those without a value are left out.
+
+    Args:
+        pairs: the values by their names; values are shown as they are.
+        caption: what they are about.
+    """
+    said = {name: cell(value) for name, value in pairs.items()}
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{value}</dd>" for name, value in said.items() if value)
+    st.html(f'{_FACTS}<dl class="iam-facts" aria-label="{escape(caption)}">{rows}</dl>')
+
+
+def cell(value: object) -> str:
+    """A value as HTML that shows it as it is."""
     if isinstance(value, Html):
         return value
     if isinstance(value, (list, tuple)):

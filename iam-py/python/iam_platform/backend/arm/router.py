@@ -119,6 +119,15 @@ def _assignments(scope: str) -> str:
     return "/" + "/".join(segment(part) for part in scope.strip("/").split("/")) + "/providers/Microsoft.Authorization"
 
 
+@router.get("/role-definitions", summary="Roles that can be given", responses=NATIVE, response_class=Response)
+async def definitions(
+    platform: Parts, request: Request, scope: Scope = None, subscription: Subscription = None
+) -> Response:
+    """At a scope: the built-in ones and the tenant's own."""
+    at = _assignments(scope or _root(request, subscription))
+    return paged(request, await call(platform.arm, "GET", f"{at}/roleDefinitions", params=_ROLES))
+
+
 @router.get("/role-assignments", summary="Role assignments", responses=NATIVE, response_class=Response)
 async def assignments(
     platform: Parts,

@@ -18,7 +18,9 @@ from .users import CSV, NATIVE, paging
 
 router = APIRouter(prefix="/graph/groups", tags=["graph"], route_class=SecuredRoute)
 
-_SHOWN = "id,displayName,description,mail,groupTypes,securityEnabled,membershipRule,isAssignableToRole"
+_SHOWN = (
+    "id,displayName,description,mail,groupTypes,securityEnabled,membershipRule,isAssignableToRole,onPremisesSyncEnabled"
+)
 _COLUMNS = ("id", "displayName", "mail", "groupTypes")
 _MEMBER = ("id", "displayName", "userPrincipalName")
 

@@ -237,6 +237,20 @@ async def groups(
     return paged(request, await call(platform.graph, "GET", f"/users/{segment(user_id)}/memberOf", params=page.params))
 
 
+@router.get("/{user_id}/reports", summary="Direct reports of a user", responses=NATIVE, response_class=Response)
+async def reports(
+    platform: Parts,
+    request: Request,
+    user_id: str,
+    top: Annotated[int, Query(ge=1, le=999)] = 100,
+    skiptoken: Annotated[str | None, Query(max_length=4000)] = None,
+) -> Response:
+    """As `directReports` of Graph."""
+    page = paging(top, None, None, skiptoken)
+    path = f"/users/{segment(user_id)}/directReports"
+    return paged(request, await call(platform.graph, "GET", path, params=page.params | {"$select": _SHOWN}))
+
+
 @router.get("/{user_id}/access.csv", summary="What a user holds, as a table", responses=CSV, response_class=Response)
 async def access(platform: Parts, user_id: str) -> Response:
     """Groups and roles, direct and through groups."""
