@@ -14,7 +14,8 @@ from iam_platform.ui.follow import follow
 from . import job_list
 
 _MOST_ERRORS = 200
-_MOST_PEOPLE = 50
+_MOST_PEOPLE = 200
+_SHOWN = 20
 _PLANNED = "_csv_plan"
 _TOO_LONG = 422
 _ERRORS = {"row": "Line", "field": "Column", "message": "What is wrong", "code": "Code"}
@@ -61,7 +62,7 @@ def _checked(job: dict[str, Any]) -> None:
         st.warning(f"**The plan is not shown.** {show.text(preview['unknown'])}", icon="⚠️")
     else:
         _kinds(preview)
-        plans.plan(preview, caption="Plan of this upload")
+        _people(preview)
     _decide(job, preview, good, rejected)
 
 
@@ -117,7 +118,18 @@ def _planned(job: dict[str, Any]) -> dict[str, Any] | None:
         # The guard looks at the whole all the same.
         found = {"people": [], "unknown": error.detail or error.title}
     st.session_state[_PLANNED] = (job["id"], found)
+    st.session_state.pop("_csv_shown", None)
     return found
+
+
+def _people(preview: dict[str, Any]) -> None:
+    """The plan of each person, some at a time: a page of hundreds is slow."""
+    shown = st.session_state.get("_csv_shown", _SHOWN)
+    people = preview["people"]
+    plans.plan(preview | {"people": people[:shown]}, caption="Plan of this upload")
+    if len(people) > shown and st.button(f"Show {min(_SHOWN, len(people) - shown)} more", key="csv-more"):
+        st.session_state["_csv_shown"] = shown + _SHOWN
+        st.rerun()
 
 
 def _kinds(preview: dict[str, Any]) -> None:
