@@ -142,7 +142,7 @@ def page(fake_session):
 
 def told(page):
     """Everything that is written on it."""
-    kinds = (page.error, page.warning, page.info, page.success, page.markdown, page.caption, page.title, page.subheader)
+    kinds = (page.error, page.warning, page.info, page.success, page.markdown, page.caption, page.title, page.header)
     texts = [one.value for kind in kinds for one in kind] + [one.body for one in page.get("html")]
     return "\n".join(texts).replace("\\", "")
 

@@ -54,7 +54,7 @@ def _checked(job: dict[str, Any]) -> None:
     if not good:
         show.nothing("No row can be accepted.", "Mend the rows that the report names, and upload the file again.")
         return
-    st.subheader("What would happen", anchor=False)
+    st.header("What would happen", anchor=False)
     preview = _planned(job)
     if preview is None:
         return
@@ -74,7 +74,7 @@ def _errors(job: dict[str, Any]) -> None:
     rejected = job.get("rejected") or 0
     if not rejected:
         return
-    st.subheader("Rows with errors", anchor=False)
+    st.header("Rows with errors", anchor=False)
     try:
         found = session.backend().get(f"/jobs/{part(job['id'])}/rejects", limit=_MOST_ERRORS)["rejects"]
     except BackendError as error:
@@ -148,7 +148,7 @@ def _takes(preview: dict[str, Any]) -> bool:
 
 
 def _decide(job: dict[str, Any], preview: dict[str, Any], good: int, rejected: int) -> None:
-    st.subheader("Accept it", anchor=False)
+    st.header("Accept it", anchor=False)
     how = _VALID
     if rejected:
         said = {
