@@ -224,7 +224,8 @@ async def _cloudevents(
     if len(ids) == 1 and await platform.engine.story(ids[0]) is not None:
         job = await find(platform.engine, f"e{ids[0]}")
     else:
-        job = await batch(platform, ids, "cloudevents")
+        caller: Caller | None = request.state.caller
+        job = await batch(platform, ids, "cloudevents", caller.oid if caller else None)
         job.events = {name: count for name, count in counts.items() if count}
     return await answered(request, response, job, wait)
 
@@ -266,6 +267,9 @@ async def upload_csv(
             "as a whole where it looks broken.",
         ),
     ] = None,
+    name: Annotated[
+        str | None, Query(max_length=300, description="What the file is called; by default what the form says.")
+    ] = None,
     wait: Wait = 0,
     idempotency_key: Key = None,
 ) -> Job:
@@ -273,7 +277,7 @@ async def upload_csv(
     The job tells rows, rejects and progress; its report is the table with a result for each row.
     """
     uploads: Uploads = request.app.state.uploads
-    job = await uploads.take(request, mode=mode, on_error=on_error, source=source, key=idempotency_key)
+    job = await uploads.take(request, mode=mode, on_error=on_error, source=source, key=idempotency_key, name=name)
     return await answered(request, response, job, wait)
 
 
