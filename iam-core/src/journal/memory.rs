@@ -6,6 +6,7 @@ mod exchange;
 mod freeze;
 mod lane;
 mod stage;
+mod survey;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

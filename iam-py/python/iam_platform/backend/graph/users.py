@@ -21,7 +21,7 @@ router = APIRouter(prefix="/graph/users", tags=["graph"], route_class=SecuredRou
 
 _SHOWN = "id,displayName,userPrincipalName,mail,accountEnabled,department,jobTitle,employeeId"
 _COLUMNS = ("id", "displayName", "userPrincipalName", "mail", "accountEnabled", "department", "jobTitle", "employeeId")
-_LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789!#%+=?"
+LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789!#%+=?"
 NATIVE: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "As Microsoft Graph answers.",
@@ -118,7 +118,7 @@ async def create(platform: Parts, who: Who, user: NewUser) -> Response:
     body = user.model_dump(exclude_none=True)
     body.setdefault("mailNickname", user.userPrincipalName.partition("@")[0][:64])
     if "passwordProfile" not in body:
-        password = "".join(secrets.choice(_LETTERS) for _ in range(32)) + "aA1!"
+        password = "".join(secrets.choice(LETTERS) for _ in range(32)) + "aA1!"
         body["passwordProfile"] = {"password": password, "forceChangePasswordNextSignIn": True}
     answer = await call(platform.graph, "POST", "/users", body)
     done(who, "create user", answer.json().get("id", "") if answer.ok else "", answer)
