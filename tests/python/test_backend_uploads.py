@@ -416,9 +416,9 @@ def test_the_plan_of_a_long_file_is_refused_and_says_why(operator):
     ],
 )  # fmt: skip
 def test_a_file_s_name_is_shown_and_is_no_path(said, shown):
-    from iam_platform.backend.hr.uploads import _cleaned
+    from iam_platform.backend.hr.form import cleaned
 
-    assert _cleaned(said) == shown
+    assert cleaned(said) == shown
 
 
 def test_what_was_left_out_when_a_file_was_validated_is_left_out_when_it_is_applied(operator):

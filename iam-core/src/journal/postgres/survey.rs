@@ -88,10 +88,10 @@ async fn figures(work: &mut Work, now: Timestamp) -> Attempt<Figures> {
 
 async fn told(work: &mut Work, from: Timestamp, until: Timestamp) -> Attempt<Vec<Told>> {
     let counts = work.rows::<(i64, String, i64)>(
-        "SELECT due_at / $4, event::json ->> 'kind', count(*) FROM event \
+        "SELECT due_at / $4, (event::json ->> 'kind') COLLATE \"C\", count(*) FROM event \
          WHERE tenant = $1 AND NOT timer AND due_at >= $2 AND due_at < $3 AND state <> 3 \
            AND event::json ->> 'kind' <> 'due' \
-         GROUP BY 1, 2 ORDER BY 1, event::json ->> 'kind' COLLATE \"C\"",
+         GROUP BY 1, 2 ORDER BY 1, 2",
     );
     let counts = counts.bind(nanos(from)).bind(nanos(until)).bind(DAY);
     let counts = counts.fetch_all(work.conn()).await?.into_iter();

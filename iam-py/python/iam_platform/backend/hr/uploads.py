@@ -16,13 +16,11 @@ import itertools
 import json
 import logging
 import os
-import re
 import shutil
 import time
 import uuid
 from typing import IO, TYPE_CHECKING, Any
 
-from python_multipart import MultipartParser
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
@@ -33,6 +31,7 @@ from iam_platform.backend.jobs.job import Job, find, named, now
 from iam_platform.backend.jobs.listing import listed
 from iam_platform.backend.problems import Problem
 
+from .form import Form, cleaned
 from .records import Turn
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class Uploads:
                 return self.running(known) or await find(self._platform.engine, known)
             kept = {"mode": mode, "on_error": on_error, "source": source, "by": caller.oid}
             kept["ignore_unknown"] = ignore_unknown
-            kept["file"] = _cleaned(name or told)
+            kept["file"] = cleaned(name or told)
             job, begun = await self._keep(turn, part, kept)
         finally:
             with contextlib.suppress(FileNotFoundError):
@@ -265,7 +264,7 @@ class Uploads:
 
     async def _write(self, request: Request, out: IO[bytes]) -> tuple[str, str | None]:
         """Writes the body to the disk as it comes; its hash, and the name that a form gives it."""
-        form: _Form | None = None
+        form: Form | None = None
         media, options = parse_options_header(request.headers.get("content-type", ""))
         whole = hashlib.sha256()
         size = 0
@@ -285,7 +284,7 @@ class Uploads:
             case b"text/csv" | b"application/csv" | b"text/plain" | b"application/vnd.ms-excel" | b"":
                 feed: Callable[[bytes], object] = keep
             case b"multipart/form-data" if options.get(b"boundary"):
-                form = _Form(options[b"boundary"], keep)
+                form = Form(options[b"boundary"], keep)
                 feed = form.feed
             case _:
                 raise Problem(415, "expected text/csv, or multipart/form-data with a part named file")
@@ -433,70 +432,6 @@ class _Reading:
 def _intake(kept: dict[str, Any]) -> iam_platform.Intake:
     """What reads a file whose note says how."""
     return iam_platform.Intake("csv", ignore_unknown=bool(kept.get("ignore_unknown")))
-
-
-class _Form:
-    """The part `file` of a form, as it comes."""
-
-    def __init__(self, boundary: bytes, keep: Callable[[bytes], None]) -> None:
-        self._keep = keep
-        self._name = b""
-        self._value = b""
-        self._field: bytes | None = None
-        self.file: str | None = None
-        """What the sender calls the file."""
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_part_data": self._data,
-            },
-        )
-
-    def feed(self, data: bytes) -> None:
-        """Takes a piece of the form.
-
-        Raises:
-            Problem: 422 for what is no form.
-        """
-        try:
-            self._parser.write(data)
-        except ValueError as error:
-            raise Problem(422, f"the form cannot be read: {error}") from None
-
-    def _begin(self) -> None:
-        self._field = None
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        if self._name.lower() == b"content-disposition":
-            options = parse_options_header(self._value)[1]
-            self._field = options.get(b"name")
-            if self._field == b"file" and b"filename" in options:
-                # Shown, and never used as a path.
-                self.file = options[b"filename"].decode("utf-8", "replace")
-        self._name = self._value = b""
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._field == b"file":
-            self._keep(data[start:end])
-
-
-def _cleaned(name: str | None) -> str | None:
-    """A file's name without folders and without what cannot be shown; nothing where none is left."""
-    if name is None:
-        return None
-    last = re.split(r"[/\\]", name)[-1]
-    shown = "".join(letter for letter in last if letter.isprintable()).strip(" .")
-    return shown[:120] or None
 
 
 def _copied(file: Path, copy: Path) -> None:
