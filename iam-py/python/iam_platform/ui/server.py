@@ -75,6 +75,8 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         "client.showSidebarNavigation": True,
         "theme.light.primaryColor": "#0b5cad",
         "theme.light.linkColor": "#0b5cad",
+        # Captions are drawn at three fifths of it, and must be readable as well.
+        "theme.light.textColor": "#0d0d0c",
         "theme.dark.primaryColor": "#8ec5ff",
         "theme.dark.linkColor": "#8ec5ff",
     }

@@ -126,6 +126,21 @@ p.iam-links a:focus-visible { outline: 2px solid currentColor; outline-offset: 2
 """
 
 
+_LOOK = """
+<style>
+/* Streamlit writes white on every primary button, which nobody can read on the light colour of dark mode. */
+@media (prefers-color-scheme: dark) {
+  [data-testid^="stBaseButton-primary"]:not(:disabled) { color: #10151c; }
+}
+</style>
+"""
+
+
+def look() -> None:
+    """What every page looks like, beyond the theme."""
+    st.html(_LOOK)
+
+
 def link(place: str, said: object) -> Html:
     """A link to a page of this site, for a cell: ``place`` is quoted by :func:`~iam_platform.ui.backend.part`."""
     return Html(f'<a href="{escape(place)}" target="_self">{escape(str(said))}</a>')
@@ -135,6 +150,11 @@ def bar(part: int, whole: int) -> Html:
     """A share as a bar, for a cell next to the number that says the same."""
     share = max(0, min(100, 100 * part // whole)) if whole > 0 else 0
     return Html(f'<div class="iam-bar" aria-hidden="true"><div style="width:{share}%"></div></div>{share} %')
+
+
+def paragraphs(*texts: str) -> None:
+    """Short lines of text as they are: Markdown would make links of addresses in them."""
+    st.html("".join(f'<p style="margin:0 0 .2rem; overflow-wrap:anywhere">{escape(one)}</p>' for one in texts))
 
 
 def links(*places: Html) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from iam_platform import errors
 from iam_platform.backend.parts import Decision, Parts, Who, plain
 from iam_platform.backend.problems import Problem
 from iam_platform.backend.security import SecuredRoute
@@ -64,7 +65,11 @@ async def frozen(platform: Parts) -> list[dict[str, Any]]:
 @router.post("/frozen/{plan_hash}/release", summary="Let one stopped plan through", status_code=204)
 async def release(platform: Parts, who: Who, plan_hash: str, decision: Decision) -> None:
     """For this plan and one run. Whoever planned it cannot release it."""
-    await platform.engine.release(plan_hash, who.signature, decision.reason)
+    try:
+        await platform.engine.release(plan_hash, who.signature, decision.reason)
+    except errors.DeniedError as error:
+        # The core denies it to this caller; no service has denied us anything.
+        raise Problem(403, str(error)) from None
 
 
 @router.get("/deliveries", summary="Deliveries that are held or were cut off")

@@ -194,11 +194,11 @@ def _applied(job: dict[str, Any]) -> None:
                 icon="✋",
             )
             if session.viewer().may("admin.read"):
-                st.html(show.link("/decisions?tab=deliveries", "Go to the decisions"))
+                show.links(show.link("/decisions?tab=deliveries", "Go to the decisions"))
         case _:
             st.error(f"**Nothing was accepted.** {show.text(job.get('why') or '')}", icon="⛔")
     if session.viewer().may("jobs.read"):
-        st.html(show.link("/jobs?kind=event", "See the work on each person"))
+        show.links(show.link("/jobs?kind=event", "See the work on each person"))
     _errors(job)
     if not rejected:
         _report(job, "Download the report")

@@ -43,9 +43,9 @@ def _one(job_id: str) -> None:
     if job is None:
         return
     if job.get("person") and session.viewer().may("people.read"):
-        st.html(show.link(f"/people?person={part(job['person'])}", f"Go to {job['person']}"))
+        show.links(show.link(f"/people?person={part(job['person'])}", f"Go to {job['person']}"))
     if job["kind"] == "upload" and session.viewer().may("hr.upload"):
-        st.html(show.link(f"/csv-upload?job={part(job['id'])}", "Go to the upload"))
+        show.links(show.link(f"/csv-upload?job={part(job['id'])}", "Go to the upload"))
 
 
 def _list() -> None:

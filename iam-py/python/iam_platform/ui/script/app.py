@@ -29,6 +29,7 @@ _SOON = 300
 def main() -> None:
     """Draws what there is to see for whoever looks."""
     st.set_page_config(page_title="Identity operations", page_icon="🪪", layout="wide")
+    show.look()
     if not session.is_signed_in():
         _welcome()
         return
@@ -54,7 +55,8 @@ def main() -> None:
         for name, pages in allowed.items()
         if pages
     }
-    chosen = st.navigation(sections)
+    chosen = st.navigation(sections, expanded=True)
+    st.set_page_config(page_title=f"{chosen.title} · Identity operations")
     _who(who)
     left = session.seconds_left(session.token())
     if left <= session.MARGIN:
@@ -110,9 +112,7 @@ def _ending(left: float) -> None:
 
 def _who(who: session.Viewer) -> None:
     with st.sidebar:
-        st.markdown(
-            f"**{show.text(who.name)}**  \n{show.text(', '.join(role for role in who.roles if role.startswith('IAM.')))}"
-        )
+        show.paragraphs(who.name, ", ".join(role for role in who.roles if role.startswith("IAM.")))
     _out()
 
 

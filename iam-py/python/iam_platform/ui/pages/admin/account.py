@@ -34,22 +34,21 @@ def draw(user_id: str) -> None:
 
 
 def _state(user: Mapping[str, Any]) -> None:
-    rows = [
-        ("Sign-in", "✔ allowed" if user.get("accountEnabled") else "✖ blocked"),
-        ("Sign-in name", user.get("userPrincipalName")),
-        ("Mail", user.get("mail")),
-        ("Worker id", _person(user.get("employeeId"))),
-        ("Department and job", " · ".join(filter(None, (user.get("department"), user.get("jobTitle"))))),
-        ("Country of use", user.get("usageLocation")),
-        ("Kept in", "Active Directory (synchronised)" if user.get("onPremisesSyncEnabled") else "Entra ID"),
-        ("Made", show.instant(user.get("createdDateTime"))),
-        ("Password changed", show.instant(user.get("lastPasswordChangeDateTime"))),
-        ("Sessions count from", show.instant(user.get("signInSessionsValidFromDateTime"))),
-        ("Object id", user.get("id")),
-    ]
-    show.table(
-        [{"what": what, "value": value} for what, value in rows if value],
-        {"what": "What", "value": "Now"},
+    job = " · ".join(filter(None, (user.get("department"), user.get("jobTitle"))))
+    show.facts(
+        {
+            "Sign-in": "✔ allowed" if user.get("accountEnabled") else "✖ blocked",
+            "Sign-in name": user.get("userPrincipalName"),
+            "Mail": user.get("mail"),
+            "Worker id": _person(user.get("employeeId")),
+            "Department and job": job,
+            "Country of use": user.get("usageLocation"),
+            "Kept in": "Active Directory (synchronised)" if user.get("onPremisesSyncEnabled") else "Entra ID",
+            "Made": show.instant(user.get("createdDateTime")),
+            "Password changed": show.instant(user.get("lastPasswordChangeDateTime")),
+            "Sessions count from": show.instant(user.get("signInSessionsValidFromDateTime")),
+            "Object id": user.get("id"),
+        },
         caption="The account",
     )
 
@@ -70,14 +69,14 @@ def _licences(user: Mapping[str, Any]) -> None:
         return
     mine = {one["skuId"] for one in held}
     left = {
-        one["skuPartNumber"]: one["prepaidUnits"]["enabled"] - one["consumedUnits"]
+        str(one["skuPartNumber"]): one["prepaidUnits"]["enabled"] - one["consumedUnits"]
         for one in backend.get("/graph/licenses")["value"]
         if one["skuId"] not in mine
     }
     give, take = st.columns(2, vertical_alignment="bottom")
     with give:
-        sku = st.selectbox(
-            "Licence to give", list(left), key="give-sku", format_func=lambda it: f"{it} ({left[it]} left)"
+        sku = listing.one_of(
+            "Licence to give", {name: f"{name} ({seats} left)" for name, seats in left.items()}, "give-sku"
         )
         why_not = "Every licence is held already." if sku is None else "No seat is left." if left[sku] < 1 else ""
         why_not = why_not or ("" if user.get("usageLocation") else "The account has no country of use.")
@@ -93,7 +92,9 @@ def _licences(user: Mapping[str, Any]) -> None:
             why_not=why_not,
         )
     with take:
-        gone = st.selectbox("Licence to take", [one["skuPartNumber"] for one in held], key="take-sku")
+        gone = listing.one_of(
+            "Licence to take", {one["skuPartNumber"]: one["skuPartNumber"] for one in held}, "take-sku"
+        )
         deeds.offer(
             Deed(
                 "Take licence",

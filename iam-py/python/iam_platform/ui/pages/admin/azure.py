@@ -52,7 +52,7 @@ def azure() -> None:
 
 
 def _assignments(subscription: str, scope: str, scopes: Mapping[str, str]) -> None:
-    st.subheader(f"Role assignments: {show.text(scopes[scope])}", anchor=False)
+    st.header(f"Role assignments: {show.text(scopes[scope])}", anchor=False)
     backend = session.backend()
     listed = backend.get("/arm/role-assignments", subscription=subscription, scope=scope)["value"]
     roles = _roles(subscription)
@@ -80,7 +80,7 @@ def _assignments(subscription: str, scope: str, scopes: Mapping[str, str]) -> No
     if not rows or not session.viewer().may("arm.write"):
         return
     labels = {one["id"]: f"{one['role']}: {one['name']} ({one['where']})" for one in rows}
-    gone = str(st.selectbox("Assignment to take", list(labels), key="azure-gone", format_func=lambda one: labels[one]))
+    gone = str(listing.one_of("Assignment to take", labels, "azure-gone"))
     deeds.offer(
         Deed(
             "Take Azure role",

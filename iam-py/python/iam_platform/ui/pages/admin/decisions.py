@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import streamlit as st
 
 from iam_platform.ui import session
@@ -11,27 +9,14 @@ from iam_platform.ui.page import page
 
 from . import deeds, letters, listing, stopped, stuck
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_TABS: dict[str, tuple[str, Callable[[], None]]] = {
-    "guard": ("Stopped plans", stopped.plans),
-    "deliveries": ("Held deliveries", stopped.deliveries),
-    "letters": ("Dead letters", letters.letters),
-    "events": ("Set aside", stuck.events),
-    "asks": ("Unknown outcomes", stuck.asks),
-    "quarantined": ("Quarantined", stuck.quarantined),
-    "late": ("Late", stuck.late),
-}
-
-#: Where the overview counts what a tab holds.
-_COUNTED = {
-    "guard": "frozen",
-    "deliveries": "held",
-    "letters": "dead_letters",
-    "events": "set_aside",
-    "asks": "asks",
-    "quarantined": "quarantined",
+_TABS = {
+    "guard": "Stopped plans",
+    "deliveries": "Held deliveries",
+    "letters": "Dead letters",
+    "events": "Set aside",
+    "asks": "Unknown outcomes",
+    "quarantined": "Quarantined",
+    "late": "Late",
 }
 
 
@@ -45,19 +30,43 @@ _COUNTED = {
 def decisions() -> None:
     """Draws it."""
     deeds.told()
-    with st.spinner("Counting…"):
-        overview = session.backend().get("/admin/overview")
-    tab = listing.picked("tab", "What to decide", {name: _label(name, overview) for name in _TABS})
-    if overview.get("worker", "well") not in ("well", "elsewhere"):
+    backend = session.backend()
+    with st.spinner("Reading…"):
+        overview = backend.get("/admin/overview")
+        asked = backend.get("/admin/asks")
+        failed = stuck.set_aside()
+    steps = [ask for ask in asked if ask.get("about") == "step"]
+    counts = {
+        "guard": overview["frozen"],
+        "deliveries": overview["held"],
+        "letters": overview["dead_letters"],
+        "events": len(failed["jobs"]),
+        "asks": len(steps),
+        "quarantined": overview["quarantined"],
+        "late": overview["overdue"] + bool(overview["stalled"]),
+    }
+    more = {"events"} if failed.get("next") else set()
+    labels = {
+        tab: f"{name} ({counts[tab]}{'+' if tab in more else ''})" if counts[tab] else name
+        for tab, name in _TABS.items()
+    }
+    tab = listing.picked("tab", "What to decide", labels)
+    if overview["worker"] not in ("well", "elsewhere"):
         st.warning(
             "**The worker of the backend is not well.** What is decided here is carried out once it is.", icon="⚙️"
         )
-    _TABS[tab][1]()
-
-
-def _label(name: str, overview: dict[str, Any]) -> str:
-    if name == "late":
-        count = int(overview.get("overdue") or 0) + (1 if overview.get("stalled") else 0)
-    else:
-        count = int(overview.get(_COUNTED[name]) or 0)
-    return f"{_TABS[name][0]} ({count})" if count else _TABS[name][0]
+    match tab:
+        case "guard":
+            stopped.plans([ask for ask in asked if ask.get("about") == "guard"])
+        case "deliveries":
+            stopped.deliveries()
+        case "letters":
+            letters.letters()
+        case "events":
+            stuck.events(failed)
+        case "asks":
+            stuck.asks(steps)
+        case "quarantined":
+            stuck.quarantined()
+        case _:
+            stuck.late(overview)

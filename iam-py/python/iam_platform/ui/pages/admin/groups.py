@@ -122,7 +122,7 @@ def _change(group: Mapping[str, Any], path: str, members: list[dict[str, Any]], 
     backend = session.backend()
     people = {one["id"]: str(one.get("userPrincipalName") or one.get("displayName")) for one in members}
     st.subheader("Change it", anchor=False)
-    leaver = st.selectbox("Member to remove", list(people), key="group-member", format_func=lambda one: people[one])
+    leaver = listing.one_of("Member to remove", people, "group-member")
     with st.container(horizontal=True):
         deeds.offer(
             Deed(

@@ -26,11 +26,11 @@ def draw(answer: Mapping[str, Any]) -> None:
         {
             "sign": sign,
             "what": f"{diff.KINDS.get(one['kind'], one['kind'])} {one['name']}",
-            "count": len(one[way]),
-            "people": _some(one[way]),
+            "count": one[f"{way}_total"],
+            "people": _some(one[way], one[f"{way}_total"]),
             "grace": f"{one['grace_days']} days" if way == "lost" and one.get("grace_days") else "",
         }
-        for one in answer.get("entitlements", ())
+        for one in answer["entitlements"]
         for way, sign in (("gained", "+ gain"), ("lost", "- lose"))
         if one[way]
     ]
@@ -42,8 +42,13 @@ def draw(answer: Mapping[str, Any]) -> None:
         signs=("sign",),
         empty="Nobody gains or loses anything.",
     )
-    others = [{"what": f"Attribute {name}", "who": _some(people)} for name, people in _items(answer, "attributes")]
-    others += [{"what": f"Conflict {name}", "who": _some(people)} for name, people in _items(answer, "conflicts")]
+    others = [
+        {"what": f"Attribute {name}", "who": _some(found["people"], found["people_total"])}
+        for name, found in _items(answer, "attributes")
+    ]
+    others += [
+        {"what": f"Conflict {name}", "who": _some(people, len(people))} for name, people in _items(answer, "conflicts")
+    ]
     others += [
         {"what": "Held: the new one cannot judge them", "who": f"{who}: {why}"} for who, why in _items(answer, "held")
     ]
@@ -66,9 +71,10 @@ def _items(answer: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
     return list((answer.get(name) or {}).items())
 
 
-def _some(people: Sequence[str]) -> str:
-    more = len(people) - _PEOPLE
-    return ", ".join(people[:_PEOPLE]) + (f" and {more} more" if more > 0 else "")
+def _some(people: Sequence[str], total: int) -> str:
+    shown = people[:_PEOPLE]
+    more = total - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -42,7 +42,7 @@ def letters() -> None:
 def _letter(letter: Mapping[str, Any]) -> None:
     number, may = letter["id"], session.viewer().may("admin.decide")
     with st.container(border=True):
-        st.subheader(f"Message {number} from {show.text(letter['source'])}", anchor=False)
+        st.header(f"Message {number} from {show.text(letter['source'])}", anchor=False)
         st.markdown(f"✖ **{show.text(letter['reason'])}**")
         about = [
             ("Kind", letter["kind"]),

@@ -29,7 +29,7 @@ def to(place: str, said: object, **query: str) -> show.Html:
 
 def back(place: str, said: str) -> None:
     """A way back to the list: both are the page's own words."""
-    st.html(f'<nav aria-label="Back"><a href="/{place}" target="_self" style="color:inherit">← {said}</a></nav>')
+    show.links(show.link(f"/{place}", f"← {said}"))
 
 
 def sought(label: str, hint: str) -> str:
@@ -63,6 +63,16 @@ def picked(name: str, label: str, options: Mapping[str, str], *, as_tabs: bool =
     else:
         st.selectbox(label, keys, key=key, format_func=options.__getitem__, on_change=note)
     return str(st.session_state[key])
+
+
+def one_of(label: str, options: Mapping[str, str], key: str) -> str | None:
+    """One of what is there now, the first unless another one is chosen; None where there is nothing."""
+    keys = list(options)
+    if st.session_state.get(key) not in keys:
+        # What was chosen may be gone, and where nothing was there something may be now.
+        st.session_state[key] = keys[0] if keys else None
+    found: str | None = st.selectbox(label, keys, key=key, format_func=options.__getitem__)
+    return found
 
 
 def quoted(value: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from iam_platform.ui import session, show
+from iam_platform.ui.backend import BackendError
 from iam_platform.ui.page import page
 
 from . import impact, listing
@@ -33,17 +34,25 @@ def policy() -> None:
 
 
 def _running(running: Mapping[str, Any]) -> None:
-    st.markdown(f"Version {show.text(running.get('version'))}, {show.text(str(running.get('hash'))[:12])}.")
+    st.markdown(f"Version {show.text(running['version'])}, {show.text(running['hash'][:12])} in the audit.")
+    reached: Mapping[str, Any] | None = None
+    if st.button("See whom it reaches", key="policy-reach", help="Asks each rule about everybody who is known."):
+        with st.spinner("Asking each rule about everybody…"):
+            reached = session.backend().post("/policy/test", {"text": running["text"]})
+    hits = reached["coverage"].get("hits", {}) if reached else {}
     show.table(
-        [_rule(one) for one in running.get("rules", ())],
-        {"sign": "State", "id": "Rule", "people": "People it reaches", "line": "Line"},
+        [_rule(rule, hits if reached else None) for rule in running["rules"]],
+        {"name": "Rule", "when": "For whom", "gives": "What it gives"}
+        | ({"people": "People", "sign": "State"} if reached else {}),
         caption="Rules",
-        numbers=("people", "line"),
+        numbers=("people",),
         signs=("sign",),
         empty="The policy has no rules: everybody gets the defaults.",
     )
-    _tests(running.get("tests"))
-    st.subheader("Text", anchor=False)
+    if reached:
+        _coverage(reached["coverage"])
+        _tests(reached)
+    st.header("Text", anchor=False)
     st.code(running["text"], language="toml", line_numbers=True)
     st.download_button(
         "Download (TOML)",
@@ -56,11 +65,25 @@ def _running(running: Mapping[str, Any]) -> None:
     )
 
 
-def _rule(one: Any) -> dict[str, Any]:
-    rule: dict[str, Any] = one if isinstance(one, dict) else {"id": one}
-    people = rule.get("people", rule.get("hits"))
-    sign = "" if people is None else "✔ reaches somebody" if people else "▲ reaches nobody"
-    return {"id": rule.get("id"), "people": people, "line": rule.get("line"), "sign": sign}
+def _rule(rule: Mapping[str, Any], hits: Mapping[str, int] | None) -> dict[str, Any]:
+    gives = [f"{kind}: {', '.join(str(one) for one in given)}" for kind, given in rule["gives"].items()]
+    row = {"name": rule["name"], "when": rule.get("when") or "everybody", "gives": "; ".join(gives)}
+    if hits is None:
+        return row
+    people = hits.get(rule["name"], 0)
+    return row | {"people": people, "sign": "✔ reaches somebody" if people else "▲ reaches nobody"}
+
+
+def _coverage(coverage: Mapping[str, Any]) -> None:
+    people, held = coverage.get("people", 0), coverage.get("held") or {}
+    alone = coverage.get("matched_by_nothing_total", 0)
+    st.markdown(f"{counted(people, 'person', 'people')} looked at; the defaults alone hold for {alone}.")
+    if held:
+        show.table(
+            [{"person": person, "why": why} for person, why in held.items()],
+            {"person": "Person", "why": "Why"},
+            caption=f"Held: it cannot judge {counted(coverage.get('held_total', len(held)), 'person', 'people')}",
+        )
 
 
 def _another(running: str) -> None:
@@ -82,21 +105,21 @@ def _another(running: str) -> None:
     verb = "check" if check else "test" if test else "diff" if differ else ""
     if not verb:
         return
-    with st.spinner("Looking at it for everybody…" if differ else "Looking at it…"):
-        answer = session.backend().post(f"/policy/{verb}", {"text": text})
-    if _problems(answer, text):
+    try:
+        with st.spinner("Looking at it for everybody…" if differ else "Looking at it…"):
+            answer = session.backend().post(f"/policy/{verb}", {"text": text})
+    except BackendError as error:
+        if error.status != 422 or not error.errors:
+            raise
+        _wrong(error.errors, text)
         return
-    {"check": _checked, "test": _tests, "diff": impact.draw}[verb](answer)
+    {"check": _checked, "test": _tested, "diff": impact.draw}[verb](answer)
 
 
-def _problems(answer: Mapping[str, Any], text: str) -> bool:
-    """Whether the text is no policy: each problem with its line and column, and the line itself."""
-    problems: Sequence[Mapping[str, Any]] = answer.get("problems") or ()
-    if not problems:
-        return False
+def _wrong(problems: Sequence[Mapping[str, Any]], text: str) -> None:
+    """What is wrong with a text, each problem with its line and column, and the line itself."""
     st.error(f"**This is no policy yet.** {counted(len(problems), 'problem')}.", icon="⛔")
     _places(problems, text, "Problems")
-    return True
 
 
 def _places(found: Sequence[Mapping[str, Any]], text: str, caption: str) -> None:
@@ -110,39 +133,60 @@ def _places(found: Sequence[Mapping[str, Any]], text: str, caption: str) -> None
 
 
 def _checked(answer: Mapping[str, Any]) -> None:
-    findings = answer.get("findings") or ()
-    if findings:
+    text = str(st.session_state["policy-text"])
+    if answer["errors"]:
+        _wrong(answer["errors"], text)
+    elif answer["findings"]:
         st.warning("**It is a policy, and names what the tenant has not got.**", icon="🔍")
-        _places(findings, st.session_state["policy-text"], "Not in the tenant")
+        _places(answer["findings"], text, "Not in the tenant")
     else:
         st.success("**It is a policy,** and the tenant has everything that it names.", icon="✅")
 
 
-def _tests(answer: Mapping[str, Any] | None) -> None:
-    st.subheader("Tests", anchor=False)
-    cases = (answer or {}).get("cases") or ()
+def _tested(answer: Mapping[str, Any]) -> None:
+    _tests(answer)
+    _coverage(answer["coverage"])
+    never = answer["coverage"].get("rules_never_hit")
+    if never:
+        st.warning(f"**Reaches nobody who is known:** {show.text(', '.join(never))}.", icon="🧪")
+
+
+def _tests(answer: Mapping[str, Any]) -> None:
+    st.header("Tests", anchor=False)
+    cases = answer["cases"]
     show.table(
         [
             {
                 "sign": "✔ passed" if case["passed"] else "✖ failed",
                 "name": case["name"],
-                "missing": case.get("missing"),
-                "unexpected": case.get("unexpected"),
-                "problems": case.get("problems"),
+                "expected": _expected(case.get("expected")),
+                "missing": case["missing"],
+                "unexpected": case["unexpected"],
+                "problems": case["problems"],
             }
             for case in cases
         ],
         {
-            "sign": "Result", "name": "Case", "missing": "Expected, not given", "unexpected": "Given, not expected",
+            "sign": "Result",
+            "name": "Case",
+            "expected": "Expected",
+            "missing": "Not given",
+            "unexpected": "Given besides",
             "problems": "Could not be evaluated",
         },
         caption="Cases",
         signs=("sign",),
         empty="The policy has no tests.",
         hint="Write [[test]] tables: a person, and what is expected for them.",
-    )  # fmt: skip
-    never, nothing = ((answer or {}).get(name) or () for name in ("rules_never_hit", "matched_by_nothing"))
+    )
+    never, nothing = answer["rules_never_hit"], answer["matched_by_nothing"]
     if cases and never:
         st.warning(f"**No case reaches {counted(len(never), 'rule')}:** {show.text(', '.join(never))}.", icon="🧪")
     if cases and nothing:
         st.info(f"**Only the defaults hold in:** {show.text(', '.join(nothing))}.", icon="🧪")
+
+
+def _expected(said: Any) -> str:
+    if isinstance(said, dict):
+        return "; ".join(f"{kind}: {', '.join(map(str, given))}" for kind, given in said.items() if given)
+    return ", ".join(map(str, said)) if isinstance(said, list) else str(said or "")

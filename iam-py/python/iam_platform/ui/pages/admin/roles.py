@@ -24,7 +24,15 @@ def licences() -> None:
         skus = session.backend().get("/graph/licenses")["value"]
     show.table(
         [_seats(sku) for sku in sorted(skus, key=lambda sku: str(sku["skuPartNumber"]))],
-        {"name": "Licence", "bought": "Bought", "used": "Used", "left": "Left", "sign": "State", "holds": "Services"},
+        {
+            "name": "Licence",
+            "bought": "Bought",
+            "used": "Used",
+            "left": "Left",
+            "share": "In use",
+            "sign": "State",
+            "holds": "Services",
+        },
         caption="Licences",
         numbers=("bought", "used", "left"),
         signs=("sign",),
@@ -44,6 +52,7 @@ def _seats(sku: dict[str, Any]) -> dict[str, Any]:
         "bought": units["enabled"],
         "used": sku["consumedUnits"],
         "left": left,
+        "share": show.bar(sku["consumedUnits"], units["enabled"]),
         "sign": sign,
         "holds": [plan["servicePlanName"] for plan in sku.get("servicePlans", ())],
     }
@@ -81,11 +90,15 @@ def _holders(role: dict[str, Any]) -> None:
         empty="Nobody holds this role.",
     )
     name = str(role["displayName"])
-    _give([name])
-    people = {one["userPrincipalName"]: one["displayName"] for one in holders if one.get("userPrincipalName")}
+    _give([name], only=True)
+    people = {
+        str(one["userPrincipalName"]): f"{one['displayName']} ({one['userPrincipalName']})"
+        for one in holders
+        if one.get("userPrincipalName")
+    }
     if not people or not session.viewer().may("graph.privileged"):
         return
-    loser = st.selectbox("Holder to take it from", list(people), key="role-holder")
+    loser = listing.one_of("Holder to take it from", people, "role-holder")
     if loser is None:
         return
     deeds.offer(
@@ -101,12 +114,20 @@ def _holders(role: dict[str, Any]) -> None:
     )
 
 
-def _give(names: list[str]) -> None:
+def _give(names: list[str], *, only: bool = False) -> None:
     def fields() -> dict[str, str]:
         user = st.text_input("Sign-in name", key="role-user", placeholder="mei.tanaka@contoso.example")
         # A role that nobody holds yet is not listed; it can be named.
-        role = st.selectbox("Role", names, key="role-name", accept_new_options=len(names) != 1)
-        return {"user": user.strip(), "role": role or ""}
+        role = st.selectbox(
+            "Role",
+            names,
+            index=0 if only else None,
+            key="role-name",
+            placeholder="Choose one, or type its name",
+            accept_new_options=not only,
+        )
+        said = {"user": user.strip(), "role": role or ""}
+        return said if all(said.values()) else {}
 
     deeds.offer(
         Deed(

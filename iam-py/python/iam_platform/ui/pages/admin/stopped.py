@@ -8,13 +8,13 @@ import streamlit as st
 
 from iam_platform import diff
 from iam_platform.ui import session, show
-from iam_platform.ui.backend import NotFoundError, part
+from iam_platform.ui.backend import part
 
 from . import deeds, listing
 from .deeds import Deed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: Steps of a stopped plan that are shown.
 _SHOWN = 200
@@ -27,12 +27,12 @@ _STATES = {
 }
 
 
-def plans() -> None:
+def plans(asked: Sequence[Mapping[str, Any]]) -> None:
     """Plans that exceed a limit: the open one, and what became of those before."""
     listed = session.backend().get("/admin/frozen")
     opened = [one for one in listed if one["is_open"]]
     for one in opened:
-        _plan(one)
+        _plan(one, asked)
     if not opened:
         show.nothing(
             "No plan is stopped.", "A plan that exceeds a limit of the policy's guard waits here for a second person."
@@ -65,9 +65,9 @@ def is_planner(planned_by: str) -> bool:
     return f"({session.viewer().oid})" in planned_by
 
 
-def _plan(plan: Mapping[str, Any]) -> None:
+def _plan(plan: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> None:
     with st.container(border=True):
-        st.subheader(f"{plan['people']} people, {plan['steps']} steps", anchor=False)
+        st.header(f"{plan['people']} people, {plan['steps']} steps", anchor=False)
         for trip in plan["trips"]:
             st.markdown(f"⚠ **{show.text(trip)}**")
         st.markdown(
@@ -80,7 +80,7 @@ def _plan(plan: Mapping[str, Any]) -> None:
                 "The next run carries it out.",
                 icon="▶️",
             )
-        _would_do()
+        _would_do(asked)
         if plan["state"] != "frozen":
             return
         mine = is_planner(str(plan["planned_by"]))
@@ -106,12 +106,8 @@ def _plan(plan: Mapping[str, Any]) -> None:
         )
 
 
-def _would_do() -> None:
+def _would_do(asked: Sequence[Mapping[str, Any]]) -> None:
     """What the workers have asked the guard for: the stopped plan is made of it."""
-    try:
-        asked = session.backend().get("/admin/asks")
-    except NotFoundError:
-        return
     rows = [
         {
             "person": listing.to("people", ask["person"], person=ask["person"], tab="timeline"),
@@ -122,8 +118,8 @@ def _would_do() -> None:
             "risk": line.risk,
         }
         for ask in asked
-        if ask.get("standing") == "asked"
-        for step in (ask.get("plan") or {}).get("steps", ())
+        if ask["standing"] == "asked"
+        for step in ask["plan"]["steps"]
         for line in diff.lines(step)
     ]
     if not rows:
@@ -150,7 +146,7 @@ def deliveries() -> None:
 def _delivery(delivery: Mapping[str, Any]) -> None:
     number = delivery["id"]
     with st.container(border=True):
-        st.subheader(f"Delivery {number} from {show.text(delivery['source'])}", anchor=False)
+        st.header(f"Delivery {number} from {show.text(delivery['source'])}", anchor=False)
         st.markdown(
             f"{delivery['rows']} rows, {show.text(show.instant(delivery['opened_at']))}, {show.text(delivery['state'])}."
         )

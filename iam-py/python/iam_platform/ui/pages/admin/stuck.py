@@ -13,16 +13,21 @@ from . import deeds, listing
 from .deeds import Deed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _SIZE = 20
 
 
-def events() -> None:
-    """Events that were set aside: later ones of the same person wait behind them."""
-    answer = session.backend().get(
+def set_aside() -> Mapping[str, Any]:
+    """A page of events that were set aside, the newest first."""
+    answer: Mapping[str, Any] = session.backend().get(
         "/jobs", kind="event", state="failed", limit=_SIZE, before=st.query_params.get("before")
     )
+    return answer
+
+
+def events(answer: Mapping[str, Any]) -> None:
+    """Events that were set aside: later ones of the same person wait behind them."""
     if not answer["jobs"]:
         show.nothing(
             "No event is set aside.", "An event that failed for good waits here, and with it whatever is to follow."
@@ -36,7 +41,7 @@ def events() -> None:
 def _event(job: Mapping[str, Any]) -> None:
     event = str(job["event"])
     with st.container(border=True):
-        st.subheader(f"{show.text(_happened(job))} of {show.text(job['person'])}", anchor=False)
+        st.header(f"{show.text(_happened(job))} of {show.text(job['person'])}", anchor=False)
         st.markdown(f"✖ **{show.text(job.get('why') or 'It failed.')}**")
         st.caption(f"Accepted {show.text(show.instant(job.get('created_at')))}. Event {show.text(event)}.")
         rows = [step | {"said": show.state(step.get("outcome"))} for step in job.get("steps") or ()]
@@ -78,9 +83,8 @@ def _happened(job: Mapping[str, Any]) -> str:
     return {"join": "Joining", "move": "Move", "leave": "Leaving"}.get(kind, kind.replace("_", " ").capitalize())
 
 
-def asks() -> None:
+def asks(listed: Sequence[Mapping[str, Any]]) -> None:
     """Steps of which nobody knows whether they happened: repeating them could do harm."""
-    listed = [ask for ask in session.backend().get("/admin/asks") if ask.get("step")]
     if not listed:
         show.nothing(
             "No outcome is unknown.",
@@ -89,8 +93,11 @@ def asks() -> None:
     for ask in listed:
         event, step = str(ask["event"]), str(ask["step"])
         with st.container(border=True):
-            st.subheader(f"{show.text(step)}", anchor=False)
-            st.markdown(f"Of {show.text(ask.get('person'))}. {show.text(ask.get('why') or '')}")
+            st.header(f"{show.text(step)}", anchor=False)
+            st.markdown(
+                f"Of {show.text(ask['person'])}, {show.text(_happened({'happened': ask.get('kind')}).lower())}, "
+                f"{show.text(show.instant(ask.get('at')))}."
+            )
             st.caption("Look in the target system, then say what you saw.")
             with st.container(horizontal=True):
                 for name, happened in (("It happened", True), ("It did not happen", False)):
@@ -128,9 +135,8 @@ def quarantined() -> None:
     )
 
 
-def late() -> None:
+def late(overview: Mapping[str, Any]) -> None:
     """Work that nobody takes, and instants that have come and were not worked off."""
-    overview = session.backend().get("/admin/overview")
     stalled, overdue = overview.get("stalled"), int(overview.get("overdue") or 0)
     if stalled:
         st.error(

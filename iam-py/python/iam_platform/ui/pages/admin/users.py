@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import streamlit as st
-
 from iam_platform.ui import session, show
 from iam_platform.ui.backend import part
 from iam_platform.ui.page import page
@@ -83,7 +81,7 @@ def _deleted() -> None:
     if not found or not session.viewer().may("graph.write"):
         return
     names = {user["id"]: f"{user.get('displayName')} ({user.get('userPrincipalName')})" for user in found}
-    user = st.selectbox("Account to restore", list(names), key="deleted-user", format_func=names.__getitem__)
+    user = listing.one_of("Account to restore", names, "deleted-user")
     if user is None:
         return
     deeds.offer(

@@ -30,7 +30,7 @@ _COLUMNS = {
 _MOST = 200
 
 
-def access(state: Mapping[str, Any]) -> None:
+def access(state: Mapping[str, Any], _: Sequence[Mapping[str, Any]]) -> None:
     """Draws what the platform has given, and the question why."""
     st.subheader("Given by the platform", anchor=False)
     show.table(

@@ -144,21 +144,16 @@ def _restore(state: Mapping[str, Any], user: dict[str, Any] | None) -> None:
     account = account_of(state)
     if not account or user is None or user or not session.viewer().may("graph.write"):
         return
-    try:
-        deleted = session.backend().get("/graph/deleted-users", top=999)
-    except BackendError as error:
-        show.problem(error, key="restore-look")
-        return
-    if not any(one.get("id") == account for one in deleted.get("value") or ()):
-        st.info(
-            "The account was deleted, and the directory does not keep it any more: it cannot be restored.", icon="📌"
-        )
-        return
     with st.expander("Restore the deleted account"):
         st.markdown(
             "The account comes back as it was deleted. Nothing is given back with it: what somebody holds follows from "
             "HR's record and the policy. Whoever is employed again is hired again."
         )
-        if confirmed("restore", state["person"], "Restore the account") is not None:
+        if confirmed("restore", state["person"], "Restore the account") is None:
+            return
+        try:
             session.backend().post(f"/graph/users/{part(account)}/restore")
-            st.rerun()
+        except NotFoundError:
+            st.error("**It cannot be restored.** The directory keeps a deleted account for 30 days only.", icon="⛔")
+            return
+        st.rerun()

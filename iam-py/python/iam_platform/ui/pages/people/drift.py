@@ -16,7 +16,7 @@ from .confirm import confirmed
 from .undo import followed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _KINDS = {
     "missing": ("- ours", "The platform gave it, and somebody has taken it away."),
@@ -30,7 +30,7 @@ _KINDS = {
 _COLUMNS = {"kind": "Kind", "what": "What", "which": "Which", "where": "Where", "said": "What that means"}
 
 
-def drift(state: Mapping[str, Any]) -> None:
+def drift(state: Mapping[str, Any], _: Sequence[Mapping[str, Any]]) -> None:
     """Draws what differs now, and what may be taken back."""
     person = state["person"]
     job = st.query_params.get("job")
@@ -82,7 +82,7 @@ def _revert(person: str, found: list[dict[str, Any]]) -> None:
         "What the platform has given and set is brought back to what HR and policy say. What somebody else gave stays, "
         "unless you choose it here."
     )
-    foreign = [one for one in found if one["kind"] in ("foreign", "unknown") and one.get("entitlement")]
+    foreign = [one for one in found if one["kind"] == "foreign" and one.get("entitlement")]
     take = []
     for one in foreign:
         held = one["entitlement"]

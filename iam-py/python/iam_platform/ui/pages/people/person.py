@@ -9,7 +9,7 @@ import streamlit as st
 from iam_platform.ui import session, show
 from iam_platform.ui.backend import BackendError, NotFoundError, part
 
-from . import access, ahead, card, drift, timeline
+from . import access, ahead, card, drift, timeline, trouble
 from .employment import named, stage
 
 _TABS = {
@@ -26,13 +26,14 @@ def person(key: str) -> None:
     try:
         with st.spinner("Looking…", show_time=False):
             state = session.backend().get(f"/people/{part(key)}")
+            entries = session.backend().get(f"/people/{part(key)}/timeline")
     except NotFoundError:
         show.nothing(f"Nobody is known by the worker id {key}.", "Look whether it is written as HR writes it.")
         return
     st.header(show.text(named(state)), anchor=False)
     st.markdown(f"{show.text(stage(state.get('lifecycle')))} · {show.text(state['person'])}")
     _doors(state["person"], state.get("lifecycle"))
-    ahead.trouble(state)
+    trouble.trouble(state, entries)
     card.card(state)
     names = {name: said for name, (said, _) in _TABS.items()}
     chosen = st.query_params.get("tab", "")
@@ -44,7 +45,7 @@ def person(key: str) -> None:
             continue
         with tab:
             try:
-                draw(state)
+                draw(state, entries)
             except BackendError as error:
                 show.problem(error, key=f"person-{name}")
 
@@ -52,7 +53,7 @@ def person(key: str) -> None:
 def _chosen() -> None:
     said = st.session_state["person-tab"]
     st.query_params["tab"] = next(name for name, (label, _) in _TABS.items() if label == said)
-    for name in ("event", "undo", "why"):
+    for name in ("event", "undo", "why", "job"):
         st.query_params.pop(name, None)
 
 

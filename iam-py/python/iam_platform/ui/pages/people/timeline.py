@@ -8,11 +8,11 @@ import streamlit as st
 
 from iam_platform.diff import lines
 from iam_platform.ui import plan as plans
-from iam_platform.ui import session, show
-from iam_platform.ui.backend import part
+from iam_platform.ui import show
 
 from . import undo
 from .search import link
+from .trouble import again, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,16 +35,13 @@ _STEPS = {
     "at": "When",
 }
 _SIGNS = {"+": "+ gives", "-": "- takes", "~": "~ changes", "@": "@ tells"}
-_DECISIONS = frozenset({"revert", "undo", "the same person", "another person"})
 
 
-def timeline(state: Mapping[str, Any]) -> None:
+def timeline(state: Mapping[str, Any], told: Sequence[dict[str, Any]]) -> None:
     """Draws it, the newest first."""
     person = state["person"]
-    with st.spinner("Reading the history…", show_time=False):
-        entries: list[dict[str, Any]] = session.backend().get(f"/people/{part(person)}/timeline")
-    before = _records_before(entries)
-    entries.reverse()
+    before = _records_before(told)
+    entries = list(reversed(told))
     wanted = st.query_params.get("event")
     undo.asked(person, entries)
     if wanted:
@@ -136,6 +133,9 @@ def _entry(person: str, entry: Mapping[str, Any], before: Mapping[str, Any] | No
         st.markdown("Nothing was to be done." if entry["state"] == "done" else "Nothing has been done yet.")
     for note in plan.get("notes") or ():
         st.markdown(f"- {show.text(note)}")
+    if entry["state"] == "dead":
+        again(entry["event"], parked=bool(entry.get("parked")), key=f"again-{entry['event']}")
+    unknown(entry)
     undo.offer(entry)
 
 

@@ -71,7 +71,7 @@ def asked(person: str, entries: Sequence[Mapping[str, Any]]) -> None:
 
 def followed(said: Mapping[str, Any]) -> None:
     """Goes on with the job that a decision became: its id stands in the address."""
-    st.query_params["job"] = str(said.get("id") or f"e{said['event']}")
+    st.query_params["job"] = str(said["job"])
     for name in ("undo", "event"):
         st.query_params.pop(name, None)
     st.rerun()
