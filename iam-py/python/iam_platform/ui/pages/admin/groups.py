@@ -95,7 +95,7 @@ def _one(group_id: str) -> None:
     with st.spinner("Reading…"):
         group = session.backend().get(path)
     st.header(show.text(group["displayName"]), anchor=False)
-    st.caption(show.text(" · ".join(filter(None, (kind(group), group.get("description"), group["id"])))))
+    st.markdown(show.text(" · ".join(filter(None, (kind(group), group.get("description"), group["id"])))))
     reason = why_not(group)[1]
     if group.get("membershipRule"):
         st.code(group["membershipRule"], language=None, wrap_lines=True)

@@ -52,7 +52,7 @@ def _letter(letter: Mapping[str, Any]) -> None:
         ]
         st.markdown("  \n".join(f"{name}: {show.text(value)}" for name, value in about if value))
         if not may:
-            st.caption("Its content is personal data: who decides about it sees it.")
+            st.markdown("Its content is personal data: who decides about it sees it.")
             return
         with st.expander("Its content", key=f"letter-{number}-content"):
             st.code(letter["data"], language=None, wrap_lines=True)

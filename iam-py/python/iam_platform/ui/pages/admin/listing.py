@@ -66,13 +66,15 @@ def picked(name: str, label: str, options: Mapping[str, str], *, as_tabs: bool =
 
 
 def one_of(label: str, options: Mapping[str, str], key: str) -> str | None:
-    """One of what is there now, the first unless another one is chosen; None where there is nothing."""
+    """One of what is there now, the first unless another one is chosen; None, and no box, where there is nothing."""
     keys = list(options)
+    if not keys:
+        st.session_state.pop(key, None)
+        return None
     if st.session_state.get(key) not in keys:
-        # What was chosen may be gone, and where nothing was there something may be now.
-        st.session_state[key] = keys[0] if keys else None
-    found: str | None = st.selectbox(label, keys, key=key, format_func=options.__getitem__)
-    return found
+        # What was chosen may be gone.
+        st.session_state[key] = keys[0]
+    return str(st.selectbox(label, keys, key=key, format_func=options.__getitem__))
 
 
 def quoted(value: str) -> str:

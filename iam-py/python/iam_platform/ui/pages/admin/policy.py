@@ -16,9 +16,6 @@ from .impact import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: The longest policy that is looked at, in bytes: the backend takes no more.
-_LONGEST = 1024 * 1024
-
 _TABS = {"running": "In force", "try": "Try another one"}
 
 
@@ -53,7 +50,8 @@ def _running(running: Mapping[str, Any]) -> None:
         _coverage(reached["coverage"])
         _tests(reached)
     st.header("Text", anchor=False)
-    st.code(running["text"], language="toml", line_numbers=True)
+    # Without colours: those of the highlighter are too pale to be read by everybody.
+    st.code(running["text"], language=None, line_numbers=True)
     st.download_button(
         "Download (TOML)",
         running["text"],
@@ -87,10 +85,7 @@ def _coverage(coverage: Mapping[str, Any]) -> None:
 
 
 def _another(running: str) -> None:
-    sent = st.file_uploader("A policy file", type=["toml"], key="policy-upload")
-    if sent is not None and sent.size > _LONGEST:
-        st.error("**The file is too long for a policy.** Expected at most one mebibyte.", icon="📏")
-        return
+    sent = st.file_uploader("A policy file", type=["toml"], key="policy-upload", max_upload_size=1)
     if sent is not None and st.session_state.get("_policy_file") != sent.file_id:
         st.session_state["_policy_file"] = sent.file_id
         st.session_state["policy-text"] = sent.getvalue().decode("utf-8", "replace")
@@ -101,7 +96,7 @@ def _another(running: str) -> None:
             check = st.form_submit_button("Check", key="policy-check", type="primary")
             test = st.form_submit_button("Run its tests", key="policy-test")
             differ = st.form_submit_button("Compare with the one in force", key="policy-diff")
-    st.caption("Nothing here puts a policy in force: that is done where the backend runs, and in your repository.")
+    st.markdown("Nothing here puts a policy in force: that is done where the backend runs, and in your repository.")
     verb = "check" if check else "test" if test else "diff" if differ else ""
     if not verb:
         return

@@ -43,7 +43,7 @@ def _event(job: Mapping[str, Any]) -> None:
     with st.container(border=True):
         st.header(f"{show.text(_happened(job))} of {show.text(job['person'])}", anchor=False)
         st.markdown(f"✖ **{show.text(job.get('why') or 'It failed.')}**")
-        st.caption(f"Accepted {show.text(show.instant(job.get('created_at')))}. Event {show.text(event)}.")
+        st.markdown(f"Accepted {show.text(show.instant(job.get('created_at')))}. Event {show.text(event)}.")
         rows = [step | {"said": show.state(step.get("outcome"))} for step in job.get("steps") or ()]
         if rows:
             show.table(rows, {"said": "Outcome", "step": "Step", "why": "Why"}, caption="Steps so far", signs=("said",))
@@ -98,7 +98,7 @@ def asks(listed: Sequence[Mapping[str, Any]]) -> None:
                 f"Of {show.text(ask['person'])}, {show.text(_happened({'happened': ask.get('kind')}).lower())}, "
                 f"{show.text(show.instant(ask.get('at')))}."
             )
-            st.caption("Look in the target system, then say what you saw.")
+            st.markdown("Look in the target system, then say what you saw.")
             with st.container(horizontal=True):
                 for name, happened in (("It happened", True), ("It did not happen", False)):
                     deeds.offer(
