@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: What a filter says when it lets everything through.
 ANY = "any"
 STATES = ("accepted", "running", "waiting", "held", "done", "failed", "superseded")
+COUNTING = ",".join(state for state in STATES if state != "superseded")
+"""All but what something later has replaced."""
 _A_PAGE = 25
 
 

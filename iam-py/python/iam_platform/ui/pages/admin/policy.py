@@ -63,8 +63,19 @@ def _running(running: Mapping[str, Any]) -> None:
     )
 
 
+def _given(one: object) -> str:
+    """What a rule gives, in one line: a name, ``Reader @ scope`` or ``application: roles``."""
+    if not isinstance(one, dict):
+        return str(one)
+    if "scope" in one:
+        return f"{one.get('role', '')} @ {one['scope']}"
+    if "scim" in one:
+        return f"{one['scim']}: {', '.join(map(str, one.get('roles', ())))}"
+    return ", ".join(f"{name} {value}" for name, value in one.items())
+
+
 def _rule(rule: Mapping[str, Any], hits: Mapping[str, int] | None) -> dict[str, Any]:
-    gives = [f"{kind}: {', '.join(str(one) for one in given)}" for kind, given in rule["gives"].items()]
+    gives = [f"{kind}: {', '.join(_given(one) for one in given)}" for kind, given in rule["gives"].items()]
     row = {"name": rule["name"], "when": rule.get("when") or "everybody", "gives": "; ".join(gives)}
     if hits is None:
         return row
