@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 from iam_platform.backend import create_app
-from serving import MEI, eventually, job, state, users
+from serving import MEI, POLICY, Backend, eventually, job, state, users
 from test_backend_security import settings
 
 SNAPSHOT = pathlib.Path(__file__).parent / "openapi.json"
@@ -237,3 +237,51 @@ def test_the_document_says_who_may_and_how_one_signs_in(tmp_path):
 
 def test_the_state_of_the_sandbox_is_what_these_tests_look_at(backend):
     assert {"users", "groups"} <= set(state(backend.sandbox))
+
+
+def test_an_event_under_a_known_id_is_in_quarantine(backend, admin, operator):
+    event = {"id": str(uuid.uuid4()), "person": "Q-1", "kind": "join", "record": MEI | {"employeeId": "Q-1"}}
+    assert operator.post("/hr/events", params={"wait": 30}, json=event).status_code == 200
+    other = event | {"record": MEI | {"employeeId": "Q-1", "lastName": "Otherwise"}}
+    assert operator.post("/hr/events", json=other).status_code == 422, "the same key with another body"
+    cloud = {"specversion": "1.0", "type": "iam-platform.hr.event", "source": "q", "id": event["id"]}
+    cloud["data"] = {"person": "Q-1", "kind": "leave", "last_day": "2030-01-01"}
+    headers = {"Content-Type": "application/cloudevents+json"}
+    assert operator.post("/hr/events", json=cloud, headers=headers).status_code in (200, 202)
+    cloud["data"]["last_day"] = "2031-01-01"
+    operator.post("/hr/events", json=cloud, headers=headers)
+    listed = admin.get("/admin/quarantined").json()
+    assert [one["person"] for one in listed] == ["Q-1"]
+    assert listed[0]["kind"] == "leave"
+    assert admin.get("/admin/overview").json()["quarantined"] == 1
+    with backend.client("IAM.Helpdesk") as helpdesk:
+        assert helpdesk.get("/admin/quarantined").status_code == 403
+
+
+def test_what_the_guard_is_asked_is_listed_and_only_open_steps_are_answered(sandbox_env, tmp_path):
+    (tmp_path / "policy.toml").write_text(
+        POLICY.format(domain=sandbox_env["SANDBOX_DOMAIN"]).replace("max_leavers = 1000", "max_leavers = 1")
+    )
+    with Backend(tmp_path, sandbox_env) as backend, backend.client("IAM.Admin") as admin:
+        hired = []
+        for key in ("G-1", "G-2", "G-3"):
+            answer = admin.post("/hr/new-hire", params={"wait": 30}, json=MEI | {"employeeId": key, "lastName": key})
+            assert answer.status_code == 200, answer.text
+            hired.append(answer.json())
+        assert admin.get("/admin/asks").json() == []
+        leavers = [{"employeeId": key, "lastName": key, "firstName": "Mei", "status": "Terminated"} for key in ("G-1", "G-2", "G-3")]
+        for leaver in leavers:
+            admin.post("/hr/termination", json=leaver)
+        asked = eventually(lambda: admin.get("/admin/asks").json(), "the guard is asked nothing")
+        assert {one["about"] for one in asked} == {"guard"}
+        assert {one["person"] for one in asked} <= {"G-1", "G-2", "G-3"}
+        assert all(one["leave"] for one in asked)
+        step = hired[0]["steps"][0]["step"]
+        answer = {"step": step, "happened": True, "reason": "I saw it"}
+        settled = admin.post(f"/admin/asks/{hired[0]['event']}/resolve", json=answer)
+        assert settled.status_code == 409, "its outcome is known"
+        assert admin.post(f"/admin/asks/{'0' * 32}/resolve", json=answer).status_code == 404
+        assert admin.post(f"/admin/asks/{hired[0]['event']}/resolve", json={"step": step, "happened": True}).status_code == 422
+        with backend.client("IAM.Auditor") as auditor:
+            assert auditor.get("/admin/asks").status_code == 200
+            assert auditor.post(f"/admin/asks/{hired[0]['event']}/resolve", json=answer).status_code == 403

@@ -54,7 +54,8 @@ async fn an_older_schema_that_went_back_in_time_is_refused_before_it_is_brought_
     // As the version before left it.
     place
         .run(
-            "UPDATE meta SET schema = 1; DROP INDEX audit_in_force; \
+            "UPDATE meta SET schema = 1; \
+             DROP INDEX audit_in_force, event_told, event_open, event_over, event_coming; \
              DELETE FROM _sqlx_migrations WHERE version > 1",
         )
         .await;
