@@ -43,14 +43,16 @@ def hire() -> None:
     if way.outcome("Hire somebody else"):
         return
     draft = Draft("new-hire", _FORM.keys)
-    if draft.restore():
-        st.info("**What you had typed is back.** It is kept for an hour.", icon="📝")
-    _known_before()
-    flaws = _FORM.flaws()
-    try:
-        flaws += _taken()
-    except BackendError:
-        st.caption("Whether the worker id is taken cannot be looked up just now.")
+    # What comes and goes above the fields has a place of its own, so that no field moves while somebody types.
+    with st.container():
+        if draft.restore():
+            st.info("**What you had typed is back.** It is kept for an hour.", icon="📝")
+        _known_before()
+        flaws = _FORM.flaws()
+        try:
+            flaws += _taken()
+        except BackendError:
+            st.caption("Whether the worker id is taken cannot be looked up just now.")
     shown = [flaw for flaw in flaws if way.tried or not flaw.missing]
     _FORM.draw(_ROWS, shown, below={"managerId": _FORM.manager, "hireDate": _doubt})
     with st.expander("More about them", expanded=any(flaw.field in _names(_MORE) for flaw in shown)):

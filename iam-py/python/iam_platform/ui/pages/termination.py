@@ -46,19 +46,20 @@ def termination() -> None:
     person = identity.choose("leave", verb="Who leaves?")
     if person is None:
         return
-    if st.session_state.get(_WHO) != person["person"]:
-        st.session_state[_WHO] = person["person"]
-        st.session_state[_HOW], st.session_state[_DAY] = None, None
-    elif restored:
-        st.info("**What you had chosen is back.** It is kept for an hour.", icon="📝")
-    identity.card(person)
-    identity.other("leave")
-    if person["lifecycle"] in identity.GONE:
-        st.info(f"**{show.text(identity.named(person))} has left already.** There is nothing to end.", icon="🚪")
-        return
-    identity.holds(person)
-    _reports(person)
-    announced = scheduled(person["person"], key="leave")
+    with st.container():
+        if st.session_state.get(_WHO) != person["person"]:
+            st.session_state[_WHO] = person["person"]
+            st.session_state[_HOW], st.session_state[_DAY] = None, None
+        elif restored:
+            st.info("**What you had chosen is back.** It is kept for an hour.", icon="📝")
+        identity.card(person)
+        identity.other("leave")
+        if person["lifecycle"] in identity.GONE:
+            st.info(f"**{show.text(identity.named(person))} has left already.** There is nothing to end.", icon="🚪")
+            return
+        identity.holds(person)
+        _reports(person)
+        announced = scheduled(person["person"], key="leave")
     # What was told as an event is called off as such: no record undoes it.
     by_record = _leaves(person) and all(told["kind"] != "leave" for told in announced)
     flaws = _how(person, [_AFTER, _NOW, _URGENT, *([_OFF] if by_record else [])])

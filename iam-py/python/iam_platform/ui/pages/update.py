@@ -58,16 +58,18 @@ def update() -> None:
     if person is None:
         return
     known = person.get("record") or {}
-    if st.session_state.get(_WHO) != person["person"]:
-        _begin(person)
-    elif restored:
-        st.info("**What you had typed is back.** It is kept for an hour.", icon="📝")
-    identity.card(person)
-    identity.other("update")
-    if person["lifecycle"] in identity.GONE:
-        _gone(person)
-        return
-    scheduled(person["person"], key="update")
+    # What comes and goes above the fields has a place of its own, so that no field moves while somebody types.
+    with st.container():
+        if st.session_state.get(_WHO) != person["person"]:
+            _begin(person)
+        elif restored:
+            st.info("**What you had typed is back.** It is kept for an hour.", icon="📝")
+        identity.card(person)
+        identity.other("update")
+        if person["lifecycle"] in identity.GONE:
+            _gone(person)
+            return
+        scheduled(person["person"], key="update")
     flaws = _FORM.flaws()
     shown = [flaw for flaw in flaws if way.tried or not flaw.missing]
     st.subheader("The record", anchor=False)

@@ -66,10 +66,12 @@ def main() -> None:
     st.set_page_config(page_title=f"{chosen.title} · Identity operations")
     _who(who)
     left = session.seconds_left(session.token())
-    if left <= session.MARGIN:
-        show.expired()
-    elif left < _SOON:
-        _ending(left)
+    # A place of its own, empty or not: what moved down would be drawn anew, and lose what somebody is typing.
+    with st.container():
+        if left <= session.MARGIN:
+            show.expired()
+        elif left < _SOON:
+            _ending(left)
     chosen.run()
 
 
