@@ -223,8 +223,7 @@ def test_its_title_says_where_one_is(seen):
     assert main.get_by_text("This page failed").count() == 0
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])
 def test_axe_finds_nothing_serious(seen, scheme, width):
     page = looked_at(seen, scheme, width)
     page.evaluate(AXE_SCRIPT)
