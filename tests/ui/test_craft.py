@@ -52,9 +52,21 @@ TALL = 1400
 
 #: Findings of axe-core in what Streamlit itself draws: rule, part of the element, and why it stands here.
 CHROME = (
-    ("list", 'data-testid="stSidebarNavItems"', "the navigation's list holds sections beside its items"),
-    ("listitem", 'class="st-emotion-cache', "the same list's items: nothing of ours is a list item with a class"),
-    ("svg-img-alt", "mark-symbol role-mark metric_chart", "st.metric's sparkline: its figure is the text beside it"),
+    (
+        "list",
+        'data-testid="stSidebarNavItems"',
+        "the navigation's list holds sections beside its items",
+    ),
+    (
+        "listitem",
+        'class="st-emotion-cache',
+        "the same list's items: nothing of ours is a list item with a class",
+    ),
+    (
+        "svg-img-alt",
+        "mark-symbol role-mark metric_chart",
+        "st.metric's sparkline: its figure is the text beside it",
+    ),
 )
 #: Console errors that do no harm: part of the text, part of the place, and why.
 HARMLESS = (
@@ -94,7 +106,12 @@ def _peopled(world):
         "lastDay": LAST_DAY.isoformat(),
     }
     hired(**hostile)
-    hired(employeeId="H-2", firstName="Soon", lastName="Here", hireDate=LAST_DAY.isoformat())
+    hired(
+        employeeId="H-2",
+        firstName="Soon",
+        lastName="Here",
+        hireDate=LAST_DAY.isoformat(),
+    )
     hired(employeeId="H-3", firstName="Led", lastName=FAMILY, managerId=PERSON)
     user_id = api.get("/people/H-3").json()["accounts"]["graph"]["id"]
     faults = f"{world.env['SANDBOX_AUTHORITY']}/_sandbox/faults"
@@ -216,13 +233,14 @@ def test_its_title_says_where_one_is(seen):
     title = PAGES[seen.path].title
     main = seen.page.get_by_test_id("stMain")
     assert main.get_by_role("heading", level=1).all_inner_texts() == [title]
-    assert title in seen.page.title(), (
-        "the browser's tab, its history and screen readers name the page by it"
-    )
+    # The browser's tab, its history and screen readers name the page by it.
+    expect(seen.page).to_have_title(re.compile(re.escape(title)))
     assert main.get_by_text("This page failed").count() == 0
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)]
+)
 def test_axe_finds_nothing_serious(seen, scheme, width):
     page = looked_at(seen, scheme, width)
     page.evaluate(AXE_SCRIPT)
