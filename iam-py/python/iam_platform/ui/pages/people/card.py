@@ -9,9 +9,9 @@ import streamlit as st
 from iam_platform.ui import plan as plans
 from iam_platform.ui import session, show
 from iam_platform.ui.backend import BackendError, NotFoundError, part
+from iam_platform.ui.identity import named, stage, upn
 
 from .confirm import confirmed
-from .employment import named, stage, upn
 from .search import link, names_of
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A person in words: what they are called, where they stand, and what changes next."""
+"""What changes next for somebody, as far as the record and what is held tell."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from iam_platform.diff import KINDS
 from iam_platform.ui import show
-from iam_platform.ui.identity import STAGES, named, stage, upn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["STAGES", "change", "named", "next_change", "stage", "upn"]
-
 
 def next_change(state: Mapping[str, Any], today: date) -> tuple[str, str] | None:
-    """What changes next, as far as the record and what is held tell: the day, and what happens then."""
+    """The earliest that is still to come: the day, and what happens then."""
     if state.get("lifecycle") in ("disabled", "deleted"):
         return None
     record = state.get("record") or {}

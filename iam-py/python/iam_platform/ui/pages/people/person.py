@@ -8,9 +8,9 @@ import streamlit as st
 
 from iam_platform.ui import session, show
 from iam_platform.ui.backend import BackendError, NotFoundError, part
+from iam_platform.ui.identity import named, stage
 
 from . import access, ahead, card, drift, timeline, trouble
-from .employment import named, stage
 
 _TABS = {
     "access": ("What they hold", access.access),

@@ -10,8 +10,9 @@ import streamlit as st
 
 from iam_platform.ui import session, show
 from iam_platform.ui.backend import BackendError, NotFoundError, part
+from iam_platform.ui.identity import STAGES, named, stage, upn
 
-from .employment import STAGES, change, named, stage, upn
+from .employment import change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
