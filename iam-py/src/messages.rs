@@ -11,16 +11,18 @@ use iam_core::journal::Entry;
 use iam_core::person::Person;
 use iam_core::{Error, ErrorKind, Result, notify};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use serde_json::{Value, json};
 
 use crate::convert::Json;
 use crate::engine::{AsyncEngine, Engine};
 use crate::errors::raised;
+use crate::handed::Handed;
 use crate::results::Preview;
 use crate::runtime::twin;
 
 /// An event's story in plain values. It names the worker, and nothing else of the person.
-fn story(entry: &Entry) -> Value {
+pub(crate) fn story(entry: &Entry) -> Value {
     let steps = entry
         .steps
         .iter()
@@ -65,6 +67,33 @@ fn said(text: &str) -> Result<Said> {
     Ok(Said { people, rejects })
 }
 
+/// JSON text of the flat feed, or records that were read.
+#[derive(Debug)]
+enum Records {
+    Text(String),
+    Read(Handed),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Records {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        match given.cast::<PyString>() {
+            Ok(text) => Ok(Self::Text(text.to_str()?.to_owned())),
+            Err(_) => given.extract().map(Self::Read),
+        }
+    }
+}
+
+impl Records {
+    fn said(self) -> Result<Said> {
+        match self {
+            Self::Text(text) => said(&text),
+            Self::Read(Handed { people, rejects }) => Ok(Said { people, rejects }),
+        }
+    }
+}
+
 /// What is refused of records of the flat feed, and whom the others are about, with their status. Nothing is accepted.
 #[pyfunction]
 pub(crate) fn check_records(text: &str) -> PyResult<Json> {
@@ -107,9 +136,9 @@ twin! { Engine, AsyncEngine;
         Ok(entry.as_ref().map(|entry| Json(story(entry))))
     }
 
-    /// What would happen now if HR said these records of the flat feed (JSON text) as well.
-    fn plan_with(this, records_json: String) -> Preview {
-        let said = said(&records_json)?;
+    /// What would happen now if HR said these records as well: JSON text of the flat feed, or records that were read.
+    fn plan_with(this, records: Records) -> Preview {
+        let said = records.said()?;
         match said.rejects.first() {
             Some(reject) => Err(Error::new(ErrorKind::Invalid, reject.to_string())),
             None => Ok((&this.engine.plan_with(said.people).await?).into()),

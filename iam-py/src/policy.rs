@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::convert::Json;
 use crate::engine::{AsyncEngine, Engine, Inner};
 use crate::errors::raised;
 use crate::handed::{Handed, People};
@@ -111,6 +112,15 @@ impl Policy {
     #[getter]
     fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The document as plain values.
+    #[getter]
+    fn document(&self) -> PyResult<Json> {
+        let table: toml::Table = self.text.parse().map_err(|error: toml::de::Error| {
+            raised(Error::new(ErrorKind::Invalid, error.message().to_owned()))
+        })?;
+        Ok(Json(plain(toml::Value::Table(table))))
     }
 
     #[getter]
@@ -225,6 +235,22 @@ impl Policy {
             self.document.rule_ids().len(),
             fingerprint.get(..16).unwrap_or(fingerprint)
         )
+    }
+}
+
+/// TOML as JSON has it: instants and days as text.
+fn plain(value: toml::Value) -> serde_json::Value {
+    match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(said) => said.into(),
+        toml::Value::Datetime(day) => day.to_string().into(),
+        toml::Value::Array(values) => values.into_iter().map(plain).collect(),
+        toml::Value::Table(table) => table
+            .into_iter()
+            .map(|(name, value)| (name, plain(value)))
+            .collect(),
     }
 }
 

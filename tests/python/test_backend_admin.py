@@ -36,6 +36,9 @@ def kept(backend, user):
 def test_users_are_read_changed_disabled_and_deleted_in_graph_s_own_words(backend, admin, account):
     read = admin.get(f"/graph/users/{account['userPrincipalName']}").json()
     assert read["id"] == account["id"]
+    for words in (account["displayName"], account["userPrincipalName"], "nobody-has-this-name"):
+        found = admin.get("/graph/users", params={"search": words}).json()["value"]
+        assert [one["id"] for one in found] == ([account["id"]] if "nobody" not in words else []), words
     assert admin.patch(f"/graph/users/{account['id']}", json={"jobTitle": "Tool"}).status_code == 204
     assert kept(backend, account)["jobTitle"] == "Tool"
     with backend.client("IAM.Helpdesk") as helpdesk:

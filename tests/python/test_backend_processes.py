@@ -37,6 +37,18 @@ def postgres(tmp_path_factory):
         yield url
 
 
+def listed(caller, **params):
+    """The ids of all pages; the pages come from whichever process answers."""
+    ids, before = [], {}
+    while True:
+        page = caller.get("/jobs", params={"limit": 7, **params, **before}).json()
+        ids += [one["id"] for one in page["jobs"]]
+        if page.get("next") is None:
+            assert len(ids) == len(set(ids))
+            return set(ids)
+        before = {"before": page["next"]}
+
+
 def test_two_processes_answer_and_a_third_works(sandbox_env, postgres, tmp_path):
     backend = Backend(tmp_path, sandbox_env, workers=2, IAM_JOURNAL=postgres)
     worker = None
@@ -60,6 +72,8 @@ def test_two_processes_answer_and_a_third_works(sandbox_env, postgres, tmp_path)
             assert len(set(locations)) == len(people)
             # Neither process works: on PostgreSQL that is a worker's.
             assert {caller.get(location).json()["state"] for location in locations} == {"accepted"}
+            assert listed(caller, state="accepted") == {location.removeprefix("/jobs/") for location in locations}
+            assert listed(caller, state="done") == set()
 
             worker = subprocess.Popen([sys.executable, "-c", WORKER], env=backend.env, cwd=tmp_path)
             assert {job(caller, location, seconds=180)["state"] for location in locations} == {"done"}
@@ -73,6 +87,17 @@ def test_two_processes_answer_and_a_third_works(sandbox_env, postgres, tmp_path)
             over = job(caller, sent.headers["location"])
             assert (over["state"], over["accepted"]) == ("done", 1)
             eventually(lambda: any(user.get("employeeId") == "P-100" for user in users(sandbox_env)))
+            assert listed(caller, state="done", kind="event") >= {one.removeprefix("/jobs/") for one in locations}
+            assert listed(caller, kind="upload") == {over["id"]}
+            page = caller.get("/overview").json()
+            assert page["days"][-1] == {"date": page["today"], "joiners": 41, "movers": 0, "leavers": 0}
+            assert page["jobs"] == {"running": 0, "waiting": 0, "failed": 0}
+            found = {one["name"]: one for one in page["connectors"]}
+            assert (found["worker"]["ok"], found["journal"]["ok"]) == (True, True), found
+            # What one process keeps of a form, the other one has.
+            for number in range(8):
+                assert caller.put("/drafts/form", json={"number": number}).status_code == 200
+                assert {caller.get("/drafts/form").json()["draft"]["number"] for _ in range(4)} == {number}
             worker.terminate()
             assert worker.wait(60) == 0
     finally:

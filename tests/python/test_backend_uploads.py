@@ -339,4 +339,91 @@ def test_unknown_columns_are_left_out_where_that_is_asked_and_stay_in_the_report
     assert (over["state"], over["accepted"], over["rejected"]) == ("done", 1, 1), over
     report = list(csv.DictReader(io.StringIO(operator.get(over["report"]).text)))
     assert [(row["Shoe Size"], row["result"]) for row in report] == [("43", "accepted"), ("44", "rejected")]
-    assert operator.get("/people/U-71").status_code == 200
+    eventually(lambda: operator.get("/people/U-71").status_code == 200, "nobody is known by that key")
+
+
+def test_a_validated_file_is_planned_and_applied_without_sending_it_again(backend, operator):
+    text = table(
+        [
+            ("V-1", "Vone", "Security", "Active"),
+            ("V-2", "Vtwo", "Sales", "Active"),
+            ("V-3", "Vthree", "Sales", "Nope"),
+        ]
+    )
+    checked = job(operator, upload(operator, text, name="new staff.csv").headers["location"])
+    assert checked["file"] == "new staff.csv"
+    shown = operator.get(f"/jobs/{checked['id']}/plan", params={"limit": 1}).json()
+    assert (shown["people_total"], len(shown["people"]), shown["guard"]) == (2, 1, [])
+    assert shown["by_kind"]["create_account"] == 2
+    assert shown["steps"] == sum(shown["by_kind"].values())
+    whole = operator.get(f"/jobs/{checked['id']}/plan").json()
+    assert {one["person"] for one in whole["people"]} == {"V-1", "V-2"}
+    assert operator.get("/people/V-1/timeline").status_code == 404, "nothing of it has happened"
+    as_records = operator.post(
+        "/hr/plan",
+        json={"records": [
+            {"employeeId": "V-1", "firstName": "Ada", "lastName": "Vone", "department": "Security", "country": "AU", "status": "Active"},
+        ]},
+    ).json()  # fmt: skip
+    [one] = [person for person in whole["people"] if person["person"] == "V-1"]
+    assert [step["id"] for step in one["plan"]["steps"]] == [
+        step["id"] for step in as_records["people"][0]["plan"]["steps"]
+    ]
+
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    answer = operator.post(f"/jobs/{checked['id']}/apply", headers=key)
+    assert answer.status_code == 202, answer.text
+    again = operator.post(f"/jobs/{checked['id']}/apply", headers=key)
+    assert again.json()["id"] == answer.json()["id"]
+    over = job(operator, answer.headers["location"])
+    assert (over["mode"], over["accepted"], over["rejected"], over["of"]) == ("apply", 2, 1, checked["id"])
+    assert over["file"] == "new staff.csv"
+    eventually(lambda: {"V-1", "V-2"} <= {user.get("employeeId") for user in users(backend.sandbox)}, "no accounts")
+    rows = list(csv.DictReader(io.StringIO(operator.get(over["report"]).text)))
+    assert [row["result"] for row in rows] == ["accepted", "accepted", "rejected"]
+    refused = job(operator, operator.post(f"/jobs/{checked['id']}/apply?on_error=refuse").headers["location"])
+    assert refused["state"] == "failed"
+    # Only what was validated is applied so.
+    for path in ("plan", "apply"):
+        verb = operator.get if path == "plan" else operator.post
+        assert verb(f"/jobs/{over['id']}/{path}").status_code == 409
+        assert verb(f"/jobs/u{'0' * 32}/{path}").status_code == 404
+    with backend.client("IAM.Helpdesk") as helpdesk:
+        assert helpdesk.get(f"/jobs/{checked['id']}/plan").status_code == 403
+        assert helpdesk.post(f"/jobs/{checked['id']}/apply").status_code == 403
+
+
+def test_two_applications_of_one_file_are_both_carried_out(operator):
+    checked = job(operator, upload(operator, table([("V-9", "Twice", "Sales", "Active")])).headers["location"])
+    answers = [operator.post(f"/jobs/{checked['id']}/apply") for _ in range(2)]
+    over = [job(operator, answer.headers["location"]) for answer in answers]
+    assert sorted((one["accepted"], one["unchanged"]) for one in over) == [(0, 1), (1, 0)]
+
+
+def test_the_plan_of_a_long_file_is_refused_and_says_why(operator):
+    text = table([(f"L-{number}", "Long", "Sales", "Active") for number in range(5001)])
+    checked = job(operator, upload(operator, text).headers["location"])
+    refused = operator.get(f"/jobs/{checked['id']}/plan")
+    assert refused.status_code == 422
+    assert "5000" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("a.csv", "a.csv"), ("../../etc/passwd", "passwd"), ("C:\\x\\y.csv", "y.csv"), ("\x1b[31mred", "[31mred"),
+        ("..", None), ("", None), ("x" * 500, "x" * 120), ("\u202egnp.csv", "gnp.csv"),
+    ],
+)  # fmt: skip
+def test_a_file_s_name_is_shown_and_is_no_path(said, shown):
+    from iam_platform.backend.hr.form import cleaned
+
+    assert cleaned(said) == shown
+
+
+def test_what_was_left_out_when_a_file_was_validated_is_left_out_when_it_is_applied(operator):
+    text = "Employee ID,Shoe Size,First Name,Status\nU-81,43,Ada,Active\n"
+    checked = job(operator, upload(operator, text, ignore_unknown=True).headers["location"])
+    assert operator.get(f"/jobs/{checked['id']}/plan").json()["people_total"] == 1
+    over = job(operator, operator.post(f"/jobs/{checked['id']}/apply").headers["location"])
+    assert (over["state"], over["accepted"]) == ("done", 1), over

@@ -19,9 +19,11 @@ def box(page: Page, key: str) -> Locator:
 
 def fill(page: Page, key: str, value: str) -> None:
     """Types into a field, and goes on to the next."""
+    expect(box(page, key)).to_have_count(1)
     box(page, key).fill(value)
     box(page, key).press("Tab")
     settled(page)
+    expect(box(page, key)).to_have_count(1)
     expect(box(page, key)).to_have_value(value)
 
 
@@ -54,7 +56,15 @@ def table(page: Page, caption: str) -> Locator:
     return page.get_by_role("table", name=caption).or_(page.get_by_role("region", name=caption)).first
 
 
-def newcomer(page: Page, key: str, first: str, last: str, *, day: str, department: str = "Security") -> None:
+def newcomer(
+    page: Page,
+    key: str,
+    first: str,
+    last: str,
+    *,
+    day: str,
+    department: str = "Security",
+) -> None:
     """Fills in a new hire."""
     for field, value in (
         ("employeeId", key),

@@ -29,6 +29,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# What Streamlit looks for below the address of a page before it finds it at the root.
+HARMLESS = ("/_stcore/health", "/_stcore/host-config")
 WAIT = 60_000
 """Milliseconds that anything may take on a machine that does much else."""
 
@@ -129,7 +131,12 @@ class World:
 def watched(page: Page) -> Page:
     """The page, with what goes wrong on it in ``page.troubles``: console errors, exceptions, requests to elsewhere."""
     page.troubles = []
-    page.on("console", lambda said: page.troubles.append(said.text) if said.type == "error" else None)
+
+    def said(message: object) -> None:
+        if message.type == "error" and not message.location.get("url", "").endswith(HARMLESS):
+            page.troubles.append(f"{message.text} {message.location.get('url', '')}")
+
+    page.on("console", said)
     page.on("pageerror", lambda error: page.troubles.append(str(error)))
 
     def asked(request: object) -> None:

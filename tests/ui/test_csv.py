@@ -142,7 +142,7 @@ def page(fake_session):
 
 def told(page):
     """Everything that is written on it."""
-    kinds = (page.error, page.warning, page.info, page.success, page.markdown, page.caption, page.title, page.subheader)
+    kinds = (page.error, page.warning, page.info, page.success, page.markdown, page.caption, page.title, page.header)
     texts = [one.value for kind in kinds for one in kind] + [one.body for one in page.get("html")]
     return "\n".join(texts).replace("\\", "")
 
@@ -375,7 +375,7 @@ def test_five_hundred_rows_with_twenty_bad_ones_reach_the_tenant_and_the_report(
     expect(errors.nth(1)).to_contain_text("unknown_status")
 
     expect(page.get_by_role("heading", name="What would happen")).to_be_visible()
-    expect(page.get_by_text("The first 50 of 480 people are shown.")).to_be_visible()
+    expect(page.get_by_text("The first 20 of 480 people are shown.")).to_be_visible()
     in_short = page.get_by_role("region", name="In short")
     expect(in_short.get_by_role("row").filter(has_text="create account")).to_contain_text("480")
     assert not accounts(world, "BULK-"), "nothing is accepted before somebody says so"
@@ -386,7 +386,7 @@ def test_five_hundred_rows_with_twenty_bad_ones_reach_the_tenant_and_the_report(
 
     page.get_by_text("All or nothing").click()
     expect(page.get_by_role("button", name="Accept 480 rows")).to_be_disabled()
-    page.get_by_text("Valid rows only").click()
+    page.get_by_text("Valid rows only: 480").click()
     page.get_by_role("button", name="Accept 480 rows").click()
     expect(page.get_by_text("480 rows were accepted")).to_be_visible()
     good = {f"BULK-{number:03}" for number in range(500) if number not in bad}

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 ROSA = {
     "employeeId": "H-1001",
     "firstName": "Rosa",
-    "lastName": "Díaz",
+    "lastName": "Bossard",
     "department": "Audit",
     "jobTitle": "Head of Audit",
     "country": "AU",
@@ -45,29 +45,33 @@ def test_a_joiner_comes_from_the_form_to_the_tenant_as_the_plan_says(world, brow
     hired(world)
     page = browse(world, "Operator")
     at(page, f"{world.url}/new-hire")
-    newcomer(page, "H-1003", "Mei", "Tanaka", day="2026-01-05")
+    newcomer(page, "H-1003", "Mei", "Newfield", day="2026-01-05")
     # A part of the name is enough to find the manager, who is then shown by name.
-    fill(page, "hire-managerId", "Díaz")
-    press(page, "Choose Rosa Díaz · Head of Audit · H-1001")
+    fill(page, "hire-managerId", "Bossard")
+    press(page, "Choose Rosa Bossard · Head of Audit · H-1001")
     expect(box(page, "hire-managerId")).to_have_value("H-1001")
-    expect(page.get_by_text("✔ Rosa Díaz · Head of Audit · H-1001")).to_be_visible()
+    expect(page.get_by_text("✔ Rosa Bossard · Head of Audit · H-1001")).to_be_visible()
 
     press(page, "Show plan")
-    plan = table(page, "Plan for Mei Tanaka")
-    expect(plan).to_contain_text("mei.tanaka@contoso.example")
+    plan = table(page, "Plan for Mei Newfield")
+    expect(plan).to_contain_text("mei.newfield@contoso.example")
     expect(plan.get_by_role("row").filter(has_text="sg-security")).to_contain_text("+ gives")
     expect(plan.get_by_role("row").filter(has_text="sg-security")).to_contain_text("rule security-analysts")
-    assert world.user("mei.tanaka@contoso.example") is None, "a plan does nothing"
+    assert world.user("mei.newfield@contoso.example") is None, "a plan does nothing"
 
-    press(page, "Hire Mei Tanaka")
+    press(page, "Hire Mei Newfield")
     expect(page.get_by_text("Done.", exact=True)).to_be_visible()
     page.wait_for_url(re.compile(r"/new-hire\?job=e[0-9a-f]{32}$"))
     steps = table(page, "Steps")
     expect(steps.get_by_role("row").filter(has_text="sg-security")).to_contain_text("✔ done")
-    user = world.user("mei.tanaka@contoso.example")
-    assert (user["accountEnabled"], user["department"], user["employeeId"]) == (True, "Security", "H-1003")
-    assert {"All Staff", "sg-security"} <= groups_of(world, "mei.tanaka@contoso.example")
-    expect(page.get_by_role("link", name="Open the page of Mei Tanaka")).to_have_attribute(
+    user = world.user("mei.newfield@contoso.example")
+    assert (user["accountEnabled"], user["department"], user["employeeId"]) == (
+        True,
+        "Security",
+        "H-1003",
+    )
+    assert {"All Staff", "sg-security"} <= groups_of(world, "mei.newfield@contoso.example")
+    expect(page.get_by_role("link", name="Open the page of Mei Newfield")).to_have_attribute(
         "href", "/people?person=H-1003"
     )
     # Nothing is left of it in the form of the next one.
@@ -83,14 +87,19 @@ def test_what_is_missing_or_wrong_is_said_beside_its_field_and_nothing_is_sent(w
     expect(page.get_by_text("is missing")).to_have_count(0)
     press(page, "Show plan")
     summary = page.get_by_role("alert").filter(has_text="things to mend first")
-    for said in ("Worker id is missing.", "First day is missing.", "Country of work is missing.", "a last name or both"):
+    for said in (
+        "Worker id is missing.",
+        "First day is missing.",
+        "Country of work is missing.",
+        "a last name or both",
+    ):
         expect(summary).to_contain_text(said)
         expect(page.get_by_text(f"✖ {said}" if said.endswith("missing.") else said).first).to_be_visible()
     fill(page, "hire-employeeId", "somebody@example.org")
     expect(page.get_by_text("✖ The worker id is HR's number of a person, never a mail address")).to_be_visible()
     fill(page, "hire-employeeId", "H-1001")
-    expect(page.get_by_text("✖ H-1001 is taken: it is Rosa Díaz.")).to_be_visible()
-    expect(page.get_by_role("link", name="Update Rosa Díaz instead")).to_have_attribute(
+    expect(page.get_by_text("✖ H-1001 is taken: it is Rosa Bossard.")).to_be_visible()
+    expect(page.get_by_role("link", name="Update Rosa Bossard instead")).to_have_attribute(
         "href", "/update?person=H-1001"
     )
     fill(page, "hire-employeeId", "H-1004")
@@ -185,18 +194,14 @@ def test_what_was_typed_comes_back_after_the_sign_in_has_ended_in_the_middle(own
     fill(page, "hire-lastName", "After")
     press(page, "Sign in again")
     # Entra knows the browser still, and asks which account.
-    name = page.locator("input[name=username]")
-    if page.locator("input[name=username], input[name=password]").or_(page.get_by_role("button", name="Sign out")).first:
-        page.wait_for_load_state()
-    if name.count():
-        name.fill("portal.operator@contoso.example")
-        page.keyboard.press("Enter")
-    if page.locator("input[name=password]").count():
-        page.locator("input[name=password]").fill(world.env["SANDBOX_USER_PASSWORD"])
-        page.keyboard.press("Enter")
-    page.wait_for_url("**/new-hire")
+    page.get_by_role("button", name="portal.operator@contoso.example").click()
+    page.wait_for_url(f"{world.url}/new-hire")
     expect(page.get_by_text("What you had typed is back.")).to_be_visible()
-    for field, value in (("employeeId", "H-1008"), ("firstName", "Before"), ("lastName", "After")):
+    for field, value in (
+        ("employeeId", "H-1008"),
+        ("firstName", "Before"),
+        ("lastName", "After"),
+    ):
         expect(box(page, f"hire-{field}")).to_have_value(value)
     expect(box(page, "hire-hireDate")).to_have_value(re.compile(r"2026\D*01\D*05"))
     expect(over).to_have_count(0)
@@ -231,8 +236,20 @@ def plan_of(*steps, hash_="one"):
     }
 
 
-BLOCK = {"id": "b", "kind": "block_sign_in", "target": "graph", "why": "because", "risk": "elevated"}
-ALLOW = {"id": "a", "kind": "allow_sign_in", "target": "graph", "why": "because", "risk": "low"}
+BLOCK = {
+    "id": "b",
+    "kind": "block_sign_in",
+    "target": "graph",
+    "why": "because",
+    "risk": "elevated",
+}
+ALLOW = {
+    "id": "a",
+    "kind": "allow_sign_in",
+    "target": "graph",
+    "why": "because",
+    "risk": "low",
+}
 
 
 @pytest.fixture
@@ -276,9 +293,19 @@ def test_the_same_request_is_sent_under_one_key_however_often_the_button_is_pres
 
 
 def test_a_plan_that_has_changed_is_shown_again_before_anything_is_sent(fake_session, filled):
-    plans = iter((plan_of(ALLOW), plan_of(ALLOW, BLOCK, hash_="two"), plan_of(ALLOW, BLOCK, hash_="two")))
+    plans = iter(
+        (
+            plan_of(ALLOW),
+            plan_of(ALLOW, BLOCK, hash_="two"),
+            plan_of(ALLOW, BLOCK, hash_="two"),
+        )
+    )
     fake_session.answers["post", "/hr/plan"] = lambda *_, **__: next(plans)
-    fake_session.answers["post", "/hr/new-hire"] = {"id": "e" + "0" * 32, "state": "accepted", "kind": "event"}
+    fake_session.answers["post", "/hr/new-hire"] = {
+        "id": "e" + "0" * 32,
+        "state": "accepted",
+        "kind": "event",
+    }
     filled.button(key="hire-plan").click().run()
     filled.button(key="hire-send").click().run()
     assert any("The plan has changed" in one.value for one in filled.warning)
@@ -325,7 +352,11 @@ def test_the_draft_is_the_backends_and_gone_once_the_request_was_taken(fake_sess
     assert kept["hire-hireDate"] == {"date": "2026-01-05"}
     assert not [name for name in kept if "typed" in name]
     fake_session.answers["post", "/hr/plan"] = plan_of(ALLOW)
-    fake_session.answers["post", "/hr/new-hire"] = {"id": "e" + "0" * 32, "state": "accepted", "kind": "event"}
+    fake_session.answers["post", "/hr/new-hire"] = {
+        "id": "e" + "0" * 32,
+        "state": "accepted",
+        "kind": "event",
+    }
     filled.button(key="hire-plan").click().run()
     filled.button(key="hire-send").click().run()
     assert ("delete", "/drafts/new-hire", {}) in fake_session.asked

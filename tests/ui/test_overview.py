@@ -30,7 +30,7 @@ def jobs_page():
 
 def told(page):
     """Everything that is written on it."""
-    kinds = (page.error, page.warning, page.info, page.success, page.markdown, page.caption, page.title, page.subheader)
+    kinds = (page.error, page.warning, page.info, page.success, page.markdown, page.caption, page.title, page.header)
     texts = [one.value for kind in kinds for one in kind] + [one.body for one in page.get("html")]
     return "\n".join(texts).replace("\\", "")
 
@@ -47,7 +47,7 @@ def overview(**more):
         "jobs": {"running": 3, "waiting": 1, "failed": 0},
         "upcoming": [
             {"date": "2026-11-30", "person": "W 1/2", "name": "<b>Mei</b> Tanaka", "what": "start", "event": "e"},
-            {"date": "2026-12-24", "person": "W-9", "name": "Bo Ek", "what": "leave", "event": "e"},
+            {"date": "2026-12-24", "person": "W-9", "name": "Bo Ek", "what": "last_day", "event": "e"},
         ],
         "licences": [
             {"sku": "a", "name": "Suite", "enabled": 1000, "used": 999, "left": 1},
@@ -56,7 +56,13 @@ def overview(**more):
         ],
         "connectors": [
             {"name": "graph", "ok": True, "detail": "41 ms", "checked_at": "2026-11-28T18:40:00Z"},
-            {"name": "arm", "ok": False, "detail": "403", "checked_at": "2026-11-28T18:40:00Z"},
+            {
+                "name": "arm",
+                "ok": False,
+                "detail": "403",
+                "advice": "give it a role",
+                "checked_at": "2026-11-28T18:40:00Z",
+            },
         ],
         "attention": {"frozen": 1, "held": 2, "dead_letters": 0, "quarantined": 0, "overdue": 0, "stalled": None},
         **more,
@@ -113,6 +119,7 @@ def test_seats_say_how_many_are_left_in_words(page):
     said = told(page.run())
     assert "▲ few left" in said
     assert "✖ none left" in said
+    assert "✖ fails</td><td>403 give it a role" in said
     assert re.search(r"999 of 1,000</td>.*width:99%", said)
 
 
@@ -270,6 +277,17 @@ def test_figures_lead_to_the_jobs_of_their_state_and_back_stays_possible(world, 
     assert not page.troubles
 
 
+def test_the_first_page_keeps_its_own_address(world, browse):
+    page = browse(world)
+    at(page, f"{world.url}/overview")
+    world.sign_in(page)
+    expect(page.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
+    at(page, f"{world.url}/overview")
+    expect(page.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    expect(page.get_by_role("link", name="Overview")).to_have_count(1)
+
+
 def test_it_renews_itself_and_the_focus_stays(world, browse):
     hired(world, "OV-2")
     page = browse(world, role="Admin")
@@ -288,8 +306,7 @@ def test_who_is_announced_stands_in_the_calendar_and_leads_to_the_person(world, 
     first = date.today() + timedelta(days=10)
     hired(world, "OV-4", hireDate=str(first))
     page = browse(world, role="Auditor")
-    at(page, f"{world.url}/overview")
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    at(page, world.url)
     page.get_by_role("radio", name=month.named(f"{first:%Y-%m}")).click()
     grid = page.get_by_role("table", name=month.named(f"{first:%Y-%m}"))
     day = grid.get_by_role("cell").filter(has_text=re.compile(rf"^{first.day}\b")).filter(has_text="Ida LundOV-4")

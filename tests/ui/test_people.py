@@ -228,7 +228,7 @@ def test_what_is_to_come_is_said_with_its_day(world, browse):
     at(page, f"{world.url}/people?person=P-22&tab=next")
     coming = page.get_by_role("region", name="What is to come")
     expect(coming).to_contain_text("2027-01-30")
-    expect(coming).to_contain_text("the last day is over, and access ends")
+    expect(coming).to_contain_text("The last day is over: access ends")
     at(page, f"{world.url}/people?search=P-22")
     expect(page.get_by_role("row").filter(has_text="Ewa Leaver")).to_contain_text("2027-01-29: last day")
 

@@ -39,6 +39,7 @@ mod scope;
 mod sight;
 mod simulation;
 mod succession;
+mod survey;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
@@ -397,6 +398,19 @@ impl Engine {
     /// [`ErrorKind::Storage`] from the journal.
     pub async fn set_note(&self, name: &str, version: u64, value: &serde_json::Value) -> Result<bool> {
         self.journal.set_bookmark(name, version, value).await
+    }
+
+    /// What was noted last under the names that begin so, the last name first, from before a name on; at most `limit`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] from the journal.
+    pub async fn notes(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, serde_json::Value)>> {
+        self.journal.bookmarks(prefix, before, limit).await
     }
 
     /// The timers whose instant has come and that have not been worked off, oldest first: a first or last day, a grace,

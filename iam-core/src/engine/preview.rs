@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::error::Result;
-use crate::event::{Accepted, Event, EventId};
+use crate::event::{Accepted, Event, EventId, Timer};
 use crate::journal::audit::{AuditEntry, Checkpoint, Kept};
 use crate::journal::{
-    Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, EventState, Exchange,
-    Finding, Frozen, HistoryQuery, Journal, Lane, Letter, LetterId, MemoryJournal, Observation, Outcome,
-    PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled, StepStart,
-    Waiting,
+    Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, EventFilter, EventState,
+    Exchange, Figures, Finding, Frozen, HistoryQuery, Journal, Lane, Letter, LetterId, MemoryJournal,
+    Observation, Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged,
+    Stalled, StepStart, Survey, Told, Waiting,
 };
 use crate::notify::{Message, Notifier};
 use crate::person::PersonKey;
@@ -115,6 +115,40 @@ impl Exchange for Shadow<'_> {
 
     async fn set_bookmark(&self, name: &str, version: u64, value: &serde_json::Value) -> Result<bool> {
         self.copy.set_bookmark(name, version, value).await
+    }
+
+    async fn bookmarks(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, serde_json::Value)>> {
+        self.real.bookmarks(prefix, before, limit).await
+    }
+}
+
+#[async_trait]
+impl Survey for Shadow<'_> {
+    async fn events(&self, filter: &EventFilter, now: Timestamp) -> Result<Vec<(u64, Entry)>> {
+        self.real.events(filter, now).await
+    }
+
+    async fn figures(&self, now: Timestamp) -> Result<Figures> {
+        self.real.figures(now).await
+    }
+
+    async fn told(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Told>> {
+        self.real.told(from, until).await
+    }
+
+    async fn coming(
+        &self,
+        timers: &[Timer],
+        from: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Event>> {
+        self.real.coming(timers, from, until, limit).await
     }
 }
 

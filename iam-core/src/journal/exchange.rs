@@ -180,6 +180,14 @@ pub trait Exchange: fmt::Debug + Send + Sync {
     /// Notes something under a name, unless somebody else has since the `version` that the caller knows (0: none):
     /// then nothing is written, and the answer is `false`.
     async fn set_bookmark(&self, name: &str, version: u64, value: &serde_json::Value) -> Result<bool>;
+
+    /// What was noted last under the names that begin so, the last name first, from before a name on; at most `limit`.
+    async fn bookmarks(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, serde_json::Value)>>;
 }
 
 /// Who a letter is noted of in the audit when nobody can tell whom it is about.
@@ -202,6 +210,12 @@ pub(crate) fn fingerprint(message: &Message) -> String {
     ])
     .as_str()
     .to_owned()
+}
+
+/// What stands behind every name that begins with `prefix`; or before which name it is listed.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn last_name(prefix: &str, before: Option<&str>) -> String {
+    before.map_or_else(|| format!("{prefix}{}", char::MAX), str::to_owned)
 }
 
 pub(crate) fn closed_by(accepted: bool, by: &str, reason: &str) -> String {

@@ -6,6 +6,7 @@ mod exchange;
 mod freeze;
 mod lane;
 mod stage;
+mod survey;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -410,10 +411,8 @@ impl Journal for MemoryJournal {
             .lanes
             .iter()
             .filter(|(key, _)| after.is_none_or(|after| *key > after));
-        Ok(states
-            .filter_map(|(_, lane)| lane.state.clone())
-            .take(limit)
-            .collect())
+        let states = states.filter_map(|(_, lane)| lane.state.clone());
+        Ok(states.take(limit).collect())
     }
 
     async fn reports_of(&self, manager: &PersonKey) -> Result<Vec<Report>> {

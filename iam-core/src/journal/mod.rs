@@ -46,6 +46,7 @@ mod row;
 mod sqlite;
 mod stage;
 mod state;
+mod survey;
 #[cfg(test)]
 #[cfg(all(feature = "testing", feature = "sqlite"))]
 mod tests;
@@ -67,6 +68,7 @@ pub use postgres::{Durability, PostgresBuilder, PostgresJournal};
 pub use sqlite::SqliteJournal;
 pub use stage::{DeliveryId, DeliveryState, Quarantined, Released, Row, Staged};
 pub use state::{AccountRef, Attendance, ErrandRecord, ErrandState, Lifecycle, PersonState, Tried};
+pub use survey::{EventFilter, Figures, Headway, Survey, Told};
 pub use waiting::{Stalled, Waiting};
 
 use std::time::Duration;
@@ -268,10 +270,10 @@ pub struct Report {
     pub waits: bool,
 }
 
-/// The durable journal, with what it keeps of the [`Exchange`] of messages. Implementations are shared between tasks; every method that writes returns after
+/// The durable journal, with what it keeps of the [`Exchange`] of messages and the [`Survey`] over it. Implementations are shared between tasks; every method that writes returns after
 /// the commit.
 #[async_trait]
-pub trait Journal: Exchange {
+pub trait Journal: Exchange + Survey {
     /// Accepts events, each on its own terms, in order, in one commit. An event with a record makes it the
     /// person's latest accepted one; news are added to what is known of the person, in whichever order they come.
     async fn append(&self, batch: &[Event]) -> Result<Vec<Appended>>;

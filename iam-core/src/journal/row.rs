@@ -14,7 +14,7 @@ use super::{
     Ask, DeliveryId, DeliveryState, Entry, EventState, Letter, LetterId, LetterState, Message, Staged,
     Standing, StepRecord, Waiting,
 };
-use crate::event::{Accepted, Event, EventId, EventKind, News, Timer};
+use crate::event::{Accepted, Event, EventId, News};
 use crate::person::PersonKey;
 #[cfg(feature = "sqlite")]
 use crate::person::hex;
@@ -66,7 +66,7 @@ pub(super) fn state(number: i64) -> EventState {
 
 /// Whether the timer is replaced when its lane's head ends.
 pub(super) fn is_replaced(event: &Event) -> bool {
-    matches!(event.kind, EventKind::Due { timer } if timer != Timer::Recheck)
+    super::survey::is_set(&event.kind)
 }
 
 /// A hash of what an event says: two that [say the same](Event::says_the_same) under one id have the same.

@@ -139,13 +139,13 @@ macro_rules! relayed {
             use jiff::Timestamp;
             use std::time::Duration;
             use $crate::error::Result;
-            use $crate::event::{Accepted, Event, EventId};
+            use $crate::event::{Accepted, Event, EventId, Timer};
             use $crate::journal::audit::{AuditEntry, Checkpoint, Kept};
             use $crate::journal::{
-                Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, Exchange,
-                Finding, Frozen, HistoryQuery, Journal, Lane, Letter, LetterId, Observation, Outcome,
-                PersonState, Quarantined, Release, Released, Report, Reservation, Row, Staged, Stalled,
-                StepStart, Waiting,
+                Answer, Appended, Ask, Asks, Burial, Claim, DeliveryId, Draw, Drawn, Entry, EventFilter,
+                Exchange, Figures, Finding, Frozen, HistoryQuery, Journal, Lane, Letter, LetterId,
+                Observation, Outcome, PersonState, Quarantined, Release, Released, Report, Reservation, Row,
+                Staged, Stalled, StepStart, Survey, Told, Waiting,
             };
             use $crate::person::PersonKey;
             use $crate::plan::{IdempotencyKey, Plan, StepId};
@@ -193,6 +193,40 @@ macro_rules! relayed {
                 ) -> Result<bool> {
                     self.write(self.inner.set_bookmark(name, version, value))
                         .await
+                }
+
+                async fn bookmarks(
+                    &self,
+                    prefix: &str,
+                    before: Option<&str>,
+                    limit: usize,
+                ) -> Result<Vec<(String, serde_json::Value)>> {
+                    self.inner.bookmarks(prefix, before, limit).await
+                }
+            }
+
+            #[async_trait::async_trait]
+            impl Survey for $journal {
+                async fn events(&self, filter: &EventFilter, now: Timestamp) -> Result<Vec<(u64, Entry)>> {
+                    self.inner.events(filter, now).await
+                }
+
+                async fn figures(&self, now: Timestamp) -> Result<Figures> {
+                    self.inner.figures(now).await
+                }
+
+                async fn told(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Told>> {
+                    self.inner.told(from, until).await
+                }
+
+                async fn coming(
+                    &self,
+                    timers: &[Timer],
+                    from: Timestamp,
+                    until: Timestamp,
+                    limit: usize,
+                ) -> Result<Vec<Event>> {
+                    self.inner.coming(timers, from, until, limit).await
                 }
             }
 

@@ -1736,6 +1736,10 @@ class Policy:
         """The document as it was read."""
 
     @property
+    def document(self) -> dict[str, Any]:
+        """The document as plain values; instants and days as text."""
+
+    @property
     def protected(self) -> dict[str, list[str]]:
         """The sign-in ``names``, account ``ids`` and ``roles`` that protect an account, in lower case."""
 
@@ -3816,15 +3820,61 @@ class Engine:
             StorageError: none may be acknowledged; bringing them again is harmless.
         """
 
-    def plan_with(self, records_json: str) -> Preview:
+    def plan_with(self, records: _Records) -> Preview:
         """Works out what would happen now if HR said these records as well, and writes nothing.
 
         Args:
-            records_json: JSON text of the flat feed: one object, or an array of them.
+            records: JSON text of the flat feed (one object, or an array of them), or records that were read.
 
         Raises:
             InvalidError: the first record that is refused, and why.
         """
+
+    def events(
+        self,
+        headway: Sequence[str] = ...,
+        *,
+        person: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Lists events by how far they have come, the newest first.
+
+        Args:
+            headway: ``accepted``, ``begun``, ``waiting``, ``done``, ``dead``, ``superseded``; all without any. Timers that
+                nobody has begun are left out.
+            person: of this worker id only.
+            before: the ``place`` of the last one of the page before.
+            limit: at most so many.
+
+        Returns:
+            Stories as of :meth:`story`, each with its ``place`` and its ``headway``.
+
+        Raises:
+            InvalidError: there is no such headway.
+        """
+
+    def figures(self) -> dict[str, int]:
+        """Counts the events that are ``begun``, that are ``waiting``, and that are ``dead``."""
+
+    def told(self, since: datetime | str, until: datetime | str) -> list[dict[str, Any]]:
+        """Counts what was told from ``since`` on and before ``until``: each with ``day`` (UTC), ``kind`` and ``count``."""
+
+    def coming(self, timers: Sequence[str], until: datetime | str, *, limit: int = 1000) -> list[dict[str, Any]]:
+        """Lists the instants that come up in people's calendars before ``until``, the next first.
+
+        Args:
+            timers: of these kinds: ``create``, ``pass``, ``start``, ``leave``, ``change``, ``grace``, ``delete``,
+                ``remind``, ``sign_in``, ``recheck``, ``review``.
+            until: an instant.
+            limit: at most so many.
+
+        Raises:
+            InvalidError: there is no such timer.
+        """
+
+    def notes(self, prefix: str, *, before: str | None = None, limit: int = 100) -> list[tuple[str, Any]]:
+        """Lists what was noted last under the names that begin so, the last name first, from before a name on."""
 
     def story(self, event: str) -> dict[str, Any] | None:
         """Tells one event's state, plan and steps; it names the worker, and nothing else of the person."""
@@ -4189,15 +4239,61 @@ class AsyncEngine:
             StorageError: none may be acknowledged; bringing them again is harmless.
         """
 
-    async def plan_with(self, records_json: str) -> Preview:
+    async def plan_with(self, records: _Records) -> Preview:
         """Works out what would happen now if HR said these records as well, and writes nothing.
 
         Args:
-            records_json: JSON text of the flat feed: one object, or an array of them.
+            records: JSON text of the flat feed (one object, or an array of them), or records that were read.
 
         Raises:
             InvalidError: the first record that is refused, and why.
         """
+
+    async def events(
+        self,
+        headway: Sequence[str] = ...,
+        *,
+        person: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Lists events by how far they have come, the newest first.
+
+        Args:
+            headway: ``accepted``, ``begun``, ``waiting``, ``done``, ``dead``, ``superseded``; all without any. Timers that
+                nobody has begun are left out.
+            person: of this worker id only.
+            before: the ``place`` of the last one of the page before.
+            limit: at most so many.
+
+        Returns:
+            Stories as of :meth:`story`, each with its ``place`` and its ``headway``.
+
+        Raises:
+            InvalidError: there is no such headway.
+        """
+
+    async def figures(self) -> dict[str, int]:
+        """Counts the events that are ``begun``, that are ``waiting``, and that are ``dead``."""
+
+    async def told(self, since: datetime | str, until: datetime | str) -> list[dict[str, Any]]:
+        """Counts what was told from ``since`` on and before ``until``: each with ``day`` (UTC), ``kind`` and ``count``."""
+
+    async def coming(self, timers: Sequence[str], until: datetime | str, *, limit: int = 1000) -> list[dict[str, Any]]:
+        """Lists the instants that come up in people's calendars before ``until``, the next first.
+
+        Args:
+            timers: of these kinds: ``create``, ``pass``, ``start``, ``leave``, ``change``, ``grace``, ``delete``,
+                ``remind``, ``sign_in``, ``recheck``, ``review``.
+            until: an instant.
+            limit: at most so many.
+
+        Raises:
+            InvalidError: there is no such timer.
+        """
+
+    async def notes(self, prefix: str, *, before: str | None = None, limit: int = 100) -> list[tuple[str, Any]]:
+        """Lists what was noted last under the names that begin so, the last name first, from before a name on."""
 
     async def story(self, event: str) -> dict[str, Any] | None:
         """Tells one event's state, plan and steps; it names the worker, and nothing else of the person."""

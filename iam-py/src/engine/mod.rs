@@ -5,6 +5,7 @@ mod fleet;
 mod look;
 mod open;
 mod progress;
+mod survey;
 mod work;
 
 pub(crate) use open::Inner;

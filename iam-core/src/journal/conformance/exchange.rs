@@ -214,6 +214,36 @@ pub(super) async fn who_is_erased_leaves_no_letter_and_no_receipt(journal: &dyn 
     assert_eq!(observe(journal, &seen("hr", "9", "B", Some(10))).await, New);
 }
 
+pub(super) async fn bookmarks_are_listed_by_name_the_last_first(journal: &dyn Journal) {
+    for name in [
+        "job/u/1",
+        "job/u/3",
+        "job/u",
+        "job/t/9",
+        "job/u/2",
+        "job/v",
+        "job/u/\u{10ffff}",
+    ] {
+        assert!(journal.set_bookmark(name, 0, &json!(name)).await.unwrap());
+    }
+    assert!(journal.set_bookmark("job/u/2", 1, &json!("again")).await.unwrap());
+    let list = async |prefix, before, limit| journal.bookmarks(prefix, before, limit).await.unwrap();
+    let of = |name: &str| (name.to_owned(), json!(name));
+    let second = ("job/u/2".to_owned(), json!("again"));
+    assert_eq!(
+        list("job/u/", Some("job/u/4"), 9).await,
+        [of("job/u/3"), second.clone(), of("job/u/1")]
+    );
+    assert_eq!(
+        list("job/u/", Some("job/u/3"), 9).await,
+        [second.clone(), of("job/u/1")]
+    );
+    assert_eq!(list("job/u/", Some("job/u/3"), 1).await, [second]);
+    assert_eq!(list("job/t", None, 9).await, [of("job/t/9")]);
+    assert_eq!(list("job/", None, 1).await, [of("job/v")]);
+    assert_eq!(list("none", None, 9).await, []);
+}
+
 pub(super) async fn a_bookmark_is_moved_by_whoever_knows_where_it_is(journal: &dyn Journal) {
     assert_eq!(journal.bookmark("outbox").await.unwrap(), None);
     let set = async |version, value| journal.set_bookmark("outbox", version, &value).await.unwrap();

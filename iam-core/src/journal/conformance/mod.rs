@@ -28,6 +28,7 @@ mod look;
 mod news;
 mod stage;
 mod step;
+mod survey;
 mod together;
 mod waiting;
 
@@ -129,6 +130,11 @@ const CHECKS: &[(&str, Check)] = checks![
     exchange::a_decision_about_a_dead_letter_is_audited_and_destroys_its_content,
     exchange::who_is_erased_leaves_no_letter_and_no_receipt,
     exchange::a_bookmark_is_moved_by_whoever_knows_where_it_is,
+    exchange::bookmarks_are_listed_by_name_the_last_first,
+    survey::events_come_by_how_far_they_have_come_the_newest_first,
+    survey::what_is_begun_waits_and_was_set_aside_is_counted,
+    survey::what_was_told_is_counted_by_day_and_kind,
+    survey::what_comes_up_is_known_in_its_order,
     audit::every_write_is_noted_once_and_nobody_is_named,
     audit::a_refused_write_is_not_noted,
     audit::decisions_about_plans_deliveries_and_policies_are_noted,

@@ -22,7 +22,7 @@ pub(super) struct Mail {
     receipts: HashMap<EventId, Receipt>,
     newest: HashMap<(String, PersonKey), Timestamp>,
     letters: BTreeMap<LetterId, (Letter, String)>,
-    bookmarks: HashMap<String, (u64, serde_json::Value)>,
+    bookmarks: BTreeMap<String, (u64, serde_json::Value)>,
 }
 
 /// `None`: of somebody who was erased.
@@ -162,5 +162,19 @@ impl Exchange for MemoryJournal {
         }
         bookmarks.insert(name.to_owned(), (version + 1, value.clone()));
         Ok(true)
+    }
+
+    async fn bookmarks(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, serde_json::Value)>> {
+        let inner = self.lock();
+        let of_prefix = inner.mail.bookmarks.iter().rev();
+        let of_prefix = of_prefix.filter(|(name, _)| name.starts_with(prefix));
+        let earlier = of_prefix.filter(|(name, _)| before.is_none_or(|before| name.as_str() < before));
+        let listed = earlier.map(|(name, (_, value))| (name.clone(), value.clone()));
+        Ok(listed.take(limit).collect())
     }
 }

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::Inner;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Accepted, Event, EventId, EventKind, Timer};
+use crate::event::{Accepted, Event, EventId};
 use crate::journal::audit::{Deed, Note};
+use crate::journal::survey::is_set;
 use crate::journal::{Appended, Claim, Entry, EventState, PersonState, Quarantined};
 
 #[derive(Debug, Default)]
@@ -133,7 +134,7 @@ pub(super) fn supersede(
     for &other in &lane.open {
         let entry = &mut entries[other];
         // Somebody else's completion may have set a recheck meanwhile: a wake-up is never lost.
-        let timer = matches!(entry.event.kind, EventKind::Due { timer } if timer != Timer::Recheck);
+        let timer = is_set(&entry.event.kind);
         let earlier =
             completed.is_some_and(|(head, leave)| leave && (entry.event.due_at, entry.lane_seq) < head);
         if entry.state == EventState::Pending && (timer || earlier) {

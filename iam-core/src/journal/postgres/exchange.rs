@@ -14,8 +14,8 @@ use crate::error::Result;
 use crate::journal::Appended;
 use crate::journal::audit::{Deed, Note};
 use crate::journal::exchange::{
-    Burial, Exchange, Letter, LetterId, LetterState, Observation, closed_by, fingerprint, letter_over,
-    no_letter, noted_as, subject,
+    Burial, Exchange, Letter, LetterId, LetterState, Observation, closed_by, fingerprint, last_name,
+    letter_over, no_letter, noted_as, subject,
 };
 use crate::person::PersonKey;
 
@@ -53,6 +53,18 @@ impl Exchange for PostgresJournal {
     async fn set_bookmark(&self, name: &str, version: u64, noted: &serde_json::Value) -> Result<bool> {
         writing!(self, "set a bookmark", |work| set_bookmark(
             work, name, version, noted
+        )
+        .await)
+    }
+
+    async fn bookmarks(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, serde_json::Value)>> {
+        looking!(self, "list bookmarks", |work| bookmarks(
+            work, prefix, before, limit
         )
         .await)
     }
@@ -251,6 +263,28 @@ async fn bookmark(work: &mut Work, name: &str) -> Attempt<Option<(u64, serde_jso
     let noted =
         noted.map(|(version, noted)| value("bookmark", name, &noted).map(|noted| (unsigned(version), noted)));
     noted.transpose()
+}
+
+async fn bookmarks(
+    work: &mut Work,
+    prefix: &str,
+    before: Option<&str>,
+    limit: usize,
+) -> Attempt<Vec<(String, serde_json::Value)>> {
+    let noted = work.rows::<(String, String)>(
+        "SELECT name, value FROM bookmark WHERE tenant = $1 AND name >= $2 AND name < $3 \
+         ORDER BY name DESC LIMIT $4",
+    );
+    let noted = noted
+        .bind(prefix)
+        .bind(last_name(prefix, before))
+        .bind(signed(limit))
+        .fetch_all(work.conn())
+        .await?;
+    let noted = noted.into_iter();
+    noted
+        .map(|(name, noted)| value("bookmark", &name, &noted).map(|noted| (name, noted)))
+        .collect()
 }
 
 async fn set_bookmark(work: &mut Work, name: &str, version: u64, noted: &serde_json::Value) -> Attempt<bool> {

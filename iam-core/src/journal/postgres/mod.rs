@@ -40,6 +40,7 @@ mod lane;
 mod look;
 mod server;
 mod stage;
+mod survey;
 mod wake;
 mod work;
 

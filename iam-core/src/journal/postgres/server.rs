@@ -17,7 +17,7 @@ use crate::journal::audit::Checkpoint;
 use crate::journal::restore::gone_back;
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 2;
+pub(super) const SCHEMA: i64 = 3;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
@@ -32,6 +32,7 @@ fn migrator() -> Migrator {
             "policy in force",
             include_str!("migrations/0002_policy_in_force.sql"),
         ),
+        migration(3, "survey", include_str!("migrations/0003_survey.sql")),
     ]);
     // Its lock is an advisory one, which not every pooler and PostgreSQL-like server has: ours is a row of `meta`.
     migrator.set_locking(false);

@@ -26,7 +26,7 @@ use super::writer::{Writer, array, begin};
 use super::{SqliteJournal, audit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventId, EventKind};
-use crate::journal::{EventState, HistoryQuery, StepRecord};
+use crate::journal::{Entry, EventState, HistoryQuery, StepRecord};
 use crate::person::PersonKey;
 
 /// How many events are moved at once: writers wait for so long.
@@ -54,6 +54,9 @@ CREATE TABLE IF NOT EXISTS step (
     settled_at INTEGER, PRIMARY KEY (event, step)
 ) STRICT, WITHOUT ROWID;
 PRAGMA application_id = 0x49414d41";
+
+/// The entries that are in it: a query that ends in its first condition.
+pub(super) const ALL: &str = "SELECT id, seq, event, lane_seq, state, attempts, not_before, 0 AS parked, why, plan FROM event WHERE 1 = 1";
 
 /// The archive of a journal, which may not be there yet.
 pub(super) struct Archive {
@@ -235,14 +238,12 @@ impl SqliteJournal {
         query: &HistoryQuery,
         limit: i64,
         told: &HashSet<String>,
-    ) -> Attempt<Vec<(i64, crate::journal::Entry)>> {
+    ) -> Attempt<Vec<(i64, Entry)>> {
         let may_be_there = !matches!(query.state, Some(EventState::Pending | EventState::Dead));
         let Some(readers) = self.0.archive.readers()?.filter(|_| may_be_there) else {
             return Ok(Vec::new());
         };
-        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(
-            "SELECT id, seq, event, lane_seq, state, attempts, not_before, 0 AS parked, why, plan FROM event WHERE 1 = 1",
-        );
+        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(ALL);
         lane::narrowed(&mut sql, query);
         // Some of them may have been told already: as many more.
         let limit = if limit < 0 {
@@ -251,17 +252,7 @@ impl SqliteJournal {
             limit.saturating_add(signed(told.len()))
         };
         sql.push(" LIMIT ").push_bind(limit);
-        let mut tx = readers.begin().await?;
-        let mut rows: Vec<Shelved> = sql.build_query_as().fetch_all(&mut *tx).await?;
-        rows.retain(|shelved| !told.contains(&shelved.id));
-        let ids: Vec<&str> = rows.iter().map(|shelved| shelved.id.as_str()).collect();
-        let mut steps = steps(&mut tx, &text("ids", "a query", &ids)?).await?;
-        let entries = rows.into_iter().map(|shelved| {
-            let steps = steps.remove(&shelved.id).unwrap_or_default();
-            let place = shelved.row.place(query.person.is_some());
-            Ok((place, shelved.row.read(steps)?))
-        });
-        entries.collect()
+        taken_down(readers, sql, query.person.is_some(), told).await
     }
 
     /// Puts what the audit vouches for to the entries whose events are in the archive.
@@ -300,6 +291,26 @@ impl SqliteJournal {
         }
         Ok(())
     }
+}
+
+/// What the query finds in the archive, beside what was told: place (within the lane, or among all) and entry.
+pub(super) async fn taken_down(
+    readers: &SqlitePool,
+    mut sql: QueryBuilder<Sqlite>,
+    in_lane: bool,
+    told: &HashSet<String>,
+) -> Attempt<Vec<(i64, Entry)>> {
+    let mut tx = readers.begin().await?;
+    let mut rows: Vec<Shelved> = sql.build_query_as().fetch_all(&mut *tx).await?;
+    rows.retain(|shelved| !told.contains(&shelved.id));
+    let ids: Vec<&str> = rows.iter().map(|shelved| shelved.id.as_str()).collect();
+    let mut steps = steps(&mut tx, &text("ids", "a query", &ids)?).await?;
+    let entries = rows.into_iter().map(|shelved| {
+        let steps = steps.remove(&shelved.id).unwrap_or_default();
+        let place = shelved.row.place(in_lane);
+        Ok((place, shelved.row.read(steps)?))
+    });
+    entries.collect()
 }
 
 /// The steps of these events, by the events' ids, in the order in which they were first intended.

@@ -13,8 +13,8 @@ use crate::event::Event;
 use crate::journal::Appended;
 use crate::journal::audit::{Deed, Note};
 use crate::journal::exchange::{
-    Burial, Exchange, Letter, LetterId, LetterState, Observation, closed_by, fingerprint, letter_over,
-    no_letter, noted_as, subject,
+    Burial, Exchange, Letter, LetterId, LetterState, Observation, closed_by, fingerprint, last_name,
+    letter_over, no_letter, noted_as, subject,
 };
 use crate::person::PersonKey;
 
@@ -81,6 +81,31 @@ impl Exchange for SqliteJournal {
         let mut writer = self.writer().await?;
         let answer = writer.set_bookmark(name, version, noted).await;
         writer.told("set a bookmark", answer)
+    }
+
+    async fn bookmarks(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, serde_json::Value)>> {
+        let read = async {
+            let noted: Vec<(String, String)> = sqlx::query_as(
+                "SELECT name, value FROM bookmark WHERE tenant = ?1 AND name >= ?2 AND name < ?3 \
+                 ORDER BY name DESC LIMIT ?4",
+            )
+            .bind(TENANT)
+            .bind(prefix)
+            .bind(last_name(prefix, before))
+            .bind(signed(limit))
+            .fetch_all(&self.0.readers)
+            .await?;
+            let noted = noted.into_iter();
+            noted
+                .map(|(name, noted)| value("bookmark", &name, &noted).map(|noted| (name, noted)))
+                .collect::<Attempt<Vec<_>>>()
+        };
+        read.await.map_err(|fault: Fault| fault.during("list bookmarks"))
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) const APPLICATION_ID: i64 = 0x4941_4d4a;
 const OLDEST: [u32; 3] = [3, 51, 3];
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 10;
+pub(super) const SCHEMA: i64 = 11;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
@@ -50,6 +50,7 @@ fn migrator() -> Migrator {
             include_str!("migrations/0008_policy_in_force.sql"),
         ),
         migration(10, "archive", include_str!("migrations/0010_archive.sql")),
+        migration(11, "survey", include_str!("migrations/0011_survey.sql")),
     ])
 }
 

@@ -31,6 +31,7 @@ mod group;
 mod health;
 mod lane;
 mod stage;
+mod survey;
 mod together;
 mod writer;
 

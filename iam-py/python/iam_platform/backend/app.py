@@ -14,6 +14,7 @@ from . import logs, openapi, problems
 from .admin import router as admin
 from .arm import router as arm
 from .audit import router as audit
+from .connectors import Connectors
 from .drafts import router as drafts
 from .drafts.store import Drafts
 from .graph import routers as graph
@@ -21,11 +22,15 @@ from .health import router as health
 from .hr import router as hr
 from .hr.uploads import Uploads
 from .jobs import router as jobs
+from .jobs import uploaded
 from .limits import Limits, Rates
 from .me import router as me
 from .observe import Figures, Observer
+from .overview import router as overview
+from .overview.router import Licences
 from .people import router as people
 from .platform import opened
+from .policy import router as policy
 from .scim import router as scim
 from .security import Doorkeeper, check_routes
 from .settings import Settings
@@ -52,12 +57,15 @@ def create_app(settings: Settings | None = None, *, validator: Validator | None 
         async with opened(settings, figures) as platform:
             app.state.platform = platform
             app.state.uploads = Uploads(platform)
+            app.state.connectors = Connectors(platform)
+            app.state.licences = Licences()
             await app.state.uploads.resume()
             app.state.drafts = Drafts(settings.data_dir / "drafts")
             app.state.drafts.open()
             try:
                 yield
             finally:
+                app.state.connectors.close()
                 await app.state.drafts.close()
                 await app.state.uploads.close()
 
@@ -75,7 +83,7 @@ def create_app(settings: Settings | None = None, *, validator: Validator | None 
     app.state.figures = figures
     app.state.doorkeeper = Doorkeeper(validator or _validator(settings))
     app.state.rates = Rates(settings.rate, settings.rate_burst)
-    for router in (health, me, drafts, hr, jobs, people, *graph, arm, scim, audit, admin):
+    for router in (health, me, drafts, overview, hr, jobs, uploaded, policy, people, *graph, arm, scim, audit, admin):
         app.include_router(router)
     check_routes(app.routes)
     problems.install(app)

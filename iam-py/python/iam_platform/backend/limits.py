@@ -90,9 +90,11 @@ class Limits:
 
         try:
             self._declared(scope, limit)
-            # Uploads and streams have no end that is known before: they are held by the pauses that a sender may make.
+            # Uploads and streams have no end that is known before: they are held by the pauses that a sender may make. How
+            # long the plan of a file takes is known by its length.
             streams = path.endswith((".csv", "/events", "/report")) and path != "/hr/events"
-            endless = uploads or streams or path == "/audit"
+            planned = path.startswith("/jobs/") and path.endswith("/plan")
+            endless = uploads or streams or planned or path == "/audit"
             counted = self._counted(receive, limit, self._settings.idle_timeout if endless else None)
             with anyio.fail_after(None if endless else self._settings.request_timeout):
                 await self._app(scope, receiving, sending)

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 _TAGS = [
     {"name": "me", "description": "Who calls."},
     {"name": "drafts", "description": "What the caller has begun to fill in, for an hour."},
+    {"name": "overview", "description": "The first page."},
     {"name": "hr", "description": "What HR says: records, events, files."},
     {"name": "jobs", "description": "What became of it."},
+    {"name": "policy", "description": "The policy in force, and others before they are."},
     {"name": "people", "description": "Who is known, what happened, and why."},
     {"name": "graph", "description": "Admin tools on Microsoft Graph, with its own answers."},
     {"name": "arm", "description": "Azure Resource Manager, with its own answers."},

@@ -79,6 +79,8 @@ class Platform:
     scim: iam_platform.AsyncScimServer
     policy: iam_platform.Policy
     desk: Desk
+    credential: iam_platform.ClientSecretCredential
+    applications: dict[str, iam_platform.AsyncScimClient]
     worker: asyncio.Task[Any] | None = None
     problems: dict[str, str] = field(default_factory=dict)
 
@@ -113,6 +115,7 @@ async def opened(settings: Settings, figures: Figures) -> AsyncIterator[Platform
         ca_bundle=ca_bundle,
     )
     policy = iam_platform.Policy.load(str(settings.policy))
+    applications = _applications(settings, policy)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         engine = await iam_platform.AsyncEngine.open(
@@ -121,7 +124,7 @@ async def opened(settings: Settings, figures: Figures) -> AsyncIterator[Platform
             tenant_id=settings.tenant_id,
             graph=graph,
             arm=arm,
-            scim=_applications(settings, policy),
+            scim=applications,
             actor="the backend",
         )
     except errors.StorageError as error:
@@ -130,7 +133,7 @@ async def opened(settings: Settings, figures: Figures) -> AsyncIterator[Platform
         raise
     base = settings.base_url.rstrip("/") + "/scim/v2" if settings.base_url else None
     scim = iam_platform.AsyncScimServer(str(settings.data_dir / "scim.sqlite"), engine, base_url=base)
-    platform = Platform(settings, engine, graph, arm, scim, policy, Desk(engine, figures))
+    platform = Platform(settings, engine, graph, arm, scim, policy, Desk(engine, figures), credential, applications)
     stop = asyncio.Event()
     if settings.works:
         platform.worker = asyncio.create_task(_work(platform, stop))

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 import iam_platform
+from iam_platform.checks import chain
 
 from . import audit, doctor, lifecycle, policy, serve
-from .connect import Settings, chain, facts
+from .connect import Settings, facts
 from .output import INTERRUPTED, REFUSED, USAGE, Output
 
 EXIT_CODES = (

@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 
 import iam_platform
 from iam_platform import IamError
+from iam_platform.checks import chain
 
 from .output import REFUSED, USAGE, Output
 
@@ -115,16 +116,6 @@ class Settings:
 def actor(env: Mapping[str, str]) -> str:
     """Who acts, for the audit."""
     return env.get("IAM_ACTOR") or env.get("USER") or "iam-platform"
-
-
-def chain(error: BaseException) -> str:
-    """The message and its causes in one line."""
-    texts = [str(error)]
-    cause = error.__cause__
-    while cause is not None:
-        texts.append(str(cause))
-        cause = cause.__cause__
-    return ": ".join(texts)
 
 
 def facts(error: IamError) -> dict[str, object]:

@@ -2,57 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import platform
-import ssl
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 import typer
 from rich.table import Table
 
 import iam_platform
-from iam_platform import IamError
+from iam_platform import IamError, checks
+from iam_platform.checks import Finding, chain
 
-from .connect import Settings, chain
+from .connect import Settings
 from .output import FOUND
 from .serve import hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Needed for any policy ("Permissions" of iam-graph's README); a name in one entry may be replaced by its neighbours.
-_ALWAYS = (
-    ("User.ReadWrite.All",),
-    ("User.RevokeSessions.All", "User.ReadWrite.All"),
-    ("User-PasswordProfile.ReadWrite.All",),
-    ("GroupMember.ReadWrite.All", "Group.ReadWrite.All"),
-    ("LicenseAssignment.ReadWrite.All", "Directory.ReadWrite.All"),
-    ("Domain.Read.All", "Domain.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"),
-    ("Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"),
-    ("AppRoleAssignment.ReadWrite.All",),
-)
-#: How far this machine's clock may be from the service's, in seconds: tokens allow five minutes.
-_SKEW = 60
 #: A look's level as a finding's state, from good to bad.
 _RANK = {"good": "ok", "doubtful": "warn", "bad": "fail"}
 _MARKS = {"ok": "[green]✓[/] ok", "warn": "[yellow]![/] warning", "fail": "[red]✗[/] failed", "skip": "- skipped"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found: ``state`` is ok, warn, fail or skip."""
-
-    check: str
-    state: str
-    found: str
-    advice: str | None = None
 
 
 def add_to(app: typer.Typer) -> None:
@@ -99,77 +69,34 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _service(settings: Settings) -> Iterator[Finding]:
-    authority = (settings.env.get("IAM_AUTHORITY") or "https://login.microsoftonline.com").rstrip("/")
-    url = f"{authority}/{settings.value('TENANT_ID')}/v2.0/.well-known/openid-configuration"
-    bundle = settings.env.get("IAM_CA_BUNDLE")
-    try:
-        trusted = ssl.create_default_context(cafile=bundle) if url.startswith("https:") else None
-        with urlopen(Request(url), timeout=10, context=trusted) as answer:  # noqa: S310  the configured authority
-            told = answer.headers.get("Date")
-        yield Finding("sign-in service", "ok", authority)
-    except (URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        advice = "check IAM_AUTHORITY, IAM_TENANT_ID, the proxy (HTTPS_PROXY) and IAM_CA_BUNDLE"
-        yield Finding("sign-in service", "fail", f"{authority}: {reason}", advice)
+    authority = settings.env.get("IAM_AUTHORITY") or "https://login.microsoftonline.com"
+    service, told = checks.sign_in_service(
+        authority, settings.value("TENANT_ID") or "", settings.env.get("IAM_CA_BUNDLE")
+    )
+    yield service
+    if service.state == "fail":
         return
-    yield _clock(told)
+    yield checks.clock(told)
     try:
-        credential = iam_platform.ClientSecretCredential.from_env()
-        token = credential.get_token(_scope(settings)).token
+        found = iam_platform.ClientSecretCredential.from_env()
     except IamError as error:
-        advice = "check the application's id and secret, and that the secret has not expired"
-        yield Finding("credential", "fail", chain(error), advice)
+        yield checks.refused(error)
         return
-    yield Finding("credential", "ok", f"a token for application {settings.value('CLIENT_ID')}")
-    yield _permissions(token)
+    credential, token = checks.credential(found, settings.value("CLIENT_ID") or "", settings.env.get("IAM_GRAPH_URL"))
+    yield credential
+    if token is None:
+        return
+    yield checks.permissions(token)
     yield _tenant()
     yield _conditional_access()
 
 
-def _scope(settings: Settings) -> str:
-    graph = settings.env.get("IAM_GRAPH_URL")
-    known = ("https://graph.microsoft.com", "https://graph.microsoft.us", "https://microsoftgraph.chinacloudapi.cn")
-    host = next((url for url in known if graph and graph.startswith(url)), known[0])
-    return f"{host}/.default"
-
-
-def _clock(told: str | None) -> Finding:
-    if told is None:
-        return Finding("clock", "skip", "the service did not say what time it is")
-    skew = (datetime.now(timezone.utc) - parsedate_to_datetime(told)).total_seconds()
-    state = "ok" if abs(skew) <= _SKEW else "fail"
-    # The header has whole seconds.
-    text = "agrees with the service's" if abs(skew) < 2 else f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
-    return Finding("clock", state, text, "synchronise this machine's clock: tokens are refused otherwise")
-
-
-def _permissions(token: str) -> Finding:
-    granted = _roles(token)
-    if granted is None:
-        return Finding("permissions", "skip", "the token cannot be read: the calls will show it")
-    lacking = [names[0] for names in _ALWAYS if not granted.intersection(names)]
-    if lacking:
-        advice = "grant them as application permissions, with admin consent (Entra admin centre, App registrations)"
-        return Finding("permissions", "fail", f"not granted: {', '.join(lacking)}", advice)
-    return Finding("permissions", "ok", f"{len(granted)} granted, all that every policy needs are among them")
-
-
-def _roles(token: str) -> set[str] | None:
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return set(claims["roles"]) if isinstance(claims.get("roles"), list) else set()
-    except (IndexError, ValueError, binascii.Error, AttributeError):
-        return None
-
-
 def _tenant() -> Finding:
     try:
-        values = iam_platform.GraphClient().request("GET", "/organization", params={"$select": "id,displayName"}).json()
-        names = ", ".join(str(one.get("displayName")) for one in values.get("value", []))
+        answer = iam_platform.GraphClient().request(*checks.TENANT, params=checks.TENANT_FIELDS)
     except IamError as error:
-        return Finding("Microsoft Graph", "fail", chain(error), "Organization.Read.All lets it be read")
-    return Finding("Microsoft Graph", "ok", f"tenant {names}")
+        return checks.no_tenant(error)
+    return checks.tenant(answer.json())
 
 
 def _conditional_access() -> Finding:

@@ -10,8 +10,8 @@ from rich.markup import escape
 
 import iam_platform
 from iam_platform import IamError
+from iam_platform.checks import chain
 
-from .connect import chain
 from .output import FOUND, REFUSED, USAGE, Output, write_private
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 #: What happens on a day, with a sign: colour never says anything alone.
 WHAT = {
     "start": ("▶", "starts"),
-    "leave": ("■", "last day"),
     "last_day": ("■", "last day"),
+    "move": ("◆", "changes"),
 }
 _OTHERWISE = "◆"
 _SHOWN = 4

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _QUIET = frozenset({"review", "recheck"})
+_LATEST = 50
 _ANNOUNCED = frozenset({"join", "move", "rename", "rejoin", "suspend", "resume", "convert", "leave"})
 
 _WHAT = {
@@ -40,14 +41,15 @@ def scheduled(person: str, *, key: str, heading: str = "What comes next") -> lis
     """
     try:
         timeline = session.backend().get(f"/people/{part(person)}/timeline")
-        announced = _announced(timeline)
+        coming = to_come(timeline)
+        # Whatever is announced has an instant that is waited for.
+        announced = _announced(timeline[-_LATEST:]) if coming else []
     except NotFoundError:
         return []
     except BackendError as error:
         show.problem(error, key=f"{key}-scheduled")
         return []
-    coming = to_come(timeline)
-    if not coming and not announced:
+    if not coming:
         return []
     st.subheader(heading, anchor=False)
     show.table(coming, {"at": "When", "what": "What"}, caption=heading, empty="Nothing has a date yet.")
@@ -79,7 +81,7 @@ def _announced(timeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     kept: dict[str, dict[str, Any] | None] = st.session_state.setdefault("_told", {})
     found = []
     for one in timeline:
-        if one["kind"] not in _ANNOUNCED or one.get("record") or one["event"] in off:
+        if one["kind"] not in _ANNOUNCED or one["event"] in off:
             continue
         if one["event"] not in kept:
             try:

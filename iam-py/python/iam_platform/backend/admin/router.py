@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from iam_platform import errors
+from iam_platform.backend.connectors import Connector, Connectors
 from iam_platform.backend.parts import Decision, Parts, Who, plain
 from iam_platform.backend.problems import Problem
 from iam_platform.backend.security import SecuredRoute
 
 router = APIRouter(prefix="/admin", tags=["admin"], route_class=SecuredRoute)
+
+_LOOKED = 200
+"""How many of the newest events are looked through for open steps."""
 
 Number = Annotated[int, Path(ge=0, le=(1 << 63) - 1)]
 
@@ -38,6 +42,20 @@ class Correction(Decision):
     data: str | None = Field(default=None, description="The content; as it came otherwise.")
 
 
+class Resolution(Decision):
+    """What somebody says of a step."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"step": "send_mail:welcome", "happened": True, "reason": "the mail is in the mailbox"}]
+        },
+    )
+
+    step: str = Field(min_length=1, max_length=1000, description="The step's id.")
+    happened: bool
+
+
 @router.get("/overview", summary="What waits for somebody")
 async def overview(platform: Parts) -> Overview:
     """Counts of everything that needs a decision."""
@@ -53,6 +71,49 @@ async def overview(platform: Parts) -> Overview:
         stalled=plain(stalled) if stalled else None,
         worker=worker,
     )
+
+
+@router.get("/connectors", summary="Whether the services answer")
+async def connectors(request: Request) -> list[Connector]:
+    """As they answered within the last half minute."""
+    known: Connectors = request.app.state.connectors
+    return await known.known()
+
+
+@router.post("/connectors/test", summary="Ask the services now")
+async def test_connectors(request: Request) -> list[Connector]:
+    """Each is asked, for five seconds at most. Changes nothing."""
+    known: Connectors = request.app.state.connectors
+    return await known.now()
+
+
+@router.get("/asks", summary="What workers ask")
+async def asks(platform: Parts) -> list[dict[str, Any]]:
+    """Plans that count against a limit of the guard (`about`: `guard`; a release answers them), and steps of which nobody
+    knows whether they happened (`about`: `step`; somebody says so), of the newest events.
+    """
+    guard = [plain(one) | {"about": "guard"} for one in await platform.engine.asks()]
+    steps = []
+    for headway in ("dead", "waiting", "done"):
+        for entry in await platform.engine.events([headway], limit=_LOOKED):
+            for one in entry["steps"]:
+                if (one["outcome"] or {}).get("outcome") == "unknown":
+                    facts = {"event": entry["id"], "person": entry["person"], "kind": entry["kind"]}
+                    steps.append({"about": "step", **facts, "step": one["step"], "at": one["at"]})
+    return [*guard, *steps]
+
+
+@router.post("/asks/{event}/resolve", summary="Say whether a step happened", status_code=204)
+async def resolve(platform: Parts, who: Who, event: str, answer: Resolution) -> None:
+    """Of a step whose outcome nobody knows. Where it did not happen, it is carried out again, if it is still right."""
+    await platform.engine.resolve(event, answer.step, answer.happened, who.signature, answer.reason)
+
+
+@router.get("/quarantined", summary="Events under an id that was known with other content")
+async def quarantined(platform: Parts) -> list[dict[str, Any]]:
+    """In the order in which they came. They are never applied."""
+    listed: list[dict[str, Any]] = plain(await platform.engine.quarantined())
+    return listed
 
 
 @router.get("/frozen", summary="Plans that the guard has stopped")

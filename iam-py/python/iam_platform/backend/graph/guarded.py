@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("iam_platform.backend.deeds")
 
 
-async def touchable(platform: Platform, user_id: str) -> dict[str, Any]:
-    """The user, whom nothing protects.
+async def touchable(platform: Platform, user_id: str, *, powerless: bool = False) -> dict[str, Any]:
+    """The user, whom nothing protects; with ``powerless`` nobody who holds a directory role either: whoever can sign in as
+    somebody has their power.
 
     Raises:
         Problem: 403 for a protected account, and where nobody can tell.
@@ -25,7 +26,7 @@ async def touchable(platform: Platform, user_id: str) -> dict[str, Any]:
     user = await good(platform.graph, path, params={"$select": "id,userPrincipalName"})
     protected = platform.policy.protected
     is_known = user["id"].lower() in protected["ids"] or str(user["userPrincipalName"]).lower() in protected["names"]
-    if not is_known and protected["roles"]:
+    if not is_known and (protected["roles"] or powerless):
         roles = await good(
             platform.graph,
             f"/users/{segment(user['id'])}/transitiveMemberOf/microsoft.graph.directoryRole",
@@ -33,6 +34,12 @@ async def touchable(platform: Platform, user_id: str) -> dict[str, Any]:
         )
         held = {str(role.get(name)).lower() for role in roles["value"] for name in ("displayName", "roleTemplateId")}
         is_known = bool(held & set(protected["roles"]))
+        if held and powerless and not is_known:
+            raise Problem(
+                403,
+                "this account holds a directory role: nobody here is given what it signs in with",
+                code="Authorization_RequestDenied",
+            )
     if is_known:
         raise Problem(
             403, "this account is protected by the policy: nothing here touches it", code="Authorization_RequestDenied"

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import groups, roles, users
+from . import groups, recovery, roles, users
 
-routers = (users.router, groups.router, roles.router)
+routers = (users.router, recovery.router, groups.router, roles.router)

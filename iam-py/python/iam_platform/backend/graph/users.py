@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,11 +17,15 @@ from iam_platform.backend.security import SecuredRoute
 
 from .guarded import done, touchable
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 router = APIRouter(prefix="/graph/users", tags=["graph"], route_class=SecuredRoute)
 
 _SHOWN = "id,displayName,userPrincipalName,mail,accountEnabled,department,jobTitle,employeeId"
 _COLUMNS = ("id", "displayName", "userPrincipalName", "mail", "accountEnabled", "department", "jobTitle", "employeeId")
-_LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789!#%+=?"
+_SEARCHED = ("displayName", "userPrincipalName", "mail")
+LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789!#%+=?"
 NATIVE: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "As Microsoft Graph answers.",
@@ -70,14 +74,21 @@ class Paging:
     headers: dict[str, str]
 
 
-def paging(top: int, filter: str | None, search: str | None, skiptoken: str | None) -> Paging:  # noqa: A002
-    """The page that is asked for, in Graph's words."""
+def paging(
+    top: int,
+    filter: str | None,  # noqa: A002
+    search: str | None,
+    skiptoken: str | None,
+    *,
+    searched: Sequence[str] = ("displayName",),
+) -> Paging:
+    """The page that is asked for, in Graph's words; ``search`` is looked for in the properties ``searched``."""
     page = Paging({"$top": str(top)}, {})
     if filter:
         page.params["$filter"] = filter
     if search:
         words = search.replace("\\", "").replace('"', "")
-        page.params["$search"] = f'"displayName:{words}"'
+        page.params["$search"] = " OR ".join(f'"{name}:{words}"' for name in searched)
     if filter or search:
         page.params["$count"] = "true"
         page.headers["ConsistencyLevel"] = "eventual"
@@ -92,11 +103,16 @@ async def users(
     request: Request,
     top: Annotated[int, Query(ge=1, le=999)] = 25,
     filter: Annotated[str | None, Query(max_length=1000, description="`$filter` of Graph.")] = None,  # noqa: A002
-    search: Annotated[str | None, Query(max_length=200, description="Part of a name.")] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            max_length=200, description="The beginning of a word of the name, of the sign-in name or of the address."
+        ),
+    ] = None,
     skiptoken: Annotated[str | None, Query(max_length=4000, description="From `@odata.nextLink`.")] = None,
 ) -> Response:
     """As Graph lists them; `@odata.nextLink` leads back here."""
-    page = paging(top, filter, search, skiptoken)
+    page = paging(top, filter, search, skiptoken, searched=_SEARCHED)
     answer = await call(platform.graph, "GET", "/users", params=page.params | {"$select": _SHOWN}, headers=page.headers)
     return paged(request, answer)
 
@@ -118,7 +134,7 @@ async def create(platform: Parts, who: Who, user: NewUser) -> Response:
     body = user.model_dump(exclude_none=True)
     body.setdefault("mailNickname", user.userPrincipalName.partition("@")[0][:64])
     if "passwordProfile" not in body:
-        password = "".join(secrets.choice(_LETTERS) for _ in range(32)) + "aA1!"
+        password = "".join(secrets.choice(LETTERS) for _ in range(32)) + "aA1!"
         body["passwordProfile"] = {"password": password, "forceChangePasswordNextSignIn": True}
     answer = await call(platform.graph, "POST", "/users", body)
     done(who, "create user", answer.json().get("id", "") if answer.ok else "", answer)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from iam_platform import _core, errors
 from iam_platform.backend.jobs.job import Job, find, named, now
+from iam_platform.backend.jobs.listing import listed
 from iam_platform.backend.problems import Problem
 
 if TYPE_CHECKING:
@@ -148,10 +149,13 @@ async def _nothing_new(platform: Platform, person: str, data: str) -> Job:
     return job
 
 
-async def batch(platform: Platform, events: list[str], source: str) -> Job:
+async def batch(platform: Platform, events: list[str], source: str, by: str | None) -> Job:
     """The job of several messages, whose events have these ids."""
-    job = Job(id=named("b", source, *events), kind="batch", state="accepted", result="accepted")
-    kept = job.model_dump(mode="json", exclude_none=True) | {"created_at": now(), "members": events}
+    at = now()
+    job = Job(id=named("b", source, *events), kind="batch", state="accepted", result="accepted", by=by)
+    kept = job.model_dump(mode="json", exclude_none=True) | {"created_at": at, "members": events}
+    if await platform.engine.note(f"job/{job.id}") is None:
+        await platform.engine.set_note(listed(job.id, at), 0, {})
     await platform.engine.set_note(f"job/{job.id}", 0, kept)
     return job
 

@@ -253,7 +253,8 @@ async def _cloudevents(
     if len(ids) == 1 and await platform.engine.story(ids[0]) is not None:
         job = await find(platform.engine, f"e{ids[0]}")
     else:
-        job = await batch(platform, ids, "cloudevents")
+        caller: Caller | None = request.state.caller
+        job = await batch(platform, ids, "cloudevents", caller.oid if caller else None)
         job.events = {name: count for name, count in counts.items() if count}
     return await answered(request, response, job, wait)
 
@@ -295,6 +296,9 @@ async def upload_csv(
             "as a whole where it looks broken.",
         ),
     ] = None,
+    name: Annotated[
+        str | None, Query(max_length=300, description="What the file is called; by default what the form says.")
+    ] = None,
     ignore_unknown: Annotated[
         bool, Query(description="Whether columns that are not known are left out; otherwise the table is refused.")
     ] = False,
@@ -311,6 +315,7 @@ async def upload_csv(
         on_error=on_error,
         source=source,
         key=idempotency_key,
+        name=name,
         ignore_unknown=ignore_unknown,
     )
     return await answered(request, response, job, wait)

@@ -16,11 +16,11 @@ import itertools
 import json
 import logging
 import os
+import shutil
 import time
 import uuid
 from typing import IO, TYPE_CHECKING, Any
 
-from python_multipart import MultipartParser
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
@@ -28,8 +28,10 @@ import iam_platform
 from iam_platform import errors
 from iam_platform.backend import table
 from iam_platform.backend.jobs.job import Job, find, named, now
+from iam_platform.backend.jobs.listing import listed
 from iam_platform.backend.problems import Problem
 
+from .form import Form, cleaned
 from .records import Turn
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.responses import StreamingResponse
 
     from iam_platform.backend.platform import Platform
+    from iam_platform.backend.security import Caller
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +74,10 @@ class Uploads:
         on_error: str,
         source: str | None,
         key: str | None,
+        name: str | None,
         ignore_unknown: bool = False,
     ) -> Job:
-        """Takes a file in, durably, and begins to read it.
+        """Takes a file in, durably, and begins to read it. Its name is the form's, or the one that is given.
 
         Raises:
             Problem: 413, 415 or 422; nothing is kept.
@@ -83,38 +87,107 @@ class Uploads:
         lock = _locked(part)
         assert lock is not None
         try:
-            digest = await self._write(request, lock)
+            digest, told = await self._write(request, lock)
             wish = f"{mode} {on_error} {source} {ignore_unknown} {digest}".encode()
             turn = Turn(self._platform, f"upload:{caller.tenant}/{caller.oid}", key, wish)
             known = await turn.begin()
             if known is not None:
                 return self.running(known) or await find(self._platform.engine, known)
-            job = Job(
-                id=named("u", turn.source, turn.id),
-                kind="upload",
-                state="accepted",
-                mode=mode,
-                phase="reading",
-                result=None,
-            )
-            kept = job.model_dump(mode="json", exclude_none=True)
-            kept |= {"created_at": now(), "on_error": on_error, "source": source, "by": caller.oid}
-            kept |= {"ignore_unknown": ignore_unknown}
-            file = self._file(job.id)
-            if not file.exists():
-                part.rename(file)
-                _settle(self._folder)
-            # Whoever was cut off between the two lines finds the file again by its key.
-            is_new = await self._platform.engine.set_note(f"job/{job.id}", 0, kept)
-            await turn.end(job.id)
+            kept = {"mode": mode, "on_error": on_error, "source": source, "by": caller.oid}
+            kept["ignore_unknown"] = ignore_unknown
+            kept["file"] = cleaned(name or told)
+            job, begun = await self._keep(turn, part, kept)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 part.unlink()
             lock.close()
-        if not is_new:
+        return await self._begun(job, begun)
+
+    async def apply(self, job: Job, caller: Caller, *, on_error: str, key: str | None) -> Job:
+        """Accepts the rows of a file that was validated; a job of its own.
+
+        Raises:
+            Problem: 404 for a file that is on another machine, or gone.
+        """
+        note = await self._platform.engine.note(f"job/{job.id}")
+        before = note[1] if note else {}
+        turn = Turn(self._platform, f"apply:{caller.tenant}/{caller.oid}", key, f"{job.id} {on_error}".encode())
+        known = await turn.begin()
+        if known is not None:
+            return self.running(known) or await find(self._platform.engine, known)
+        part = self._folder / f".{uuid.uuid4().hex}.part"
+        try:
+            # A file of its own: it is locked as long as it is read.
+            await asyncio.to_thread(_copied, self._file(job.id), part)
+        except FileNotFoundError:
+            raise Problem(404, "the file of this upload is not here") from None
+        kept = {"mode": "apply", "on_error": on_error, "by": caller.oid, "file": job.file, "of": job.id}
+        kept |= {name: before.get(name) for name in ("source", "ignore_unknown")}
+        try:
+            applied, begun = await self._keep(turn, part, kept)
+        finally:
+            part.unlink(missing_ok=True)
+        return await self._begun(applied, begun)
+
+    async def _keep(self, turn: Turn, part: Path, kept: dict[str, Any]) -> tuple[Job, dict[str, Any] | None]:
+        """Notes the upload and gives the file its name. The note, where it is a new one."""
+        at = now()
+        job = Job(
+            id=named("u", turn.source, turn.id),
+            kind="upload",
+            state="accepted",
+            phase="reading",
+            mode=kept["mode"],
+            by=kept["by"],
+            file=kept.get("file"),
+            of=kept.get("of"),
+        )
+        kept = job.model_dump(mode="json", exclude_none=True) | kept | {"created_at": at}
+        file = self._file(job.id)
+        if not file.exists():
+            part.rename(file)
+            _settle(self._folder)
+        # Whoever was cut off between the lines finds the file again by its key.
+        if await self._platform.engine.note(f"job/{job.id}") is None:
+            await self._platform.engine.set_note(listed(job.id, at), 0, {})
+        is_new = await self._platform.engine.set_note(f"job/{job.id}", 0, kept)
+        await turn.end(job.id)
+        return job, kept if is_new else None
+
+    async def _begun(self, job: Job, kept: dict[str, Any] | None) -> Job:
+        """The job, whose file is read from now on, if it was not before."""
+        if kept is None:
             return self.running(job.id) or await find(self._platform.engine, job.id)
         self._begin(job.id, 1, kept)
         return self._jobs.get(job.id, job)
+
+    async def valid_rows(self, job: Job, most: int) -> list[iam_platform.Record]:
+        """The good rows of a file that was validated.
+
+        Raises:
+            Problem: 404 for a file that is on another machine, or gone; 422 where there are more than ``most``.
+        """
+        file = self._file(job.id)
+        if not file.exists():
+            raise Problem(404, "the file of this upload is not here")
+        note = await self._platform.engine.note(f"job/{job.id}")
+        intake = _intake(note[1] if note else {})
+
+        def read() -> list[iam_platform.Record]:
+            refused = _refused(self._rejects(job.id))
+            rows = intake.read(str(file))
+            good = (row for row in rows if isinstance(row, iam_platform.Record) and row.row not in refused)
+            return list(itertools.islice(good, most + 1))
+
+        rows = await asyncio.to_thread(read)
+        if len(rows) > most:
+            raise Problem(
+                422,
+                f"more than {most} rows are good: the plan of so many is not shown before they are applied; split the file, "
+                "or apply it and watch the job",
+                limit=most,
+            )
+        return rows
 
     async def resume(self) -> None:
         """Goes on with what a process that has died was reading, and forgets what was never answered."""
@@ -189,8 +262,9 @@ class Uploads:
 
     # --- taking in -------------------------------------------------------------------------------------------------
 
-    async def _write(self, request: Request, out: IO[bytes]) -> str:
-        """Writes the body to the disk as it comes; its hash."""
+    async def _write(self, request: Request, out: IO[bytes]) -> tuple[str, str | None]:
+        """Writes the body to the disk as it comes; its hash, and the name that a form gives it."""
+        form: Form | None = None
         media, options = parse_options_header(request.headers.get("content-type", ""))
         whole = hashlib.sha256()
         size = 0
@@ -210,7 +284,8 @@ class Uploads:
             case b"text/csv" | b"application/csv" | b"text/plain" | b"application/vnd.ms-excel" | b"":
                 feed: Callable[[bytes], object] = keep
             case b"multipart/form-data" if options.get(b"boundary"):
-                feed = _Form(options[b"boundary"], keep).feed
+                form = Form(options[b"boundary"], keep)
+                feed = form.feed
             case _:
                 raise Problem(415, "expected text/csv, or multipart/form-data with a part named file")
         try:
@@ -222,7 +297,7 @@ class Uploads:
         if size == 0:
             raise Problem(422, "expected a header row, found an empty file (or no part named file)")
         await asyncio.to_thread(_synced, out)
-        return whole.hexdigest()
+        return whole.hexdigest(), form.file if form else None
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -338,7 +413,7 @@ class _Reading:
 
     def intake(self) -> iam_platform.Intake:
         """What reads the file."""
-        return iam_platform.Intake("csv", ignore_unknown=bool(self.kept.get("ignore_unknown")))
+        return _intake(self.kept)
 
     async def note(self) -> None:
         """Notes how far it is."""
@@ -354,54 +429,15 @@ class _Reading:
         await self.note()
 
 
-class _Form:
-    """The part `file` of a form, as it comes."""
+def _intake(kept: dict[str, Any]) -> iam_platform.Intake:
+    """What reads a file whose note says how."""
+    return iam_platform.Intake("csv", ignore_unknown=bool(kept.get("ignore_unknown")))
 
-    def __init__(self, boundary: bytes, keep: Callable[[bytes], None]) -> None:
-        self._keep = keep
-        self._name = b""
-        self._value = b""
-        self._field: bytes | None = None
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_part_data": self._data,
-            },
-        )
 
-    def feed(self, data: bytes) -> None:
-        """Takes a piece of the form.
-
-        Raises:
-            Problem: 422 for what is no form.
-        """
-        try:
-            self._parser.write(data)
-        except ValueError as error:
-            raise Problem(422, f"the form cannot be read: {error}") from None
-
-    def _begin(self) -> None:
-        self._field = None
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        if self._name.lower() == b"content-disposition":
-            # The file's own name is nobody's business: it is never used as a path.
-            self._field = parse_options_header(self._value)[1].get(b"name")
-        self._name = self._value = b""
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._field == b"file":
-            self._keep(data[start:end])
+def _copied(file: Path, copy: Path) -> None:
+    with file.open("rb") as source, os.fdopen(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        shutil.copyfileobj(source, out, 1 << 20)
+        _synced(out)
 
 
 def _locked(file: Path, *, create: bool = True) -> IO[bytes] | None:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .router import router
+from .uploaded import router as uploaded
 
-__all__ = ["router"]
+__all__ = ["router", "uploaded"]

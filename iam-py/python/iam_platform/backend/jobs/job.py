@@ -53,12 +53,15 @@ class Job(BaseModel):
     planned: int | None = Field(default=None, description="How many steps the plan has.")
     steps: list[Step] = Field(default_factory=list)
     events: dict[str, int] = Field(default_factory=dict, description="Of a batch: its events by state.")
+    file: str | None = Field(default=None, description="Of an upload: the file's name.", examples=["workers.csv"])
+    by: str | None = Field(default=None, description="Of an upload or a batch: the object id of who brought it.")
     mode: str | None = None
     phase: str | None = Field(default=None, description="Of an upload: `reading`, `accepting`, `over`.")
     rows: int | None = None
     accepted: int | None = None
     unchanged: int | None = None
     rejected: int | None = None
+    of: str | None = Field(default=None, description="The upload that this one applies.")
     delivery: int | None = Field(
         default=None, description="The delivery that is held or was released, where a source was named."
     )
@@ -97,19 +100,25 @@ async def find(engine: AsyncEngine, job_id: str) -> Job:
         else:
             note = await engine.note(f"job/{job_id}")
             if note is not None:
-                kept = dict(note[1])
-                return await _batch(engine, kept) if job_id[0] == "b" else Job.model_validate(kept)
+                version, kept = note[0], dict(note[1])
+                return await _batch(engine, version, kept) if job_id[0] == "b" else Job.model_validate(kept)
     raise Problem(404, "there is no such job")
 
 
-async def _batch(engine: AsyncEngine, kept: dict[str, Any]) -> Job:
-    members = [entry for event in kept.pop("members") if (entry := await engine.story(event)) is not None]
+async def _batch(engine: AsyncEngine, version: int, kept: dict[str, Any]) -> Job:
+    if kept["state"] == "done":
+        return Job.model_validate(kept)
+    members = [entry for event in kept["members"] if (entry := await engine.story(event)) is not None]
     states = [of_entry(entry).state for entry in members]
     counts = {state: states.count(state) for state in sorted(set(states))}
     state: State = "done"
     for worse in ("failed", "waiting", "running", "accepted"):
         state = worse if worse in counts else state
-    return Job.model_validate(kept | {"state": state, "events": counts})
+    kept |= {"state": state, "events": counts}
+    if state == "done":
+        # Nothing changes that any more: it is not worked out again.
+        await engine.set_note(f"job/{kept['id']}", version, kept)
+    return Job.model_validate(kept)
 
 
 def of_entry(entry: dict[str, Any]) -> Job:

@@ -12,8 +12,9 @@ from starlette.responses import StreamingResponse
 from iam_platform.backend.problems import Problem
 from iam_platform.backend.security import SecuredRoute
 
-from . import progress
-from .job import Job, find
+from . import listing, progress
+from .job import Job, State, find
+from .listing import JobsPage, Kind
 
 if TYPE_CHECKING:
     from iam_platform.backend.hr.uploads import Uploads
@@ -25,6 +26,41 @@ async def current(request: Request, job_id: str) -> Job:
     """The job as this process knows it: of an upload that it reads itself it knows more than the journal."""
     uploads: Uploads = request.app.state.uploads
     return uploads.running(job_id) or await find(request.app.state.platform.engine, job_id)
+
+
+@router.get("", summary="The newest first", response_model_exclude_none=True)
+async def jobs(
+    request: Request,
+    kind: Annotated[Kind | None, Query(description="Of one kind only.")] = None,
+    state: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            pattern=r"^(accepted|running|waiting|held|done|failed|superseded)(,(accepted|running|waiting|held|done|failed|superseded))*$",
+            description="In these states only, with commas between them.",
+            examples=["failed,waiting"],
+        ),
+    ] = None,
+    person: Annotated[
+        str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$", description="About this worker id only.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, Query(max_length=2000, description="The `next` of the page before.")] = None,
+) -> JobsPage:
+    """Events, batches and uploads, a page at a time. Instants of somebody's own calendar are told of once they have come.
+    A page may hold fewer than `limit`, and the next one more, where many are passed over.
+    """
+    uploads: Uploads = request.app.state.uploads
+    states: list[State] = state.split(",") if state else []  # type: ignore[assignment]
+    return await listing.page(
+        request.app.state.platform.engine,
+        uploads.running,
+        kinds=[kind] if kind else ["event", "batch", "upload"],
+        states=states,
+        person=person,
+        limit=limit,
+        before=before,
+    )
 
 
 @router.get("/{job_id}", summary="What became of it", response_model_exclude_none=True)

@@ -14,7 +14,8 @@ from iam_platform.ui.follow import follow
 from . import job_list
 
 _MOST_ERRORS = 200
-_MOST_PEOPLE = 50
+_MOST_PEOPLE = 200
+_SHOWN = 20
 _PLANNED = "_csv_plan"
 _TOO_LONG = 422
 _ERRORS = {"row": "Line", "field": "Column", "message": "What is wrong", "code": "Code"}
@@ -53,7 +54,7 @@ def _checked(job: dict[str, Any]) -> None:
     if not good:
         show.nothing("No row can be accepted.", "Mend the rows that the report names, and upload the file again.")
         return
-    st.subheader("What would happen", anchor=False)
+    st.header("What would happen", anchor=False)
     preview = _planned(job)
     if preview is None:
         return
@@ -61,7 +62,7 @@ def _checked(job: dict[str, Any]) -> None:
         st.warning(f"**The plan is not shown.** {show.text(preview['unknown'])}", icon="⚠️")
     else:
         _kinds(preview)
-        plans.plan(preview, caption="Plan of this upload")
+        _people(preview)
     _decide(job, preview, good, rejected)
 
 
@@ -73,7 +74,7 @@ def _errors(job: dict[str, Any]) -> None:
     rejected = job.get("rejected") or 0
     if not rejected:
         return
-    st.subheader("Rows with errors", anchor=False)
+    st.header("Rows with errors", anchor=False)
     try:
         found = session.backend().get(f"/jobs/{part(job['id'])}/rejects", limit=_MOST_ERRORS)["rejects"]
     except BackendError as error:
@@ -117,7 +118,18 @@ def _planned(job: dict[str, Any]) -> dict[str, Any] | None:
         # The guard looks at the whole all the same.
         found = {"people": [], "unknown": error.detail or error.title}
     st.session_state[_PLANNED] = (job["id"], found)
+    st.session_state.pop("_csv_shown", None)
     return found
+
+
+def _people(preview: dict[str, Any]) -> None:
+    """The plan of each person, some at a time: a page of hundreds is slow."""
+    shown = st.session_state.get("_csv_shown", _SHOWN)
+    people = preview["people"]
+    plans.plan(preview | {"people": people[:shown]}, caption="Plan of this upload")
+    if len(people) > shown and st.button(f"Show {min(_SHOWN, len(people) - shown)} more", key="csv-more"):
+        st.session_state["_csv_shown"] = shown + _SHOWN
+        st.rerun()
 
 
 def _kinds(preview: dict[str, Any]) -> None:
@@ -136,7 +148,7 @@ def _takes(preview: dict[str, Any]) -> bool:
 
 
 def _decide(job: dict[str, Any], preview: dict[str, Any], good: int, rejected: int) -> None:
-    st.subheader("Accept it", anchor=False)
+    st.header("Accept it", anchor=False)
     how = _VALID
     if rejected:
         said = {

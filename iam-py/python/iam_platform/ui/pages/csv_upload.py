@@ -52,7 +52,7 @@ def csv_upload() -> None:
 
 def _start() -> None:
     backend = session.backend()
-    st.subheader("1. Choose a file", anchor=False)
+    st.header("1. Choose a file", anchor=False)
     st.download_button(
         "Download an empty table",
         data=lambda: backend.content("/hr/template.csv"),
@@ -128,7 +128,7 @@ def _looked(file: UploadedFile, encoding: str) -> sheet.Sheet:
 
 def _mapped(found: sheet.Sheet) -> list[str | None]:
     """The field of each column: known ones by their name, others as somebody chooses."""
-    st.subheader("2. Columns", anchor=False)
+    st.header("2. Columns", anchor=False)
     known = [columns.meaning(name) for name in found.names]
     doubted = columns.twice(known)
     asked = [place for place, field in enumerate(known) if field is None or field in doubted]
@@ -190,7 +190,7 @@ def _preview(found: sheet.Sheet, fields: list[str | None]) -> None:
 
 
 def _check(file: UploadedFile, found: sheet.Sheet, fields: list[str | None]) -> None:
-    st.subheader("3. Check it", anchor=False)
+    st.header("3. Check it", anchor=False)
     wrong = [f"The file does not have {one}: map a column to it." for one in columns.missing(fields)]
     wrong += [f"Two columns mean {field}: leave one of them out." for field in columns.twice(fields)]
     if not found.rows:
@@ -235,7 +235,7 @@ def _source() -> str | None:
 
 
 def _history() -> None:
-    st.subheader("Uploads until now", anchor=False)
+    st.header("Uploads until now", anchor=False)
     state = job_list.one_of("State", job_list.STATES, "state")
     try:
         found = job_list.read(kind="upload", state=state)

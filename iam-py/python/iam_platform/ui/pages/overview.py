@@ -16,7 +16,7 @@ from .jobs import jobs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_DAYS, _AHEAD = 14, 45
+_DAYS, _AHEAD, _MOST = 14, 45, 200
 _EVERY = 30.0
 _KEPT = "_overview"
 _KINDS = {"joiners": "Joiners", "movers": "Movers", "leavers": "Leavers"}
@@ -111,7 +111,7 @@ def _figures(days: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -> No
 
 
 def _chart(days: Sequence[Mapping[str, Any]]) -> None:
-    st.subheader("Day by day", anchor=False)
+    st.header("Day by day", anchor=False)
     if not any(one.get(key) for one in days for key in _KINDS):
         show.nothing(
             f"Nobody has joined, moved or left in the last {len(days) or _DAYS} days.",
@@ -156,7 +156,7 @@ def _chart(days: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _attention(waits: Mapping[str, Any] | None) -> None:
-    st.subheader("Waits for somebody", anchor=False)
+    st.header("Waits for somebody", anchor=False)
     if waits is None:
         st.markdown("Those who decide see here what waits for them.")
         return
@@ -185,7 +185,7 @@ def _attention(waits: Mapping[str, Any] | None) -> None:
 
 
 def _calendar(told: Mapping[str, Any]) -> None:
-    st.subheader("Starts and last days to come", anchor=False)
+    st.header("Starts and last days to come", anchor=False)
     today = date.fromisoformat(str(told.get("today") or date.today().isoformat())[:10])  # noqa: DTZ011
     entries: Sequence[Mapping[str, Any]] = told.get("upcoming") or ()
     months = month.months(today, today + timedelta(days=_AHEAD))
@@ -193,6 +193,8 @@ def _calendar(told: Mapping[str, Any]) -> None:
         "Month", months, default=months[0], format_func=month.named, key="overview-month", required=True
     )
     month.draw(chosen or months[0], entries, today=today)
+    if len(entries) >= _MOST:
+        st.caption(f"The next {len(entries):,} are shown: there may be more.")
     if not entries:
         st.caption(f"Nobody starts or leaves in the next {_AHEAD} days, as far as HR has said.")
 
@@ -201,7 +203,7 @@ def _calendar(told: Mapping[str, Any]) -> None:
 
 
 def _licences(licences: Sequence[Mapping[str, Any]]) -> None:
-    st.subheader("Licence seats", anchor=False)
+    st.header("Licence seats", anchor=False)
     show.table(
         [_licence(one) for one in licences],
         {"name": "Licence", "state": "State", "used": "Used", "left": "Left", "bar": "Share used"},
@@ -227,13 +229,13 @@ def _licence(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _connectors(connectors: Sequence[Mapping[str, Any]]) -> None:
-    st.subheader("Connectors", anchor=False)
+    st.header("Connectors", anchor=False)
     show.table(
         [
             {
                 "name": one["name"],
                 "state": "✔ answers" if one.get("ok") else "✖ fails",
-                "detail": one.get("detail") or "",
+                "detail": " ".join(filter(None, (one.get("detail"), one.get("advice")))),
                 "at": show.instant(one.get("checked_at")),
             }
             for one in connectors

@@ -47,14 +47,21 @@ def main() -> None:
     if first is None:
         _alone(lambda: _without_role(who.name))
         return
+    home = st.Page(first.shown(), title=first.title, icon=first.icon, url_path="", default=True)
     sections = {
         name: [
-            st.Page(page.shown(), title=page.title, icon=page.icon, url_path=page.path, default=page is first)
+            home if page is first else st.Page(page.shown(), title=page.title, icon=page.icon, url_path=page.path)
             for page in pages
         ]
         for name, pages in allowed.items()
         if pages
     }
+    # The first page has the shortest address, and keeps its own.
+    there = dict(st.query_params)
+    also = st.Page(
+        lambda: st.switch_page(home, query_params=there), title=first.title, url_path=first.path, visibility="hidden"
+    )
+    next(iter(sections.values())).append(also)
     chosen = st.navigation(sections, expanded=True)
     st.set_page_config(page_title=f"{chosen.title} · Identity operations")
     _who(who)
@@ -85,10 +92,7 @@ def _welcome() -> None:
     # Every address leads here, and back to it once somebody has signed in.
     pages = [st.Page(draw, title="Sign in", default=True)]
     pages += [
-        st.Page(draw, title=page.title, url_path=page.path)
-        for pages_of in SECTIONS.values()
-        for page in pages_of
-        if page.path != "overview"
+        st.Page(draw, title=page.title, url_path=page.path) for pages_of in SECTIONS.values() for page in pages_of
     ]
     st.navigation(pages, position="hidden").run()
 
