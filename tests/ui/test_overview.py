@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from iam_platform.ui import month
 from iam_platform.ui.backend import AwayError
+from iam_platform.ui.pages import job_list
 
 TODAY = date(2026, 11, 28)
 
@@ -135,6 +136,15 @@ def test_the_calendar_is_a_table_whose_people_are_links(page):
     assert "Mei" not in said
 
 
+def test_the_calendar_opens_where_there_is_something_to_tell(page, fake_session):
+    later = [{"date": "2026-12-24", "person": "W-9", "name": "Bo Ek", "what": "move", "event": "e"}]
+    fake_session.answers["get", "/overview"] = overview(upcoming=later)
+    said = told(page.run())
+    assert "Bo Ek</a> changes" in said
+    page.segmented_control(key="overview-month").set_value("2026-11").run()
+    assert "Bo Ek" not in told(page)
+
+
 def test_each_month_has_its_days_once_and_in_their_column():
     for number in range(1, 13):
         grid = month.grid(f"2028-{number:02}", {}, TODAY)
@@ -214,7 +224,7 @@ def test_jobs_are_filtered_by_the_address_and_by_hand(listed, fake_session):
     listed.button(key="jobs-older").click().run()
     assert asked(fake_session)["before"] == "older"
     listed.selectbox(key="state").select("any").run()
-    assert (asked(fake_session)["state"], asked(fake_session)["before"]) == (None, None)
+    assert (asked(fake_session)["state"], asked(fake_session)["before"]) == (job_list.COUNTING, None)
 
 
 def test_each_job_says_what_it_is_about_and_leads_to_it(listed, fake_session):
@@ -243,7 +253,7 @@ def test_one_job_is_followed_and_leads_to_its_person(listed, fake_session):
     assert said
     listed.button(key="job-back").click().run()
     assert "job" not in listed.query_params
-    assert asked(fake_session)["state"] is None
+    assert asked(fake_session)["state"] == job_list.COUNTING
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ table.iam th, table.iam td { text-align: left; vertical-align: top; padding: .35
 table.iam th { white-space: nowrap; }
 table.iam td.n, table.iam th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 table.iam td.s { white-space: nowrap; font-weight: 600; }
-.iam-bar { width: 7rem; max-width: 100%; height: .6rem; border: 1px solid currentColor; border-radius: 3px; }
+.iam-bar { width: 4.5rem; max-width: 100%; height: .6rem; border: 1px solid currentColor; border-radius: 3px; }
 .iam-bar > div { height: 100%; background: currentColor; opacity: .6; }
 table.iam a { color: inherit; text-decoration: underline; }
 </style>

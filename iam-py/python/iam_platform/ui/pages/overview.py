@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,8 @@ def _chart(days: Sequence[Mapping[str, Any]]) -> None:
             "Hire somebody, or upload a file: it shows here.",
         )
         return
+    # Another session may be importing pandas just now, and altair takes a half of it for the whole.
+    importlib.import_module("pandas")
     import altair as alt
 
     values = [
@@ -189,9 +192,11 @@ def _calendar(told: Mapping[str, Any]) -> None:
     today = date.fromisoformat(str(told.get("today") or date.today().isoformat())[:10])  # noqa: DTZ011
     entries: Sequence[Mapping[str, Any]] = told.get("upcoming") or ()
     months = month.months(today, today + timedelta(days=_AHEAD))
-    chosen = st.segmented_control(
-        "Month", months, default=months[0], format_func=month.named, key="overview-month", required=True
-    )
+    if st.session_state.get("overview-month") not in months:
+        # Towards the end of a month the next one has more to tell.
+        told_of = {str(one["date"])[:7] for one in entries}
+        st.session_state["overview-month"] = next((one for one in months if one in told_of), months[0])
+    chosen = st.segmented_control("Month", months, format_func=month.named, key="overview-month", required=True)
     month.draw(chosen or months[0], entries, today=today)
     if len(entries) >= _MOST:
         st.caption(f"The next {len(entries):,} are shown: there may be more.")
