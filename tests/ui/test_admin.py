@@ -464,6 +464,7 @@ def test_a_policy_is_checked_by_line_and_column_and_compared(world, browse):
     page = browse(world, role="Operator")
     at(page, f"{world.url}/policy?show=try")
     box = page.get_by_label("Or its text")
+    expect(box).to_have_value(re.compile("sg-security"))
     text = box.input_value()
     box.fill(text.replace('groups = ["sg-security"]', "groups = sg-security"))
     page.get_by_role("button", name="Check").click()
