@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -27,10 +28,11 @@ from .limits import Limits, Rates
 from .me import router as me
 from .observe import Figures, Observer
 from .overview import router as overview
-from .overview.router import Licences
+from .overview.router import licences
 from .people import router as people
 from .platform import opened
 from .policy import router as policy
+from .remembered import Remembered
 from .scim import router as scim
 from .security import Doorkeeper, check_routes
 from .settings import Settings
@@ -58,14 +60,16 @@ def create_app(settings: Settings | None = None, *, validator: Validator | None 
             app.state.platform = platform
             app.state.uploads = Uploads(platform)
             app.state.connectors = Connectors(platform)
-            app.state.licences = Licences()
+            app.state.licences = Remembered(functools.partial(licences, platform))
+            app.state.overdue = Remembered(platform.engine.overdue)
             await app.state.uploads.resume()
             app.state.drafts = Drafts(settings.data_dir / "drafts")
             app.state.drafts.open()
             try:
                 yield
             finally:
-                app.state.connectors.close()
+                for asked in (app.state.connectors, app.state.licences, app.state.overdue):
+                    asked.close()
                 await app.state.drafts.close()
                 await app.state.uploads.close()
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from iam_platform import checks, errors
 
+from .remembered import Remembered
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
 
 _LONGEST = 5.0
 """Seconds that one of them may take."""
-_FRESH = 30.0
-"""Seconds for which an answer counts."""
-_SOON = 12.0
-"""Seconds after which it is asked anew, while the old answer is still given."""
 _IDLE = timedelta(minutes=5)
 
 
@@ -60,35 +58,22 @@ class Connectors:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._last: tuple[float, list[Connector]] | None = None
-        self._task: asyncio.Task[list[Connector]] | None = None
+        self._kept = Remembered(self._look)
         # Threads of their own: what hangs here keeps nobody else waiting.
         self._threads = ThreadPoolExecutor(2, "connectors")
 
     def close(self) -> None:
         """Waits for nobody."""
-        if self._task is not None:
-            self._task.cancel()
+        self._kept.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def known(self) -> list[Connector]:
         """What was found, at most half a minute ago."""
-        age = time.monotonic() - self._last[0] if self._last else None
-        if self._last is None or age is None or age > _FRESH:
-            return await self.now()
-        if age > _SOON:
-            self._begin()
-        return self._last[1]
+        return await self._kept.known()
 
     async def now(self) -> list[Connector]:
         """What is found now. Who asks meanwhile hears the same."""
-        # One who goes away takes the answer from nobody else.
-        return await asyncio.shield(self._begin())
-
-    def _begin(self) -> asyncio.Task[list[Connector]]:
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._look())
-        return self._task
+        return await self._kept.now()
 
     async def _look(self) -> list[Connector]:
         all_of_them: dict[str, Check] = {
@@ -98,10 +83,7 @@ class Connectors:
             "journal": self._journal,
             "worker": self._worker,
         }
-        begun = time.monotonic()
-        found = list(await asyncio.gather(*(self._one(name, check) for name, check in all_of_them.items())))
-        self._last = (begun, found)
-        return found
+        return list(await asyncio.gather(*(self._one(name, check) for name, check in all_of_them.items())))
 
     async def _one(self, name: str, check: Check) -> Connector:
         begun = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -11,6 +12,7 @@ from iam_platform import errors
 from iam_platform.backend.connectors import Connector, Connectors
 from iam_platform.backend.parts import Decision, Parts, Who, plain
 from iam_platform.backend.problems import Problem
+from iam_platform.backend.remembered import Remembered
 from iam_platform.backend.security import SecuredRoute
 
 router = APIRouter(prefix="/admin", tags=["admin"], route_class=SecuredRoute)
@@ -28,7 +30,9 @@ class Overview(BaseModel):
     held: int = Field(description="Deliveries that are held.")
     dead_letters: int = Field(description="Messages that nobody understands; counted up to 1,000.")
     quarantined: int = Field(description="Events under an id that was known with other content.")
-    overdue: int = Field(description="Instants that have come and were not worked off.")
+    overdue: int = Field(
+        description="Instants that have come and were not worked off: as of at most half a minute ago."
+    )
     stalled: dict[str, Any] | None = Field(description="The oldest work that nobody takes.")
     worker: str = Field(description="`well`, `elsewhere`, or what is wrong with the worker of this process.")
 
@@ -57,8 +61,9 @@ class Resolution(Decision):
 
 
 @router.get("/overview", summary="What waits for somebody")
-async def overview(platform: Parts) -> Overview:
+async def overview(platform: Parts, request: Request) -> Overview:
     """Counts of everything that needs a decision."""
+    overdue: Remembered[Sequence[Any]] = request.app.state.overdue
     engine = platform.engine
     stalled = await engine.stalled()
     worker = "elsewhere" if platform.worker is None else platform.problems.get("worker", "well")
@@ -67,7 +72,7 @@ async def overview(platform: Parts) -> Overview:
         held=sum(1 for one in await engine.staged() if one.state == "held"),
         dead_letters=len(await engine.dead_letters(None, 1000)),
         quarantined=len(await engine.quarantined()),
-        overdue=len(await engine.overdue()),
+        overdue=len(await overdue.known()),
         stalled=plain(stalled) if stalled else None,
         worker=worker,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from iam_platform.backend.connectors import Connector, Connectors
 from iam_platform.backend.native import good
 from iam_platform.backend.parts import Parts, plain
 from iam_platform.backend.problems import Problem
+from iam_platform.backend.remembered import Remembered
 from iam_platform.backend.security import SecuredRoute
 
 from .names import NAMES
@@ -42,7 +42,6 @@ _KINDS = {
 }
 _WHAT = {"start": "start", "leave": "last_day", "change": "move"}
 _MOST = 200
-_FRESH = 30.0
 
 
 class Day(BaseModel):
@@ -128,24 +127,14 @@ class Overview(BaseModel):
     attention: Attention = Field(description="As `/admin/overview` says it.")
 
 
-class Licences:
-    """The tenant's seats, remembered for half a minute."""
-
-    def __init__(self) -> None:
-        self._last: tuple[float, list[Seats]] | None = None
-
-    async def known(self, platform: Platform) -> list[Seats]:
-        """The seats; nothing where Graph does not answer."""
-        if self._last is None or time.monotonic() - self._last[0] > _FRESH:
-            seats: list[Seats] = []
-            try:
-                with anyio.fail_after(5):
-                    told = await good(platform.graph, "/subscribedSkus")
-                seats = [_seats(sku) for sku in told["value"]]
-            except (TimeoutError, errors.IamError, Problem):
-                pass  # the connectors tell
-            self._last = (time.monotonic(), seats)
-        return self._last[1]
+async def licences(platform: Platform) -> list[Seats]:
+    """The tenant's seats; nothing where Graph does not answer: the connectors tell."""
+    try:
+        with anyio.fail_after(5):
+            told = await good(platform.graph, "/subscribedSkus")
+    except (TimeoutError, errors.IamError, Problem):
+        return []
+    return [_seats(sku) for sku in told["value"]]
 
 
 def _seats(sku: dict[str, Any]) -> Seats:
@@ -169,14 +158,14 @@ async def overview(
     first = midnight - timedelta(days=days - 1)
     engine = platform.engine
     connectors: Connectors = request.app.state.connectors
-    seats: Licences = request.app.state.licences
-    told, figures, coming, waits, found, licences = await asyncio.gather(
+    seats: Remembered[list[Seats]] = request.app.state.licences
+    told, figures, coming, waits, found, seated = await asyncio.gather(
         engine.told(first, midnight + timedelta(days=1)),
         engine.figures(),
         engine.coming(list(_WHAT), now + timedelta(days=ahead), limit=_MOST),
-        attention(platform),
+        attention(platform, request),
         connectors.known(),
-        seats.known(platform),
+        seats.known(),
     )
     by_day = {first.date() + timedelta(days=at): Day(date=first.date() + timedelta(days=at)) for at in range(days)}
     for one in told:
@@ -188,7 +177,7 @@ async def overview(
         days=list(by_day.values()),
         jobs=Work(running=figures["begun"], waiting=figures["waiting"], failed=figures["dead"]),
         upcoming=await _upcoming(platform, coming),
-        licences=licences,
+        licences=seated,
         connectors=found,
         attention=waits,
     )
