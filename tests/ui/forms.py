@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 from portal import settled
 
@@ -76,3 +77,21 @@ def newcomer(
         fill(page, f"hire-{field}", value)
     fill_day(page, "hire-hireDate", day)
     pick(page, "hire-country", "Australia (AU)")
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds in the page's own part as it stands now, dark and light."""
+    found = []
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        settled(page)
+        page.wait_for_timeout(300)
+        page.evaluate(AXE_SCRIPT)
+        told = page.evaluate("axe.run('[data-testid=stMain]', {resultTypes: ['violations']})")
+        found += [
+            f"{scheme}: {one['id']}: {node['html'][:300]}: {node['failureSummary']}"
+            for one in told["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+    return found

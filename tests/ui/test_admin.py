@@ -12,7 +12,7 @@ import iam_platform
 import pytest
 from playwright.sync_api import expect
 from portal import at, settled
-from serving import DEADLINE, MEI, POLICY, eventually, state, token
+from serving import DEADLINE, MEI, POLICY, eventually, job, state, token
 
 
 @pytest.fixture
@@ -302,6 +302,67 @@ def test_a_dead_letter_is_corrected_and_hires_somebody(world, browse):
     )
 
 
+def test_a_held_delivery_waits_for_its_number_and_a_reason(world, browse):
+    mark = uuid.uuid4().hex[:6]
+    source = f"hr-{mark}"
+
+    def deliver(admin, count, status):
+        text = "Employee ID,First Name,Last Name,Country,Status\n"
+        text += "".join(f"{mark}-{n},Held,Row{mark}{chr(97 + n)},AU,{status}\n" for n in range(count))
+        sent = admin.post(
+            "/hr/upload-csv",
+            params={"mode": "apply", "source": source},
+            content=text,
+            headers={"Content-Type": "text/csv"},
+        )
+        return job(admin, sent.headers["location"])
+
+    def enabled():
+        ours = [one for one in state(world.env)["users"] if str(one.get("employeeId")).startswith(mark)]
+        return sum(1 for one in ours if one["accountEnabled"])
+
+    with world.api() as admin:
+        assert deliver(admin, 20, "Active")["accepted"] == 20
+        eventually(lambda: enabled() == 20)
+        number = deliver(admin, 8, "Terminated")["delivery"]
+    page = browse(world, role="Operator")
+    at(page, f"{world.url}/decisions?tab=deliveries")
+    expect(page.get_by_role("heading", name=f"Delivery {number} from {source}")).to_be_visible()
+    card = page.get_by_role("button", name="Release delivery").last
+    card.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Reason").fill("the site is closed")
+    dialog.get_by_label("to confirm").fill(f"{number}0")
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(dialog.get_by_text("Nothing was done.")).to_be_visible()
+    assert enabled() == 20
+    dialog.get_by_label("to confirm").fill(str(number))
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text(f"Delivery {number} is accepted.")).to_be_visible()
+    eventually(lambda: enabled() == 12)
+
+
+def test_an_event_that_was_set_aside_is_tried_again(own_world, browse):
+    world = own_world()
+    world.sandbox.fault("status", method="POST", path="/v1.0/users", status=403)
+    record = MEI | {"employeeId": "S-1", "firstName": "Set", "lastName": "Aside"}
+    with world.api() as admin:
+        admin.post("/hr/new-hire", json=record)
+        eventually(lambda: admin.get("/jobs", params={"kind": "event", "state": "failed"}).json()["jobs"])
+    world.sandbox.clear_faults()
+    assert world.user("mei.aside@contoso.example") is None
+    page = browse(world, role="Operator")
+    at(page, f"{world.url}/decisions?tab=events")
+    expect(page.get_by_text("Set aside (1)")).to_be_visible()
+    expect(page.get_by_role("heading", name="Joining of S-1")).to_be_visible()
+    do(page, "Try again", reason="the permission is granted")
+    expect(page.get_by_text("It is worked on again.")).to_be_visible()
+    eventually(lambda: world.user("mei.aside@contoso.example") or world.user("set.aside@contoso.example"))
+    with world.api("Auditor") as auditor:
+        (deed,) = [one for one in auditor.get("/audit", params={"format": "json"}).json() if one["deed"] == "requeued"]
+    assert "portal.operator@contoso.example" in deed["actor"]
+
+
 def test_the_audit_is_searched_and_verified(world, browse, account):
     with world.api() as admin:
         admin.post(
@@ -403,6 +464,7 @@ def test_a_policy_is_checked_by_line_and_column_and_compared(world, browse):
     page = browse(world, role="Operator")
     at(page, f"{world.url}/policy?show=try")
     box = page.get_by_label("Or its text")
+    expect(box).to_have_value(re.compile("sg-security"))
     text = box.input_value()
     box.fill(text.replace('groups = ["sg-security"]', "groups = sg-security"))
     page.get_by_role("button", name="Check").click()

@@ -7,7 +7,7 @@ import re
 
 import httpx
 import pytest
-from forms import box, fill, fill_day, newcomer, press, table
+from forms import box, fill, fill_day, newcomer, press, serious, table
 from playwright.sync_api import expect
 from portal import at, settled
 from serving import eventually, state
@@ -58,6 +58,7 @@ def test_a_joiner_comes_from_the_form_to_the_tenant_as_the_plan_says(world, brow
     expect(plan.get_by_role("row").filter(has_text="sg-security")).to_contain_text("+ gives")
     expect(plan.get_by_role("row").filter(has_text="sg-security")).to_contain_text("rule security-analysts")
     assert world.user("mei.newfield@contoso.example") is None, "a plan does nothing"
+    assert not serious(page)
 
     press(page, "Hire Mei Newfield")
     expect(page.get_by_text("Done.", exact=True)).to_be_visible()
@@ -74,6 +75,7 @@ def test_a_joiner_comes_from_the_form_to_the_tenant_as_the_plan_says(world, brow
     expect(page.get_by_role("link", name="Open the page of Mei Newfield")).to_have_attribute(
         "href", "/people?person=H-1003"
     )
+    assert not serious(page)
     # Nothing is left of it in the form of the next one.
     press(page, "Hire somebody else")
     expect(box(page, "hire-employeeId")).to_have_value("")
@@ -95,6 +97,7 @@ def test_what_is_missing_or_wrong_is_said_beside_its_field_and_nothing_is_sent(w
     ):
         expect(summary).to_contain_text(said)
         expect(page.get_by_text(f"✖ {said}" if said.endswith("missing.") else said).first).to_be_visible()
+    assert not serious(page)
     fill(page, "hire-employeeId", "somebody@example.org")
     expect(page.get_by_text("✖ The worker id is HR's number of a person, never a mail address")).to_be_visible()
     fill(page, "hire-employeeId", "H-1001")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
-from iam_platform.ui.backend import BackendError
+from iam_platform.ui.backend import BackendError, NotFoundError
 from streamlit.testing.v1 import AppTest
 
 
@@ -463,3 +465,51 @@ def test_what_is_secret_is_shown_in_one_run_and_stands_nowhere_else(fake_session
     at.run()
     assert not at.code
     assert len(fake_session.done) == 1
+
+
+def test_what_is_decided_is_sent_with_its_reason(fake_session, monkeypatch):
+    from iam_platform.ui.pages.admin import deeds
+
+    offered = {}
+    monkeypatch.setattr(deeds, "offer", lambda deed, key, **_: offered.setdefault(deed.name, deed))
+    job = {"id": "e1", "event": "ab/1", "person": "W-1", "happened": "join", "why": "no seat", "steps": []}
+    step = {"about": "step", "event": "2", "person": "W-2", "kind": "leave", "step": "notify:x", "at": None}
+    held = {"id": 5, "source": "hr", "rows": 3, "opened_at": None, "state": "held", "findings": ["too few"]}
+    letter = {
+        "id": 7,
+        "source": "hr",
+        "kind": "odd",
+        "message_id": "m-1",
+        "received_at": None,
+        "person": None,
+        "reason": "?",
+        "data": "{}",
+    }
+    waiting(
+        fake_session,
+        **{
+            "/jobs": {"jobs": [job], "next": None},
+            "/admin/asks": [step],
+            "/admin/deliveries": [held],
+            "/admin/dead-letters": [letter],
+            "/admin/frozen": [PLAN],
+        },
+    )
+    for tab in ("guard", "events", "asks", "deliveries", "letters"):
+        drawn("decisions", tab=tab)
+    fake_session.asked.clear()
+    for deed in offered.values():
+        assert deed.reason, deed.name
+        with contextlib.suppress(NotFoundError):  # the fake answers nothing, and has noted what it was asked
+            deed.do(deeds.Said("because", {"kind": "k", "data": "d"}))
+    assert {(path, tuple(body.items())) for _, path, body, _ in fake_session.asked} == {
+        (f"/admin/frozen/{PLAN['hash']}/release", (("reason", "because"),)),
+        ("/admin/events/ab%2F1/requeue", (("reason", "because"),)),
+        ("/admin/events/ab%2F1/skip", (("reason", "because"),)),
+        ("/admin/asks/2/resolve", (("step", "notify:x"), ("happened", True), ("reason", "because"))),
+        ("/admin/asks/2/resolve", (("step", "notify:x"), ("happened", False), ("reason", "because"))),
+        ("/admin/deliveries/5/release", (("reason", "because"),)),
+        ("/admin/deliveries/5/discard", (("reason", "because"),)),
+        ("/admin/dead-letters/7/requeue", (("kind", "k"), ("data", "d"), ("reason", "because"))),
+        ("/admin/dead-letters/7/discard", (("reason", "because"),)),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from forms import box, fill, fill_day, press, table
+from forms import box, fill, fill_day, press, serious, table
 from playwright.sync_api import expect
 from portal import at
 from streamlit.testing.v1 import AppTest
@@ -45,6 +45,7 @@ def test_an_urgent_termination_blocks_sign_in_in_the_tenant(world, browse):
     expect(plan.get_by_role("row").filter(has_text="sign-in")).to_contain_text("- takes")
     send = page.get_by_role("button", name="Block and terminate Lee Leaving")
     expect(send).to_be_disabled()
+    assert not serious(page)
     fill(page, "leave-typed", "L-1")
     assert world.user(upn)["accountEnabled"] is True
     send.click()

@@ -47,6 +47,9 @@ def create_app(settings: Settings) -> st.App:
     Args:
         settings: what is set.
     """
+    # What charts are drawn with is there before there are threads: two that load it at once find it half loaded.
+    for library in ("pandas", "altair"):
+        importlib.import_module(library)
     # The script of a session finds them in the environment: it runs in this process, in a thread of its own.
     os.environ["IAM_BACKEND_URL"] = settings.backend_url
     # The first visitor does not wait for what is imported once.

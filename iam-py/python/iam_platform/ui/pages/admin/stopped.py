@@ -157,7 +157,7 @@ def _delivery(delivery: Mapping[str, Any]) -> None:
             deeds.offer(
                 Deed(
                     "Release delivery",
-                    f"The {delivery['rows']} rows are accepted, and whoever is missing from them counts as gone. "
+                    f"The {delivery['rows']} rows are believed as they came: whoever they say has left is dismissed. "
                     "It is what the next delivery is compared with.",
                     lambda said: session.backend().post(f"/admin/deliveries/{number}/release", {"reason": said.reason}),
                     f"Delivery {number} is accepted.",
