@@ -467,6 +467,34 @@ def test_leavers_are_typed_and_end_in_the_tenant(world, browse):
     )
 
 
+def test_a_delivery_that_looks_broken_is_held_and_leads_to_the_decision(world, browse):
+    page = browse(world, role="Operator")
+    for name, count in (("whole.csv", 40), ("broken.csv", 4)):
+        upload(page, world, name, workers("HELD", count).encode())
+        page.get_by_text("The file is a whole delivery of a source").click()
+        page.get_by_label("Source", exact=True).fill("hr-held")
+        page.keyboard.press("Enter")
+        settled(page)
+        checked(page)
+        typed = page.get_by_label("Number of rows")
+        accept = page.get_by_role("button", name=f"Accept {count} rows")
+        expect(accept).to_be_visible()
+        if typed.count():
+            typed.fill(str(count))
+            page.keyboard.press("Enter")
+        expect(accept).to_be_enabled()
+        accept.click()
+        if count == 40:
+            expect(page.get_by_text("40 rows were accepted")).to_be_visible()
+            eventually(lambda: len(accounts(world, "HELD-")) == 40, "they have no accounts")
+    expect(page.get_by_text("This delivery is held.")).to_be_visible()
+    page.get_by_role("link", name="Go to the decisions").click()
+    page.wait_for_url("**/decisions?tab=deliveries")
+    expect(page.get_by_text("hr-held").first).to_be_visible()
+    assert all(user["accountEnabled"] for user in accounts(world, "HELD-").values()), "nothing of it counts"
+    assert len(accounts(world, "HELD-")) == 40
+
+
 def test_an_empty_file_and_a_workbook_say_what_to_do(world, browse):
     page = browse(world, role="Operator")
     at(page, f"{world.url}/csv-upload")
