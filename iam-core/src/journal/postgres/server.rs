@@ -17,7 +17,7 @@ use crate::journal::audit::Checkpoint;
 use crate::journal::restore::gone_back;
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 2;
+pub(super) const SCHEMA: i64 = 3;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
@@ -31,6 +31,11 @@ fn migrator() -> Migrator {
             2,
             "policy in force",
             include_str!("migrations/0002_policy_in_force.sql"),
+        ),
+        migration(
+            3,
+            "plans without statistics",
+            include_str!("migrations/0003_plans_without_statistics.sql"),
         ),
     ]);
     // Its lock is an advisory one, which not every pooler and PostgreSQL-like server has: ours is a row of `meta`.
@@ -172,7 +177,8 @@ pub(super) fn begin(schema: &str, raise_commit: bool, pooled: bool) -> Begin {
         "{set} search_path TO \"{schema}\"; {set} idle_in_transaction_session_timeout TO '60s'{commit}"
     );
     // Statements find their rows by an index, a few at a time. One that is planned while its tables are small, and kept,
-    // must not read the whole of them when they are large; it may still have chosen the wrong index.
+    // must not read the whole of them when they are large. So each of its tables is limited by what was asked for, in
+    // whatever order they are joined, and the indexes leave no wrong choice.
     for way in ["seqscan", "bitmapscan", "hashjoin", "mergejoin"] {
         let _ = write!(told, "; {set} enable_{way} TO off");
     }
