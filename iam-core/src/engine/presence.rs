@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::journal::Journal;
 
 /// Under which name it is noted.
@@ -36,21 +36,29 @@ fn is_fresh(seen: Timestamp, now: Timestamp) -> bool {
     now.duration_since(seen).abs() < BELIEVED
 }
 
-/// Refuses to go on where a fleet works.
+/// Refuses to go on where a fleet works, or may: nobody can tell one that has died from one that does not answer. Where
+/// no other process can have the journal open, only a fleet of this one can.
 pub(super) async fn alone(journal: &dyn Journal, now: Timestamp) -> Result<()> {
     let (_, signs) = signs(journal).await?;
-    let Some((worker, seen)) = signs.iter().find(|(_, seen)| is_fresh(**seen, now)) else {
+    let works = |worker: &str| !journal.is_exclusive() || worker == journal.worker();
+    let fresh = signs
+        .iter()
+        .filter(|(worker, seen)| is_fresh(**seen, now) && works(worker));
+    let Some((worker, seen)) = fresh.max_by_key(|(_, seen)| **seen) else {
         return Ok(());
     };
     let left = BELIEVED - now.duration_since(*seen).abs();
+    let until = now.saturating_add(left).unwrap_or(now);
+    let seconds = left.as_secs() + 1;
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "a fleet (worker {worker}) works on this journal, and does this by itself: stop it first, or wait {} \
-             seconds if it has died",
-            left.as_secs() + 1
+            "a fleet works on this journal (worker {worker}, seen at {seen:.0}), and what counts against a limit must not \
+             be decided in two places: stop it, and run this again at once; if it has died, its word stands until \
+             {until:.0}, for {seconds} more seconds"
         ),
-    ))
+    )
+    .with_retry(Retry::After(u64::try_from(seconds).ok().map(Duration::from_secs))))
 }
 
 impl Engine {

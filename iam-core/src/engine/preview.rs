@@ -291,6 +291,10 @@ impl Journal for Shadow<'_> {
         self.copy.worker()
     }
 
+    fn is_exclusive(&self) -> bool {
+        self.real.is_exclusive()
+    }
+
     async fn hint(&self) {
         self.copy.hint().await;
     }

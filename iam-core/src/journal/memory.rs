@@ -375,6 +375,10 @@ impl Journal for MemoryJournal {
         &self.0.worker
     }
 
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
     async fn hint(&self) {
         self.0.bell.notified().await;
     }

@@ -381,6 +381,12 @@ pub trait Journal: Exchange + Survey {
     /// Under which name claims of this process are known: a new one each time the journal is opened.
     fn worker(&self) -> &str;
 
+    /// Whether nobody else can have it open at the same time, in this process or another, as long as it is open here: then
+    /// whatever another [`worker`](Self::worker) was doing is over. `false` where that is not known.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// Completes when something may have become due earlier than [`next_due`](Self::next_due) last said. A hint: it may
     /// come for nothing, and it may never come.
     async fn hint(&self);

@@ -389,6 +389,10 @@ macro_rules! relayed {
                     self.inner.worker()
                 }
 
+                fn is_exclusive(&self) -> bool {
+                    self.inner.is_exclusive()
+                }
+
                 async fn hint(&self) {
                     self.inner.hint().await;
                 }

@@ -184,12 +184,18 @@ async fn nobody_runs_beside_a_fleet() {
         .await;
         let error = alone.run(&|_| {}).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
-        assert!(error.to_string().contains("stop it first"), "{error}");
+        assert!(
+            error.to_string().contains("stop it, and run this again"),
+            "{error}"
+        );
         let error = alone
             .apply(&plan.hash(), crate::engine::Canary::default(), &|_| {})
             .await
             .unwrap_err();
-        assert!(error.to_string().contains("stop it first"), "{error}");
+        assert!(
+            error.to_string().contains("stop it, and run this again"),
+            "{error}"
+        );
         drained(&world, &journal).await;
     };
     Box::pin(Fleet::new(engine.clone()).run(over)).await.unwrap();
@@ -205,10 +211,44 @@ async fn nobody_runs_beside_a_fleet() {
             () = begun => {}
         }
     }
+    let seen = world.clock.now();
     world.clock.advance(SignedDuration::from_secs(44));
-    assert!(alone.run(&|_| {}).await.is_err());
+    let error = alone.run(&|_| {}).await.unwrap_err();
+    let until = format!(
+        "until {:.0}, for 2 more seconds",
+        seen + SignedDuration::from_secs(45)
+    );
+    assert!(error.to_string().contains(&until), "{error}");
+    assert_eq!(
+        error.retry(),
+        crate::error::Retry::After(Some(Duration::from_secs(2)))
+    );
     world.clock.advance(SignedDuration::from_secs(2));
     alone.run(&|_| {}).await.unwrap();
+}
+
+/// A journal in a file is one process's at a time: whoever opens it knows that every fleet before is over.
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_fleet_that_died_with_its_process_keeps_nobody_from_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world();
+    let open = async || {
+        let journal = crate::journal::SqliteJournal::open(folder.path().join("journal.db"), "contoso");
+        journal.await.unwrap()
+    };
+    let on = |journal: &crate::journal::SqliteJournal| Arc::new(journal.clone()) as Arc<dyn Journal>;
+    let target = Slow::around(&world, 0);
+    let journal = open().await;
+    let engine = process(&world, &on(&journal), &target);
+    engine.accept([person("W-1 Ann One Sales")]).await.unwrap();
+    engine.sign(true).await.unwrap();
+    // As long as it is open, it may be this process's own fleet that works.
+    let error = engine.run(&|_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    journal.close().await.unwrap();
+    let again = process(&world, &on(&open().await), &target);
+    assert_eq!(again.run(&|_| {}).await.unwrap().people.len(), 1);
 }
 
 /// A fleet that begins while somebody runs has the rest.

@@ -23,9 +23,24 @@ macro_rules! asks {
     ($more:literal) => {
         concat!(
             "SELECT e.id, a.person, a.version, a.leave, a.urgent, a.organisation, a.plan, a.asked_at, a.standing, \
-             a.answered_at FROM ask a JOIN event e ON e.seq = a.event \
+             a.answered_at FROM ask a \
+             CROSS JOIN LATERAL (SELECT id, state FROM event WHERE seq = a.event OFFSET 0) e \
              WHERE a.tenant = $1 AND e.state = 0 ",
             $more
+        )
+    };
+}
+
+/// How many of these could still be asked about: what is due, by the index that holds it.
+macro_rules! to_come {
+    ($which:literal) => {
+        concat!(
+            "(SELECT count(*) FROM event e \
+              WHERE e.tenant = $1 AND e.state + 0 = 0 AND e.due_at <= $2 AND e.not_before <= $2 AND e.plan IS NULL AND ",
+            $which,
+            " AND NOT EXISTS (SELECT 1 FROM ask a \
+                              CROSS JOIN LATERAL (SELECT state FROM event WHERE seq = a.event OFFSET 0) o \
+                              WHERE a.tenant = $1 AND a.person = e.person AND o.state = 0 OFFSET 0))"
         )
     };
 }
@@ -35,7 +50,7 @@ async fn untouched(work: &mut Work, claim: &Claim, at: Timestamp, why: &str) -> 
     let (seq, locked) = group::hold(work, &Hold::of(claim)).await?;
     let given = work.query(
         "UPDATE event SET not_before = $3, why = $4, attempts = greatest(attempts - 1, 0) \
-         WHERE tenant = $1 AND seq = $2 AND state = 0",
+         WHERE tenant - $1 = 0 AND seq = $2 AND state < 1",
     );
     let given = given.bind(seq).bind(nanos(at)).bind(lane::plain(why));
     one(given.execute(work.conn()).await?.rows_affected(), claim)?;
@@ -80,7 +95,9 @@ pub(super) async fn ask(work: &mut Work, claim: &Claim, ask: &Ask, at: Timestamp
 
 /// What was asked about an event that is pending.
 pub(super) async fn asked(work: &mut Work, event: &EventId) -> Attempt<Option<Ask>> {
-    let row = work.rows::<AskRow>(asks!("AND e.tenant = $1 AND e.id = $2"));
+    let row = work.rows::<AskRow>(asks!(
+        "AND a.event = (SELECT seq FROM event WHERE tenant + 0 = $1 AND id = $2)"
+    ));
     let row = row.bind(event.as_str()).fetch_optional(work.conn()).await?;
     row.map(AskRow::read).transpose()
 }
@@ -92,20 +109,23 @@ pub(super) async fn asks(work: &mut Work, now: Timestamp) -> Attempt<Asks> {
         .fetch_all(work.conn())
         .await?;
     let asks: Vec<Ask> = rows.into_iter().map(AskRow::read).collect::<Attempt<_>>()?;
-    let to_come = work.rows::<(i64, i64)>(
-        "SELECT count(*) FILTER (WHERE e.leave), count(*) FILTER (WHERE NOT e.leave) FROM event e \
-         WHERE e.tenant = $1 AND e.state = 0 AND e.due_at <= $2 AND e.not_before <= $2 AND e.plan IS NULL \
-           AND NOT EXISTS (SELECT 1 FROM ask a JOIN event o ON o.seq = a.event \
-                           WHERE a.tenant = e.tenant AND a.person = e.person AND o.state = 0)",
-    );
+    let to_come = work.rows::<(i64, i64)>(concat!(
+        "SELECT ",
+        to_come!("e.leave AND e.urgent"),
+        " + ",
+        to_come!("e.leave AND NOT e.urgent"),
+        ", ",
+        to_come!("NOT e.leave"),
+    ));
     let (leaves, others) = to_come.bind(nanos(now)).fetch_one(work.conn()).await?;
     Ok(Asks::new(asks, unsigned(leaves), unsigned(others)))
 }
 
 pub(super) async fn answer(work: &mut Work, answers: &[Answer], at: Timestamp) -> Attempt<usize> {
     let people = work.column::<String>(
-        "SELECT a.person FROM ask a JOIN event e ON e.seq = a.event \
-         WHERE a.tenant = $1 AND e.tenant = $1 AND e.state = 0 AND e.id = ANY ($2)",
+        "SELECT a.person FROM ask a \
+         CROSS JOIN LATERAL (SELECT id, state FROM event WHERE seq = a.event OFFSET 0) e \
+         WHERE a.tenant = $1 AND e.state = 0 AND e.id = ANY ($2)",
     );
     let ids: Vec<&str> = answers.iter().map(|answer| answer.event.as_str()).collect();
     let people = people.bind(ids).fetch_all(work.conn()).await?;
@@ -116,9 +136,10 @@ pub(super) async fn answer(work: &mut Work, answers: &[Answer], at: Timestamp) -
         let standing = text("standing", answer.event.as_str(), &answer.standing)?;
         // Somebody who was asked about after the lanes were locked waits for the next answer.
         let answered = work.rows::<(i64, String)>(
-            "UPDATE ask a SET standing = $4, answered_at = $5 FROM event e \
-             WHERE a.tenant = $1 AND a.version = $3 AND a.event = e.seq AND a.person = ANY ($6) \
-               AND e.tenant = $1 AND e.id = $2 AND e.state = 0 RETURNING a.event, a.person",
+            "UPDATE ask a SET standing = $4, answered_at = $5 \
+             WHERE a.tenant = $1 AND a.version = $3 AND a.person = ANY ($6) \
+               AND a.event = (SELECT seq FROM event WHERE tenant + 0 = $1 AND id = $2 AND state < 1) \
+             RETURNING a.event, a.person",
         );
         let answered = answered
             .bind(answer.event.as_str())
@@ -129,7 +150,7 @@ pub(super) async fn answer(work: &mut Work, answers: &[Answer], at: Timestamp) -
         let Some((seq, person)) = answered.fetch_optional(work.conn()).await? else {
             continue;
         };
-        let due = work.query("UPDATE event SET not_before = due_at WHERE tenant = $1 AND seq = $2");
+        let due = work.query("UPDATE event SET not_before = due_at WHERE tenant - $1 = 0 AND seq = $2");
         due.bind(seq).execute(work.conn()).await?;
         let (person, standing) = (PersonKey::new(person), standing_of(&answer.standing));
         let noted = Note::new(Deed::Answered, &answer.event, &person, standing.as_bytes());
@@ -152,14 +173,15 @@ struct Decided {
 
 /// Locks the lane of an event that somebody decides about.
 async fn decided(work: &mut Work, event: &EventId) -> Attempt<(PersonKey, lane::Locked, Decided)> {
-    let person = work.column::<String>("SELECT person FROM event WHERE tenant = $1 AND id = $2");
+    let person = work.column::<String>("SELECT person FROM event WHERE tenant + 0 = $1 AND id = $2");
     let person = person.bind(event.as_str()).fetch_optional(work.conn()).await?;
     let person = PersonKey::new(person.ok_or_else(|| not_known(event))?);
     let locked = lane::lock(work, [&person].into_iter()).await?;
     let decided = work.rows::<Decided>(
-        "SELECT e.seq, e.state, e.parked, e.plan, coalesce(l.lease_until > clock_timestamp(), false) AS held \
-         FROM event e JOIN lane l ON l.tenant = e.tenant AND l.person = e.person \
-         WHERE e.tenant = $1 AND e.id = $2",
+        "SELECT e.seq, e.state, e.parked, e.plan, \
+                coalesce((SELECT l.lease_until > clock_timestamp() FROM lane l \
+                          WHERE l.tenant = $1 AND l.person = e.person), false) AS held \
+         FROM event e WHERE e.tenant + 0 = $1 AND e.id = $2",
     );
     let decided = decided.bind(event.as_str()).fetch_one(work.conn()).await?;
     Ok((person, locked, decided))
@@ -172,7 +194,7 @@ pub(super) async fn skip(work: &mut Work, event: &EventId, by: &str, reason: &st
         return Err(Error::new(ErrorKind::Conflict, message).into());
     }
     let skip = work
-        .query("UPDATE event SET parked = false WHERE tenant = $1 AND seq = $2")
+        .query("UPDATE event SET parked = false WHERE tenant - $1 = 0 AND seq = $2")
         .bind(known.seq);
     skip.execute(work.conn()).await?;
     lane::refresh(work, &locked, &[]).await?;
@@ -238,7 +260,7 @@ async fn bring_back(
     }
     let back = work.query(
         "UPDATE event SET state = 0, parked = false, not_before = due_at, why = $3, plan = $4 \
-         WHERE tenant = $1 AND seq = $2",
+         WHERE tenant - $1 = 0 AND seq = $2",
     );
     back.bind(known.seq)
         .bind(lane::plain(why))
@@ -281,7 +303,8 @@ pub(super) async fn waiting(work: &mut Work, person: &PersonKey, now: Timestamp)
 /// The first head that could be claimed, if it could be at `now`. Lanes that a worker leaves alone count as well.
 pub(super) async fn stalled(work: &mut Work, now: Timestamp) -> Attempt<Option<Stalled>> {
     let head = work.rows::<(i64, String, String)>(
-        "SELECT l.ready_at, l.person, e.id FROM lane l JOIN event e ON e.seq = l.ready_seq \
+        "SELECT l.ready_at, l.person, e.id FROM lane l \
+         CROSS JOIN LATERAL (SELECT id FROM event WHERE seq = l.ready_seq OFFSET 0) e \
          WHERE l.tenant = $1 AND l.ready_at <= $2 \
            AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp()) \
          ORDER BY l.ready_at, l.ready_seq LIMIT 1",

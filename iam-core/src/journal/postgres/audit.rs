@@ -40,8 +40,9 @@ async fn salts(work: &mut Work, people: BTreeSet<&PersonKey>) -> Attempt<()> {
     let made: Vec<String> = missing.iter().map(|_| audit::salt()).collect();
     let rows = work.rows::<(String, String)>(
         "WITH asked AS (SELECT * FROM unnest($2::text[], $3::text[]) AS a (person, salt)), \
-              known AS (SELECT k.person, k.salt FROM pseudonym k JOIN asked a ON a.person = k.person COLLATE \"C\" \
-                        WHERE k.tenant = $1), \
+              known AS (SELECT k.person, k.salt FROM asked a \
+                        CROSS JOIN LATERAL (SELECT person, salt FROM pseudonym \
+                                            WHERE tenant = $1 AND person = a.person OFFSET 0) k), \
               made AS (INSERT INTO pseudonym (tenant, person, salt) \
                        SELECT $1, a.person, a.salt FROM asked a \
                        WHERE a.person COLLATE \"C\" NOT IN (SELECT person FROM known) RETURNING person, salt) \
@@ -190,8 +191,10 @@ pub(super) async fn entries(work: &mut Work, after: u64, limit: usize) -> Attemp
         "SELECT a.sequence, a.at, a.deed, a.detail, a.event, a.subject, a.actor, a.digest, a.previous, a.hash, \
                 e.event AS payload, p.salt \
          FROM audit a \
-         LEFT JOIN event e ON e.tenant = a.tenant AND e.id = a.event AND a.deed = 'accepted' \
-         LEFT JOIN pseudonym p ON p.tenant = a.tenant AND p.person = e.person \
+         LEFT JOIN LATERAL (SELECT event, person FROM event \
+                            WHERE tenant + 0 = $1 AND id = a.event AND a.deed = 'accepted' OFFSET 0) e ON true \
+         LEFT JOIN LATERAL (SELECT salt FROM pseudonym \
+                            WHERE tenant = $1 AND person = e.person OFFSET 0) p ON true \
          WHERE a.tenant = $1 AND a.sequence > $2 ORDER BY a.sequence LIMIT $3",
     );
     let rows = rows
@@ -252,7 +255,7 @@ async fn forget(work: &mut Work, person: &PersonKey) -> Attempt<()> {
         "DELETE FROM step WHERE tenant = $1 \
          AND event IN (SELECT seq FROM event WHERE tenant = $1 AND person = $2)",
         "DELETE FROM ask WHERE tenant = $1 AND person = $2",
-        "DELETE FROM name WHERE tenant = $1 AND person = $2",
+        "DELETE FROM name WHERE tenant + 0 = $1 AND person = $2",
         "DELETE FROM pseudonym WHERE tenant = $1 AND person = $2",
         "DELETE FROM person WHERE tenant = $1 AND person = $2",
         "DELETE FROM staged WHERE tenant = $1 AND person = $2",
@@ -269,7 +272,8 @@ async fn forget(work: &mut Work, person: &PersonKey) -> Attempt<()> {
         event.person = nobody.clone();
         (event.record, event.news) = (None, None);
         let empty = work.query(
-            "UPDATE event SET person = $3, event = $4, plan = NULL, why = NULL WHERE tenant = $1 AND seq = $2",
+            "UPDATE event SET person = $3, event = $4, plan = NULL, why = NULL \
+             WHERE tenant - $1 = 0 AND seq = $2",
         );
         let empty = empty.bind(seq).bind(new).bind(text("event", new, &event)?);
         empty.execute(work.conn()).await?;

@@ -21,24 +21,37 @@ use crate::person::PersonKey;
 ///
 /// This statement sees one moment, and locks each lane as it is at a later one. What it saw of the *lane* is checked
 /// once more by PostgreSQL when it is locked; what it saw of *events* is not: [`HEADS`] reads them anew.
+///
+/// `OFFSET 0` keeps the planner from turning it about: event by event, in the order of the index, until there are enough.
 pub(super) const LOCK: &str = "
     WITH urgent AS (
-        SELECT l.person FROM event e JOIN lane l ON l.tenant = e.tenant AND l.person = e.person
-        WHERE e.tenant = $1 AND e.state = 0 AND e.leave AND e.urgent AND e.due_at <= $2 AND e.not_before <= $2
-          AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp()) AND l.person <> ALL ($4::text[])
-          AND NOT EXISTS (SELECT 1 FROM event h
-                          WHERE h.tenant = e.tenant AND h.person = e.person AND h.state = 0 AND h.leave AND h.urgent
-                            AND h.due_at <= $2 AND (h.due_at, h.lane_seq) > (e.due_at, e.lane_seq))
-        ORDER BY e.due_at, e.seq LIMIT $3 FOR UPDATE OF l SKIP LOCKED
+        SELECT l.person FROM (
+            SELECT e.person FROM event e
+            WHERE e.tenant = $1 AND e.state + 0 = 0 AND e.leave AND e.urgent AND e.due_at <= $2 AND e.not_before <= $2
+              AND NOT EXISTS (SELECT 1 FROM event h
+                              WHERE h.tenant = $1 AND h.person = e.person AND h.state = 0 AND h.leave AND h.urgent
+                                AND h.due_at <= $2 AND (h.due_at, h.lane_seq) > (e.due_at, e.lane_seq) OFFSET 0)
+            ORDER BY e.due_at, e.seq OFFSET 0) e
+        CROSS JOIN LATERAL (
+            SELECT l.person FROM lane l
+            WHERE l.tenant = $1 AND l.person = e.person AND l.person <> ALL ($4::text[])
+              AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp()) FOR UPDATE SKIP LOCKED) l
+        LIMIT $3
     ), leaves AS (
-        SELECT l.person FROM event e JOIN lane l ON l.tenant = e.tenant AND l.person = e.person
-        WHERE e.tenant = $1 AND e.state = 0 AND e.leave AND NOT e.urgent AND e.due_at <= $2 AND e.not_before <= $2
-          AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp()) AND l.person <> ALL ($4::text[])
-          AND NOT EXISTS (SELECT 1 FROM event h
-                          WHERE h.tenant = e.tenant AND h.person = e.person AND h.state = 0 AND h.leave
-                            AND h.due_at <= $2
-                            AND (h.urgent, h.due_at, h.lane_seq) > (e.urgent, e.due_at, e.lane_seq))
-        ORDER BY e.due_at, e.seq LIMIT greatest($3 - (SELECT count(*) FROM urgent), 0) FOR UPDATE OF l SKIP LOCKED
+        SELECT l.person FROM (
+            SELECT e.person FROM event e
+            WHERE e.tenant = $1 AND e.state + 0 = 0 AND e.leave AND NOT e.urgent AND e.due_at <= $2
+              AND e.not_before <= $2
+              AND NOT EXISTS (SELECT 1 FROM event h
+                              WHERE h.tenant = $1 AND h.person = e.person AND h.state = 0 AND h.leave
+                                AND h.due_at <= $2
+                                AND (h.urgent, h.due_at, h.lane_seq) > (e.urgent, e.due_at, e.lane_seq) OFFSET 0)
+            ORDER BY e.due_at, e.seq OFFSET 0) e
+        CROSS JOIN LATERAL (
+            SELECT l.person FROM lane l
+            WHERE l.tenant = $1 AND l.person = e.person AND l.person <> ALL ($4::text[])
+              AND (l.lease_until IS NULL OR l.lease_until <= clock_timestamp()) FOR UPDATE SKIP LOCKED) l
+        LIMIT greatest($3 - (SELECT count(*) FROM urgent), 0)
     ), others AS (
         SELECT l.person FROM lane l
         WHERE l.tenant = $1 AND l.head_due <= $2 AND l.head_at <= $2 AND l.head_at IS NOT NULL
@@ -63,7 +76,8 @@ const HEADS: &str = "
             UNION ALL
             (SELECT 1 AS place, e.* FROM event e
              WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0
-               AND NOT EXISTS (SELECT 1 FROM event k WHERE k.tenant = $1 AND k.person = p.person AND k.parked)
+               AND NOT EXISTS (SELECT 1 FROM event k WHERE k.tenant = $1 AND k.person = p.person AND k.parked
+                               OFFSET 0)
              ORDER BY e.due_at, e.lane_seq LIMIT 1)
         ) candidate ORDER BY place LIMIT 1) h
     WHERE h.due_at <= $3 AND h.not_before <= $3
@@ -72,11 +86,11 @@ const HEADS: &str = "
 /// Claims the lanes `$2` for the events `$3`: raises the fences, begins the leases, counts the attempts.
 const RAISE: &str = "
     WITH counted AS (
-        UPDATE event e SET attempts = e.attempts + 1 WHERE e.seq = ANY ($3::bigint[]) AND e.state = 0 RETURNING e.seq)
+        UPDATE event e SET attempts = e.attempts + 1 WHERE e.seq = ANY ($3::bigint[]) AND e.state < 1 RETURNING e.seq)
     UPDATE lane l SET fence = l.fence + 1, holder = $5, claimed_seq = c.seq, claimed_at = $6,
                       lease_until = clock_timestamp() + $4 * interval '1 microsecond'
     FROM unnest($2::text[], $3::bigint[]) AS p (person, seq) JOIN counted c ON c.seq = p.seq
-    WHERE l.tenant = $1 AND l.person = p.person RETURNING l.person, l.fence, l.last_seq";
+    WHERE l.tenant = $1 AND l.person = p.person AND l.person = ANY ($2) RETURNING l.person, l.fence, l.last_seq";
 
 #[derive(FromRow)]
 struct Head {
@@ -224,13 +238,13 @@ pub(super) fn note<'a>(claim: &'a Claim, deed: Deed, payload: &'a [u8]) -> Note<
 }
 
 pub(super) async fn requeue(work: &mut Work, event: &EventId, by: &str, reason: &str) -> Attempt<()> {
-    let person = work.column::<String>("SELECT person FROM event WHERE tenant = $1 AND id = $2");
+    let person = work.column::<String>("SELECT person FROM event WHERE tenant + 0 = $1 AND id = $2");
     let person = person.bind(event.as_str()).fetch_optional(work.conn()).await?;
     let person = PersonKey::new(person.ok_or_else(|| not_known(event))?);
     let locked = lane::lock(work, [&person].into_iter()).await?;
     let back = work.query(
         "UPDATE event SET state = 0, parked = false, not_before = due_at, why = $3 \
-         WHERE tenant = $1 AND id = $2 AND state IN (0, 2)",
+         WHERE tenant + 0 = $1 AND id = $2 AND state IN (0, 2)",
     );
     let why = lane::plain(&format!("requeued by {by}: {reason}"));
     let back = back.bind(event.as_str()).bind(why).execute(work.conn()).await?;

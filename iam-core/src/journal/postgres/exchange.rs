@@ -120,7 +120,8 @@ async fn observe(work: &mut Work, seen: &[Observation], now: Timestamp) -> Attem
 /// The digests of the records whose ids are known; `None` of somebody who was erased.
 async fn receipts(work: &mut Work, seen: &[Observation]) -> Attempt<HashMap<String, Option<String>>> {
     let known = work.rows::<(String, Option<String>)>(
-        "SELECT id, digest FROM receipt WHERE tenant = $1 AND id = ANY ($2)",
+        "SELECT r.id, r.digest FROM unnest($2::text[]) AS k (id) \
+         CROSS JOIN LATERAL (SELECT id, digest FROM receipt WHERE tenant = $1 AND id = k.id OFFSET 0) r",
     );
     let ids: Vec<&str> = seen.iter().map(|seen| seen.id.as_str()).collect();
     Ok(known
@@ -134,7 +135,9 @@ async fn receipts(work: &mut Work, seen: &[Observation]) -> Attempt<HashMap<Stri
 /// When each source's newest record of each of these people was so.
 async fn newest(work: &mut Work, seen: &[Observation]) -> Attempt<HashMap<(String, String), i64>> {
     let rows = work.rows::<(String, String, i64)>(
-        "SELECT source, person, at FROM newest WHERE tenant = $1 AND person = ANY ($2)",
+        "SELECT n.source, n.person, n.at FROM unnest($2::text[]) AS k (person) \
+         CROSS JOIN LATERAL (SELECT source, person, at FROM newest \
+                             WHERE tenant + 0 = $1 AND person = k.person OFFSET 0) n",
     );
     let people: Vec<&str> = seen.iter().map(|seen| seen.person.key.as_str()).collect();
     let rows = rows.bind(people).fetch_all(work.conn()).await?;
@@ -304,7 +307,7 @@ async fn set_bookmark(work: &mut Work, name: &str, version: u64, noted: &serde_j
 pub(super) async fn forget(work: &mut Work, person: &PersonKey) -> Attempt<()> {
     for statement in [
         "UPDATE receipt SET person = NULL, digest = NULL WHERE tenant = $1 AND person = $2",
-        "DELETE FROM newest WHERE tenant = $1 AND person = $2",
+        "DELETE FROM newest WHERE tenant + 0 = $1 AND person = $2",
         "UPDATE letter SET data = NULL, person = NULL, decision = NULL, \
          state = CASE state WHEN 0 THEN 2 ELSE state END WHERE tenant = $1 AND person = $2",
     ] {

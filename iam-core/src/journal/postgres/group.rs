@@ -52,14 +52,17 @@ type Pair<'a> = (&'a Write, &'a Held);
 macro_rules! held {
     ($wait:literal) => {
         concat!(
-            "SELECT w.at, e.seq, e.due_at, e.lane_seq, e.leave, l.last_seq, s.salt \
+            "SELECT w.at, e.seq, e.due_at, e.lane_seq, e.leave, l.last_seq, \
+                    (SELECT s.salt FROM pseudonym s WHERE s.tenant = $1 AND s.person = l.person) AS salt \
              FROM unnest($2::text[], $3::bigint[], $4::text[]) WITH ORDINALITY AS w (person, fence, event, at) \
-             JOIN lane l ON l.tenant = $1 AND l.person = w.person \
-             JOIN event e ON e.tenant = $1 AND e.id = w.event \
-             LEFT JOIN pseudonym s ON s.tenant = $1 AND s.person = l.person \
-             WHERE l.fence = w.fence AND l.lease_until IS NOT NULL AND e.person = l.person AND e.state = 0 \
-             ORDER BY l.person FOR UPDATE OF l",
-            $wait
+             CROSS JOIN LATERAL ( \
+                 SELECT person, last_seq FROM lane \
+                 WHERE tenant = $1 AND person = w.person AND fence = w.fence AND lease_until IS NOT NULL \
+                 FOR UPDATE",
+            $wait,
+            ") l CROSS JOIN LATERAL ( \
+                 SELECT * FROM event WHERE tenant + 0 = $1 AND id = w.event AND state < 1 OFFSET 0) e \
+             WHERE e.person = l.person"
         )
     };
 }
@@ -168,7 +171,7 @@ async fn beats(work: &mut Work, pairs: &[Pair<'_>]) -> Attempt<()> {
     let beat = work.query(
         "UPDATE lane l SET lease_until = clock_timestamp() + b.lease * interval '1 microsecond' \
          FROM unnest($2::text[], $3::bigint[]) AS b (person, lease) \
-         WHERE l.tenant = $1 AND l.person = b.person",
+         WHERE l.tenant = $1 AND l.person = b.person AND l.person = ANY ($2)",
     );
     beat.bind(people).bind(leases).execute(work.conn()).await?;
     Ok(())
@@ -185,7 +188,7 @@ async fn plans(work: &mut Work, pairs: &[Pair<'_>]) -> Attempt<()> {
     }
     let plan = work.query(
         "UPDATE event e SET plan = p.plan FROM unnest($2::bigint[], $3::text[]) AS p (seq, plan) \
-         WHERE e.tenant = $1 AND e.seq = p.seq AND e.state = 0",
+         WHERE e.tenant - $1 = 0 AND e.seq = p.seq AND e.seq = ANY ($2) AND e.state < 1",
     );
     let count = events.len();
     let done = plan.bind(events).bind(texts).execute(work.conn()).await?;
@@ -233,7 +236,7 @@ async fn intents(work: &mut Work, pairs: &[Pair<'_>]) -> Attempt<HashMap<i64, St
     let (events, steps): (Vec<i64>, Vec<&str>) = known.unzip();
     let known = work.rows::<(i64, String, Option<String>)>(
         "SELECT s.event, s.step, s.outcome FROM unnest($2::bigint[], $3::text[]) AS i (event, step) \
-         JOIN step s ON s.tenant = $1 AND s.event = i.event AND s.step = i.step",
+         JOIN step s ON s.tenant = $1 AND s.event = i.event AND s.event = ANY ($2) AND s.step = i.step",
     );
     let (mut events_again, mut steps_again) = (Vec::new(), Vec::new());
     for (event, step, outcome) in known.bind(events).bind(steps).fetch_all(work.conn()).await? {
@@ -249,7 +252,7 @@ async fn intents(work: &mut Work, pairs: &[Pair<'_>]) -> Attempt<HashMap<i64, St
         let forget = work.query(
             "UPDATE step s SET outcome = NULL, settled_at = NULL \
              FROM unnest($2::bigint[], $3::text[]) AS i (event, step) \
-             WHERE s.tenant = $1 AND s.event = i.event AND s.step = i.step",
+             WHERE s.tenant = $1 AND s.event = i.event AND s.event = ANY ($2) AND s.step = i.step",
         );
         let forget = forget.bind(events_again).bind(steps_again);
         forget.execute(work.conn()).await?;
@@ -278,7 +281,7 @@ async fn outcomes(work: &mut Work, pairs: &[Pair<'_>]) -> Attempt<HashSet<i64>> 
     let set = work.column::<i64>(
         "UPDATE step s SET outcome = o.outcome, settled_at = o.at \
          FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[]) AS o (event, step, outcome, at) \
-         WHERE s.tenant = $1 AND s.event = o.event AND s.step = o.step RETURNING s.event",
+         WHERE s.tenant = $1 AND s.event = o.event AND s.event = ANY ($2) AND s.step = o.step RETURNING s.event",
     );
     let set = set.bind(events).bind(steps).bind(outcomes).bind(instants);
     Ok(set.fetch_all(work.conn()).await?.into_iter().collect())
@@ -325,13 +328,14 @@ async fn events_end(work: &mut Work, ends: &[(&Write, &Held, &End)]) -> Attempt<
         "WITH ended AS (SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], \
                                              $7::boolean[], $8::boolean[], $9::boolean[], $10::bigint[], $11::bigint[]) \
                         AS d (person, seq, state, why, not_before, parks, replaces, leave, due_at, lane_seq)), \
-              asked AS (DELETE FROM ask a USING ended d WHERE a.tenant = $1 AND a.event = d.seq AND d.state <> 0) \
+              asked AS (DELETE FROM ask a USING ended d \
+                        WHERE a.tenant = $1 AND a.event = d.seq AND a.event = ANY ($3) AND d.state <> 0) \
          UPDATE event e SET state = CASE WHEN e.seq = d.seq THEN d.state ELSE 3 END, \
                 why = CASE WHEN e.seq = d.seq THEN d.why ELSE e.why END, \
                 not_before = CASE WHEN e.seq = d.seq THEN coalesce(d.not_before, e.not_before) ELSE e.not_before END, \
                 parked = CASE WHEN e.seq = d.seq AND d.state = 2 THEN d.parks ELSE e.parked END, \
                 set_aside_at = CASE WHEN e.seq = d.seq AND d.state = 2 THEN $12 ELSE e.set_aside_at END \
-         FROM ended d WHERE e.tenant = $1 AND e.person = d.person AND e.state = 0 AND ( \
+         FROM ended d WHERE e.tenant = $1 AND e.person = d.person AND e.person = ANY ($2) AND e.state = 0 AND ( \
                 e.seq = d.seq OR d.replaces AND e.timer \
                 OR d.leave AND (e.due_at, e.lane_seq) < (d.due_at, d.lane_seq)) \
          RETURNING e.seq",

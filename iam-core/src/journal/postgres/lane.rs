@@ -96,7 +96,7 @@ pub(super) async fn refresh(work: &mut Work, locked: &Locked, free: &[&str]) -> 
                  WHERE e.tenant = $1 AND e.person = p.person AND e.state = 0 \
                  ORDER BY due_at, lane_seq LIMIT 1) first \
              WHERE NOT leave AND a.lane_seq IS NULL AND NOT EXISTS ( \
-                 SELECT 1 FROM event k WHERE k.tenant = $1 AND k.person = p.person AND k.parked)) f ON true \
+                 SELECT 1 FROM event k WHERE k.tenant = $1 AND k.person = p.person AND k.parked OFFSET 0)) f ON true \
          LEFT JOIN LATERAL ( \
              SELECT seq, at FROM ( \
                  SELECT e.seq, greatest(e.due_at, e.not_before) AS at FROM event e \
@@ -105,7 +105,7 @@ pub(super) async fn refresh(work: &mut Work, locked: &Locked, free: &[&str]) -> 
                        OR (e.urgent, e.due_at, e.lane_seq) >= (a.urgent, a.due_at, a.lane_seq)) \
                  UNION ALL SELECT f.seq, f.at WHERE f.at IS NOT NULL) heads \
              ORDER BY at, seq LIMIT 1) r ON true \
-         WHERE l.tenant = $1 AND l.person = p.person",
+         WHERE l.tenant = $1 AND l.person = p.person AND l.person = ANY ($2)",
     );
     update
         .bind(people)
@@ -242,8 +242,10 @@ pub(super) async fn accept(
         for id in &all.unasked {
             storable("event", id)?;
         }
-        let rows =
-            work.rows::<(String, String)>("SELECT id, event FROM event WHERE tenant = $1 AND id = ANY ($2)");
+        let rows = work.rows::<(String, String)>(
+            "SELECT e.id, e.event FROM unnest($2::text[]) AS k (id) \
+             CROSS JOIN LATERAL (SELECT id, event FROM event WHERE tenant + 0 = $1 AND id = k.id OFFSET 0) e",
+        );
         let rows = rows.bind(&all.unasked).fetch_all(work.conn()).await?;
         known.extend(all.unasked.into_iter().map(|id| (id, None)));
         for (id, event) in rows {
@@ -297,7 +299,8 @@ pub(super) async fn accepted(work: &mut Work, people: &[&PersonKey]) -> Attempt<
     let rows = work.rows::<Columns>(
         "SELECT k.person, p.version, p.record, p.news \
          FROM unnest($2::text[]) WITH ORDINALITY AS k (person, at) \
-         LEFT JOIN person p ON p.tenant = $1 AND p.person = k.person COLLATE \"C\" ORDER BY k.at",
+         LEFT JOIN LATERAL (SELECT version, record, news FROM person \
+                            WHERE tenant = $1 AND person = k.person OFFSET 0) p ON true ORDER BY k.at",
     );
     let people: Vec<&str> = people.iter().map(|person| person.as_str()).collect();
     let rows = rows.bind(people).fetch_all(work.conn()).await?;
@@ -383,7 +386,7 @@ pub(super) async fn set_timers(work: &mut Work, locked: &mut Locked, timers: &[&
     let ids: Vec<&str> = timers.iter().map(|timer| timer.id.as_str()).collect();
     let again = work.column::<String>(
         "UPDATE event SET state = 0, not_before = due_at \
-         WHERE tenant = $1 AND id = ANY ($2) AND state = 3 RETURNING id",
+         WHERE tenant + 0 = $1 AND id = ANY ($2) AND state = 3 RETURNING id",
     );
     let again = again.bind(ids).fetch_all(work.conn()).await?;
     let new = timers

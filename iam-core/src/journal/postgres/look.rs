@@ -115,7 +115,7 @@ macro_rules! history {
 }
 
 const HISTORY: [&str; 5] = [
-    history!("state = 0", "seq"),
+    history!("state - 0 = 0", "seq"),
     history!("state = 1", "seq"),
     history!("state = 2", "seq"),
     history!("state = 3", "seq"),

@@ -15,7 +15,8 @@
 //! *Leases* run on the server's clock. Due instants are the callers'. An expired lease is simply claimed: no process
 //! looks after others.
 //!
-//! *A million future events cost nothing*: a lane's row holds its head, and partial indexes hold only what is pending.
+//! *A million future events cost nothing*: a lane's row holds its head, and partial indexes hold only what is pending. Nor
+//! do they cost anything on the day they come, before the server has statistics of them.
 //!
 //! *Many tenants* share a schema: the tenant's number stands in every key, and in every statement.
 //!

@@ -32,7 +32,12 @@ fn migrator() -> Migrator {
             "policy in force",
             include_str!("migrations/0002_policy_in_force.sql"),
         ),
-        migration(3, "survey", include_str!("migrations/0003_survey.sql")),
+        migration(
+            3,
+            "plans without statistics",
+            include_str!("migrations/0003_plans_without_statistics.sql"),
+        ),
+        migration(4, "survey", include_str!("migrations/0004_survey.sql")),
     ]);
     // Its lock is an advisory one, which not every pooler and PostgreSQL-like server has: ours is a row of `meta`.
     migrator.set_locking(false);
@@ -173,7 +178,8 @@ pub(super) fn begin(schema: &str, raise_commit: bool, pooled: bool) -> Begin {
         "{set} search_path TO \"{schema}\"; {set} idle_in_transaction_session_timeout TO '60s'{commit}"
     );
     // Statements find their rows by an index, a few at a time. One that is planned while its tables are small, and kept,
-    // must not read the whole of them when they are large; it may still have chosen the wrong index.
+    // must not read the whole of them when they are large. So each of its tables is limited by what was asked for, in
+    // whatever order they are joined, and the indexes leave no wrong choice.
     for way in ["seqscan", "bitmapscan", "hashjoin", "mergejoin"] {
         let _ = write!(told, "; {set} enable_{way} TO off");
     }

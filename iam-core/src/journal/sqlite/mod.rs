@@ -550,6 +550,10 @@ impl Journal for SqliteJournal {
         &self.0.worker
     }
 
+    fn is_exclusive(&self) -> bool {
+        true // The lock is held.
+    }
+
     async fn hint(&self) {
         self.0.bell.notified().await;
     }

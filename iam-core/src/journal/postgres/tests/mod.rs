@@ -4,6 +4,7 @@ mod claim;
 mod cost;
 mod cutter;
 mod health;
+mod plans;
 mod restore;
 mod server;
 #[cfg(feature = "sqlite")]

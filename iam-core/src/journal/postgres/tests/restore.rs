@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use super::{ACME, LEASE, Place, at, join};
 use crate::error::{Error, ErrorKind};
 use crate::journal::audit::{Checkpoint, Deed, Verifier};
+use crate::journal::tests::released::unpacked;
 use crate::journal::{Journal, PostgresJournal};
 use crate::plan::Plan;
 use crate::testing::PostgresServer;
@@ -47,18 +48,15 @@ impl Place {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_schema_that_went_back_in_time_is_refused_before_it_is_brought_up_to_date() {
     let place = Place::new();
-    let journal = place.open().await;
-    journal.append(&[join("p", 0)]).await.unwrap();
-    let place_of = journal.audit_head().await.unwrap();
-    journal.close().await;
-    // As the version before left it.
+    let released = unpacked(include_bytes!("schemas/schema_1.sql.gz"));
     place
-        .run(
-            "UPDATE meta SET schema = 1; \
-             DROP INDEX audit_in_force, event_told, event_open, event_over, event_coming; \
-             DELETE FROM _sqlx_migrations WHERE version > 1",
-        )
+        .restore(released.replace("released", &place.schema).as_bytes())
         .await;
+    let sequence = place.column::<i64>("SELECT sequence FROM audit_head").await[0];
+    let place_of = Checkpoint {
+        sequence: sequence.try_into().unwrap(),
+        hash: place.column::<String>("SELECT hash FROM audit_head").await[0].clone(),
+    };
     let open = |after: Checkpoint| {
         let journal = PostgresJournal::builder(&place.url, ACME).schema(&place.schema);
         journal.after(after).open()
