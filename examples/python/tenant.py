@@ -23,10 +23,10 @@ def options(about: str | None) -> argparse.ArgumentParser:
 
 
 @contextmanager
-def chosen(arguments: argparse.Namespace) -> Iterator[None]:
-    """Clients that are made inside, without arguments, work on that tenant."""
+def chosen(arguments: argparse.Namespace) -> Iterator[Sandbox | None]:
+    """Clients that are made inside, without arguments, work on that tenant: an embedded one is given."""
     if arguments.tenant == "real":
-        yield
+        yield None
         return
     with Sandbox() as sandbox, environment(sandbox):
-        yield
+        yield sandbox

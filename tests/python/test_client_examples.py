@@ -29,6 +29,22 @@ TESTED = {
     ],
     "scim_users.py": ["ann.lee@contoso.example: Analyst, active: True", "active: False"],
     "azure_access.py": ["finance: ", "ServicePrincipal", "User"],
+    "hire_move_dismiss.py": [
+        "  grant sg-security: rules security, security-analysts",
+        "  8 done, 0 failed",
+        "Asked for today by security, security-analysts",
+        "  grant sg-finance: rule finance",
+        "the grace of 14 days ends",
+        "  block_sign_in: HR says terminated",
+        "why not in sg-finance? W-4711 does not hold group sg-finance at graph: the person has left",
+        "leave: 13 steps, done",
+    ],
+    "backend_new_hire.py": [
+        "202: accepted, and durable",
+        "create_account:mei.okafor@contoso.example: done",
+        "allow_sign_in: done",
+        "the job is done",
+    ],
 }
 APART = {"tenant.py", "test_with_a_tenant.py", "existing_samples"}
 
