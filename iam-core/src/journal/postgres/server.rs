@@ -17,7 +17,7 @@ use crate::journal::audit::Checkpoint;
 use crate::journal::restore::gone_back;
 
 /// The schema that this version writes: the number of the last migration.
-pub(super) const SCHEMA: i64 = 3;
+pub(super) const SCHEMA: i64 = 4;
 
 /// Not `sqlx::migrate!`, which would bring the compile-time query macros along.
 fn migrator() -> Migrator {
