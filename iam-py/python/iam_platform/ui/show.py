@@ -128,8 +128,11 @@ p.iam-links a:focus-visible { outline: 2px solid currentColor; outline-offset: 2
 
 _LOOK = """
 <style>
+/* Line numbers and comments of code are too pale, as Streamlit has them. */
+[data-testid="stCode"] .comment { color: #5f5f5c !important; }
 /* Streamlit writes white on every primary button, which nobody can read on the light colour of dark mode. */
 @media (prefers-color-scheme: dark) {
+  [data-testid="stCode"] .comment { color: #a3a29e !important; }
   [data-testid^="stBaseButton-primary"]:not(:disabled) { color: #10151c; }
 }
 </style>

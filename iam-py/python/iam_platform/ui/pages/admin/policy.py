@@ -51,7 +51,7 @@ def _running(running: Mapping[str, Any]) -> None:
         _tests(reached)
     st.header("Text", anchor=False)
     # Without colours: those of the highlighter are too pale to be read by everybody.
-    st.code(running["text"], language=None, line_numbers=True)
+    st.code(running["text"], language=None, line_numbers=True, wrap_lines=True)
     st.download_button(
         "Download (TOML)",
         running["text"],
