@@ -420,6 +420,7 @@ def test_whom_the_rules_reach_is_asked_when_wanted(fake_session):
     at = drawn("policy")
     assert "groups: sg-security" in seen(at)
     assert "reaches nobody" not in seen(at)
+    assert "<code>version = 1</code>" in seen(at)
     buttons(at)["See whom it reaches"].click().run()
     said = seen(at)
     assert "▲ reaches nobody" in said

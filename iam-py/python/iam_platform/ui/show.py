@@ -105,6 +105,7 @@ table.iam caption { text-align: left; font-weight: 600; padding: .2rem 0 .4rem; 
 table.iam th, table.iam td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 22%, transparent); overflow-wrap: break-word; }
 table.iam th { white-space: nowrap; }
+table.iam td:not(.n, .s) { min-width: 6rem; }
 table.iam td.n, table.iam th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 table.iam td.s { white-space: nowrap; font-weight: 600; }
 .iam-bar { width: 4.5rem; max-width: 100%; height: .6rem; border: 1px solid currentColor; border-radius: 3px; }
@@ -158,6 +159,25 @@ def bar(part: int, whole: int) -> Html:
 def paragraphs(*texts: str) -> None:
     """Short lines of text as they are: Markdown would make links of addresses in them."""
     st.html("".join(f'<p style="margin:0 0 .2rem; overflow-wrap:anywhere">{escape(one)}</p>' for one in texts))
+
+
+_TEXT = """
+<style>
+pre.iam-text { margin: 0; font-size: .88rem; line-height: 1.5; white-space: pre; counter-reset: line; background: none; }
+pre.iam-text code { background: none; color: inherit; padding: 0; font-size: inherit; }
+pre.iam-text code::before { counter-increment: line; content: counter(line); display: inline-block; width: 2.6rem;
+  margin-right: 1rem; text-align: right; opacity: .8; }
+</style>
+"""
+
+
+def numbered(text: str, *, caption: str) -> None:
+    """A document with the numbers of its lines, which are not copied with it. Long lines are scrolled to."""
+    lines = "\n".join(f"<code>{escape(line)}</code>" for line in text.splitlines())
+    st.html(
+        f'{_STYLE}{_TEXT}<div class="iam-scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f'<pre class="iam-text">{lines}</pre></div>'
+    )
 
 
 def links(*places: Html) -> None:

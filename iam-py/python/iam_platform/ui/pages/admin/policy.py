@@ -50,8 +50,7 @@ def _running(running: Mapping[str, Any]) -> None:
         _coverage(reached["coverage"])
         _tests(reached)
     st.header("Text", anchor=False)
-    # Without colours: those of the highlighter are too pale to be read by everybody.
-    st.code(running["text"], language=None, line_numbers=True, wrap_lines=True)
+    show.numbered(running["text"], caption="The policy's text")
     st.download_button(
         "Download (TOML)",
         running["text"],
