@@ -133,7 +133,7 @@ fn started(client: &iam_arm::ArmClient, path: &str, operation: &'static str) -> 
     Pages::new(client.pages(request), url)
 }
 
-twin! { ArmClient, AsyncArmClient;
+twin! { ArmClient, AsyncArmClient of iam_arm::ArmClient;
     #[pyo3(signature = (method, path, json = None, *, content = None, params = None, headers = None, check = true))]
     fn request(this, method: String, path: String, json: Option<Json>, content: Option<Vec<u8>>,
                params: Option<Pairs>, headers: Option<Pairs>, check: bool) -> Response {

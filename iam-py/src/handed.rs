@@ -9,6 +9,7 @@ use iam_core::journal::Message;
 use iam_core::person::Person;
 use iam_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString};
 use serde_json::Value;
@@ -18,7 +19,7 @@ use crate::engine::{AsyncEngine, Engine, Inner};
 use crate::errors::raised;
 use crate::intake::Record;
 use crate::results::{Instant, PersonState};
-use crate::runtime::wait;
+use crate::runtime::{blocking, promise, wait};
 
 /// How many people are read of the journal at once.
 const PAGE: usize = 500;
@@ -48,7 +49,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Handed {
                 sort(&item?, at as u64 + 1, &mut people, &mut rows)?;
             }
         }
-        let rejects = flat(rows, &mut people).map_err(raised)?;
+        let read = given.py().detach(|| flat(rows, &mut people));
+        let rejects = read.map_err(raised)?;
         people.sort_by_key(|(at, _)| *at);
         Ok(Self {
             people: people.into_iter().map(|(_, person)| person).collect(),
@@ -306,6 +308,8 @@ fn message_of(given: &Bound<'_, PyAny>) -> PyResult<Message> {
 #[derive(Debug)]
 pub(crate) enum People {
     Known(Arc<Inner>),
+    /// An `AsyncEngine`'s: what is asked of them is awaited.
+    Awaited(Arc<Inner>),
     Given(Handed),
 }
 
@@ -317,36 +321,53 @@ impl<'a, 'py> FromPyObject<'a, 'py> for People {
             return Ok(Self::Known(engine.get().0.clone()));
         }
         if let Ok(engine) = given.cast::<AsyncEngine>() {
-            return Ok(Self::Known(engine.get().0.clone()));
+            return Ok(Self::Awaited(engine.get().0.clone()));
         }
         given.extract().map(Self::Given)
     }
 }
 
 impl People {
-    /// The records. An engine's are waited for.
-    pub(crate) fn all(self, py: Python<'_>) -> PyResult<Vec<Person>> {
-        let inner = match self {
-            Self::Known(inner) => inner,
+    /// What is computed of them, without the GIL: waited for, or with an `AsyncEngine` a promise of it.
+    pub(crate) fn measured<'py, T>(
+        self,
+        py: Python<'py>,
+        what: impl FnOnce(&[Person]) -> T + Send + 'static,
+    ) -> PyResult<Bound<'py, PyAny>>
+    where
+        T: for<'a> IntoPyObject<'a> + Send + 'static,
+    {
+        let people = match self {
+            Self::Known(inner) => wait(py, everybody(inner))?,
             Self::Given(handed) => match handed.rejects.first() {
-                None => return Ok(handed.people),
+                None => handed.people,
                 Some(reject) => {
                     let message = format!("a record is refused: {reject}");
                     return Err(raised(Error::new(ErrorKind::Invalid, message)));
                 }
             },
-        };
-        wait(py, async move {
-            let mut people: Vec<Person> = Vec::new();
-            let mut after = None;
-            loop {
-                let page = inner.journal.people(after.as_ref(), PAGE).await?;
-                let Some(last) = page.last() else {
-                    return Ok(people);
-                };
-                after = Some(last.key.clone());
-                people.extend(page.into_iter().filter_map(|state| state.record));
+            Self::Awaited(inner) => {
+                return promise(py, async move {
+                    let people = everybody(inner).await?;
+                    let done = blocking(move || what(&people)).await;
+                    done.ok_or_else(|| Error::new(ErrorKind::Other, "the work has died"))
+                });
             }
-        })
+        };
+        py.detach(|| what(&people)).into_bound_py_any(py)
+    }
+}
+
+/// The records of everybody that an engine knows.
+async fn everybody(inner: Arc<Inner>) -> Result<Vec<Person>> {
+    let mut people: Vec<Person> = Vec::new();
+    let mut after = None;
+    loop {
+        let page = inner.journal.people(after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(people);
+        };
+        after = Some(last.key.clone());
+        people.extend(page.into_iter().filter_map(|state| state.record));
     }
 }

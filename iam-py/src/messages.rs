@@ -129,7 +129,7 @@ pub(crate) fn verify_webhook(
     notify::verify(&secret.into(), id, timestamp, signature, body, now).map_err(raised)
 }
 
-twin! { Engine, AsyncEngine;
+twin! { Engine, AsyncEngine of std::sync::Arc<crate::engine::Inner>;
     /// One event with its story, or nothing.
     fn story(this, event: String) -> Option<Json> {
         let entry = this.engine.entry(&EventId::new(event)).await?;

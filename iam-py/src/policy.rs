@@ -167,20 +167,30 @@ impl Policy {
 
     /// How the policy fits these people.
     #[pyo3(signature = (people, *, today = None))]
-    fn coverage(&self, py: Python<'_>, people: People, today: Option<Day>) -> PyResult<Coverage> {
-        let people = people.all(py)?;
-        let today = self.today(today);
-        let coverage = py.detach(|| self.document.coverage(subjects(&people), today));
-        Ok((&coverage).into())
+    fn coverage<'py>(
+        &self,
+        py: Python<'py>,
+        people: People,
+        today: Option<Day>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (document, today) = (self.document.clone(), self.today(today));
+        people.measured(py, move |people| {
+            Coverage::from(&document.coverage(subjects(people), today))
+        })
     }
 
     #[pyo3(signature = (newer, people, *, today = None))]
-    fn diff(&self, py: Python<'_>, newer: Given, people: People, today: Option<Day>) -> PyResult<Impact> {
-        let people = people.all(py)?;
-        let (old, new) = (&self.document, newer.0.document);
-        let today = self.today(today);
-        let impact = py.detach(|| policy::diff(old, &new, subjects(&people), today));
-        Ok((&impact).into())
+    fn diff<'py>(
+        &self,
+        py: Python<'py>,
+        newer: Given,
+        people: People,
+        today: Option<Day>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (old, new, today) = (self.document.clone(), newer.0.document, self.today(today));
+        people.measured(py, move |people| {
+            Impact::from(&policy::diff(&old, &new, subjects(people), today))
+        })
     }
 
     #[pyo3(signature = (person, *, manager = None, today = None))]

@@ -5,6 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
@@ -103,6 +104,10 @@ fn settle(future: &Bound<'_, PyAny>, kept: bool, outcome: &Bound<'_, PyAny>) -> 
     future.call_method1(how, (outcome,)).map(drop)
 }
 
+/// Makes the outcome an object of Python's.
+type Finish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+type Work = Pin<Box<dyn Future<Output = Result<Finish>> + Send>>;
+
 /// Schedules a future, and promises what `finish` makes of its outcome. Cancelling the promise drops the future.
 pub(crate) fn scheduled<'py, T, U>(
     py: Python<'py>,
@@ -113,6 +118,16 @@ where
     T: Send + 'static,
     U: for<'a> IntoPyObject<'a> + 'static,
 {
+    let work = async move {
+        let value = what.await?;
+        let made: Finish = Box::new(move |py| finish(value)?.into_py_any(py));
+        Ok(made)
+    };
+    promised(py, Box::pin(work))
+}
+
+/// The one task of all calls that are awaited: compiled once, where a generic one would be for each of them.
+fn promised(py: Python<'_>, work: Work) -> PyResult<Bound<'_, PyAny>> {
     let runtime = runtime::runtime()?;
     attend(py)?;
     let running = pyo3_async_runtimes::get_running_loop(py)?;
@@ -125,32 +140,22 @@ where
     runtime.spawn(async move {
         let outcome = tokio::select! {
             biased;
-            outcome = caught(what) => outcome,
+            outcome = caught(work) => outcome,
             Ok(()) = &mut cancelled => return,
         };
         tokio::task::spawn_blocking(move || {
             let Some(_visit) = Visit::begin() else { return };
-            Python::attach(|py| deliver(home.bind(py), promised.bind(py), outcome, finish));
+            Python::attach(|py| deliver(home.bind(py), promised.bind(py), outcome));
         });
     });
     Ok(future)
 }
 
 /// A loop that has been closed meanwhile wants to hear nothing.
-fn deliver<T, U>(
-    home: &Bound<'_, PyAny>,
-    promised: &Bound<'_, PyAny>,
-    outcome: Result<T>,
-    finish: fn(T) -> PyResult<U>,
-) where
-    U: for<'a> IntoPyObject<'a>,
-{
+fn deliver(home: &Bound<'_, PyAny>, promised: &Bound<'_, PyAny>, outcome: Result<Finish>) {
     static SETTLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = home.py();
-    let made = outcome
-        .map_err(errors::raised)
-        .and_then(finish)
-        .and_then(|value| value.into_py_any(py));
+    let made = outcome.map_err(errors::raised).and_then(|finish| finish(py));
     let (kept, made) = match made {
         Ok(value) => (true, value),
         Err(raised) => (false, raised.into_value(py).into_any()),
@@ -167,10 +172,9 @@ fn deliver<T, U>(
 }
 
 /// The outcome, where a panic is one too: otherwise somebody would wait for ever.
-async fn caught<T>(what: impl Future<Output = Result<T>>) -> Result<T> {
-    let mut what = Box::pin(what);
+async fn caught(mut work: Work) -> Result<Finish> {
     poll_fn(move |context| {
-        catch_unwind(AssertUnwindSafe(|| what.as_mut().poll(context))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
             let message = "the work has died: this is an error of iam_platform";
             Poll::Ready(Err(Error::new(ErrorKind::Other, message)))
         })

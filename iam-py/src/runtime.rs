@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::pin::Pin;
 use std::process;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -67,9 +68,19 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
 }
 
 /// Waits for it without the GIL. Ctrl-C ends the wait, and what was waited for is dropped.
+pub(crate) fn wait<T: Send>(py: Python<'_>, what: impl Future<Output = Result<T>> + Send) -> PyResult<T> {
+    let mut outcome = None;
+    let kept = &mut outcome;
+    waited(py, Box::pin(async move { *kept = Some(what.await) }))?;
+    outcome
+        .ok_or_else(|| PyRuntimeError::new_err("a call ended without an outcome"))?
+        .map_err(errors::raised)
+}
+
+/// The one loop of all calls that wait: compiled once, where a generic one would be for each of them.
 // The only place that blocks; a path instead of the closure is not general enough.
 #[allow(clippy::disallowed_methods, clippy::redundant_closure_for_method_calls)]
-pub(crate) fn wait<T: Send>(py: Python<'_>, what: impl Future<Output = Result<T>> + Send) -> PyResult<T> {
+fn waited(py: Python<'_>, mut what: Pin<Box<dyn Future<Output = ()> + Send + '_>>) -> PyResult<()> {
     let runtime = runtime()?;
     if Handle::try_current().is_ok() && !MAY_BLOCK.get() {
         return Err(PyRuntimeError::new_err(
@@ -78,10 +89,9 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, what: impl Future<Output = Result<T>
     }
     py.detach(|| {
         runtime.block_on(async {
-            let mut what = std::pin::pin!(what);
             loop {
                 tokio::select! {
-                    outcome = &mut what => return outcome.map_err(errors::raised),
+                    () = &mut what => return Ok(()),
                     () = tokio::time::sleep(SIGNALS) => Python::attach(|py| py.check_signals())?,
                 }
             }
@@ -186,29 +196,34 @@ impl Ready {
 }
 
 /// Writes the methods of a sync class and of its async twin once. Both classes are tuple structs around what is
-/// cloned into `this`; a body is an async block that ends in an `iam_core::Result`.
+/// cloned into `this`; a body ends in an `iam_core::Result`, and is compiled once for both.
 macro_rules! twin {
-    ($sync:ident, $asynchronous:ident;
+    ($sync:ident, $asynchronous:ident of $inner:ty;
      $( $(#[$meta:meta])* fn $name:ident ( $this:ident $(, $arg:ident : $ty:ty)* $(,)? ) -> $out:ty $body:block )*) => {
-        #[allow(unused_braces, clippy::too_many_arguments)] // of one-line bodies; keywords
-        #[pyo3::pymethods]
-        impl $sync {
-            $( $(#[$meta])*
-            fn $name(&self, py: pyo3::Python<'_> $(, $arg: $ty)*) -> pyo3::PyResult<$out> {
-                let $this = self.0.clone();
-                $crate::runtime::wait(py, async move { $body })
-            } )*
-        }
+        #[allow(unused_braces, clippy::too_many_arguments, clippy::unused_async)] // of one-line bodies; keywords
+        const _: () = {
+            struct Bodies;
 
-        #[allow(unused_braces, clippy::too_many_arguments)] // of one-line bodies; keywords
-        #[pyo3::pymethods]
-        impl $asynchronous {
-            $( $(#[$meta])*
-            fn $name<'py>(&self, py: pyo3::Python<'py> $(, $arg: $ty)*) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
-                let $this = self.0.clone();
-                $crate::runtime::promise::<$out>(py, async move { $body })
-            } )*
-        }
+            impl Bodies {
+                $( async fn $name($this: $inner $(, $arg: $ty)*) -> iam_core::Result<$out> $body )*
+            }
+
+            #[pyo3::pymethods]
+            impl $sync {
+                $( $(#[$meta])*
+                fn $name(&self, py: pyo3::Python<'_> $(, $arg: $ty)*) -> pyo3::PyResult<$out> {
+                    $crate::runtime::wait(py, Bodies::$name(self.0.clone() $(, $arg)*))
+                } )*
+            }
+
+            #[pyo3::pymethods]
+            impl $asynchronous {
+                $( $(#[$meta])*
+                fn $name<'py>(&self, py: pyo3::Python<'py> $(, $arg: $ty)*) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+                    $crate::runtime::promise::<$out>(py, Bodies::$name(self.0.clone() $(, $arg)*))
+                } )*
+            }
+        };
     };
 }
 pub(crate) use twin;

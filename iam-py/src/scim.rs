@@ -163,7 +163,7 @@ fn started(client: &iam_scim::ScimClient, path: &str, operation: &'static str) -
     Pages::new(client.pages(request), url)
 }
 
-twin! { ScimClient, AsyncScimClient;
+twin! { ScimClient, AsyncScimClient of iam_scim::ScimClient;
     #[pyo3(signature = (method, path, json = None, *, content = None, params = None, headers = None, check = true))]
     fn request(this, method: String, path: String, json: Option<Json>, content: Option<Vec<u8>>,
                params: Option<Pairs>, headers: Option<Pairs>, check: bool) -> Response {

@@ -182,7 +182,7 @@ impl AsyncScimServer {
 
 type Answer = (u16, Vec<(&'static str, String)>, Option<String>);
 
-twin! { ScimServer, AsyncScimServer;
+twin! { ScimServer, AsyncScimServer of Provider;
     /// Answers a request: the decoded segments of the path below the root, the query and the headers as pairs. The
     /// answer is a status, headers, and the body where there is one.
     #[allow(clippy::too_many_arguments)] // the parts of a request

@@ -108,7 +108,7 @@ macro_rules! made {
 made!(TokenValidator);
 made!(AsyncTokenValidator);
 
-twin! { TokenValidator, AsyncTokenValidator;
+twin! { TokenValidator, AsyncTokenValidator of auth::TokenValidator;
     fn validate(this, token: String) -> Json {
         let claims = this.validate(&token).await?;
         let mut all = claims.raw().clone();

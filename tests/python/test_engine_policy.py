@@ -1,12 +1,17 @@
 """The policy from Python: checked against the tenant, tested, compared, imported, asked."""
 
+import asyncio
+import collections
 import datetime
+import functools
 import json
+import threading
+import time
 
 import iam_platform
 import pytest
-from engines import DATA, SMALL, opened, worker
-from iam_platform import Policy, errors
+from engines import DATA, SMALL, Async, opened, worker
+from iam_platform import Intake, Policy, errors
 
 pytestmark = pytest.mark.anyio
 TODAY = datetime.date(2026, 11, 24)
@@ -91,16 +96,74 @@ async def test_what_an_edit_would_do_to_people(way, entra):
     engine = await opened(way, entra, SMALL)
     await way(engine.accept, people)
     await way(engine.run)
-    if way.name == "sync":
-        assert old.diff(new, engine, today=TODAY).entitlements[0].lost == ("P-1",)
-        coverage = old.coverage(engine, today=TODAY)
-        assert (coverage.people, coverage.hits, coverage.matched_by_nothing) == (
-            2,
-            {"security": 1},
-            ("P-2",),
-        )
+    impact = await way(old.diff, new, engine, today=TODAY)
+    assert impact.entitlements[0].lost == ("P-1",)
+    coverage = await way(old.coverage, engine, today=TODAY)
+    assert (coverage.people, coverage.hits, coverage.matched_by_nothing) == (
+        2,
+        {"security": 1},
+        ("P-2",),
+    )
     known = await way(engine.people)
     assert old.diff(new, known, today=TODAY).entitlements[0].gained == ("P-2",)
+
+
+async def test_a_policy_is_looked_at_while_the_event_loop_goes_on(entra):
+    way = Async()
+    engine = await opened(way, entra, SMALL)
+    await engine.accept([worker(f"P-{at}") for at in range(3)])
+    await engine.run()
+    policy = Policy.parse(SMALL)
+    for look in (lambda: policy.coverage(engine), lambda: policy.diff(policy, engine)):
+        promised, turns = asyncio.ensure_future(look()), 0
+        while not promised.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert promised.result().people == 3 and turns > 1
+    await engine.close()
+
+
+def test_other_threads_go_on_while_a_policy_is_looked_at():
+    case = '[[test]]\nname = "{}"\ngiven = {{ department = "Security" }}\nexpect = {{ groups = ["All Staff", "sg-security"] }}\n'
+    policy = Policy.parse(SMALL)
+
+    def records(count):
+        return list(Intake("flat").read(json.dumps([worker(f"P-{at}") for at in range(count)]).encode()))
+
+    looks = {
+        "test": lambda count: Policy.parse(SMALL + "".join(case.format(at) for at in range(count))).test,
+        "coverage": lambda count: functools.partial(policy.coverage, records(count)),
+        "diff": lambda count: functools.partial(policy.diff, policy, records(count)),
+    }
+    seen, ended = collections.deque(maxlen=100_000), threading.Event()
+
+    def look_at_the_clock():
+        while not ended.is_set():
+            seen.append(time.perf_counter())
+            time.sleep(0.001)
+
+    watch = threading.Thread(target=look_at_the_clock)
+    watch.start()
+    try:
+        for name, look in looks.items():
+            count = 500
+            while timed(work := look(count))[1] < 0.05:
+                count *= 2
+            calls = [timed(work) for _ in range(12)]
+            # Where a call keeps the GIL, nobody else looks at the clock in the midst of it.
+            middles = [(begun + took / 4, begun + took * 3 / 4) for begun, took in calls]
+            released = [any(early < at < late for at in list(seen)) for early, late in middles]
+            assert sum(released) > 4, name
+    finally:
+        ended.set()
+        watch.join()
+
+
+def timed(look):
+    """When a call began, and how long it took."""
+    begun = time.perf_counter()
+    look()
+    return begun, time.perf_counter() - begun
 
 
 def test_a_configuration_of_the_samples_is_imported_and_every_part_accounted_for(
@@ -182,8 +245,7 @@ def test_every_kind_of_intake_reads_the_examples(kind, file, records, rejects):
     path = DATA / file
     with path.open("rb") as opened_file:
         readings = [
-            iam_platform.Intake(kind).read(given)
-            for given in (path, str(path), path.read_bytes(), opened_file)
+            iam_platform.Intake(kind).read(given) for given in (path, str(path), path.read_bytes(), opened_file)
         ]
         all_rows = [list(reading) for reading in readings]
     assert {reading.summary["rows"] for reading in readings} == {readings[0].summary["rows"]}

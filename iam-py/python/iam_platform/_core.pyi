@@ -1,9 +1,9 @@
 """The compiled half of :mod:`iam_platform`: import its names from there."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from os import PathLike
-from typing import Any, Protocol, TypeAlias, TypedDict, final
+from typing import Any, Protocol, TypeAlias, TypedDict, final, overload
 
 from typing_extensions import Self, Unpack
 
@@ -1771,15 +1771,32 @@ class Policy:
         """
 
     def test(self) -> TestReport:
-        """Runs its own cases (``[[test]]``)."""
+        """Runs its own cases (``[[test]]``).
 
-    def coverage(self, people: Engine | AsyncEngine | _Records, *, today: date | str | None = None) -> Coverage:
-        """How it fits these people: an engine's (whose journal is waited for), or records."""
+        They run without the GIL: in an event loop, ``asyncio.to_thread`` keeps the loop going.
+        """
 
-    def diff(
-        self, newer: Policy | _Path, people: Engine | AsyncEngine | _Records, *, today: date | str | None = None
-    ) -> Impact:
-        """What replacing it by a newer one would change for these people: an engine's, or records."""
+    @overload
+    def coverage(self, people: AsyncEngine, *, today: date | str | None = None) -> Awaitable[Coverage]:
+        """How it fits an engine's people; no event loop is held up."""
+
+    @overload
+    def coverage(self, people: Engine | _Records, *, today: date | str | None = None) -> Coverage:
+        """How it fits these people: an engine's (whose journal is waited for), or records.
+
+        It is computed without the GIL: in an event loop, ``asyncio.to_thread`` keeps the loop going.
+        """
+
+    @overload
+    def diff(self, newer: Policy | _Path, people: AsyncEngine, *, today: date | str | None = None) -> Awaitable[Impact]:
+        """What replacing it by a newer one would change for an engine's people; no event loop is held up."""
+
+    @overload
+    def diff(self, newer: Policy | _Path, people: Engine | _Records, *, today: date | str | None = None) -> Impact:
+        """What replacing it by a newer one would change for these people: an engine's, or records.
+
+        It is computed without the GIL: in an event loop, ``asyncio.to_thread`` keeps the loop going.
+        """
 
     def desired(self, person: _Record, *, manager: _Record | None = None, today: date | str | None = None) -> Desired:
         """What one person should have while at work.

@@ -33,7 +33,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Thing {
     }
 }
 
-twin! { Engine, AsyncEngine;
+twin! { Engine, AsyncEngine of std::sync::Arc<crate::engine::Inner>;
     fn release(this, hash: String, by: String, reason: String) -> () {
         this.engine.release(&hash, &by, &reason).await
     }

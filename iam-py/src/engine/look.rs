@@ -26,7 +26,7 @@ pub(super) fn place(text: Option<&str>) -> Result<Option<Checkpoint>> {
     text.map(read).transpose()
 }
 
-twin! { Engine, AsyncEngine;
+twin! { Engine, AsyncEngine of std::sync::Arc<crate::engine::Inner>;
     fn person(this, person: String) -> Option<PersonState> {
         let state = this.engine.person(&PersonKey::new(person)).await?;
         Ok(state.as_ref().map(Into::into))

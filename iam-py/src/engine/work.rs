@@ -19,7 +19,7 @@ fn tell(watcher: Option<Watcher>, home: Home) -> impl Fn(iam_core::engine::Progr
     }
 }
 
-twin! { Engine, AsyncEngine;
+twin! { Engine, AsyncEngine of std::sync::Arc<crate::engine::Inner>;
     fn accept(this, records: Handed) -> Accepted {
         let accepted = this.engine.accept(records.people).await?;
         Ok(Accepted::of(accepted, records.rejects))

@@ -26,7 +26,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for License {
     }
 }
 
-twin! { GraphClient, AsyncGraphClient;
+twin! { GraphClient, AsyncGraphClient of iam_graph::GraphClient;
     #[pyo3(signature = (id, add = Vec::new(), remove = Vec::new()))]
     fn assign_license(this, id: Id, add: Vec<License>, remove: Vec<String>) -> Json {
         let add: Vec<Value> = add.into_iter().map(|License(given)| given).collect();

@@ -12,7 +12,7 @@ fn group(id: &str) -> String {
     format!("/groups/{}", segment(id))
 }
 
-twin! { GraphClient, AsyncGraphClient;
+twin! { GraphClient, AsyncGraphClient of iam_graph::GraphClient;
     #[pyo3(signature = (id, *, select = None, expand = None))]
     fn group(this, id: Id, select: Option<Names>, expand: Option<Names>) -> Json {
         let options = Options { select, expand, ..Options::default() };

@@ -164,7 +164,7 @@ fn started(client: &iam_graph::GraphClient, request: Request) -> Pages {
     Pages::new(client.pages(request), url)
 }
 
-twin! { GraphClient, AsyncGraphClient;
+twin! { GraphClient, AsyncGraphClient of iam_graph::GraphClient;
     #[pyo3(signature = (method, path, json = None, *, content = None, params = None, headers = None, beta = false, check = true))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn request(this, method: String, path: String, json: Option<Json>, content: Option<Vec<u8>>,

@@ -66,7 +66,7 @@ fn pass(minutes: Option<u32>, once: Option<bool>, start: Option<String>) -> Valu
     Value::Object(pass)
 }
 
-twin! { GraphClient, AsyncGraphClient;
+twin! { GraphClient, AsyncGraphClient of iam_graph::GraphClient;
     #[pyo3(signature = (id, *, select = None, expand = None))]
     fn user(this, id: Id, select: Option<Names>, expand: Option<Names>) -> Json {
         let select = select.unwrap_or_else(|| Names::from(SELECT));
