@@ -28,6 +28,7 @@ MORE = {
         f"?person={PERSON}",
         f"?person={PERSON}&tab=timeline",
         f"?person={PERSON}&tab=next",
+        f"?person={PERSON}&tab=drift",
         "?search=evil",
     ],
     "update": [f"?person={PERSON}"],
