@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use iam_core::event::{Event, EventId, EventKind};
+use iam_core::event::{Event, EventId, EventKind, Timer};
 use iam_core::journal::audit::Deed;
 use iam_core::journal::{EventState, HistoryQuery, Journal, Lane, MemoryJournal, Outcome};
 use iam_core::person::{Person, PersonKey};
-use iam_core::plan::{Action, IdempotencyKey, Plan, Step};
+use iam_core::plan::{Action, IdempotencyKey, Plan, Step, StepId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::history::{Left, Seen, Wrong, findings};
@@ -164,6 +164,48 @@ const BAD: &[Bad] = &[
         &[Wrong::Unsettled],
     ),
     (
+        "nobody knows what became of a step that its event's only attempt did not plan",
+        |left| {
+            left.entries[0].steps[0].outcome = None;
+            left.entries[0].plan = None;
+        },
+        &[Wrong::Unsettled],
+    ),
+    (
+        "an attempt died of a step, and the next one found it done",
+        |left| {
+            left.entries[0].steps[0].outcome = None;
+            left.entries[0].attempts = 2;
+        },
+        &[],
+    ),
+    (
+        "of two attempts, one died of a step, and nobody knows of another one either",
+        |left| {
+            let entry = &mut left.entries[0];
+            (entry.attempts, entry.plan) = (2, None);
+            entry.steps[0].outcome = None;
+            let again = entry.steps[0].clone();
+            entry.steps.push(again);
+        },
+        &[Wrong::Unsettled],
+    ),
+    (
+        "nobody knows what became of a step, and the next one of its plan was taken all the same",
+        |left| {
+            let entry = &mut left.entries[0];
+            entry.attempts = 2;
+            let mut next = entry.steps[0].clone();
+            next.step = StepId::from("next");
+            let mut step = entry.plan.as_ref().unwrap().steps[0].clone();
+            step.id = next.step.clone();
+            entry.plan.as_mut().unwrap().steps.push(step);
+            entry.steps[0].outcome = None;
+            entry.steps.push(next);
+        },
+        &[Wrong::Unsettled],
+    ),
+    (
         "somebody has nothing",
         |left| left.people[0].looks.clear(),
         &[Wrong::Tenant],
@@ -200,12 +242,21 @@ const BAD: &[Bad] = &[
         &[Wrong::Missing],
     ),
     (
-        "a mail is missing where nobody knows",
+        "a mail is missing where nobody knows of it",
+        |left| {
+            left.mails.clear();
+            left.entries[0].steps[0].step = StepId::from("graph/notify:welcome");
+            left.entries[0].steps[0].outcome = Some(Outcome::Unknown);
+        },
+        &[],
+    ),
+    (
+        "a mail is missing, and what nobody knows of is something else",
         |left| {
             left.mails.clear();
             left.entries[0].steps[0].outcome = Some(Outcome::Unknown);
         },
-        &[],
+        &[Wrong::Missing],
     ),
     (
         "an entry of the audit is gone",
@@ -250,4 +301,60 @@ async fn a_later_event_that_is_worked_before_an_earlier_one_is_found() {
     let first = journal.claim(1, at(2), LEASE).await.unwrap().remove(0);
     journal.complete(&first, &first.state, &[]).await.unwrap();
     assert_eq!(wrong(&left(&journal).await), [Wrong::Order]);
+}
+
+fn recheck() -> Event {
+    Event::timer(
+        &PersonKey::new("p"),
+        Timer::Recheck,
+        at(0),
+        &EventId::new("x"),
+        at(0),
+    )
+}
+
+#[tokio::test]
+async fn a_timer_that_is_worked_before_a_record_that_came_before_it_is_found() {
+    let journal = MemoryJournal::new();
+    journal
+        .append(&[event("p", 1), recheck(), event("p", 2)])
+        .await
+        .unwrap();
+    let first = work(&journal).await;
+    let dead = journal.dead_letter(&first, &first.state, &[], "somebody's mistake", Lane::Skip);
+    dead.await.unwrap();
+    let timer = work(&journal).await;
+    assert_eq!(timer.event.record, None);
+    journal.complete(&timer, &timer.state, &[]).await.unwrap();
+    journal.requeue(&first.event.id, "HR", "mended").await.unwrap();
+    for _ in 0..2 {
+        let claim = work(&journal).await;
+        journal.complete(&claim, &claim.state, &[]).await.unwrap();
+    }
+    assert_eq!(wrong(&left(&journal).await), [Wrong::Order]);
+}
+
+/// As if nobody had locked the lane: the timer has begun and not ended, and the record after it begins.
+#[tokio::test]
+async fn a_record_that_is_begun_while_a_timer_is_worked_is_found() {
+    let journal = MemoryJournal::new();
+    journal
+        .append(&[event("p", 1), recheck(), event("p", 2)])
+        .await
+        .unwrap();
+    let first = work(&journal).await;
+    journal.complete(&first, &first.state, &[]).await.unwrap();
+    let timer = work(&journal).await;
+    let dead = journal.dead_letter(&timer, &timer.state, &[], "somebody's mistake", Lane::Skip);
+    dead.await.unwrap();
+    let second = work(&journal).await;
+    journal.requeue(&timer.event.id, "HR", "mended").await.unwrap();
+    journal.complete(&second, &second.state, &[]).await.unwrap();
+    let timer = journal.claim(1, at(2), LEASE).await.unwrap().remove(0);
+    journal.complete(&timer, &timer.state, &[]).await.unwrap();
+    let mut left = left(&journal).await;
+    // It was set aside meanwhile: that is no sign of two at once.
+    assert_eq!(findings(&left), []);
+    left.audit.retain(|(entry, _)| entry.deed != Deed::SetAside);
+    assert_eq!(wrong(&left), [Wrong::Order, Wrong::Audit]);
 }

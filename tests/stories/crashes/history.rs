@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use iam_core::event::EventId;
 use iam_core::journal::audit::{AuditEntry, Checkpoint, Deed, Kept, Verifier};
-use iam_core::journal::{Entry, EventState, Outcome};
+use iam_core::journal::{Entry, EventState, Outcome, StepRecord};
 use iam_core::person::{Person, PersonKey};
 use jiff::Timestamp;
 
@@ -142,17 +142,7 @@ impl Findings {
                 );
             }
             if entry.state == EventState::Done {
-                // What an earlier attempt did and died of, the last one found done: it had no plan of its own.
-                let own = count(Deed::Planned) >= entry.attempts as usize;
-                let plan = entry.plan.iter().filter(|_| own).flat_map(|plan| &plan.steps);
-                let planned: Vec<_> = plan.map(|step| &step.id).collect();
-                let unsettled = entry.steps.iter().filter(|step| step.outcome.is_none());
-                for step in unsettled.filter(|step| planned.contains(&&step.step)) {
-                    self.note(
-                        Wrong::Unsettled,
-                        format!("{id}: nobody knows what became of {}", step.step),
-                    );
-                }
+                self.unsettled(entry, count(Deed::Planned));
             }
         }
         let known: BTreeSet<&EventId> = left.entries.iter().map(|entry| &entry.event.id).collect();
@@ -165,26 +155,55 @@ impl Findings {
         }
     }
 
-    /// One event of a person at a time, in their order; only a leave overtakes. A timer may be set anew long after it was
-    /// set first: the audit cannot tell from when on it counts.
+    /// A step whose outcome was never written down is what an attempt died of: one for each attempt but the last, and the
+    /// last one either found it done, or had no plan of its own. Steps are taken one after the other, so that nothing of the
+    /// same plan was begun after it.
+    fn unsettled(&mut self, entry: &Entry, plans: usize) {
+        let attempts = entry.attempts as usize;
+        let plan = entry.plan.iter().flat_map(|plan| &plan.steps);
+        let planned: Vec<_> = plan.map(|step| &step.id).collect();
+        let open = entry.steps.iter().enumerate();
+        let open: Vec<_> = open.filter(|(_, step)| step.outcome.is_none()).collect();
+        for (at, step) in &open {
+            let of_the_last = planned.contains(&&step.step) && plans >= attempts;
+            let mut after = entry.steps[at + 1..].iter();
+            let gone_on = planned.contains(&&step.step) && after.any(|step| planned.contains(&&step.step));
+            if open.len() >= attempts || of_the_last || gone_on {
+                self.note(
+                    Wrong::Unsettled,
+                    format!("{}: nobody knows what became of {}", entry.event.id, step.step),
+                );
+            }
+        }
+    }
+
+    /// One event of a person at a time, in their order; only a leave overtakes. A record counts from when it was accepted.
+    /// A timer may be set anew long after it was set first, and the audit does not tell: it counts from when it was begun,
+    /// until another event of the person ends, which replaces it.
     fn order(&mut self, left: &Left) {
-        let said = |entry: &&Entry| entry.event.record.is_some();
-        for earlier in left.entries.iter().filter(said) {
-            let Some(end) = noted(left, &earlier.event.id, Deed::Completed).next() else {
+        for earlier in &left.entries {
+            let (id, person) = (&earlier.event.id, &earlier.event.person);
+            let Some(end) = noted(left, id, Deed::Completed).next() else {
                 continue;
             };
-            let accepted = noted(left, &earlier.event.id, Deed::Accepted).next().unwrap_or(0);
-            let same_lane = left.entries.iter().filter(said).filter(|later| {
-                later.event.person == earlier.event.person
+            let timer = earlier.event.record.is_none();
+            let accepted = || noted(left, id, Deed::Accepted).next();
+            let from = if timer { begun(left, id) } else { accepted() };
+            let from = from.unwrap_or(if timer { end } else { 0 });
+            let ends = left.entries.iter().filter(|other| other.event.person == *person);
+            let ends = ends.flat_map(|other| {
+                [Deed::Completed, Deed::SetAside].map(|deed| noted(left, &other.event.id, deed))
+            });
+            let replaced = ends.flatten().filter(|at| timer && *at > from).min();
+            let until = end.min(replaced.unwrap_or(end));
+            let same_lane = left.entries.iter().filter(|later| {
+                later.event.person == *person
                     && (earlier.event.due_at, earlier.lane_seq) < (later.event.due_at, later.lane_seq)
                     && !later.event.kind.is_leave()
             });
             for later in same_lane {
-                let worked = [Deed::Planned, Deed::Intended, Deed::Settled, Deed::Completed];
-                let begun = worked
-                    .iter()
-                    .filter_map(|deed| noted(left, &later.event.id, *deed).next());
-                if let Some(begun) = begun.min().filter(|begun| (accepted..end).contains(begun)) {
+                let begun = begun(left, &later.event.id);
+                if let Some(begun) = begun.filter(|begun| (from..until).contains(begun)) {
                     let what = format!(
                         "{} was begun (audit {begun}) before {} had ended (audit {end})",
                         later.event.id, earlier.event.id
@@ -219,10 +238,13 @@ impl Findings {
         }
     }
 
-    /// A mail is sent at most once; it may be missing where the journal says that nobody knows.
+    /// A mail is sent at most once; it may be missing where the journal says that nobody knows of it.
     fn mails(&mut self, left: &Left) {
         let steps = left.entries.iter().flat_map(|entry| &entry.steps);
-        let unknown = steps
+        // TARGET/notify:NOTICE
+        let kind = |step: &StepRecord| step.step.as_str().split(':').next().map(str::to_owned);
+        let notices = steps.filter(|step| kind(step).is_some_and(|kind| kind.ends_with("notify")));
+        let unknown = notices
             .filter(|step| step.outcome == Some(Outcome::Unknown))
             .count();
         self.counts(&"mails", &left.mails, &left.expected_mails, unknown);
@@ -272,6 +294,13 @@ fn noted<'a>(left: &'a Left, event: &'a EventId, deed: Deed) -> impl Iterator<It
     let of = left.audit.iter().map(|(entry, _)| entry);
     let of = of.filter(move |entry| entry.deed == deed && entry.event.as_ref() == Some(event));
     of.map(|entry| entry.sequence)
+}
+
+/// When an event was begun, by the audit.
+fn begun(left: &Left, event: &EventId) -> Option<u64> {
+    let worked = [Deed::Planned, Deed::Intended, Deed::Settled, Deed::Completed];
+    let first = worked.map(|deed| noted(left, event, deed).next());
+    first.into_iter().flatten().min()
 }
 
 /// The events with their steps, for who has to find out why.
