@@ -90,6 +90,7 @@ struct Import {
     create_before: u64,
     delete_after: Option<u64>,
     remind_before: Option<u64>,
+    sponsorships: bool,
     idle_after: Option<u64>,
     /// Days before the first day, and minutes.
     pass: Option<(u64, Option<String>)>,
@@ -323,7 +324,18 @@ impl Import {
                 }
                 None => self.missing(&part, "passes are for the first day, and come before it"),
             },
-            Does::Nothing => self.missing(&part, known.equivalent),
+            Does::Sponsorships if reading.category == Some(Moment::Joiner) => {
+                self.missing(&part, "somebody who starts has no sponsorships");
+            }
+            Does::Sponsorships => {
+                self.sponsorships = true;
+                let remark = "leavers' go then, with the guests'; movers keep theirs";
+                let fate = if leaving { Fate::Mapped } else { Fate::Partly };
+                self.draft
+                    .remark(&part, fate, Some("leaver.sponsorships"), remark);
+            }
+            Does::Nothing if known.fate == Fate::Missing => self.missing(&part, known.equivalent),
+            Does::Nothing => self.draft.remark(&part, known.fate, None, known.equivalent),
         }
         for (name, value) in arguments.iter().filter(|(_, value)| !value.is_empty()) {
             let known = [
@@ -432,7 +444,8 @@ impl Import {
             };
             let pass = self.pass.take_if(|_| moment == Moment::Joiner);
             let remind = self.remind_before.filter(|_| moment == Moment::Leaver);
-            if notify.is_none() && days.is_none() && pass.is_none() && remind.is_none() {
+            let sponsorships = self.sponsorships && moment == Moment::Leaver;
+            if notify.is_none() && days.is_none() && pass.is_none() && remind.is_none() && !sponsorships {
                 continue;
             }
             let section = section(moment);
@@ -441,6 +454,9 @@ impl Import {
             if let Some((key, days)) = days {
                 self.draft
                     .at(&format!("{section}.{key}"), &format!("{key} = \"{days}d\""));
+            }
+            if sponsorships {
+                self.draft.at("leaver.sponsorships", "sponsorships = \"manager\"");
             }
             if let Some(days) = remind {
                 let line = format!("remind_before = \"{days}d\"");
