@@ -81,7 +81,8 @@ struct Directory {
     accounts: BTreeMap<String, Actual>,
     /// What the mailboxes answer, by account id.
     replies: BTreeMap<String, String>,
-    /// What no account shows besides: the pass, who is let at the drive, who owns the groups, who gets the mail.
+    /// What no account shows besides: the pass, who is let at the drive, who owns the groups, who is the sponsor,
+    /// who gets the mail.
     beside: BTreeMap<(String, &'static str), String>,
     next: u64,
     down: bool,
@@ -191,7 +192,8 @@ impl MemoryTarget {
         }
     }
 
-    /// The `pass` of an account; the account that is let at its `drive`, owns its `groups`, gets its `mail`.
+    /// The `pass` of an account; the account that is let at its `drive`, owns its `groups`, has its `sponsorships`,
+    /// gets its `mail`.
     pub fn beside(&self, account: &str, what: &'static str) -> Option<String> {
         let key = (account.to_owned(), what);
         lock(&self.directory).beside.get(&key).cloned()
@@ -238,6 +240,7 @@ impl Target for MemoryTarget {
             "share_drive",
             "unshare_drive",
             "hand_over_groups",
+            "hand_over_sponsorships",
             "forward_mail",
             "end_forwarding",
             "delete_account",
@@ -404,6 +407,10 @@ impl Target for MemoryTarget {
             Action::UnshareDrive { .. } => drop(directory.beside.remove(&(id.to_owned(), "drive"))),
             Action::HandOverGroups { with_account, .. } => {
                 let key = (id.to_owned(), "groups");
+                directory.beside.insert(key, with_account.clone());
+            }
+            Action::HandOverSponsorships { with_account, .. } => {
+                let key = (id.to_owned(), "sponsorships");
                 directory.beside.insert(key, with_account.clone());
             }
             Action::ForwardMail { with_account, .. } => {

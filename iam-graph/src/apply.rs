@@ -30,6 +30,7 @@ impl GraphTarget {
             Action::SetManager { manager_account, .. } => manager_account,
             Action::ShareDrive { with_account, .. }
             | Action::HandOverGroups { with_account, .. }
+            | Action::HandOverSponsorships { with_account, .. }
             | Action::ForwardMail { with_account, .. } => with_account,
             _ => account,
         };

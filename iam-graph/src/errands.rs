@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use crate::authentication::{Form, NewAccessPass};
 use crate::drive::{Invitation, ShareRole};
 use crate::groups::Group;
+use crate::sponsors::Sponsored;
 use crate::target::GraphTarget;
+use crate::users::DirectoryObject;
 
 /// The rule by which a leaver's mail is sent on: looked for by this name, so that it is never made twice.
 const RULE: &str = "Sent on by the identity platform";
@@ -32,6 +34,9 @@ impl GraphTarget {
             Action::ShareDrive { with_account, .. } => self.share(account, with_account).await,
             Action::UnshareDrive { with_account } => self.unshare(account, with_account).await,
             Action::HandOverGroups { with_account, .. } => self.hand_over_groups(account, with_account).await,
+            Action::HandOverSponsorships { with_account, .. } => {
+                self.hand_over_sponsorships(account, with_account).await
+            }
             Action::ForwardMail { with_account, .. } => self.forward(account, with_account).await,
             Action::EndForwarding => self.end_forwarding(account).await,
             _ => return None,
@@ -132,6 +137,39 @@ impl GraphTarget {
                     .with_source(error))
             }
             outcome => outcome,
+        }
+    }
+
+    /// The new sponsor comes before the old one goes. What refuses keeps the others waiting for nothing.
+    async fn hand_over_sponsorships(&self, account: &str, to: &str) -> Result<Applied> {
+        let sponsored = self.client.sponsored_by(account).await?;
+        let (mut outcome, mut failure) = (nothing("the account is a sponsor of nobody"), None);
+        for object in &sponsored {
+            match self.hand_over_sponsorship(object, account, to).await {
+                Ok(()) => outcome = DONE,
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(outcome), Err)
+    }
+
+    async fn hand_over_sponsorship(&self, object: &DirectoryObject, account: &str, to: &str) -> Result<()> {
+        let Some(of) = Sponsored::of(object) else {
+            let kind = object.odata_type().unwrap_or("an object of no known kind");
+            let message = format!("sponsors of {kind} are not changed here: name another by hand");
+            return Err(Error::new(ErrorKind::Invalid, message).with_operation("add sponsor"));
+        };
+        if object.id.eq_ignore_ascii_case(to) {
+            let message = "the manager would be their own sponsor: name another by hand";
+            return Err(Error::new(ErrorKind::Invalid, message).with_operation("add sponsor"));
+        }
+        match self.client.add_sponsor(of, to).await {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        match self.client.remove_sponsor(of, account).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 

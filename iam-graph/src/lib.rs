@@ -46,6 +46,7 @@ pub mod query;
 mod reports;
 pub mod roles;
 pub mod service_principals;
+pub mod sponsors;
 pub mod subscriptions;
 mod target;
 pub mod units;

@@ -227,6 +227,7 @@ impl Target for GraphTarget {
                 ("share_drive", Repeatable),
                 ("unshare_drive", Repeatable),
                 ("hand_over_groups", Repeatable),
+                ("hand_over_sponsorships", Repeatable),
                 // The rule is looked for by its name first.
                 ("forward_mail", Repeatable),
                 ("end_forwarding", Repeatable),

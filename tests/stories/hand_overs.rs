@@ -28,6 +28,7 @@ licenses = ["SPE_E3"]
 [leaver]
 onedrive = "manager"
 owned_groups = "manager"
+sponsorships = "manager"
 direct_reports = "manager"
 mailbox = { auto_reply = "Nobody reads this.", forward = "manager" }
 "#;
@@ -173,6 +174,69 @@ async fn a_group_is_never_without_an_owner_whatever_fails() {
     world.sandbox.clear_faults();
     world.at("2026-11-24T11:00:00Z").await;
     assert_eq!(owners(&world, &group).await, [boss]);
+}
+
+async fn make_guest(world: &World, name: &str, sponsors: &[&str]) -> String {
+    let body = json!({
+        "accountEnabled": true, "displayName": name, "mailNickname": name, "userType": "Guest",
+        "userPrincipalName": format!("{name}@contoso.example"), "passwordProfile": {"password": "Not-Their-0wn"},
+    });
+    world.change(Method::Post, "/users", body).await;
+    let found = world
+        .get(&format!("/users/{name}@contoso.example?$select=id"))
+        .await;
+    let guest = found["id"].as_str().unwrap().to_owned();
+    for person in sponsors {
+        let body =
+            json!({"@odata.id": format!("{}/users/{}", world.sandbox.graph(), world.id(person).await)});
+        let path = format!("/users/{guest}/sponsors/$ref");
+        world.change(Method::Post, &path, body).await;
+    }
+    guest
+}
+
+async fn sponsors(world: &World, guest: &str) -> Vec<String> {
+    let found = world.get(&format!("/users/{guest}/sponsors?$select=id")).await;
+    let sponsors = found["value"].as_array().unwrap().iter();
+    let mut sponsors: Vec<String> = sponsors
+        .map(|one| one["id"].as_str().unwrap().to_owned())
+        .collect();
+    sponsors.sort_unstable();
+    sponsors
+}
+
+#[tokio::test]
+async fn the_guests_of_a_leaver_are_never_without_a_sponsor_whatever_fails() {
+    let world = world().await;
+    let alone = make_guest(&world, "lone.guest", &["W-1"]).await;
+    let shared = make_guest(&world, "shared.guest", &["W-1", "W-8"]).await;
+    let (chief, boss, leaver) = (
+        world.id("W-8").await,
+        world.id("W-9").await,
+        world.id("W-1").await,
+    );
+    world
+        .sandbox
+        .fault(failing("POST", "/users/*/sponsors/$ref", 503));
+    let report = world.hear(&[LEFT]).await;
+    assert!(waits_for(&report, "hand_over_sponsorships"), "{report:?}");
+    assert_eq!(
+        (world.look("W-1").await.as_str(), sponsors(&world, &alone).await),
+        (GONE, vec![leaver])
+    );
+    world.sandbox.clear_faults();
+    world
+        .sandbox
+        .fault(failing("DELETE", "/users/*/sponsors/*/$ref", 503));
+    world.at("2026-11-24T10:00:00Z").await;
+    assert_eq!(sponsors(&world, &alone).await.len(), 2);
+    world.sandbox.clear_faults();
+    world.at("2026-11-24T11:00:00Z").await;
+    assert_eq!(sponsors(&world, &alone).await, [boss.clone()]);
+    let mut both = [chief, boss];
+    both.sort_unstable();
+    assert_eq!(sponsors(&world, &shared).await, both, "who shared it stays");
+    assert_eq!(world.engine.plan().await.unwrap().steps(), 0);
 }
 
 #[tokio::test]

@@ -37,6 +37,12 @@ pub(super) fn unserved(
             "hand groups over",
         ),
         (
+            takes(Legacy::Sponsorships),
+            "hand_over_sponsorships",
+            "sponsorships in [leaver]",
+            "hand sponsorships over",
+        ),
+        (
             takes(Legacy::Mail),
             "forward_mail",
             "forward in mailbox of [leaver]",

@@ -4,7 +4,7 @@
 //! who leaves is held by no question.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Course, Event, EventId, EventKind, News};
 use crate::journal::{Claim, EventState, Journal, Lifecycle as Stage, PersonState};
 use crate::person::{Person, PersonKey, Status};
+use crate::target::{Keys, Target};
 
 /// How long it may take until people are seen whom another process has worked on.
 const FRESH: SignedDuration = SignedDuration::from_mins(15);
@@ -31,6 +32,7 @@ impl Likeness {
     pub(super) async fn look(
         &self,
         journal: &dyn Journal,
+        targets: &[Arc<dyn Target>],
         claims: &[(Claim, PersonState)],
         courses: &mut [Course],
         now: Timestamp,
@@ -43,7 +45,7 @@ impl Likeness {
             else {
                 continue;
             };
-            for other in self.alike(journal, record, now).await? {
+            for other in self.alike(journal, targets, record, now).await? {
                 if !course.not_same.contains(&other) {
                     course.may_be.push(other);
                 }
@@ -60,8 +62,15 @@ impl Likeness {
         Ok(())
     }
 
-    /// Those with an account whose record has the same mail address.
-    async fn alike(&self, journal: &dyn Journal, record: &Person, now: Timestamp) -> Result<Vec<PersonKey>> {
+    /// Those with an account whose record has the same mail address. One that is deleted counts for as long as the
+    /// target could bring it back.
+    async fn alike(
+        &self,
+        journal: &dyn Journal,
+        targets: &[Arc<dyn Target>],
+        record: &Person,
+        now: Timestamp,
+    ) -> Result<Vec<PersonKey>> {
         let Some(mail) = address(record) else {
             return Ok(Vec::new());
         };
@@ -83,10 +92,13 @@ impl Likeness {
         let mut alike = Vec::new();
         for other in others {
             let state = journal.person(&other).await?;
-            let has_account =
-                |state: &PersonState| !state.accounts.is_empty() && state.lifecycle != Stage::Deleted;
-            let record = state.filter(has_account).and_then(|state| state.record);
-            if record.as_ref().and_then(address) == Some(mail.clone()) {
+            let Some(state) = state.filter(|state| !state.accounts.is_empty()) else {
+                continue;
+            };
+            if state.record.as_ref().and_then(address) != Some(mail.clone()) {
+                continue;
+            }
+            if state.lifecycle != Stage::Deleted || is_there(targets, &state).await? {
                 alike.push(other);
             }
         }
@@ -99,6 +111,23 @@ impl Likeness {
             .as_ref()
             .is_some_and(|(at, _)| now.duration_since(*at).abs() < FRESH)
     }
+}
+
+/// Whether the directory still has an account of somebody, if only among the deleted ones.
+async fn is_there(targets: &[Arc<dyn Target>], state: &PersonState) -> Result<bool> {
+    let directory = targets.first();
+    let known = directory.and_then(|directory| Some((directory, state.accounts.get(directory.id())?)));
+    let Some((directory, account)) = known else {
+        return Ok(false);
+    };
+    let keys = Keys {
+        person: state.key.clone(),
+        account: Some(account.id.clone()),
+    };
+    let found = directory.find(&[keys]).await?;
+    Ok(found
+        .iter()
+        .any(|found| !found.active.is_empty() || !found.deleted.is_empty()))
 }
 
 /// Whether a second account may be about to be made.
@@ -148,8 +177,9 @@ fn fingerprint(mail: &str) -> u64 {
 
 impl Engine {
     /// Answers whether `person`, for whom no account is made while that is open, is the same as `other`, who has one:
-    /// found in what `person` [waits](Self::waiting) for. The same goes on in the account of `other`, planned afresh from
-    /// policy, as if HR had named the worker id before; another one gets an account of their own. `by` and `reason` are
+    /// found in what `person` [waits](Self::waiting) for. The same goes on in the account of `other`, which is brought
+    /// back where it is deleted, planned afresh from policy, as if HR had named the worker id before; another one gets an
+    /// account of their own. `by` and `reason` are
     /// kept with the answer. An answer may be given again as long as it has had no effect.
     ///
     /// # Errors

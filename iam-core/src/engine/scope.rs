@@ -187,6 +187,7 @@ pub(super) fn digest(step: &Step) -> [u8; 32] {
         }
         Action::ShareDrive { with_account, .. }
         | Action::HandOverGroups { with_account, .. }
+        | Action::HandOverSponsorships { with_account, .. }
         | Action::ForwardMail { with_account, .. } => with_account.clear(),
         Action::Revoke { assignment, .. } => *assignment = None,
         // What is to be is shown; what was may have been read from another replica.

@@ -106,8 +106,19 @@ impl Engine {
             claims.push((claim(&state, record, now), state));
         }
         let journal = self.journal.as_ref();
-        self.likeness.look(journal, &claims, &mut courses, now).await?;
-        let around = views::read(self.journal.as_ref(), &self.targets, offers, &claims, now).await?;
+        self.likeness
+            .look(journal, &self.targets, &claims, &mut courses, now)
+            .await?;
+        let settings = self.policy.settings();
+        let around = views::read(
+            self.journal.as_ref(),
+            &self.targets,
+            offers,
+            &claims,
+            settings,
+            now,
+        )
+        .await?;
         let names = NameCheck::new(self.naming()?);
         let shadow = Shadow::idle(self.journal.as_ref());
         let mut sights = Vec::with_capacity(claims.len());

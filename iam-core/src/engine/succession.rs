@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use super::past::run_of;
 use crate::error::Result;
 use crate::event::Course;
-use crate::journal::{Journal, Lifecycle as Stage, PersonState};
+use crate::journal::{Journal, PersonState};
 use crate::person::{Person, PersonKey, Status};
 use crate::policy::Settings;
 
@@ -44,7 +44,9 @@ pub(super) async fn settle(
         return Ok(());
     };
     let former = journal.person(previous).await?;
-    let former = former.filter(|former| !former.accounts.is_empty() && former.lifecycle != Stage::Deleted);
+    // One that is deleted comes back, or another one is made where the target has it no more: as for whoever comes back
+    // under the old id.
+    let former = former.filter(|former| !former.accounts.is_empty());
     let Some(former) = former.filter(|_| state.accounts.is_empty()) else {
         return Ok(());
     };

@@ -33,17 +33,25 @@ pub(super) struct Surroundings {
     pub(super) views: Vec<View>,
     pub(super) down: Vec<Down>,
     pub(super) manager: Option<Manager>,
+    /// HR names the person as their own manager.
+    is_own_manager: bool,
     /// Who acts as the manager, when that one has left or is on leave.
     pub(super) stand_in: Option<Manager>,
 }
 
 impl Surroundings {
-    /// Who acts as the manager: whoever is named, or stands in.
+    /// Who acts as the manager: whoever is named, or stands in. Nobody for themselves.
     pub(super) fn acting(&self) -> Option<&Manager> {
         self.manager
             .as_ref()
-            .filter(|manager| manager.at_work && !manager.away)
+            .filter(|manager| manager.at_work && !manager.away && !self.is_own_manager)
             .or(self.stand_in.as_ref())
+    }
+
+    /// What the look has shown of somebody who is, or stands in for, the manager.
+    pub(super) fn known(&self, manager: &PersonKey) -> Option<&Manager> {
+        let mut managers = self.manager.iter().chain(&self.stand_in);
+        managers.find(|known| known.key == *manager)
     }
 
     /// Everything an orchestrator may know of the person at `now`; no attempt came before.
@@ -76,9 +84,10 @@ pub(super) async fn read(
     targets: &[Arc<dyn Target>],
     offers: &[Offer],
     claims: &[(Claim, PersonState)],
+    settings: &Settings,
     now: Timestamp,
 ) -> Result<Vec<Result<Surroundings>>> {
-    let mut managers = managers(journal, claims, now).await?;
+    let mut managers = managers(journal, claims, settings, now).await?;
     let mut views: Vec<Vec<View>> = claims.iter().map(|_| Vec::with_capacity(targets.len())).collect();
     let mut down: Vec<Down> = Vec::new();
     let mut gone: Vec<Option<Error>> = claims.iter().map(|_| None).collect();
@@ -113,7 +122,7 @@ pub(super) async fn read(
         let manager = record(claim, state).and_then(|record| record.manager_id.as_ref());
         let known = manager.and_then(|key| managers.get(key));
         let stand_in = match known.filter(|known| !known.manager.at_work || known.manager.away) {
-            Some(known) => stand_in(journal, known, &claim.event.person, now).await?,
+            Some(known) => stand_in(journal, known, &claim.event.person, settings, now).await?,
             None => None,
         };
         let manager = known.map(|known| Manager {
@@ -123,6 +132,9 @@ pub(super) async fn read(
         surroundings.push(Ok(Surroundings {
             views,
             down: down.clone(),
+            is_own_manager: manager
+                .as_ref()
+                .is_some_and(|manager| manager.key == claim.event.person),
             manager,
             stand_in,
         }));
@@ -136,6 +148,7 @@ async fn stand_in(
     journal: &dyn Journal,
     known: &Known,
     person: &PersonKey,
+    settings: &Settings,
     now: Timestamp,
 ) -> Result<Option<Manager>> {
     if known.chain.contains(person) {
@@ -143,7 +156,8 @@ async fn stand_in(
     }
     for key in known.chain.iter().skip(1) {
         let accepted = journal.accepted(std::slice::from_ref(key)).await?.pop().flatten();
-        let above = Known::of(journal, key, accepted.and_then(|accepted| accepted.record), now).await?;
+        let record = accepted.and_then(|accepted| accepted.record);
+        let above = Known::of(journal, key, record, settings, now).await?;
         if above.manager.at_work && !above.manager.away {
             return Ok(Some(above.manager));
         }
@@ -309,6 +323,7 @@ impl Known {
         journal: &dyn Journal,
         key: &PersonKey,
         record: Option<Person>,
+        settings: &Settings,
         now: Timestamp,
     ) -> Result<Self> {
         let state = journal.person(key).await?;
@@ -318,11 +333,15 @@ impl Known {
             .filter(|_| !deleted)
             .map(|state| state.accounts)
             .unwrap_or_default();
-        // Who leaves in the same breath is as good as gone.
+        // Who leaves in the same breath, or at the same midnight, is as good as gone.
+        let phase = record.as_ref().map(|record| phase_at(record, settings, now));
         let gone = matches!(lifecycle, Some(Lifecycle::Disabled | Lifecycle::Deleted))
-            || record.as_ref().is_some_and(|record| has_gone(record, now));
-        let absent = |record: &Person| phase_at(record, &Settings::default(), now) == Ok(Phase::Suspended);
-        let away = lifecycle == Some(Lifecycle::Suspended) || record.as_ref().is_some_and(absent);
+            || match (&phase, &record) {
+                (Some(Ok(phase)), _) => *phase == Phase::Gone,
+                (_, Some(record)) => has_gone(record, now),
+                _ => false,
+            };
+        let away = lifecycle == Some(Lifecycle::Suspended) || phase == Some(Ok(Phase::Suspended));
         let manager = Manager {
             key: key.clone(),
             away,
@@ -351,6 +370,7 @@ impl Known {
 async fn managers(
     journal: &dyn Journal,
     claims: &[(Claim, PersonState)],
+    settings: &Settings,
     now: Timestamp,
 ) -> Result<BTreeMap<PersonKey, Known>> {
     let named = claims
@@ -379,7 +399,8 @@ async fn managers(
                 .and_then(|record| record.manager_id.clone());
             chain.push(next);
         }
-        let found = Known::of(journal, &key, records.get(&key).cloned().flatten(), now).await?;
+        let record = records.get(&key).cloned().flatten();
+        let found = Known::of(journal, &key, record, settings, now).await?;
         known.insert(key, Known { chain, ..found });
     }
     Ok(known)

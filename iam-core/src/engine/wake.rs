@@ -77,11 +77,15 @@ pub(super) async fn manager_meanwhile(
     let Some(state) = state.filter(|state| state.lifecycle != Stage::Deleted) else {
         return Ok(());
     };
-    if around
-        .views
-        .iter()
-        .any(|view| state.accounts.contains_key(&view.target))
-    {
+    // One who had it already when they were looked at (and has left, say) has brought nothing new: looking again at
+    // once would go on for ever.
+    let seen = |target| {
+        around
+            .known(manager)
+            .is_some_and(|known| known.accounts.contains_key(target))
+    };
+    let mut targets = around.views.iter().map(|view| &view.target);
+    if targets.any(|target| state.accounts.contains_key(target) && !seen(target)) {
         let event = Event::timer(&claim.event.person, Timer::Recheck, now, &claim.event.id, now);
         journal.append(&[event]).await?;
     }

@@ -121,10 +121,22 @@ impl Work<'_> {
     /// Works claimed lanes off, each on its own terms.
     pub(super) async fn batch(&self, claims: Vec<Claim>, now: Timestamp) -> Result<Vec<Result<PersonRun>>> {
         let (claims, mut courses) = informed(self.journal, claims, self.settings, now, self.window).await?;
-        if let Err(error) = self.likeness.look(self.journal, &claims, &mut courses, now).await {
+        if let Err(error) = self
+            .likeness
+            .look(self.journal, self.targets, &claims, &mut courses, now)
+            .await
+        {
             return Err(self.give_back(&claims, error).await);
         }
-        let mut around = match views::read(self.journal, self.targets, self.catalogs, &claims, now).await {
+        let around = views::read(
+            self.journal,
+            self.targets,
+            self.catalogs,
+            &claims,
+            self.settings,
+            now,
+        );
+        let mut around = match around.await {
             Ok(around) => around,
             Err(error) => return Err(self.give_back(&claims, error).await),
         };

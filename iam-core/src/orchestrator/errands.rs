@@ -13,9 +13,10 @@ use crate::plan::{Action, Errand, Phase};
 use crate::policy::{Legacy, Pass, Settings};
 
 /// What a leaver's manager takes over, and how.
-const HAND_OVERS: [(Legacy, Errand); 3] = [
+const HAND_OVERS: [(Legacy, Errand); 4] = [
     (Legacy::Drive, Errand::Drive),
     (Legacy::Groups, Errand::Groups),
+    (Legacy::Sponsorships, Errand::Sponsorships),
     (Legacy::Mail, Errand::Forwarding),
 ];
 
@@ -145,7 +146,7 @@ impl Scene<'_> {
             }
             Some(_) => false,
             // Drives and mailboxes come with licences. Whoever had left before the policy asked is left alone.
-            None => self.state.left_at.is_none() && (errand == Errand::Groups || is_licensed(self.view)),
+            None => self.state.left_at.is_none() && (stays(errand) || is_licensed(self.view)),
         };
         if !due {
             return None;
@@ -159,17 +160,18 @@ impl Scene<'_> {
         Some(match errand {
             Errand::Drive => Action::ShareDrive { with, with_account },
             Errand::Groups => Action::HandOverGroups { with, with_account },
+            Errand::Sponsorships => Action::HandOverSponsorships { with, with_account },
             _ => Action::ForwardMail { with, with_account },
         })
     }
 
-    /// Who is back has drive and mail alone again. Owned groups stay with whom they went to.
+    /// Who is back has drive and mail alone again. Owned groups and sponsorships stay with whom they went to.
     fn ends(&self, decision: &mut Decision) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.at.phase != Phase::Active {
             return actions;
         }
-        for errand in [Errand::Drive, Errand::Groups, Errand::Forwarding] {
+        for (_, errand) in HAND_OVERS {
             let Some(known) = self.state.errand(errand) else {
                 continue;
             };
@@ -177,7 +179,8 @@ impl Scene<'_> {
             let lost = account(self.view).is_none();
             match (errand, known.state) {
                 (_, ErrandState::Stuck) if !lost => given_up(errand, decision),
-                (Errand::Groups, _) | (_, ErrandState::Void) => decision.state.note_errand(errand, None),
+                (_, ErrandState::Void) => decision.state.note_errand(errand, None),
+                _ if stays(errand) => decision.state.note_errand(errand, None),
                 _ if lost || (known.state == ErrandState::Owed && known.about.is_empty()) => {
                     decision.state.note_errand(errand, None);
                 }
@@ -198,7 +201,8 @@ impl Scene<'_> {
     /// Remembers what cannot be run yet, and says so. Looked at again when the manager's account appears, and daily.
     fn owe(&self, errand: Errand, about: String, note: &str, decision: &mut Decision) {
         decision.plan.notes.push(note.to_owned());
-        if let Some(manager) = self.cx.acting.or(self.cx.manager) {
+        let named = self.cx.manager.filter(|named| named.key != decision.plan.person);
+        if let Some(manager) = self.cx.acting.or(named) {
             decision.state.waits_for = Some(manager.key.clone());
         } else if errand != Errand::Pass {
             return; // nobody ever to wait for
@@ -209,6 +213,11 @@ impl Scene<'_> {
             .state
             .note_errand(errand, Some(ErrandRecord { state, since, about }));
     }
+}
+
+/// Whether what is handed over needs no licence, and stays with whom it went to.
+fn stays(errand: Errand) -> bool {
+    matches!(errand, Errand::Groups | Errand::Sponsorships)
 }
 
 /// What is not tried any more is said, for somebody to look.

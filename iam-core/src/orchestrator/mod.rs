@@ -114,7 +114,7 @@ pub struct Context<'a> {
     /// The manager, if HR names one.
     pub manager: Option<&'a Manager>,
     /// Who acts as the manager: the same, unless they have left or are on leave. Then the next one up the chain who is
-    /// at work; `None` at its end, and where it runs in a circle.
+    /// at work; `None` at its end, where it runs in a circle, and for whoever is named as their own manager.
     pub acting: Option<&'a Manager>,
     /// The plan that an earlier attempt at the same event stored, if there was one.
     pub earlier: Option<&'a Plan>,

@@ -23,6 +23,8 @@ pub enum Errand {
     Groups,
     /// A leaver's mail, sent on to the manager.
     Forwarding,
+    /// Guests and agent identities whose sponsor a leaver was, handed to the manager.
+    Sponsorships,
 }
 
 impl fmt::Display for Errand {
@@ -33,6 +35,7 @@ impl fmt::Display for Errand {
             Self::Drive => "sharing the drive",
             Self::Groups => "handing over owned groups",
             Self::Forwarding => "forwarding the mail",
+            Self::Sponsorships => "handing over sponsorships",
         })
     }
 }

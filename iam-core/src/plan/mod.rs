@@ -555,6 +555,10 @@ mod tests {
                 with: PersonKey::new("W-2"),
                 with_account: "m".into(),
             },
+            Action::HandOverSponsorships {
+                with: PersonKey::new("W-2"),
+                with_account: "m".into(),
+            },
             Action::ForwardMail {
                 with: PersonKey::new("W-2"),
                 with_account: "m".into(),

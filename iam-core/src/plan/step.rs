@@ -186,6 +186,14 @@ pub enum Action {
         /// Their account at this target.
         with_account: String,
     },
+    /// Make somebody else the sponsor of every guest and agent identity whose sponsor the account is, and the account of
+    /// none. None is left without a sponsor.
+    HandOverSponsorships {
+        /// To whom.
+        with: PersonKey,
+        /// Their account at this target.
+        with_account: String,
+    },
     /// Send what comes to the account's mailbox on to somebody else.
     ForwardMail {
         /// To whom.
@@ -247,6 +255,7 @@ impl Action {
             Self::ShareDrive { .. } => "share_drive",
             Self::UnshareDrive { .. } => "unshare_drive",
             Self::HandOverGroups { .. } => "hand_over_groups",
+            Self::HandOverSponsorships { .. } => "hand_over_sponsorships",
             Self::ForwardMail { .. } => "forward_mail",
             Self::EndForwarding => "end_forwarding",
             Self::DeleteAccount => "delete_account",
@@ -278,6 +287,7 @@ impl Action {
             Self::ShareDrive { .. } => (Errand::Drive, Turn::Run),
             Self::UnshareDrive { .. } => (Errand::Drive, Turn::End),
             Self::HandOverGroups { .. } => (Errand::Groups, Turn::Run),
+            Self::HandOverSponsorships { .. } => (Errand::Sponsorships, Turn::Run),
             Self::ForwardMail { .. } => (Errand::Forwarding, Turn::Run),
             Self::EndForwarding => (Errand::Forwarding, Turn::End),
             _ => return None,
@@ -292,6 +302,7 @@ impl Action {
             Self::ShareDrive { with_account, .. }
             | Self::UnshareDrive { with_account }
             | Self::HandOverGroups { with_account, .. }
+            | Self::HandOverSponsorships { with_account, .. }
             | Self::ForwardMail { with_account, .. } => with_account.clone(),
             _ => String::new(),
         }
@@ -343,6 +354,7 @@ impl Action {
             Self::WithdrawPass
             | Self::UnshareDrive { .. }
             | Self::HandOverGroups { .. }
+            | Self::HandOverSponsorships { .. }
             | Self::EndForwarding
             | Self::SetManager { .. }
             | Self::Custom { .. }
@@ -372,6 +384,7 @@ impl Action {
             | Self::IssuePass { .. }
             | Self::ShareDrive { .. }
             | Self::HandOverGroups { .. }
+            | Self::HandOverSponsorships { .. }
             | Self::ForwardMail { .. }
             | Self::Custom { .. }
             | Self::Revoke { .. } => Risk::Elevated,

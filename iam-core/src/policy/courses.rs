@@ -119,6 +119,7 @@ pub(super) fn lifecycle(
         "mailbox",
         "onedrive",
         "owned_groups",
+        "sponsorships",
         "direct_reports",
         "held_mailboxes",
         "delete_after",
@@ -138,6 +139,7 @@ pub(super) fn lifecycle(
         let taken = [
             (Legacy::Drive, to_manager(&leaver, "onedrive", source)),
             (Legacy::Groups, to_manager(&leaver, "owned_groups", source)),
+            (Legacy::Sponsorships, to_manager(&leaver, "sponsorships", source)),
             (Legacy::Reports, to_manager(&leaver, "direct_reports", source)),
             (Legacy::Mail, forward),
         ];

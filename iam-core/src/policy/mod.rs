@@ -142,6 +142,8 @@ pub enum Legacy {
     Drive,
     /// The groups that the leaver owned.
     Groups,
+    /// The guests and agent identities whose sponsor the leaver was.
+    Sponsorships,
     /// Those who reported to the leaver: they are linked to the next one up who has not left, until HR names another.
     Reports,
     /// What is written to the leaver: it is sent on.

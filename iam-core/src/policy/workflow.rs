@@ -4,6 +4,7 @@
 //! workflow that gives becomes a rule, one that takes is what the platform does by itself, and the rest is told.
 //! Source: Microsoft Learn, "workflow resource type" (identityGovernance), and its triggers, scopes and tasks.
 
+mod phases;
 mod scope;
 mod tasks;
 mod trigger;
@@ -90,6 +91,7 @@ struct Import {
     create_before: u64,
     delete_after: Option<u64>,
     remind_before: Option<u64>,
+    sponsorships: bool,
     idle_after: Option<u64>,
     /// Days before the first day, and minutes.
     pass: Option<(u64, Option<String>)>,
@@ -323,7 +325,18 @@ impl Import {
                 }
                 None => self.missing(&part, "passes are for the first day, and come before it"),
             },
-            Does::Nothing => self.missing(&part, known.equivalent),
+            Does::Sponsorships if reading.category == Some(Moment::Joiner) => {
+                self.missing(&part, "somebody who starts has no sponsorships");
+            }
+            Does::Sponsorships => {
+                self.sponsorships = true;
+                let remark = "leavers' go then, with the guests'; movers keep theirs";
+                let fate = if leaving { Fate::Mapped } else { Fate::Partly };
+                self.draft
+                    .remark(&part, fate, Some("leaver.sponsorships"), remark);
+            }
+            Does::Nothing if known.fate == Fate::Missing => self.missing(&part, known.equivalent),
+            Does::Nothing => self.draft.remark(&part, known.fate, None, known.equivalent),
         }
         for (name, value) in arguments.iter().filter(|(_, value)| !value.is_empty()) {
             let known = [
@@ -416,62 +429,6 @@ impl Import {
             number += 1;
         }
         id
-    }
-
-    fn settings(&mut self) {
-        let tells = self.idle_after.is_some()
-            || !self.notify.is_empty()
-            || self.pass.is_some()
-            || self.remind_before.is_some();
-        for moment in [Moment::Joiner, Moment::Mover, Moment::Leaver] {
-            let notify = self.notify.get(&moment);
-            let days = match moment {
-                Moment::Joiner => (self.create_before > 0).then_some(("create_before", self.create_before)),
-                Moment::Mover => None,
-                Moment::Leaver => self.delete_after.map(|days| ("delete_after", days)),
-            };
-            let pass = self.pass.take_if(|_| moment == Moment::Joiner);
-            let remind = self.remind_before.filter(|_| moment == Moment::Leaver);
-            if notify.is_none() && days.is_none() && pass.is_none() && remind.is_none() {
-                continue;
-            }
-            let section = section(moment);
-            self.draft.line("");
-            self.draft.line(&format!("[{section}]"));
-            if let Some((key, days)) = days {
-                self.draft
-                    .at(&format!("{section}.{key}"), &format!("{key} = \"{days}d\""));
-            }
-            if let Some(days) = remind {
-                let line = format!("remind_before = \"{days}d\"");
-                self.draft.at(&format!("{section}.remind_before"), &line);
-            }
-            if let Some((days, minutes)) = pass {
-                self.draft
-                    .comment("joiner.pass", &format!("pass_before = \"{days}d\""));
-                if let Some(minutes) = minutes {
-                    self.draft
-                        .comment("joiner.pass", &format!("pass_lifetime = \"{minutes}m\""));
-                }
-            }
-            if let Some(notify) = notify {
-                let line = format!("notify = {}", list(notify.iter().copied()));
-                self.draft.at(&format!("{section}.notify"), &line);
-            }
-        }
-        if let Some(days) = self.idle_after {
-            self.draft.line("");
-            self.draft.comment("inactivity", "[inactivity]");
-            self.draft
-                .comment("inactivity.after", &format!("after = \"{days}d\""));
-        }
-        if tells {
-            self.draft.line("");
-            self.draft.line("# Nothing is sent until a mailbox is named:");
-            self.draft.line("# [notify]");
-            self.draft
-                .line(&format!("# from = {}", quoted("hr-robot@your.example")));
-        }
     }
 }
 

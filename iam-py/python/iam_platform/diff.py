@@ -82,6 +82,7 @@ def _rows(kind: str, details: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         "share_drive": ("files", "shared with"),
         "unshare_drive": ("files", "shared no more with"),
         "hand_over_groups": ("owned groups", "handed over to"),
+        "hand_over_sponsorships": ("sponsorships", "handed over to"),
         "forward_mail": ("mailbox", "forwards to"),
     }
     if kind in errands:

@@ -49,6 +49,7 @@ pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
     let (groups, members) = directory.members.forget(id);
     let (owned, owners) = directory.owners.forget(id);
     let (managers, reports) = directory.reports.forget(id);
+    let (sponsored, sponsors) = directory.sponsors.forget(id);
     let app_roles = app_roles::forget(directory, id);
     let (units, in_unit) = directory.units.forget(id);
     let mut held = roles::forget(directory, id);
@@ -81,6 +82,8 @@ pub(crate) fn delete(directory: &mut Directory, id: &str, now: Timestamp) {
         units,
         owned,
         owners,
+        sponsored,
+        sponsors,
         manager: managers.into_iter().next(),
         reports,
         roles: held,
@@ -188,6 +191,16 @@ fn relink(directory: &mut Directory, id: &str, shelf: Shelf) {
     for group in shelf.owned {
         if there(directory, &group) {
             directory.owners.add(&group, id);
+        }
+    }
+    for sponsor in shelf.sponsors {
+        if there(directory, &sponsor) {
+            directory.sponsors.add(id, &sponsor);
+        }
+    }
+    for guest in shelf.sponsored {
+        if there(directory, &guest) {
+            directory.sponsors.add(&guest, id);
         }
     }
     if let Some(manager) = shelf.manager.filter(|manager| there(directory, manager)) {

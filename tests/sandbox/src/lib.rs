@@ -64,6 +64,7 @@ mod seed;
 mod server;
 mod service_principals;
 mod sign_in;
+mod sponsors;
 mod staff;
 mod state;
 mod subscriptions;

@@ -210,6 +210,8 @@ impl Kind {
                 "memberOf",
                 "transitiveMemberOf",
                 "ownedObjects",
+                "sponsors",
+                "sponsorOf",
             ],
             Self::Group => &[
                 "members",

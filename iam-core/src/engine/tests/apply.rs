@@ -6,17 +6,6 @@ use super::doors::Mood::Refuses;
 use super::*;
 use crate::plan::{Action, Risk, StepId};
 
-/// A world in which a claimed lane stays claimed.
-fn world_of(policy: &str) -> World {
-    let world = super::world_of(policy);
-    *world.mortal.lease.lock().unwrap() = std::time::Duration::from_mins(5);
-    world
-}
-
-fn world() -> World {
-    world_of(POLICY)
-}
-
 /// Every step that reached the target: `person step`.
 fn applied(world: &World) -> Vec<String> {
     let mut applied = world.moody.applied.lock().unwrap().clone();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -162,15 +162,16 @@ impl Target for Moody {
 
 type Interruption = Box<dyn FnOnce(&MemoryJournal) + Send>;
 
-/// A journal that dies around its n-th write: that one and all later ones fail. Leases are over at once unless
-/// told otherwise, so that the next life need not wait for them.
+/// A journal that dies around its n-th write: that one and all later ones fail. The leases of a life that is to die are
+/// over at once, so that the next one need not wait for them; all others last, because workers that share a process
+/// would take them from each other for ever.
 #[derive(Clone)]
 pub(super) struct Mortal {
     inner: MemoryJournal,
     writes: Arc<AtomicIsize>,
+    /// Whether this life ends with the failure.
+    dies: Arc<AtomicBool>,
     interruption: Arc<Mutex<Option<Interruption>>>,
-    /// How long a lane is held.
-    pub(super) lease: Arc<Mutex<Duration>>,
 }
 
 impl std::fmt::Debug for Mortal {
@@ -184,19 +185,26 @@ impl Mortal {
         Self {
             inner: inner.clone(),
             writes: Arc::new(AtomicIsize::new(isize::MAX)),
+            dies: Arc::default(),
             interruption: Arc::default(),
-            lease: Arc::default(),
         }
     }
 
     /// Dies after `writes` more writes.
     pub(super) fn dies_after(&self, writes: isize) {
+        self.fails_after(writes);
+        self.dies.store(true, Ordering::SeqCst);
+    }
+
+    /// Fails after `writes` more writes, until it is revived; the process lives on.
+    pub(super) fn fails_after(&self, writes: isize) {
+        self.dies.store(false, Ordering::SeqCst);
         self.writes.store(writes, Ordering::SeqCst);
     }
 
     /// A new life.
     pub(super) fn revive(&self) {
-        self.dies_after(isize::MAX);
+        self.fails_after(isize::MAX);
     }
 
     /// Before the next append, somebody else is quicker.
@@ -224,8 +232,12 @@ impl Relay for Mortal {
         }
     }
 
-    fn lease(&self, _: Duration) -> Duration {
-        *self.lease.lock().unwrap()
+    fn lease(&self, asked: Duration) -> Duration {
+        if self.dies.load(Ordering::SeqCst) {
+            Duration::ZERO
+        } else {
+            asked
+        }
     }
 }
 

@@ -392,7 +392,6 @@ async fn an_application_is_neither_opened_nor_closed_for_a_role_that_it_has_not_
 #[tokio::test]
 async fn a_canary_is_not_stopped_by_it_either() {
     let world = world_of(&policy());
-    *world.mortal.lease.lock().unwrap() = std::time::Duration::from_mins(5);
     world.target.turn("sg-security", Class::Dynamic);
     let people = [
         "W-1 Mei Tanaka Security",

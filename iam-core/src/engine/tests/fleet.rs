@@ -159,7 +159,6 @@ async fn a_fleet_that_dies_in_the_middle_is_taken_over_when_its_lease_ends() {
 async fn a_worker_whose_heartbeats_are_lost_drops_its_call_before_the_lease_ends() {
     let world = world();
     let lease = Duration::from_secs(6);
-    *world.mortal.lease.lock().unwrap() = lease;
     let mortal: Arc<dyn Journal> = Arc::new(world.mortal.clone());
     let target = Slow::around(&world, 0);
     target.hang_at("W-1 grant:group");
@@ -174,7 +173,7 @@ async fn a_worker_whose_heartbeats_are_lost_drops_its_call_before_the_lease_ends
     let fleet = Fleet::new(engine).lease(lease);
     let over = async {
         target.until_it_hangs().await;
-        world.mortal.dies_after(0);
+        world.mortal.fails_after(0);
         eventually("the call is dropped", async || free.lock().unwrap().is_some()).await;
     };
     let report = fleet.grace(Duration::from_millis(10)).run(over).await.unwrap();
@@ -216,13 +215,12 @@ async fn a_fleet_that_is_stopped_finishes_or_gives_back_what_it_holds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_journal_that_fails_for_a_while_is_waited_for() {
     let world = world();
-    *world.mortal.lease.lock().unwrap() = Duration::from_secs(1);
     let mortal: Arc<dyn Journal> = Arc::new(world.mortal.clone());
     let target = Slow::around(&world, 5);
     let engine = process(&world, &mortal, &target);
     let people = (0..20).map(|n| person(&format!("W-{n} Ann Nr{n} Security")));
     engine.accept(people).await.unwrap();
-    world.mortal.dies_after(60);
+    world.mortal.fails_after(60);
     let over = async {
         let failed = async || {
             let claim = mortal.claim(0, world.clock.now(), Duration::ZERO);

@@ -202,3 +202,63 @@ async fn who_starts_later_is_asked_about_when_the_account_is_to_be_made() {
     world.run().await;
     assert_eq!(world.of("W-9").len(), 0, "no second account");
 }
+
+#[tokio::test]
+async fn an_account_among_the_deleted_ones_comes_back_for_whoever_is_the_same() {
+    let world = left().await;
+    world.until("2027-01-05T00:00:00Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka deleted: ");
+    let before = world.account("W-1");
+    let report = world.hear(&[&format!("W-9 Mei Tanaka Sales {MAIL}")]).await;
+    assert!(
+        matches!(&report.people[0].ending, Ending::Held(why) if why.contains("W-1")),
+        "{report:?}"
+    );
+    assert_eq!(world.look("W-9"), "", "nobody has said");
+    world
+        .engine
+        .identify(&key("W-9"), &key("W-1"), true, "ann", "seen the passport")
+        .await
+        .unwrap();
+    world.run().await;
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: All Staff, sg-sales");
+    assert_eq!((world.account("W-1"), world.look("W-9")), (before, String::new()));
+    // Whatever HR repeats of the old worker id, and whatever time goes by, it is the new one's.
+    world
+        .hear(&[&format!("W-1 Mei Tanaka Sales {MAIL} status=gone")])
+        .await;
+    world.until("2027-04-01T00:00:00Z").await;
+    assert_eq!(world.look("W-1"), "mei.tanaka enabled: All Staff, sg-sales");
+    assert_eq!(world.target.accounts().len(), 2);
+}
+
+#[tokio::test]
+async fn another_one_leaves_the_deleted_account_where_it_is() {
+    let world = left().await;
+    world.until("2027-01-05T00:00:00Z").await;
+    world.hear(&[&format!("W-9 Mei Tanaka Sales {MAIL}")]).await;
+    world
+        .engine
+        .identify(&key("W-9"), &key("W-1"), false, "ann", "her daughter")
+        .await
+        .unwrap();
+    world.run().await;
+    assert_eq!(world.look("W-1"), "mei.tanaka deleted: ");
+    assert!(world.look("W-9").contains("enabled: All Staff, sg-sales"));
+}
+
+#[tokio::test]
+async fn a_name_alone_joins_nobody_and_is_no_question() {
+    for other in ["", " mail=other@home.example"] {
+        let world = left().await;
+        let report = world.hear(&[&format!("W-9 Mei Tanaka Security{other}")]).await;
+        assert_eq!(report.people[0].ending, Ending::Done, "{report:?}");
+        assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+        let look = world.look("W-9");
+        assert!(
+            look.contains("enabled: All Staff, Security Reader, sg-security"),
+            "{look}"
+        );
+        assert_ne!(world.account("W-9"), world.account("W-1"));
+    }
+}

@@ -101,9 +101,8 @@ async fn work_that_always_panics_is_set_aside_after_as_many_attempts_as_any_othe
     assert_eq!((report.set_aside, report.retried), (0, 1), "{report:?}");
 }
 
-/// Two workers plan with the same last seat: one gets it, the other is told why they wait, and gets the next.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn who_comes_second_for_the_last_seat_waits_and_is_told_why() {
+/// A world in which Sales have a licence, with one seat.
+fn with_licences() -> World {
     let rule =
         "[[rule]]\nid = \"e3\"\nwhen = 'person.department == \"Sales\"'\nlicenses = [\"SPE_E3\"]\n[joiner]";
     let world = world_of(&POLICY.replace("[joiner]", rule));
@@ -112,6 +111,13 @@ async fn who_comes_second_for_the_last_seat_waits_and_is_told_why() {
         let item = items.find(|item| item.entitlement.kind == Kind::License).unwrap();
         item.seats = Some(crate::entitlement::Seats { total: 1, used: 0 });
     });
+    world
+}
+
+/// Two workers plan with the same last seat: one gets it, the other is told why they wait, and gets the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_comes_second_for_the_last_seat_waits_and_is_told_why() {
+    let world = with_licences();
     let journal: Arc<dyn Journal> = Arc::new(world.journal.clone());
     let target = Slow::around(&world, 20);
     target.seats.store(1, Ordering::SeqCst);
@@ -163,6 +169,61 @@ async fn who_comes_second_for_the_last_seat_waits_and_is_told_why() {
         .await
         .unwrap();
     assert!(licensed(loser));
+}
+
+/// Mei has everything but the licence, and is looked at again later.
+async fn until_mei_waits_for_a_seat(engine: &Engine, world: &World) {
+    eventually("she waits for a seat", async || {
+        let waits = matches!(
+            engine.waiting(&PersonKey::new("W-1")).await.unwrap(),
+            Waiting::Until { .. }
+        );
+        waits && world.look("W-1") == "mei.tanaka enabled: All Staff, sg-sales"
+    })
+    .await;
+}
+
+/// A seat is free: who comes now has it at once, and who waits within the hour.
+async fn seats_are_free(engine: &Engine, world: &World, target: &Slow) {
+    target.seats.store(2, Ordering::SeqCst);
+    engine.accept([person("W-2 Bo Ek Sales")]).await.unwrap();
+    let licensed = |id: &str| world.look(id).contains("SPE_E3");
+    eventually("who comes has one", async || licensed("W-2")).await;
+    assert!(!licensed("W-1"), "nobody has looked yet");
+    world.clock.advance(SignedDuration::from_hours(1));
+    eventually("who waits has one", async || licensed("W-1")).await;
+}
+
+#[tokio::test]
+async fn a_fleet_gives_a_seat_that_becomes_free_to_who_comes_and_to_who_waits() {
+    let world = with_licences();
+    let journal: Arc<dyn Journal> = Arc::new(world.journal.clone());
+    let target = Slow::around(&world, 1);
+    target.seats.store(0, Ordering::SeqCst);
+    let engine = process(&world, &journal, &target);
+    engine.accept([person("W-1 Mei Tanaka Sales")]).await.unwrap();
+    let teller = engine.clone();
+    let over = async {
+        until_mei_waits_for_a_seat(&teller, &world).await;
+        seats_are_free(&teller, &world, &target).await;
+    };
+    Fleet::new(engine).run(over).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fleet_gives_the_seats_that_the_one_before_it_did_not_find() {
+    let world = with_licences();
+    let (mortal, target) = (world.mortal.clone(), Slow::around(&world, 1));
+    let journal: Arc<dyn Journal> = Arc::new(mortal);
+    target.seats.store(0, Ordering::SeqCst);
+    let first = process(&world, &journal, &target);
+    first.accept([person("W-1 Mei Tanaka Sales")]).await.unwrap();
+    let over = until_mei_waits_for_a_seat(&first, &world);
+    Fleet::new(first.clone()).run(over).await.unwrap();
+    let second = process(&world, &journal, &target);
+    let over = seats_are_free(&second, &world, &target);
+    let report = Fleet::new(second.clone()).run(over).await.unwrap();
+    assert_eq!((report.done, report.passed_on), (2, 0), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

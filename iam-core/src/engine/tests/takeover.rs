@@ -6,12 +6,17 @@ use crate::journal::ErrandState;
 use crate::plan::Errand;
 
 fn taking_over() -> World {
-    let licensed = POLICY.replacen(
+    taking_over_beyond("max_leavers = 2")
+}
+
+fn taking_over_beyond(limit: &str) -> World {
+    let licensed = POLICY.replace("max_leavers = 2", limit).replacen(
         "groups = [\"All Staff\"]",
         "groups = [\"All Staff\"]\nlicenses = [\"SPE_E3\"]",
         1,
     );
     let leaver = "[leaver]\nonedrive = \"manager\"\nowned_groups = \"manager\"\ndirect_reports = \"manager\"\n\
+                  sponsorships = \"manager\"\n\
                   mailbox = { forward = \"manager\" }";
     world_of(&licensed.replacen("[leaver]", leaver, 1))
 }
@@ -20,9 +25,10 @@ const CHIEF: &str = "W-8 Kim Lee Sales";
 const BOSS: &str = "W-9 Ada Ng Sales manager=W-8";
 const HIRED: &str = "W-1 Mei Tanaka Sales manager=W-9";
 const LEFT: &str = "W-1 Mei Tanaka Sales manager=W-9 status=gone";
-const THINGS: [(Errand, &str, &str); 3] = [
+const THINGS: [(Errand, &str, &str); 4] = [
     (Errand::Drive, "share_drive", "drive"),
     (Errand::Groups, "hand_over_groups", "groups"),
+    (Errand::Sponsorships, "hand_over_sponsorships", "sponsorships"),
     (Errand::Forwarding, "forward_mail", "mail"),
 ];
 
@@ -112,6 +118,47 @@ async fn without_a_manager_who_has_an_account_it_waits_and_nobody_is_kept_in() {
         assert_eq!(world.taker("W-1", what), Some(world.account("W-9")), "{what}");
         assert_eq!(world.took("W-1", errand).await, Some(ErrandState::Done));
     }
+}
+
+#[tokio::test]
+async fn where_everybody_above_has_left_it_waits_and_the_run_ends() {
+    let world = taking_over();
+    world.hear(&["W-9 Ada Ng Sales", HIRED]).await;
+    world.hear(&["W-9 Ada Ng Sales status=gone"]).await;
+    let report = world.hear(&[LEFT]).await;
+    assert_eq!(report.people.len(), 1, "{report:?}");
+    assert_eq!(world.look("W-1"), "mei.tanaka blocked: ");
+    for (errand, _, what) in THINGS {
+        assert_eq!(world.took("W-1", errand).await, Some(ErrandState::Owed), "{what}");
+    }
+    // Somebody is found after all.
+    world
+        .hear(&[CHIEF, "W-9 Ada Ng Sales manager=W-8 status=gone"])
+        .await;
+    for (errand, _, what) in THINGS {
+        assert_eq!(world.taker("W-1", what), Some(world.account("W-8")), "{what}");
+        assert_eq!(world.took("W-1", errand).await, Some(ErrandState::Done));
+    }
+}
+
+#[tokio::test]
+async fn nobody_takes_over_from_themselves_or_from_who_leaves_at_the_same_midnight() {
+    let world = taking_over_beyond("max_leavers = 9");
+    world
+        .hear(&[
+            CHIEF,
+            "W-1 Mei Tanaka Sales manager=W-9 last=2026-11-30",
+            "W-9 Ada Ng Sales manager=W-8 last=2026-11-30",
+            "W-2 Bo Ek Sales manager=W-2 last=2026-11-30",
+        ])
+        .await;
+    world.until("2026-12-01T00:00:00Z").await;
+    for (errand, _, what) in THINGS {
+        assert_eq!(world.taker("W-1", what), Some(world.account("W-8")), "{what}");
+        assert_eq!(world.taker("W-2", what), None, "{what}");
+        assert_eq!(world.took("W-2", errand).await, None, "there never is anybody");
+    }
+    assert_eq!(world.look("W-2"), "bo.ek blocked: ");
 }
 
 #[tokio::test]

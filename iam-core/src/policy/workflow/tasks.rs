@@ -39,6 +39,8 @@ pub(super) enum Does {
     Idle,
     /// Gives a pass for the first day.
     Pass,
+    /// Hands sponsorships to the manager.
+    Sponsorships,
     Nothing,
 }
 
@@ -64,8 +66,6 @@ const fn task(
         does,
     }
 }
-
-const SPONSORS: &str = "agent identities are nobody of whom HR tells; Graph lets an application read and change their sponsors (`AgentIdentity.ReadWrite.All`), and the platform does not yet";
 
 /// All of them, in the order of Microsoft's table.
 pub(super) const TASKS: [WorkflowTask; 31] = [
@@ -219,23 +219,23 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "b8c4e1f9-3a7d-4b2e-9c5f-8d6a9b1c2e3f",
         "Email manager about sponsorship changes",
-        Fate::Missing,
+        Fate::Partly,
         Does::Nothing,
-        SPONSORS,
+        "`[leaver] notify = [\"manager\"]` tells of the leave; what went with `sponsorships` stands in the plan and the outcomes, not in the mail",
     ),
     task(
         "ad3b85cd-75b1-43e7-b4b9-0e52faba3944",
         "Email co-sponsors about sponsor changes",
-        Fate::Missing,
+        Fate::Partly,
         Does::Nothing,
-        SPONSORS,
+        "co-sponsors stay, and nobody writes to them: a `Publisher` of your own is told of the step `hand_over_sponsorships` by the outbox",
     ),
     task(
         "b8f4c3d5-9e7a-4b1c-8f2d-6a5e8b9c7f4a",
         "Transfer agent identity sponsorships to manager",
-        Fate::Missing,
-        Does::Nothing,
-        SPONSORS,
+        Fate::Mapped,
+        Does::Sponsorships,
+        "`[leaver] sponsorships = \"manager\"`: of agent identities, agents' users and guests",
     ),
     task(
         "8fa97d28-3e52-4985-b3a9-a1126f9b8b4e",
@@ -282,9 +282,9 @@ pub(super) const TASKS: [WorkflowTask; 31] = [
     task(
         "a8e4c7f2-9d1b-4a3e-b5c6-8f2e7a9d4c1b",
         "Send email about removal of unsponsored guests",
-        Fate::Missing,
+        Fate::Partly,
         Does::Nothing,
-        "guests are nobody of whom HR tells: none is removed here, so that nobody is told of it",
+        "no guest is removed here, so that nobody is told of it; with `[leaver] sponsorships = \"manager\"` a leave leaves none without a sponsor",
     ),
 ];
 

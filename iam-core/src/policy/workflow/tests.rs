@@ -212,11 +212,7 @@ fn every_built_in_task_is_known_and_told_of() {
             })
             .collect();
         // In one category at least it is what the table says; mails are the platform's own words.
-        let table = if task.does == Does::Nothing {
-            Fate::Missing
-        } else {
-            task.fate
-        };
+        let table = task.fate;
         let words = matches!(task.does, Does::Notify(..) | Does::Pass | Does::Remind)
             .then_some(Fate::Partly)
             .unwrap_or(table);

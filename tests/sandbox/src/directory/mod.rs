@@ -48,6 +48,8 @@ pub(crate) struct Directory {
     pub(crate) journal: Journal,
     pub(crate) members: Links,
     pub(crate) owners: Links,
+    /// Guest to sponsor.
+    pub(crate) sponsors: Links,
     /// Administrative unit to member.
     pub(crate) units: Links,
     /// Manager to report.
@@ -96,6 +98,7 @@ impl Directory {
             journal: Journal::default(),
             members: Links::default(),
             owners: Links::default(),
+            sponsors: Links::default(),
             units: Links::default(),
             reports: Links::default(),
             skus: Vec::new(),

@@ -62,6 +62,9 @@ pub(crate) struct Shelf {
     pub(crate) owned: Vec<String>,
     /// Who owns it.
     pub(crate) owners: Vec<String>,
+    /// Whose sponsor it is.
+    pub(crate) sponsored: Vec<String>,
+    pub(crate) sponsors: Vec<String>,
     pub(crate) manager: Option<String>,
     pub(crate) reports: Vec<String>,
     /// Role definition id and scope.

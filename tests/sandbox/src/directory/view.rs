@@ -147,6 +147,8 @@ impl Directory {
             "appRoleAssignedTo" => Some(app_roles::of_resource(self, &object.id).collect()),
             "owners" => Some(many(self.objects_of(self.owners.targets(&object.id)))),
             "ownedObjects" => Some(many(self.objects_of(self.owners.sources(&object.id)))),
+            "sponsors" => Some(many(self.objects_of(self.sponsors.targets(&object.id)))),
+            "sponsorOf" => Some(many(self.objects_of(self.sponsors.sources(&object.id)))),
             "memberOf" => Some(many(relations::member_of(self, &object.id))),
             "transitiveMemberOf" => Some(many(relations::transitive_member_of(self, &object.id))),
             "members" => Some(many(relations::members(self, object))),

@@ -12,7 +12,7 @@ use crate::odata::collection;
 use crate::schema::Kind;
 use crate::{
     app_roles, authentication, deleted, directory_objects, directory_query, drive, licenses, mail, mailbox,
-    message_rules, messages, relations, units,
+    message_rules, messages, relations, sponsors, units,
 };
 use write::{create, manager_of, set_manager, update};
 
@@ -55,6 +55,8 @@ fn below(directory: &mut Directory, call: &Call, id: &str, rest: &[&str]) -> Out
             let owned = directory.objects_of(directory.owners.sources(id));
             relations::answer(directory, call, owned, rest)
         }
+        (["sponsors", rest @ ..], _) => sponsors::route(directory, call, id, rest),
+        (["sponsorOf", rest @ ..], _) => sponsors::sponsored(directory, call, id, rest),
         (["scopedRoleMemberOf"], "GET") => units::scoped(directory, call, |held| held.principal == id),
         (["assignLicense"], "POST") => licenses::assign_to_user(directory, call, id),
         (["licenseDetails"], "GET") => licenses::details(directory, call, id),

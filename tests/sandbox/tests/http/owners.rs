@@ -291,3 +291,55 @@ async fn a_group_stays_what_it_was_made() {
         "they stay"
     );
 }
+
+#[tokio::test]
+async fn users_and_groups_answer_for_a_guest_and_one_who_is_deleted_does_not() {
+    let tenant = Tenant::empty().await;
+    let guest = tenant.hire("guest", json!({"userType": "Guest"})).await;
+    let ann = tenant.hire("ann", json!({})).await;
+    let group = tenant.security_group("hosts", json!({})).await;
+    let app = tenant.get("/servicePrincipals").await.values()[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let add = format!("POST /users/{guest}/sponsors/$ref");
+    tenant.check(&add, tenant.link(&ann), 204, "").await;
+    tenant.check(&add, tenant.link(&group), 204, "").await;
+    tenant
+        .check(&add, tenant.link(&app), 400, "Sponsors are users and groups")
+        .await;
+    tenant.check(&add, tenant.link("nobody"), 404, "").await;
+    let again = tenant
+        .check(&add, tenant.link(&ann), 400, "Request_BadRequest")
+        .await;
+    assert!(again.message().ends_with("'sponsors'."), "{}", again.message());
+    let sponsors = format!("/users/{guest}/sponsors");
+    let sponsored = format!("/users/{ann}/sponsorOf");
+    assert_eq!(tenant.get(&sponsors).await.values().len(), 2);
+    assert_eq!(tenant.names(&sponsored).await, ["guest"]);
+    let kind = tenant.get(&sponsored).await.values()[0]["@odata.type"].clone();
+    assert_eq!(kind, "#microsoft.graph.user");
+    // A leaver answers for nobody, and does again when restored.
+    tenant
+        .check(&format!("DELETE /users/{ann}"), Value::Null, 204, "")
+        .await;
+    assert_eq!(tenant.names(&sponsors).await, ["hosts"]);
+    tenant
+        .check(
+            &format!("POST /directory/deletedItems/{ann}/restore"),
+            Value::Null,
+            200,
+            "",
+        )
+        .await;
+    assert_eq!(tenant.names(&sponsored).await, ["guest"]);
+    // Nothing keeps a guest from being without a sponsor.
+    for sponsor in [&ann, &group] {
+        let remove = format!("DELETE /users/{guest}/sponsors/{sponsor}/$ref");
+        tenant.check(&remove, Value::Null, 204, "").await;
+        tenant
+            .check(&remove, Value::Null, 404, "Request_ResourceNotFound")
+            .await;
+    }
+    assert!(tenant.names(&sponsored).await.is_empty());
+}
