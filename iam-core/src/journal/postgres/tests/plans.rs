@@ -94,7 +94,7 @@ async fn live(journal: &PostgresJournal, n: u64) {
         .unwrap();
 
     // A leave that is asked for, and takes the place of the rest.
-    let urgent = n % 2 == 0;
+    let urgent = n.is_multiple_of(2);
     let leave = of(
         &p,
         2,
@@ -264,7 +264,7 @@ async fn what_was_planned_with_small_tables_reads_little_of_large_ones() {
             place.run(&alone).await;
         }
         if let Statistics::OfSmallTables = statistics {
-            live(&journal, 0).await;
+            Box::pin(live(&journal, 0)).await;
         }
         if !matches!(statistics, Statistics::None) {
             for table in &tables {
@@ -272,12 +272,12 @@ async fn what_was_planned_with_small_tables_reads_little_of_large_ones() {
             }
         }
         for n in 0..LIVES[0] {
-            live(&journal, 1 + n).await;
+            Box::pin(live(&journal, 1 + n)).await;
         }
         foresee(&place).await;
         let before = read(&place, "nobody").await;
         for n in 0..LIVES[1] {
-            live(&journal, 100 + n).await;
+            Box::pin(live(&journal, 100 + n)).await;
         }
         journal.close().await;
         let after = read(&place, &program).await;
