@@ -146,6 +146,22 @@ def test_azure_resource_groups_and_role_assignments(backend, admin, account):
     assert "code" in missing.json()["error"]
 
 
+def test_azure_lists_go_on_behind_their_first_page(admin):
+    """Azure answers a hundred at a time."""
+    names = {f"page-{number:03}" for number in range(103)}
+    for name in names:
+        assert admin.put(f"/arm/resource-groups/{name}", json={"location": "australiaeast"}).status_code in (200, 201)
+    found, link = [], "/arm/resource-groups"
+    while link:
+        page = admin.get(link).json()
+        found += [one["name"] for one in page["value"]]
+        link = page.get("nextLink")
+        assert len(found) < 1000, "the same page again"
+    assert sorted(name for name in found if name in names) == sorted(names)
+    for name in names:
+        admin.delete(f"/arm/resource-groups/{name}", params={"confirm": name})
+
+
 def test_a_stopped_plan_is_released_by_somebody_for_a_reason(sandbox_env, tmp_path):
     from serving import POLICY, Backend
 

@@ -98,6 +98,14 @@ class World:
         bearer = token(self.env, f"IAM.{role}", audience=self.env["SANDBOX_API_AUDIENCE"])
         return httpx.Client(base_url=self.backend.url, headers={"Authorization": f"Bearer {bearer}"}, timeout=60)
 
+    def hired(self, record: dict, **more: str) -> str:
+        """Hires somebody, through the API, and waits until they are there; their sign-in name."""
+        record = {**record, **more}
+        with self.api("Operator") as api:
+            answer = api.post("/hr/new-hire", params={"wait": 60}, json=record)
+            assert answer.json()["state"] == "done", answer.text
+            return api.get(f"/people/{record['employeeId']}").json()["name"]
+
     def user(self, upn: str) -> dict | None:
         """The tenant's user of that name, as the tenant keeps it."""
         found = (one for one in state(self.env)["users"] if one["userPrincipalName"].lower() == upn.lower())

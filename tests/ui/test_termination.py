@@ -21,18 +21,9 @@ LEE = {
 }
 
 
-def hired(world, **more):
-    """Somebody who is there already, and their sign-in name."""
-    record = {**LEE, **more}
-    with world.api("Operator") as api:
-        answer = api.post("/hr/new-hire", params={"wait": 60}, json=record)
-        assert answer.json()["state"] == "done", answer.text
-        return api.get(f"/people/{record['employeeId']}").json()["name"]
-
-
 def test_an_urgent_termination_blocks_sign_in_in_the_tenant(world, browse):
-    upn = hired(world)
-    hired(world, employeeId="L-2", firstName="Ray", lastName="Reports", managerId="L-1")
+    upn = world.hired(LEE)
+    world.hired(LEE, employeeId="L-2", firstName="Ray", lastName="Reports", managerId="L-1")
     page = browse(world, "Operator")
     at(page, f"{world.url}/termination?person=L-1")
     expect(page.get_by_text("Lee Leaving").first).to_be_visible()
@@ -62,7 +53,7 @@ def test_an_urgent_termination_blocks_sign_in_in_the_tenant(world, browse):
 
 
 def test_a_last_day_to_come_ends_nothing_before_and_can_be_called_off(world, browse):
-    upn = hired(world, employeeId="L-3", firstName="Uma", lastName="Undecided")
+    upn = world.hired(LEE, employeeId="L-3", firstName="Uma", lastName="Undecided")
     page = browse(world, "Operator")
     at(page, f"{world.url}/termination?person=L-3")
     page.get_by_text("After a last day", exact=True).click()
@@ -103,8 +94,8 @@ def fill_if_asked(page, key, value):
 
 
 def test_somebody_who_has_not_begun_never_begins(world, browse):
-    hired(
-        world,
+    world.hired(
+        LEE,
         employeeId="L-4",
         firstName="Noa",
         lastName="Never",
@@ -125,7 +116,7 @@ def test_somebody_who_has_not_begun_never_begins(world, browse):
 
 
 def test_who_may_not_terminate_finds_no_page_and_the_backend_refuses(world, browse):
-    upn = hired(world, employeeId="L-5", firstName="Sam", lastName="Safe")
+    upn = world.hired(LEE, employeeId="L-5", firstName="Sam", lastName="Safe")
     page = browse(world, "Helpdesk")
     at(page, world.url)
     expect(page.get_by_role("link", name="People")).to_be_visible()

@@ -23,15 +23,6 @@ KIM = {
 }
 
 
-def hired(world, **more):
-    """Somebody who is there already, and their sign-in name."""
-    record = {**KIM, **more}
-    with world.api("Operator") as api:
-        answer = api.post("/hr/new-hire", params={"wait": 60}, json=record)
-        assert answer.json()["state"] == "done", answer.text
-        return api.get(f"/people/{record['employeeId']}").json()["name"]
-
-
 def groups_of(world, upn):
     with world.api("Operator") as api:
         held = api.get(f"/graph/users/{world.user(upn)['id']}/groups").json()["value"]
@@ -39,7 +30,7 @@ def groups_of(world, upn):
 
 
 def test_a_change_shows_what_differs_and_what_follows_and_reaches_the_tenant(world, browse):
-    upn = hired(world)
+    upn = world.hired(KIM)
     assert "sg-security" in groups_of(world, upn)
     page = browse(world, "Operator")
     at(page, f"{world.url}/update")
@@ -76,7 +67,7 @@ def test_a_change_shows_what_differs_and_what_follows_and_reaches_the_tenant(wor
 
 
 def test_a_change_from_a_day_to_come_waits_for_it_and_can_be_called_off(world, browse):
-    upn = hired(world, employeeId="U-3", firstName="Lea", lastName="Later")
+    upn = world.hired(KIM, employeeId="U-3", firstName="Lea", lastName="Later")
     page = browse(world, "Operator")
     at(page, f"{world.url}/update?person=U-3")
     fill(page, "update-department", "Sales")
@@ -108,8 +99,8 @@ def test_a_change_from_a_day_to_come_waits_for_it_and_can_be_called_off(world, b
 
 
 def test_what_was_typed_is_kept_over_a_reload_and_never_given_to_somebody_else(world, browse):
-    hired(world, employeeId="U-4", firstName="Max", lastName="Kept")
-    hired(world, employeeId="U-5", firstName="Nia", lastName="Other")
+    world.hired(KIM, employeeId="U-4", firstName="Max", lastName="Kept")
+    world.hired(KIM, employeeId="U-5", firstName="Nia", lastName="Other")
     page = browse(world, "Operator")
     at(page, f"{world.url}/update?person=U-4")
     fill(page, "update-jobTitle", "Chief")

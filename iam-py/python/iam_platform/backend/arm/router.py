@@ -32,6 +32,7 @@ Subscription = Annotated[
 Scope = Annotated[
     str | None, Query(pattern=_SCOPE, max_length=500, description="Where; by default the whole subscription.")
 ]
+Skip = Annotated[str | None, Query(max_length=4000, description="From the `nextLink` of the page before.")]
 
 
 class NewResourceGroup(BaseModel):
@@ -61,6 +62,10 @@ class NewAssignment(BaseModel):
     scope: str | None = Field(default=None, pattern=_SCOPE, max_length=500)
 
 
+def _page(version: dict[str, str], skiptoken: str | None) -> dict[str, str]:
+    return version | ({"$skiptoken": skiptoken} if skiptoken else {})
+
+
 def _root(request: Request, subscription: str | None) -> str:
     chosen = subscription or request.app.state.settings.subscription
     if not chosen:
@@ -75,11 +80,12 @@ async def subscriptions(platform: Parts) -> Response:
 
 
 @router.get("/resource-groups", summary="Resource groups", responses=NATIVE, response_class=Response)
-async def resource_groups(platform: Parts, request: Request, subscription: Subscription = None) -> Response:
+async def resource_groups(
+    platform: Parts, request: Request, subscription: Subscription = None, skiptoken: Skip = None
+) -> Response:
     """Of one subscription."""
-    return paged(
-        request, await call(platform.arm, "GET", f"{_root(request, subscription)}/resourcegroups", params=_GROUPS)
-    )
+    path = f"{_root(request, subscription)}/resourcegroups"
+    return paged(request, await call(platform.arm, "GET", path, params=_page(_GROUPS, skiptoken)))
 
 
 def _group(request: Request, subscription: str | None, name: str) -> str:
@@ -121,11 +127,15 @@ def _assignments(scope: str) -> str:
 
 @router.get("/role-definitions", summary="Roles that can be given", responses=NATIVE, response_class=Response)
 async def definitions(
-    platform: Parts, request: Request, scope: Scope = None, subscription: Subscription = None
+    platform: Parts,
+    request: Request,
+    scope: Scope = None,
+    subscription: Subscription = None,
+    skiptoken: Skip = None,
 ) -> Response:
     """At a scope: the built-in ones and the tenant's own."""
     at = _assignments(scope or _root(request, subscription))
-    return paged(request, await call(platform.arm, "GET", f"{at}/roleDefinitions", params=_ROLES))
+    return paged(request, await call(platform.arm, "GET", f"{at}/roleDefinitions", params=_page(_ROLES, skiptoken)))
 
 
 @router.get("/role-assignments", summary="Role assignments", responses=NATIVE, response_class=Response)
@@ -135,9 +145,10 @@ async def assignments(
     scope: Scope = None,
     principal: Annotated[str | None, Query(pattern=r"^[0-9a-fA-F-]{36}$")] = None,
     subscription: Subscription = None,
+    skiptoken: Skip = None,
 ) -> Response:
     """At a scope and below; of somebody, where one is named."""
-    params = dict(_ROLES)
+    params = _page(_ROLES, skiptoken)
     if principal:
         params["$filter"] = f"principalId eq '{principal}'"
     at = _assignments(scope or _root(request, subscription))
