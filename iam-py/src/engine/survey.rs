@@ -13,27 +13,27 @@ use crate::results::Instant;
 use crate::runtime::twin;
 
 fn headway(names: &[String]) -> Result<Vec<Headway>> {
-    let named = names.iter().map(|name| {
+    let found = names.iter().map(|name| {
         Headway::named(name).ok_or_else(|| {
             let known = Headway::ALL.map(Headway::as_str).join(", ");
             let message = format!("headway: expected one of {known}, found {name:?}");
             Error::new(ErrorKind::Invalid, message)
         })
     });
-    named.collect()
+    found.collect()
 }
 
 fn timers(names: &[String]) -> Result<Vec<Timer>> {
-    let named = names.iter().map(|name| {
+    let found = names.iter().map(|name| {
         serde_json::from_value(json!(name)).map_err(|_| {
             let message = format!("timers: expected names such as start, leave and change, found {name:?}");
             Error::new(ErrorKind::Invalid, message)
         })
     });
-    named.collect()
+    found.collect()
 }
 
-twin! { Engine, AsyncEngine;
+twin! { Engine, AsyncEngine of std::sync::Arc<crate::engine::Inner>;
     #[pyo3(signature = (headway = Vec::new(), *, person = None, before = None, limit = 100))]
     fn events(this, headway: Vec<String>, person: Option<String>, before: Option<u64>, limit: usize) -> Vec<Json> {
         let filter = EventFilter {

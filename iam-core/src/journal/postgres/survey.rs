@@ -110,7 +110,7 @@ async fn coming(
     let names = timers
         .iter()
         .map(serde_json::to_value)
-        .filter_map(|name| name.ok());
+        .filter_map(std::result::Result::ok);
     let names: Vec<String> = names
         .filter_map(|name| name.as_str().map(str::to_owned))
         .collect();
