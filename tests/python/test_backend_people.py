@@ -102,22 +102,22 @@ def test_what_somebody_else_gave_is_shown_and_taken_when_it_is_named(backend, op
 
 
 def test_an_event_is_undone_as_it_was_shown(backend, operator, admin):
-    hire(operator, "U-1")
-    account = account_of(operator, "U-1")
+    hire(operator, "UN-1")
+    account = account_of(operator, "UN-1")
     name = "sg-undone"
     group = admin.post("/graph/groups", json={"displayName": name}).json()
     admin.put(f"/graph/groups/{group['id']}/members/{account}")
-    [foreign] = [one["entitlement"] for one in operator.get("/people/U-1/drift").json()["found"]]
-    taken = operator.post("/people/U-1/revert", json={"reason": "not meant", "take": [foreign]}).json()
+    [foreign] = [one["entitlement"] for one in operator.get("/people/UN-1/drift").json()["found"]]
+    taken = operator.post("/people/UN-1/revert", json={"reason": "not meant", "take": [foreign]}).json()
     eventually(lambda: operator.get(f"/jobs/{taken['job']}").json()["state"] == "done", "it was not taken")
     assert account not in members(backend, name)
 
-    path = f"/people/U-1/events/{taken['event']}/undo"
+    path = f"/people/UN-1/events/{taken['event']}/undo"
     shown = operator.get(path).json()
     assert [(step["kind"], step["entitlement"]["name"]) for step in shown["steps"]] == [("grant", name)]
-    hire(operator, "U-2")
-    assert operator.get(f"/people/U-2/events/{taken['event']}/undo").status_code == 404, "it is somebody else's"
-    assert operator.post(f"/people/U-2/events/{taken['event']}/undo", json={"reason": "mine"}).status_code == 404
+    hire(operator, "UN-2")
+    assert operator.get(f"/people/UN-2/events/{taken['event']}/undo").status_code == 404, "it is somebody else's"
+    assert operator.post(f"/people/UN-2/events/{taken['event']}/undo", json={"reason": "mine"}).status_code == 404
     with backend.client("IAM.Helpdesk") as helpdesk:
         assert helpdesk.get(path).status_code == 200
         assert helpdesk.post(path, json={"reason": "I may not"}).status_code == 403

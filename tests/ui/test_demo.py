@@ -10,8 +10,9 @@ import sys
 import threading
 
 import pytest
+from forms import newcomer, press, table
 from playwright.sync_api import expect
-from portal import at, settled
+from portal import World, at, settled
 
 from iam_platform.ui.pages import SECTIONS
 
@@ -63,8 +64,6 @@ def demo(tmp_path_factory):
 @pytest.fixture(scope="module")
 def storage(demo, chromium):
     """The session of the demo's administrator."""
-    from portal import World
-
     context = chromium.new_context(base_url=demo.url)
     page = context.new_page()
     page.goto(demo.url)
@@ -86,6 +85,26 @@ def test_every_page_of_the_demo_has_something_to_show(demo, storage, browse, pic
     expect(seen.get_by_text("There is no such thing")).to_have_count(0)
     seen.wait_for_timeout(500)  # charts are drawn after the script has ended
     seen.screenshot(path=pictures / f"{page.path}.png")
+
+
+def test_somebody_is_hired_in_the_demo_as_the_readme_says(demo, browse, pictures):
+    seen = browse(demo, viewport={"width": 1280, "height": 1100})
+    at(seen, demo.url)
+    World.sign_in(demo, seen, demo.said["users"]["IAM.Operator"])
+    seen.get_by_role("link", name="New Hire").click()
+    newcomer(seen, "W-9001", "Robin", "Lindqvist", day="2026-01-05")
+    press(seen, "Show plan")
+    expect(table(seen, "Plan for Robin Lindqvist")).to_contain_text("robin.lindqvist@contoso.example")
+    seen.get_by_text("Plan for Robin Lindqvist").first.scroll_into_view_if_needed()
+    seen.screenshot(path=pictures / "new-hire-plan.png")
+    press(seen, "Hire Robin Lindqvist")
+    expect(seen.get_by_text("Done.", exact=True)).to_be_visible()
+    seen.screenshot(path=pictures / "new-hire-done.png")
+    seen.get_by_role("link", name="Open the page of Robin Lindqvist").click()
+    expect(seen.get_by_role("heading", name="Robin Lindqvist").first).to_be_visible()
+    expect(seen.get_by_text("All Staff").first).to_be_visible()
+    settled(seen)
+    seen.screenshot(path=pictures / "person.png")
 
 
 def test_dark_and_on_a_telephone(demo, storage, browse, pictures):

@@ -166,39 +166,32 @@ async def check(platform: Parts, wish: _Text) -> Checked:
 @router.post("/test", summary="Run a policy's own cases")
 async def test(platform: Parts, wish: _Text) -> Tested:
     """Its `[[test]]` cases, and how it fits the people who are known."""
-
-    def run() -> Tested:
-        policy = _read(wish.text)
-        report = plain(policy.test())
-        expected = {case.get("name"): case.get("expect") for case in policy.document.get("test", [])}
-        coverage = plain(policy.coverage(platform.engine))
-        for name in ("matched_by_nothing", "held"):
-            coverage[f"{name}_total"] = len(coverage[name])
-            coverage[name] = _first(coverage[name])
-        cases = [case | {"expected": expected.get(case["name"])} for case in report.pop("cases")]
-        return Tested(cases=cases, coverage=coverage, **report)
-
-    return await asyncio.to_thread(run)
+    policy = await asyncio.to_thread(_read, wish.text)
+    report = plain(await asyncio.to_thread(policy.test))
+    expected = {case.get("name"): case.get("expect") for case in policy.document.get("test", [])}
+    coverage = plain(await policy.coverage(platform.engine))
+    for name in ("matched_by_nothing", "held"):
+        coverage[f"{name}_total"] = len(coverage[name])
+        coverage[name] = _first(coverage[name])
+    cases = [case | {"expected": expected.get(case["name"])} for case in report.pop("cases")]
+    return Tested(cases=cases, coverage=coverage, **report)
 
 
 @router.post("/diff", summary="Who would gain and lose what")
 async def diff(platform: Parts, wish: _Text) -> Compared:
     """Against the policy in force, over the people who are known. Lists of people show the first 100."""
-
-    def run() -> Compared:
-        impact = plain(platform.policy.diff(_read(wish.text), platform.engine))
-        for one in impact["entitlements"]:
-            for name in ("gained", "lost"):
-                one[f"{name}_total"] = len(one[name])
-                one[name] = _first(one[name])
-        for attribute, people in impact["attributes"].items():
-            impact["attributes"][attribute] = {"people": _first(people), "people_total": len(people)}
-        for name in ("held", "released", "conflicts"):
-            impact[f"{name}_total"] = len(impact[name])
-            impact[name] = _first(impact[name])
-        return Compared(**impact)
-
-    return await asyncio.to_thread(run)
+    newer = await asyncio.to_thread(_read, wish.text)
+    impact = plain(await platform.policy.diff(newer, platform.engine))
+    for one in impact["entitlements"]:
+        for name in ("gained", "lost"):
+            one[f"{name}_total"] = len(one[name])
+            one[name] = _first(one[name])
+    for attribute, people in impact["attributes"].items():
+        impact["attributes"][attribute] = {"people": _first(people), "people_total": len(people)}
+    for name in ("held", "released", "conflicts"):
+        impact[f"{name}_total"] = len(impact[name])
+        impact[name] = _first(impact[name])
+    return Compared(**impact)
 
 
 def _first(values: Any) -> Any:
