@@ -95,3 +95,23 @@ def serious(page: Page) -> list[str]:
             for node in one["nodes"]
         ]
     return found
+
+
+def do(page, deed, *, reason=None, typed=None):
+    """Asks for a deed, answers what is asked, confirms."""
+    page.get_by_role("button", name=deed, exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    if reason is not None:
+        dialog.get_by_role("textbox", name="Reason").fill(reason)
+    if typed is not None:
+        dialog.get_by_label("to confirm").fill(typed)
+    dialog.get_by_role("button", name="Confirm").click()
+    return dialog
+
+
+def type_or_choose(page, box, option):
+    """One of a select box's options that is looked for, or a new one."""
+    box.click()
+    box.fill(option)
+    page.get_by_role("option", name=option).first.click()

@@ -24,14 +24,6 @@ ROSA = {
 }
 
 
-def hired(world, **more):
-    """Somebody who is there already."""
-    with world.api("Operator") as api:
-        answer = api.post("/hr/new-hire", params={"wait": 60}, json={**ROSA, **more})
-    assert answer.json()["state"] == "done", answer.text
-    return answer.json()
-
-
 def groups_of(world, upn):
     tenant = state(world.env)
     user = world.user(upn)
@@ -42,7 +34,7 @@ def groups_of(world, upn):
 
 
 def test_a_joiner_comes_from_the_form_to_the_tenant_as_the_plan_says(world, browse):
-    hired(world)
+    world.hired(ROSA)
     page = browse(world, "Operator")
     at(page, f"{world.url}/new-hire")
     newcomer(page, "H-1003", "Mei", "Newfield", day="2026-01-05")
@@ -83,7 +75,7 @@ def test_a_joiner_comes_from_the_form_to_the_tenant_as_the_plan_says(world, brow
 
 
 def test_what_is_missing_or_wrong_is_said_beside_its_field_and_nothing_is_sent(world, browse):
-    hired(world)
+    world.hired(ROSA)
     page = browse(world, "Operator")
     at(page, f"{world.url}/new-hire")
     expect(page.get_by_text("is missing")).to_have_count(0)
